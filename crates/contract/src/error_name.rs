@@ -1,0 +1,126 @@
+//! The catalogue of errors: one name per cause, as Step Functions, the report and the README
+//! know it. The state machine matches exactly these; a test holds the three together.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether trying the same thing again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Passes with time: the state machine retries it, within a bound.
+    Retryable,
+    /// Stays until a person or a later event changes something.
+    Terminal,
+}
+
+/// Who gives the error to Step Functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Raised {
+    /// A Lambda answers it.
+    ByStep,
+    /// The state machine itself concludes it, from a bound or from a step's finding.
+    ByStateMachine,
+}
+
+macro_rules! catalogue {
+    ($($(#[doc = $doc:literal])+ $name:ident: $class:ident, $raised:ident;)+) => {
+        /// Every error name that Step Functions can see from Driftless.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum ErrorName {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl ErrorName {
+            /// All names, in the order of the catalogue.
+            pub const ALL: &'static [ErrorName] = &[$(ErrorName::$name),+];
+
+            /// The name as Step Functions sees it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(ErrorName::$name => stringify!($name),)+ }
+            }
+
+            /// Whether the state machine tries again.
+            #[must_use]
+            pub const fn class(self) -> Class {
+                match self { $(ErrorName::$name => Class::$class,)+ }
+            }
+
+            /// Who gives it to Step Functions.
+            #[must_use]
+            pub const fn raised(self) -> Raised {
+                match self { $(ErrorName::$name => Raised::$raised,)+ }
+            }
+
+            /// What it means and what to do, one sentence or two: the README's catalogue.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(ErrorName::$name => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+catalogue! {
+    /// The input is none of the known forms; the message names the field and what was expected there.
+    InvalidInput: Terminal, ByStep;
+    /// EC2 does not know the image (yet): it was deregistered, belongs to another account or Region, or has only just been made.
+    ImageNotFound: Retryable, ByStep;
+    /// The newest image is still being made.
+    ImagePending: Retryable, ByStep;
+    /// No candidate image passes validation; the message lists each check that failed, with what was expected and found.
+    ImageRejected: Terminal, ByStep;
+    /// The SSM parameter does not exist. Create it once, with type String and data type aws:ec2:image.
+    ParameterNotFound: Terminal, ByStep;
+    /// Somebody else changed the target between the decision and the write; the decision is made again.
+    ConcurrentWrite: Retryable, ByStep;
+    /// The parameter accepted the write but does not show the image (yet): Parameter Store checks an image after its answer.
+    ParameterNotUpdated: Retryable, ByStep;
+    /// Another operation runs on the stack; it is waited for.
+    StackBusy: Retryable, ByStep;
+    /// There is no stack of that name in this account and Region. Correct the image's StackName tag.
+    StackNotFound: Terminal, ByStep;
+    /// The stack is in a state that CloudFormation does not update from; a person must bring it out of there.
+    StackNotUpdatable: Terminal, ByStep;
+    /// The template has no parameter of that name. Correct the image's ImageIdParameterKey tag or the template.
+    ParameterKeyNotFound: Terminal, ByStep;
+    /// The stack update did not complete; the message has the first failing resource and its reason.
+    StackUpdateFailed: Terminal, ByStep;
+    /// CloudFormation could not finish the drift detection; the message has its reason.
+    DriftDetectionFailed: Terminal, ByStep;
+    /// Another drift detection runs on the stack; it is waited for.
+    DriftDetectionBusy: Retryable, ByStep;
+    /// The instance refresh ended without success; the message has Auto Scaling's reason.
+    InstanceRefreshFailed: Terminal, ByStep;
+    /// IAM denied a call; the message names the action. Mostly the target lies outside the permitted prefix.
+    AccessDenied: Terminal, ByStep;
+    /// AWS throttled the call, answered 5xx or did not answer, also after the SDK's own retries.
+    ServiceUnavailable: Retryable, ByStep;
+    /// AWS refused a call in a way that no step expects; the message has its code and text.
+    UnexpectedAnswer: Terminal, ByStep;
+    /// A step panicked: a defect in Driftless. The function's log has the place.
+    StepPanicked: Terminal, ByStep;
+    /// A resource of the target's stack differs from its template; the report has every difference.
+    DriftDetected: Terminal, ByStateMachine;
+    /// The group would boot another image than the promoted one; the report has both.
+    LaunchImageMismatch: Terminal, ByStateMachine;
+    /// The stack's update was still running at the end of the time allowed.
+    StackUpdateTimedOut: Terminal, ByStateMachine;
+    /// The drift detection was still running at the end of the time allowed.
+    DriftDetectionTimedOut: Terminal, ByStateMachine;
+    /// The instance refresh was still running at the end of the time allowed.
+    InstanceRefreshTimedOut: Terminal, ByStateMachine;
+    /// At least one target failed; the cause is the report.
+    PromotionFailed: Terminal, ByStateMachine;
+}
+
+impl std::fmt::Display for ErrorName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An error that knows its name in the catalogue.
+pub trait Named: std::error::Error {
+    /// The name that Step Functions matches.
+    fn name(&self) -> ErrorName;
+}

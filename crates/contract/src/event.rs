@@ -1,0 +1,51 @@
+//! What starts the workflow: AWS Backup's event as EventBridge delivers it, or a manual run.
+
+use serde::Deserialize;
+
+/// The `detail-type` that the workflow acts on.
+pub const BACKUP_JOB: &str = "Backup Job State Change";
+/// The `source` of AWS Backup's events.
+pub const BACKUP_SOURCE: &str = "aws.backup";
+
+/// "Backup Job State Change", as far as Driftless reads it (AWS Backup developer guide,
+/// "Monitoring AWS Backup events using Amazon EventBridge"). It belongs to AWS, so fields that
+/// are not listed here may come and go.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupEvent {
+    /// Which kind of event this is.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// Which service sent it.
+    pub source: String,
+    /// The recovery points: for EC2 the image's ARN, `arn:aws:ec2:<region>::image/ami-…`.
+    /// Empty in every state but COMPLETED.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// What happened.
+    pub detail: BackupDetail,
+}
+
+/// The `detail` of a [`BackupEvent`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupDetail {
+    /// CREATED, PENDING, RUNNING, COMPLETED, FAILED, …
+    pub state: String,
+    /// EC2, EBS, RDS, EFS, …; absent while the job is only CREATED.
+    pub resource_type: Option<String>,
+}
+
+/// A run started by hand or by another program.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManualRun {
+    /// The image to promote. Its tags say where.
+    pub image_id: crate::ids::ImageId,
+    /// Replace a newer image too: a rollback by hand.
+    #[serde(default)]
+    pub allow_older: bool,
+    /// Replace the running instances afterwards, whatever the image's tag says.
+    #[serde(default)]
+    pub instance_refresh: bool,
+}

@@ -1,0 +1,88 @@
+//! What an execution ends with: the output of a succeeded one, the cause (as JSON text) of a
+//! failed one. The state machine builds it; whoever starts executions reads it with these types.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ErrorName;
+use crate::steps::{Decision, GroupLaunch, GroupRefresh, StackDrift};
+use crate::target::Pattern;
+
+/// The report of one execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Report {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The same in a sentence for each target.
+    pub summary: String,
+    /// Every target that was meant.
+    pub targets: Vec<TargetReport>,
+}
+
+/// What an execution came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// At least one target got a new image, and none failed.
+    Promoted,
+    /// Every target had the right image already.
+    Unchanged,
+    /// Nothing was meant by the input.
+    Skipped,
+    /// At least one target failed.
+    Failed,
+}
+
+/// What became of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetReport {
+    /// How the image gets there.
+    pub pattern: Pattern,
+    /// The SSM parameter's name, or the stack's.
+    pub name: String,
+    /// What it came to.
+    pub outcome: TargetOutcome,
+    /// The image parameters, with the image before and after.
+    pub images: Vec<Decision>,
+    /// The stacks' drift.
+    pub drift: Vec<StackDrift>,
+    /// What each group boots now.
+    pub groups: Vec<GroupLaunch>,
+    /// The instance refreshes, where one was asked for.
+    pub refresh: Vec<GroupRefresh>,
+    /// What went wrong, and where.
+    pub error: Option<StepError>,
+}
+
+/// What became of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetOutcome {
+    /// The newest image that passes was put in place by this execution.
+    Updated,
+    /// It was in place already.
+    Unchanged,
+    /// A newer image is in place and stays.
+    Superseded,
+    /// See the error.
+    Failed,
+}
+
+/// Where a target failed, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepError {
+    /// The state that failed.
+    pub step: String,
+    /// The name: one of [`ErrorName`], or one of Step Functions' or Lambda's own.
+    pub name: String,
+    /// What was found and what to do.
+    pub message: String,
+}
+
+impl StepError {
+    /// The name in the catalogue; `None` for the services' own (`States.Timeout`, …).
+    #[must_use]
+    pub fn catalogued(&self) -> Option<ErrorName> {
+        ErrorName::ALL.iter().copied().find(|name| name.as_str() == self.name)
+    }
+}
