@@ -1,0 +1,19 @@
+//! The step crate owns the Lambda shell that all steps share: decode the input, call the step,
+//! encode its answer, and turn every failure into a name of the catalogue.
+//!
+//! * [`run`]: the shell around a step's `handle`.
+//! * [`decode`] and [`InvalidInput`]: typed input with the path of what is wrong.
+//! * [`sdk_config`] and [`AwsError`]: how AWS is called, and what its failures are.
+//! * [`texts`]: the predicates on AWS's error texts, where there is nothing but text to go by.
+//! * `testing`: clients that answer from rules, for the steps' unit tests.
+
+mod aws;
+mod input;
+mod shell;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod texts;
+
+pub use aws::{AwsError, sdk_config};
+pub use input::{InvalidInput, decode};
+pub use shell::run;

@@ -1,0 +1,152 @@
+//! How the steps call AWS, and what a failed call is.
+
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use contract::{ErrorName, Named};
+
+/// How often the SDK itself tries a call: throttling and broken connections are over in a moment
+/// mostly. What lasts longer is the state machine's to retry.
+const ATTEMPTS: u32 = 4;
+/// One attempt; AWS's slowest of our calls (`UpdateStack`) answers within two or three seconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// All attempts of one call; less than the functions' own timeout, so that the step still answers
+/// with a name.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The configuration for all clients of a step, from the function's environment.
+///
+/// Credentials come from the environment alone: Lambda puts the role's there for as long as the
+/// sandbox lives (Lambda developer guide, "Defined runtime environment variables"), and the
+/// default chain costs start-up time to find the same.
+pub async fn sdk_config() -> SdkConfig {
+    let crypto = tls::rustls_provider::CryptoMode::AwsLc;
+    let http_client = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(crypto))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest())
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .http_client(http_client)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(CALL_TIMEOUT)
+                .build(),
+        )
+        .load()
+        .await
+}
+
+/// A call to AWS that did not succeed. `code` and `message` are AWS's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AwsError {
+    /// IAM does not let the function do it.
+    #[error("{action} is denied: {message}")]
+    Denied {
+        /// The IAM action, `service:Operation`.
+        action: &'static str,
+        /// AWS's text, which names the principal and mostly the resource.
+        message: String,
+    },
+    /// Throttled, 5xx, or no usable answer. Whether the call took effect is not known.
+    #[error("{action} got no answer that can be used, also when tried again: {message}")]
+    Unavailable {
+        /// The IAM action, `service:Operation`.
+        action: &'static str,
+        /// The last failure.
+        message: String,
+    },
+    /// AWS understood and said no.
+    #[error("{action} is refused: {code}: {message}")]
+    Refused {
+        /// The IAM action, `service:Operation`.
+        action: &'static str,
+        /// AWS's error code.
+        code: String,
+        /// AWS's error text.
+        message: String,
+    },
+}
+
+impl AwsError {
+    /// Sorts a failed call. `action` is its IAM action, `service:Operation`.
+    pub fn new<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let SdkError::ServiceError(answer) = &error else {
+            let message = DisplayErrorContext(&error).to_string();
+            return Self::Unavailable { action, message };
+        };
+        let code = answer.err().code().unwrap_or("no code").to_owned();
+        let message = answer.err().message().unwrap_or("no text").to_owned();
+        if is_denial(&code) {
+            Self::Denied { action, message }
+        } else if is_throttling(&code) || answer.raw().status().is_server_error() {
+            Self::Unavailable { action, message: format!("{code}: {message}") }
+        } else {
+            Self::Refused { action, code, message }
+        }
+    }
+
+    /// Whether AWS refused with this code.
+    #[must_use]
+    pub fn has_code(&self, expected: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == expected)
+    }
+}
+
+impl Named for AwsError {
+    fn name(&self) -> ErrorName {
+        match self {
+            Self::Denied { .. } => ErrorName::AccessDenied,
+            Self::Unavailable { .. } => ErrorName::ServiceUnavailable,
+            Self::Refused { .. } => ErrorName::UnexpectedAnswer,
+        }
+    }
+}
+
+/// The codes of a denial: EC2's, Systems Manager's and the query services'.
+fn is_denial(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnauthorizedAccess"
+    )
+}
+
+/// The codes of throttling, as the SDK's own retries know them.
+fn is_throttling(code: &str) -> bool {
+    aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code)
+        || aws_runtime::retries::classifiers::TRANSIENT_ERRORS.contains(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_denies_in_its_own_words() {
+        for code in ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"] {
+            assert!(is_denial(code), "{code}");
+        }
+        assert!(!is_denial("ValidationError"));
+    }
+
+    #[test]
+    fn throttling_is_told_by_code() {
+        for code in ["Throttling", "ThrottlingException", "RequestLimitExceeded", "RequestTimeout"]
+        {
+            assert!(is_throttling(code), "{code}");
+        }
+        assert!(!is_throttling("ValidationError"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Decoding of what a Lambda is given, with the path of the field that is wrong.
+
+use contract::{ErrorName, Named};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A message repeats what was found; found values may be of any length.
+const LONGEST_MESSAGE: usize = 500;
+
+/// The input is not what the step takes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+pub struct InvalidInput {
+    path: String,
+    problem: String,
+}
+
+impl InvalidInput {
+    /// `path` is the field as JSON writers name it (`detail.resourceType`, `resources[0]`; `$`
+    /// is the whole input), `problem` says what was expected and found.
+    #[must_use]
+    pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        let problem = problem.into().chars().take(LONGEST_MESSAGE).collect();
+        Self { path: path.into(), problem }
+    }
+}
+
+impl Named for InvalidInput {
+    fn name(&self) -> ErrorName {
+        ErrorName::InvalidInput
+    }
+}
+
+/// Decodes `value` as a `T`.
+///
+/// # Errors
+/// [`InvalidInput`] with the path of the first field that does not fit.
+pub fn decode<T: DeserializeOwned>(value: Value) -> Result<T, InvalidInput> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match error.path().to_string() {
+            root if root == "." => "$".to_owned(),
+            field => field,
+        };
+        InvalidInput::new(path, error.into_inner().to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::event::ManualRun;
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn refuses(value: Value, expected: &str) {
+        assert_eq!(decode::<ManualRun>(value).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn says_where_and_what_was_expected() {
+        refuses(json!({"imageId": 7}), "imageId: invalid type: integer `7`, expected a string");
+        refuses(
+            json!({"imageId": "i-1"}),
+            "imageId: expected an image id such as ami-0123456789abcdef0, found \"i-1\"",
+        );
+        refuses(
+            json!({"imageId": "ami-1a2b3c4d", "allowOlder": "yes"}),
+            "allowOlder: invalid type: string \"yes\", expected a boolean",
+        );
+        refuses(json!([]), "$: invalid length 0, expected struct ManualRun with 3 elements");
+    }
+
+    #[test]
+    fn a_long_value_does_not_make_a_long_message() {
+        let error = decode::<bool>(json!("x".repeat(100_000))).unwrap_err();
+        assert!(error.to_string().len() < 600);
+    }
+}

@@ -1,0 +1,122 @@
+//! The shell around a step: JSON in, JSON out, and every failure as a name of the catalogue.
+//!
+//! The Lambda runtime alone would give Step Functions Rust type names: of the deserializer for
+//! bad input, of a box for a panic. So the shell takes any JSON and decodes it itself, and
+//! catches panics before the runtime does.
+
+use std::panic::AssertUnwindSafe;
+
+use contract::{ErrorName, Named};
+use futures_util::FutureExt;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Runs the step until Lambda ends the sandbox.
+///
+/// # Errors
+/// The Lambda runtime's, when its API cannot be reached. The step's own go to Step Functions.
+pub async fn run<I, O, E>(
+    handle: impl AsyncFn(I) -> Result<O, E>,
+) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    E: Named,
+{
+    lambda_runtime::tracing::init_default_subscriber();
+    let handle = &handle;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| invoke(handle, event.payload))).await
+}
+
+/// A failure as Step Functions sees it.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    name: ErrorName,
+    message: String,
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.name.to_string(), error_message: failure.message }
+    }
+}
+
+/// One invocation.
+async fn invoke<I, O, E>(
+    handle: &impl AsyncFn(I) -> Result<O, E>,
+    payload: Value,
+) -> Result<O, Failure>
+where
+    I: DeserializeOwned,
+    E: Named,
+{
+    let result = match crate::decode(payload) {
+        Err(error) => Err(Failure { name: error.name(), message: error.to_string() }),
+        Ok(input) => match AssertUnwindSafe(handle(input)).catch_unwind().await {
+            Err(panic) => {
+                Err(Failure { name: ErrorName::StepPanicked, message: panic_text(&*panic) })
+            }
+            Ok(result) => {
+                result.map_err(|error| Failure { name: error.name(), message: error.to_string() })
+            }
+        },
+    };
+    if let Err(failure) = &result {
+        tracing::error!(error = failure.name.as_str(), message = failure.message);
+    }
+    result
+}
+
+/// What the panic said; `panic!` gives either of two types of text.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "the panic gave no text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::AwsError;
+
+    #[tokio::test]
+    async fn an_answer_passes_through() {
+        let answer = invoke(&async |n: u32| Ok::<_, AwsError>(n + 1), json!(1)).await;
+        assert_eq!(answer, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn input_that_does_not_decode_is_invalid_input_with_the_path() {
+        let failure = invoke(&async |n: Vec<u32>| Ok::<_, AwsError>(n), json!([1, "two"])).await;
+        assert_eq!(
+            failure.map_err(Diagnostic::from),
+            Err(Diagnostic {
+                error_type: "InvalidInput".into(),
+                error_message: "[1]: invalid type: string \"two\", expected u32".into(),
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn an_error_keeps_its_name_and_text() {
+        let step = async |(): ()| {
+            Err::<(), _>(AwsError::Denied { action: "ssm:PutParameter", message: "no".into() })
+        };
+        let failure = invoke(&step, json!(null)).await.unwrap_err();
+        assert_eq!(failure.name, ErrorName::AccessDenied);
+        assert_eq!(failure.message, "ssm:PutParameter is denied: no");
+    }
+
+    #[tokio::test]
+    async fn a_panic_has_a_name_of_ours() {
+        let step = async |n: usize| -> Result<(), AwsError> { panic!("boom {n}") };
+        let failure = invoke(&step, json!(1)).await.unwrap_err();
+        assert_eq!(failure, Failure { name: ErrorName::StepPanicked, message: "boom 1".into() });
+    }
+}

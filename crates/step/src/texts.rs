@@ -1,0 +1,89 @@
+//! The predicates on AWS's error texts. CloudFormation answers most refusals with the code
+//! `ValidationError` and nothing else to tell them apart; each text that a step depends on is
+//! matched in one function here, and nowhere else.
+
+use crate::AwsError;
+
+fn is_validation_error(error: &AwsError, matches: impl Fn(&str) -> bool) -> bool {
+    matches!(
+        error,
+        AwsError::Refused { code, message, .. } if code == "ValidationError" && matches(message)
+    )
+}
+
+/// `DescribeStacks` of a name that no stack has: "Stack with id NAME does not exist".
+/// `UpdateStack` says "Stack [NAME] does not exist" of the same.
+#[must_use]
+pub fn is_stack_missing(error: &AwsError) -> bool {
+    is_validation_error(error, |text| {
+        text.starts_with("Stack ") && text.trim_end_matches('.').ends_with("does not exist")
+    })
+}
+
+/// `UpdateStack` while another operation runs or in a state that is not updatable:
+/// "Stack:ARN is in UPDATE_IN_PROGRESS state and can not be updated."
+#[must_use]
+pub fn stack_state_in_refusal(error: &AwsError) -> Option<&str> {
+    let AwsError::Refused { code, message, .. } = error else { return None };
+    let (_, rest) = message.strip_prefix("Stack:")?.split_once(" is in ")?;
+    let (state, rest) = rest.split_once(' ')?;
+    let is_busy = code == "ValidationError" && rest.starts_with("state and can not be updated");
+    is_busy.then_some(state)
+}
+
+/// `UpdateStack` that would change nothing: "No updates are to be performed."
+#[must_use]
+pub fn is_no_update(error: &AwsError) -> bool {
+    is_validation_error(error, |text| text.contains("No updates are to be performed"))
+}
+
+/// `DetectStackDrift` while another detection runs on the stack: "Drift detection is already in
+/// progress for stack [ARN]."
+#[must_use]
+pub fn is_drift_detection_running(error: &AwsError) -> bool {
+    is_validation_error(error, |text| {
+        text.contains("rift detection") && text.contains("already in progress")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(message: &str) -> AwsError {
+        AwsError::Refused {
+            action: "cloudformation:UpdateStack",
+            code: "ValidationError".into(),
+            message: message.into(),
+        }
+    }
+
+    const ARN: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/web/1-2-3";
+
+    #[test]
+    fn a_missing_stack() {
+        assert!(is_stack_missing(&refused("Stack with id web does not exist")));
+        assert!(is_stack_missing(&refused("Stack [web] does not exist")));
+        assert!(!is_stack_missing(&refused("Parameters: [X] do not exist in the template")));
+    }
+
+    #[test]
+    fn a_busy_stack_and_its_state() {
+        let text = format!("Stack:{ARN} is in UPDATE_IN_PROGRESS state and can not be updated.");
+        assert_eq!(stack_state_in_refusal(&refused(&text)), Some("UPDATE_IN_PROGRESS"));
+        assert_eq!(stack_state_in_refusal(&refused("No updates are to be performed.")), None);
+    }
+
+    #[test]
+    fn nothing_to_update() {
+        assert!(is_no_update(&refused("No updates are to be performed.")));
+        assert!(!is_no_update(&refused("Template format error")));
+    }
+
+    #[test]
+    fn a_running_drift_detection() {
+        let text = format!("Drift detection is already in progress for stack [{ARN}].");
+        assert!(is_drift_detection_running(&refused(&text)));
+        assert!(!is_drift_detection_running(&refused("Stack [web] does not exist")));
+    }
+}
