@@ -1,0 +1,138 @@
+"""Owns the server the contract tests run against: one per session, on a free port, in a
+process group of its own that is killed at the end, and a fresh AWS account per test."""
+
+import itertools
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+HERE = pathlib.Path(__file__).resolve().parent
+REGION = "us-east-1"
+START_SECONDS = 30
+_ACCOUNTS = itertools.count(200000000001)
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """The running emulator, and the control API as methods."""
+
+    def __init__(self, port, log):
+        self.port, self.log = port, log
+        self.url = f"http://127.0.0.1:{port}"
+
+    def control(self, method, path, body=None, **query):
+        target = f"{self.url}/_overlay/{path}"
+        if query:
+            target += "?" + "&".join(f"{k}={v}" for k, v in query.items())
+        request = urllib.request.Request(
+            target, method=method, data=None if body is None else json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def session(self, account, token=None, key=None, secret="test"):
+        return Account(self, account, key or account, secret, token)
+
+
+class Account:
+    """Clients for one account; its 12-digit id is its access key, which is its root."""
+
+    def __init__(self, server, account, key, secret, token):
+        self.server, self.id = server, account
+        self._credentials = dict(aws_access_key_id=key, aws_secret_access_key=secret,
+                                 aws_session_token=token, region_name=REGION)
+        self._clients = {}
+
+    def __getattr__(self, service):
+        name = {"sfn": "stepfunctions", "lambda_": "lambda", "cfn": "cloudformation",
+                "asg": "autoscaling"}.get(service, service)
+        if name not in self._clients:
+            self._clients[name] = boto3.client(
+                name, endpoint_url=self.server.url, **self._credentials,
+                config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30))
+        return self._clients[name]
+
+    def control(self, method, path, body=None, **query):
+        return self.server.control(method, path, body, account=self.id, region=REGION, **query)
+
+
+def start(environment=None):
+    port = _free_port()
+    log = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"overlay-contract-{port}.log"
+    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "BIND_HOST": "127.0.0.1",
+           "GATEWAY_PORT": str(port), "AUTH": "true", "PYTHONDONTWRITEBYTECODE": "1",
+           "OVERLAY_STACK_SECONDS": "0.4", **(environment or {})}
+    with log.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-m", "overlay"], cwd=HERE.parent, env=env, stdout=out,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+    server = Server(port, log)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"{server.url}/_ministack/health", timeout=2).close()
+            return server, process
+        except (urllib.error.URLError, OSError):
+            if process.poll() is not None or time.monotonic() > deadline:
+                stop(process)
+                raise RuntimeError(f"the emulator did not start:\n{log.read_text()[-3000:]}") from None
+            time.sleep(0.1)
+
+
+def stop(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def server():
+    running, process = start()
+    try:
+        yield running
+    finally:
+        stop(process)
+        running.log.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def aws(server):
+    """A fresh account, so that tests cannot see each other."""
+    return server.session(str(next(_ACCOUNTS)))
+
+
+def until(condition, seconds=10.0, what="condition"):
+    """Poll until `condition()` is truthy; returns it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true in {seconds} s")
+        time.sleep(0.04)
+
+
+def refused(code, call, *args, **kwargs):
+    """Call, expect an AWS error of that code, and return its message."""
+    with pytest.raises(ClientError) as caught:
+        call(*args, **kwargs)
+    assert caught.value.response["Error"]["Code"] == code, caught.value
+    return caught.value.response["Error"]["Message"]

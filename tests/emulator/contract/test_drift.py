@@ -1,0 +1,91 @@
+"""Drift is what the live group says against what was deployed."""
+
+from conftest import refused, until
+from scenario import create, drift, image, keyed, settled, template, update
+
+
+def test_in_sync_after_create_and_after_update(aws):
+    """User guide, "Detect drift on an entire CloudFormation stack"."""
+    create(aws, template(), {"ImageId": image(aws, "image-a")})
+    status, found = drift(aws)
+    assert (status["DetectionStatus"], status["StackDriftStatus"]) == ("DETECTION_COMPLETE", "IN_SYNC")
+    assert {k: d["StackResourceDriftStatus"] for k, d in found.items()} == {
+        "Group": "IN_SYNC", "Template": "IN_SYNC"}
+    assert update(aws, ImageId=image(aws, "image-b")) == "UPDATE_COMPLETE"
+    status, _ = drift(aws)
+    assert status["StackDriftStatus"] == "IN_SYNC" and status["DriftedStackResourceCount"] == 0
+
+
+def test_a_launch_template_changed_by_hand_is_drift_of_the_group(aws):
+    """coverage-roadmap#1470: expected is what was deployed; the template itself stays IN_SYNC (#2001)."""
+    out = create(aws, template(), {"ImageId": image(aws, "image-a")})
+    aws.ec2.create_launch_template_version(
+        LaunchTemplateId=out["TemplateId"], SourceVersion="$Latest",
+        LaunchTemplateData={"ImageId": image(aws, "image-b")})
+    status, found = drift(aws)
+    assert status["StackDriftStatus"] == "IN_SYNC", "a new version alone is not drift"
+    aws.asg.update_auto_scaling_group(
+        AutoScalingGroupName=out["GroupName"],
+        LaunchTemplate={"LaunchTemplateId": out["TemplateId"], "Version": "2"})
+    status, found = drift(aws)
+    assert (status["StackDriftStatus"], status["DriftedStackResourceCount"]) == ("DRIFTED", 1)
+    assert found["Template"]["StackResourceDriftStatus"] == "IN_SYNC"
+    assert found["Group"]["StackResourceDriftStatus"] == "MODIFIED"
+    assert found["Group"]["PropertyDifferences"] == [{
+        "PropertyPath": "/LaunchTemplate/Version", "ExpectedValue": "1", "ActualValue": "2",
+        "DifferenceType": "NOT_EQUAL"}]
+
+
+def test_sizes_are_compared_and_undeclared_ones_are_not(aws):
+    """Only explicitly set properties are compared."""
+    out = create(aws, template(), {"ImageId": image(aws)})
+    aws.asg.update_auto_scaling_group(AutoScalingGroupName=out["GroupName"], MaxSize=2, DesiredCapacity=2)
+    _, found = drift(aws)
+    assert [(d["PropertyPath"], d["ExpectedValue"], d["ActualValue"])
+            for d in found["Group"]["PropertyDifferences"]] == [("/MaxSize", "1", "2")]
+
+
+def test_one_detection_at_a_time_and_it_takes_time(aws):
+    """Scripts in the wild match "Drift detection is already in progress for stack"."""
+    create(aws, template(), {"ImageId": image(aws)})
+    arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
+    first = aws.cfn.detect_stack_drift(StackName="web")["StackDriftDetectionId"]
+    status = aws.cfn.describe_stack_drift_detection_status(StackDriftDetectionId=first)
+    assert status["DetectionStatus"] == "DETECTION_IN_PROGRESS"
+    assert refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web") == \
+        f"Drift detection is already in progress for stack {arn}"
+
+
+def test_not_while_an_operation_runs(aws):
+    """Allowed statuses: user guide, "Considerations when detecting drift"."""
+    create(aws, template(), {"ImageId": image(aws, "image-a")})
+    aws.cfn.update_stack(StackName="web", UsePreviousTemplate=True,
+                         Parameters=keyed({"ImageId": image(aws, "image-b"), "Secret": None}))
+    assert "UPDATE_IN_PROGRESS" in refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web")
+    settled(aws, "web")
+    assert aws.cfn.detect_stack_drift(StackName="web")
+
+
+def test_a_parameter_of_the_stack_drifts_when_written(aws):
+    """coverage-roadmap#1533: AWS::SSM::Parameter's Value is compared."""
+    create(aws, '{"Resources": {"P": {"Type": "AWS::SSM::Parameter", '
+                '"Properties": {"Name": "/p", "Type": "String", "Value": "a"}}}}')
+    aws.ssm.put_parameter(Name="/p", Value="b", Type="String", Overwrite=True)
+    _, found = drift(aws)
+    assert [d["PropertyPath"] for d in found["P"]["PropertyDifferences"]] == ["/Value"]
+
+
+def test_only_the_named_resources(aws):
+    """API_DetectStackDrift, LogicalResourceIds."""
+    create(aws, template(), {"ImageId": image(aws)})
+    _, found = drift(aws, LogicalResourceIds=["Group"])
+    assert set(found) == {"Group"}
+
+
+def test_a_deleted_group(aws):
+    """StackResourceDriftStatus DELETED."""
+    out = create(aws, template(), {"ImageId": image(aws)})
+    aws.asg.delete_auto_scaling_group(AutoScalingGroupName=out["GroupName"], ForceDelete=True)
+    status, found = drift(aws)
+    assert status["StackDriftStatus"] == "DRIFTED"
+    assert found["Group"]["StackResourceDriftStatus"] == "DELETED"

@@ -1,0 +1,176 @@
+"""Stack operations take time, exclude each other, fail with reasons and roll back."""
+
+from conftest import refused, until
+from scenario import (create, group, image, in_service, instance, keyed, reasons, replacement, settled,
+                      template, update)
+
+MISSING = "ami-0aaaaaaaaaaaaaaa0"
+
+
+def _status(aws):
+    return aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackStatus"]
+
+
+def test_a_second_update_meanwhile_is_refused(aws):
+    """aws-amplify/amplify-cli#5343; the text is matched by deployment tools."""
+    first, second = image(aws, "image-a"), image(aws, "image-b")
+    create(aws, template(), {"ImageId": first})
+    arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
+    change = dict(StackName="web", UsePreviousTemplate=True,
+                  Parameters=keyed({"ImageId": second, "Secret": None}))
+    aws.cfn.update_stack(**change)
+    assert _status(aws) == "UPDATE_IN_PROGRESS"
+    assert refused("ValidationError", aws.cfn.update_stack, **change) == \
+        f"Stack:{arn} is in UPDATE_IN_PROGRESS state and can not be updated."
+    assert refused("ValidationError", aws.cfn.delete_stack, StackName="web") == \
+        f"Stack [{arn}] cannot be deleted while in status UPDATE_IN_PROGRESS"
+    until(lambda: _status(aws) == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", what="the cleanup phase")
+    assert "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS state" in refused("ValidationError", aws.cfn.update_stack, **change)
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_no_updates(aws):
+    """API_UpdateStack's ValidationError for a request that changes nothing."""
+    ami = image(aws)
+    create(aws, template(), {"ImageId": ami})
+    assert refused("ValidationError", aws.cfn.update_stack, StackName="web", UsePreviousTemplate=True,
+                   Parameters=keyed({"ImageId": ami, "Secret": None})) == "No updates are to be performed."
+
+
+def test_unknown_stack(aws):
+    """DescribeStacks and UpdateStack word it differently."""
+    assert refused("ValidationError", aws.cfn.describe_stacks, StackName="nope") == \
+        "Stack with id nope does not exist"
+    assert refused("ValidationError", aws.cfn.update_stack, StackName="nope",
+                   UsePreviousTemplate=True) == "Stack [nope] does not exist"
+
+
+def test_parameters_unknown_and_missing(aws):
+    """openedx-unsupported/configuration#1993, aws-samples/amazon-ec2-image-builder-samples#18."""
+    ami = image(aws)
+    assert refused("ValidationError", aws.cfn.create_stack, StackName="web", TemplateBody=template()) == \
+        "Parameters: [ImageId] must have values"
+    create(aws, template(), {"ImageId": ami})
+    assert refused("ValidationError", aws.cfn.update_stack, StackName="web", UsePreviousTemplate=True,
+                   Parameters=keyed({"ImageId": ami, "Nope": "x"})) == \
+        "Parameters: [Nope] do not exist in the template"
+
+
+def test_noecho_values_are_hidden(aws):
+    """API_Parameter: NoEcho values come back as ****."""
+    create(aws, template(), {"ImageId": image(aws)})
+    found = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]
+    assert {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}["Secret"] == "****"
+    assert "LastUpdatedTime" not in found
+
+
+def test_update_without_policy_leaves_the_instance_and_the_next_one_boots_the_new_image(aws):
+    """aws-attribute-updatepolicy: without one, CloudFormation does not replace instances."""
+    old, new = image(aws, "image-a"), image(aws, "image-b")
+    out = create(aws, template(), {"ImageId": old})
+    first = in_service(aws, out["GroupName"])[0]["InstanceId"]
+    assert update(aws, ImageId=new) == "UPDATE_COMPLETE"
+    assert group(aws, out["GroupName"])["LaunchTemplate"]["Version"] == "2"
+    assert [i["InstanceId"] for i in in_service(aws, out["GroupName"])] == [first]
+    aws.ec2.terminate_instances(InstanceIds=[first])
+    assert instance(aws, replacement(aws, out["GroupName"], first))["ImageId"] == new
+
+
+def test_an_unknown_image_fails_the_group_and_rolls_back(aws):
+    """The service's refusal is the resource's reason; the stack ends UPDATE_ROLLBACK_COMPLETE."""
+    old = image(aws)
+    out = create(aws, template(), {"ImageId": old})
+    token = "promotion-1"
+    aws.cfn.update_stack(StackName="web", UsePreviousTemplate=True, ClientRequestToken=token,
+                         Parameters=keyed({"ImageId": MISSING, "Secret": None}))
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    reason = reasons(aws)["Group UPDATE_FAILED"]
+    assert reason.startswith('Resource handler returned message: "You must use a valid fully-formed launch '
+                             f"template. The image id '[{MISSING}]' does not exist (Service: AutoScaling, "
+                             "Status Code: 400, Request ID: ")
+    assert reason.endswith("HandlerErrorCode: InvalidRequest)")
+    events = aws.cfn.describe_stack_events(StackName="web")["StackEvents"]
+    ours = [e for e in events if e.get("ClientRequestToken") == token]
+    assert [e["ResourceStatus"] for e in reversed(ours) if e["LogicalResourceId"] == "web"] == [
+        "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE"]
+    assert group(aws, out["GroupName"])["LaunchTemplate"]["Version"] == "1"
+    found = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]
+    assert {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}["ImageId"] == old
+
+
+def test_min_above_max_fails_the_group(aws):
+    """Auto Scaling's own bounds check, as a resource reason."""
+    ami = image(aws)
+    create(aws, template(), {"ImageId": ami})
+    aws.cfn.update_stack(StackName="web", TemplateBody=template(MinSize="3"),
+                         Parameters=keyed({"ImageId": None, "Secret": None}))
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Max bound, 1, must be greater than or equal to min bound, 3" in reasons(aws)["Group UPDATE_FAILED"]
+
+
+def test_rolling_update_replaces_the_instance(aws):
+    """aws-attribute-updatepolicy, AutoScalingRollingUpdate."""
+    old, new = image(aws, "image-a"), image(aws, "image-b")
+    out = create(aws, template(policy={"AutoScalingRollingUpdate": {"MinInstancesInService": 0}}),
+                 {"ImageId": old})
+    first = in_service(aws, out["GroupName"])[0]["InstanceId"]
+    assert update(aws, ImageId=new) == "UPDATE_COMPLETE", reasons(aws)
+    second = in_service(aws, out["GroupName"])[0]["InstanceId"]
+    assert second != first
+    assert instance(aws, second)["ImageId"] == new
+
+
+def test_rolling_update_needs_room(aws):
+    """awsdocs/aws-cloudformation-user-guide#164."""
+    old, new = image(aws, "image-a"), image(aws, "image-b")
+    create(aws, template(policy={"AutoScalingRollingUpdate": {"MinInstancesInService": 1}}), {"ImageId": old})
+    assert update(aws, ImageId=new) == "UPDATE_ROLLBACK_COMPLETE"
+    assert reasons(aws)["Group UPDATE_FAILED"] == \
+        "MinInstancesInService must be less than the autoscaling group's MaxSize"
+
+
+def test_instance_refresh_policy_replaces_the_instance(aws):
+    """aws-attribute-updatepolicy, AutoScalingInstanceRefresh."""
+    old, new = image(aws, "image-a"), image(aws, "image-b")
+    out = create(aws, template(policy={"AutoScalingInstanceRefresh": {}}), {"ImageId": old})
+    first = in_service(aws, out["GroupName"])[0]["InstanceId"]
+    assert update(aws, ImageId=new) == "UPDATE_COMPLETE", reasons(aws)
+    second = in_service(aws, out["GroupName"])[0]["InstanceId"]
+    assert instance(aws, second)["ImageId"] == new and second != first
+    refreshes = aws.asg.describe_instance_refreshes(AutoScalingGroupName=out["GroupName"])["InstanceRefreshes"]
+    assert [r["Status"] for r in refreshes] == ["Successful"]
+
+
+def test_template_summary(aws):
+    """API_GetTemplateSummary: parameters, capabilities, declared transforms."""
+    create(aws, template(), {"ImageId": image(aws)})
+    summary = aws.cfn.get_template_summary(StackName="web")
+    assert {p["ParameterKey"]: p["NoEcho"] for p in summary["Parameters"]} == {"ImageId": False, "Secret": True}
+    assert "Capabilities" not in summary
+    body = ('{"Transform": "AWS::Serverless-2016-10-31", "Resources": {"R": {"Type": "AWS::IAM::Role", '
+            '"Properties": {"AssumeRolePolicyDocument": {}}}}}')
+    summary = aws.cfn.get_template_summary(TemplateBody=body)
+    assert summary["DeclaredTransforms"] == ["AWS::Serverless-2016-10-31"]
+    assert "CAPABILITY_IAM" in summary["Capabilities"]
+
+
+def test_change_set_names_what_would_change(aws):
+    """API_DescribeChangeSet: resource changes with replacement and the causing parameter."""
+    create(aws, template(), {"ImageId": image(aws, "image-a")})
+    aws.cfn.create_change_set(StackName="web", ChangeSetName="c", UsePreviousTemplate=True,
+                              Parameters=keyed({"ImageId": image(aws, "image-b"), "Secret": None}))
+    found = until(lambda: (lambda c: c if c["Status"] == "CREATE_COMPLETE" else None)(
+        aws.cfn.describe_change_set(StackName="web", ChangeSetName="c")))
+    changes = {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"] for c in found["Changes"]}
+    assert set(changes) == {"Template", "Group"}
+    assert changes["Template"]["Replacement"] == "False"
+    aws.cfn.execute_change_set(StackName="web", ChangeSetName="c")
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_rollback_of_a_group_without_instances(aws):
+    """CREATE fails with a reason when the group's instances cannot be launched."""
+    aws.cfn.create_stack(StackName="web", TemplateBody=template(), Parameters=keyed({"ImageId": MISSING}))
+    assert settled(aws, "web")["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert f"The image id '[{MISSING}]' does not exist" in reasons(aws)["Group CREATE_FAILED"]

@@ -1,0 +1,75 @@
+"""Owns every replacement of a MiniStack internal, and the refusal to start when
+one of them is gone.
+
+MiniStack is released daily and its internals are nobody's contract, so each
+patch names what it expects to find. A missing table, entry or function is a
+`PatchError`, which `__main__` turns into a message and exit status 1.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from . import MINISTACK_VERSION
+
+_MISSING = object()
+
+
+class PatchError(RuntimeError):
+    """MiniStack does not look as the overlay expects."""
+
+
+def require_version():
+    """Refuse any MiniStack but the pinned one."""
+    try:
+        found = version("ministack")
+    except PackageNotFoundError:
+        raise PatchError(
+            "ministack is not installed in this environment; "
+            "install tests/emulator/requirements.txt"
+        ) from None
+    if found != MINISTACK_VERSION:
+        raise PatchError(
+            f"ministack {found} is installed, but the overlay patches the internals of "
+            f"{MINISTACK_VERSION}. Install tests/emulator/requirements.txt, or follow "
+            "'Bumping the pin' in tests/emulator/README.md."
+        )
+
+
+def attribute(module, name, make):
+    """Replace `module.name` by `make(original)`; returns the original.
+
+    A module that did `from x import name` holds its own reference, so a function
+    used from several modules is patched in each of them.
+    """
+    original = getattr(module, name, _MISSING)
+    if original is _MISSING:
+        raise PatchError(f"{module.__name__}.{name} no longer exists in MiniStack")
+    replacement = make(original)
+    setattr(module, name, replacement)
+    return original
+
+
+def entry(table, key, make, *, where):
+    """Replace `table[key]` by `make(original)`; returns the original."""
+    if key not in table:
+        raise PatchError(f"{where} has no entry {key!r} any more")
+    original = table[key]
+    table[key] = make(original)
+    return original
+
+
+def new_entry(table, key, value, *, where):
+    """Add `table[key]`, which MiniStack must not have yet.
+
+    When a MiniStack release grows the action itself, somebody has to look which
+    of the two implementations is the better one.
+    """
+    if key in table:
+        raise PatchError(f"{where} has an entry {key!r} of its own now; look which one to keep")
+    table[key] = value
+
+
+def requires(module, *names):
+    """State which of a module's functions and stores the overlay calls."""
+    for name in names:
+        if not hasattr(module, name):
+            raise PatchError(f"{module.__name__}.{name} no longer exists in MiniStack")

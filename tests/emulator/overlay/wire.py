@@ -1,0 +1,96 @@
+"""Owns the wire forms that the EC2 and Auto Scaling handlers share: errors,
+paging, reserved tags, time stamps."""
+
+import base64
+import datetime
+from xml.sax.saxutils import escape
+
+from ministack.services import autoscaling, ec2
+
+
+class ApiError(Exception):
+    """An AWS error: raised anywhere, turned into an answer by `answering`."""
+
+    def __init__(self, code, message, status=400):
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+
+def ec2_action(handler):
+    """Wrap an EC2 handler so that an `ApiError` becomes EC2's error document."""
+    def handle(p):
+        try:
+            return handler(p)
+        except ApiError as error:
+            return ec2._error(error.code, escape(error.message), error.status)
+    handle.__name__ = handler.__name__
+    return handle
+
+
+def asg_action(handler):
+    """Wrap an Auto Scaling handler so that an `ApiError` becomes its error document."""
+    def handle(p):
+        try:
+            return handler(p)
+        except ApiError as error:
+            return autoscaling._error(error.code, escape(error.message), error.status)
+    handle.__name__ = handler.__name__
+    return handle
+
+
+def now_millis():
+    """The form of Image.CreationDate.
+
+    AWS's own values end in .000Z, but a day there is a second here, so two images
+    that could never share a second on AWS would be tied. Hence real milliseconds.
+    """
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+
+
+def page(items, p, default, token_field="NextToken", size_field="MaxResults"):
+    """One page of `items` and the token of the next one ('' on the last)."""
+    first = 0
+    token = ec2._p(p, token_field)
+    if token:
+        try:
+            first = int(base64.b64decode(token).decode())
+        except Exception:
+            raise ApiError("InvalidParameterValue",
+                           f"Invalid value '{token}' for {token_field}.") from None
+    size = ec2._p(p, size_field)
+    size = int(size) if size else default
+    rest = items[first:]
+    if not size or len(rest) <= size:
+        return rest, ""
+    return rest[:size], base64.b64encode(str(first + size).encode()).decode()
+
+
+def refuse_reserved_tags(keys):
+    """Users cannot set tags that begin with `aws:`.
+
+    EC2 user guide, "Tag restrictions"; the text is that of cloud-custodian#5975.
+    """
+    for key in keys:
+        if key.lower().startswith("aws:"):
+            raise ApiError(
+                "InvalidParameterValue",
+                f"Value ( {key} ) for parameter key is invalid. "
+                "Tag keys starting with 'aws:' are reserved for internal use")
+
+
+def tag_specifications(p):
+    """`TagSpecification.N` as {resource type: [tag, …]}."""
+    found = {}
+    i = 1
+    while ec2._p(p, f"TagSpecification.{i}.ResourceType"):
+        kind = ec2._p(p, f"TagSpecification.{i}.ResourceType")
+        j = 1
+        while ec2._p(p, f"TagSpecification.{i}.Tag.{j}.Key"):
+            found.setdefault(kind, []).append({
+                "Key": ec2._p(p, f"TagSpecification.{i}.Tag.{j}.Key"),
+                "Value": ec2._p(p, f"TagSpecification.{i}.Tag.{j}.Value", "")})
+            j += 1
+        i += 1
+    refuse_reserved_tags(t["Key"] for tags in found.values() for t in tags)
+    return found
