@@ -174,3 +174,23 @@ def test_rollback_of_a_group_without_instances(aws):
     aws.cfn.create_stack(StackName="web", TemplateBody=template(), Parameters=keyed({"ImageId": MISSING}))
     assert settled(aws, "web")["StackStatus"] == "ROLLBACK_COMPLETE"
     assert f"The image id '[{MISSING}]' does not exist" in reasons(aws)["Group CREATE_FAILED"]
+
+
+def test_a_typed_parameter_that_does_not_exist_rolls_the_stack_back_without_a_failed_resource(aws):
+    """CloudFormation user guide, "AWS-specific parameter types": the value must exist."""
+    body = template().replace('"ImageId": {"Type": "String"}', '"ImageId": {"Type": "AWS::EC2::Image::Id"}')
+    create(aws, body, {"ImageId": image(aws)})
+    assert update(aws, ImageId=MISSING) == "UPDATE_ROLLBACK_COMPLETE"
+    found = reasons(aws)
+    assert found["web UPDATE_ROLLBACK_IN_PROGRESS"].startswith(
+        f"Parameter validation failed: parameter value {MISSING} for parameter name ImageId does not exist")
+    assert not [k for k in found if k.endswith("UPDATE_FAILED")]
+
+
+def test_an_ssm_typed_parameter_must_be_in_the_store(aws):
+    """CloudFormation user guide, "SSM parameter types"."""
+    body = template().replace('"ImageId": {"Type": "String"}',
+                              '"ImageId": {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"}')
+    assert refused("ValidationError", aws.cfn.create_stack, StackName="web", TemplateBody=body,
+                   Parameters=keyed({"ImageId": "/nope"})) == \
+        "Unable to fetch parameters [/nope] from parameter store for this account."

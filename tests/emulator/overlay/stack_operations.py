@@ -16,10 +16,10 @@ import contextvars
 import re
 
 from ministack.services import cloudformation
-from ministack.services.cloudformation import changesets, handlers, stacks
+from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
 from ministack.services.cloudformation.helpers import _error, _esc, _p
 
-from . import patching, stack_resources
+from . import patching, stack_parameters, stack_resources
 from .settings import SETTINGS
 
 _STACK = "AWS::CloudFormation::Stack"
@@ -75,7 +75,14 @@ def _slow_deploy(add_event):
 
             async def work():
                 await asyncio.sleep(SETTINGS.stack)
-                await original(stack_name, stack_id, template, param_values, *args, **kwargs)
+                stack = cloudformation._stacks.get(stack_name) or {}
+                reason = stack_parameters.rejected(template, param_values)
+                if reason:
+                    await stack_parameters.roll_back(
+                        stack_name, stack_id, stack, template, param_values,
+                        kwargs.get("is_update", False), kwargs.get("previous_stack"), reason)
+                else:
+                    await original(stack_name, stack_id, template, param_values, *args, **kwargs)
             await _settle(stack_name, stack_id, add_event, work)
         return deploy
     return make
@@ -197,7 +204,19 @@ def _describe_stacks(original):
     return handle
 
 
+def _no_replacement():
+    """Change sets: which properties of our two types replace the resource.
+
+    aws-resource-ec2-launchtemplate and aws-resource-autoscaling-autoscalinggroup,
+    "Update requires"; MiniStack answers Conditional for a type it does not list.
+    """
+    table, where = provisioners._REPLACING_PROPERTIES, "provisioners._REPLACING_PROPERTIES"
+    patching.new_entry(table, "AWS::EC2::LaunchTemplate", ("LaunchTemplateName",), where=where)
+    patching.new_entry(table, stack_resources.GROUP, ("AutoScalingGroupName", "InstanceId"), where=where)
+
+
 def install():
+    _no_replacement()
     patching.requires(cloudformation, "_stacks", "_stack_events")
     patching.requires(handlers, "_resolve_stack", "_xml")
     patching.requires(changesets, "_find_change_set")

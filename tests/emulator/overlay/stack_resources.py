@@ -146,8 +146,13 @@ def _update(original):
         rolling = policy.get("AutoScalingRollingUpdate")
         refreshing = policy.get("AutoScalingInstanceRefresh")
         replacing = any(old_props.get(k) != new_props.get(k) for k in _REPLACING)
+        group = autoscaling._asgs.get(physical_id) or {}
+        if group.pop("_refused", None) == old_props:
+            # The rollback of an update that was refused before it changed anything.
+            return physical_id, {}
         if (rolling is not None and replacing and int(rolling.get("MinInstancesInService", 0) or 0)
                 >= int(new_props.get("MaxSize", 0))):
+            group["_refused"] = new_props
             raise ResourceFailure("MinInstancesInService must be less than the autoscaling group's MaxSize")
 
         def change():
@@ -165,6 +170,7 @@ def _update(original):
         try:
             name, attributes = on_loop(change)
         except ApiError as error:
+            group["_refused"] = new_props
             raise failure(error) from None
         if name == physical_id and replacing and refreshing is not None:
             _instance_refresh(name, refreshing)
