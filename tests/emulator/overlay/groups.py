@@ -24,6 +24,8 @@ from .settings import SETTINGS
 from .wire import ApiError, now_millis
 
 _ACTIVITIES_KEPT = 50
+#: Called with the launch template version that a group is about to use; raises if it may not.
+on_validate = []
 #: Instances in these states do not count as capacity.
 _LEAVING = frozenset({"Terminating", "Terminated"})
 
@@ -81,12 +83,15 @@ def validate_spec(spec):
     if not spec:
         return
     try:
-        data = resolve(spec)["LaunchTemplateData"]
+        version = resolve(spec)
+        data = version["LaunchTemplateData"]
         if not data.get("ImageId"):
             raise ApiError("MissingParameter", "The request must contain the parameter ImageId")
         images.launchable(launch_templates.resolve_image(data["ImageId"]))
     except ApiError as error:
         raise invalid_template(error) from None
+    for check in on_validate:
+        check(version)
 
 
 def validate_sizes(low, high, desired):

@@ -1,10 +1,17 @@
-"""Owns the order in which the patches are applied."""
+"""Owns the order in which the patches are applied: a later one wraps an earlier one."""
 
-from . import (calls, control, drift, faults, groups, groups_api, images, images_describe, instances,
-               launch_templates, refresh, stack_operations, stack_parameters, stack_resources)
+from . import (authorization, calls, control, delivery, drift, faults, groups, groups_api, images,
+               images_describe, instances, launch_templates, permissions, refresh, stack_operations,
+               stack_parameters, stack_resources, workflows)
 
-MODULES = (images, images_describe, launch_templates, instances, groups, groups_api, refresh,
-           stack_resources, stack_parameters, stack_operations, drift, calls, faults, control)
+MODULES = (
+    images, images_describe, launch_templates, instances,
+    groups, groups_api, refresh,
+    stack_resources, stack_parameters, stack_operations, drift,
+    workflows, delivery,
+    permissions, authorization,
+    calls, faults, control,
+)
 
 
 def everything():

@@ -19,7 +19,7 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
 from ministack.services.cloudformation.helpers import _error, _esc, _p
 
-from . import patching, stack_parameters, stack_resources
+from . import patching, permissions, stack_parameters, stack_resources
 from .settings import SETTINGS
 
 _STACK = "AWS::CloudFormation::Stack"
@@ -72,6 +72,7 @@ def _slow_deploy(add_event):
     def make(original):
         async def deploy(stack_name, stack_id, template, param_values, *args, **kwargs):
             stack_resources.OPERATION.set((template, param_values))
+            permissions.ROLE.set((cloudformation._stacks.get(stack_name) or {}).get("_role_arn", ""))
 
             async def work():
                 await asyncio.sleep(SETTINGS.stack)

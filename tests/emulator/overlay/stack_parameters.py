@@ -17,6 +17,9 @@ from ministack.services.cloudformation import changesets, engine, handlers, stac
 
 from . import images, patching
 
+#: Called with the name of a parameter that a typed value is about to be fetched from.
+on_fetch = []
+
 _IMAGE_TYPES = ("AWS::EC2::Image::Id", "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>")
 
 
@@ -44,6 +47,8 @@ def _checked(original):
             name = parameter.get("Value") or definition.get("Default", "")
             if parameter.get("UsePreviousValue"):
                 name = (previous_params or {}).get(key, {}).get("SsmName", name)
+            for check in on_fetch:
+                check(name)
             if ssm.resolve_parameter_value(name) is None:
                 absent.append(name)
         if absent:

@@ -39,6 +39,8 @@ class ResourceFailure(ValueError):
 
 
 def failure(error, service="AutoScaling", code="InvalidRequest"):
+    if error.code == "AccessDenied":
+        code = "AccessDenied"
     return ResourceFailure(
         f'Resource handler returned message: "{error.message} (Service: {service}, Status Code: '
         f'{error.status}, Request ID: {new_uuid()})" (RequestToken: {new_uuid()}, HandlerErrorCode: {code})')
