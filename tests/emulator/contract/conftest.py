@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,10 +22,10 @@ from botocore.exceptions import ClientError
 HERE = pathlib.Path(__file__).resolve().parent
 REGION = "us-east-1"
 START_SECONDS = 30
-#: Everything as short as it can be while each intermediate state is still seen.
+#: As short as can be; a test that looks at an intermediate state asks for `slowly`.
 QUICK = {f"OVERLAY_{name}_SECONDS": str(seconds) for name, seconds in {
-    "IMAGE_PENDING": 0.12, "INSTANCE": 0.1, "HEAL": 0.12, "STACK": 0.25, "CLEANUP": 0.15,
-    "STABILIZE": 3, "DRIFT": 0.15, "REFRESH": 0.12, "REFRESH_FAILURE": 0.4}.items()}
+    "IMAGE_PENDING": 0.05, "INSTANCE": 0.05, "HEAL": 0.08, "STACK": 0.08, "CLEANUP": 0.05,
+    "STABILIZE": 3, "DRIFT": 0.05, "REFRESH": 0.05, "REFRESH_FAILURE": 0.4}.items()}
 _ACCOUNTS = itertools.count(200000000001)
 
 
@@ -78,8 +79,8 @@ class Account:
 
 def start(environment=None):
     port = _free_port()
-    log = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"overlay-contract-{port}.log"
-    env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "BIND_HOST": "127.0.0.1",
+    log = pathlib.Path(tempfile.gettempdir()) / f"overlay-contract-{port}.log"
+    env = {"PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), "BIND_HOST": "127.0.0.1",
            "GATEWAY_PORT": str(port), "AUTH": "true", "PYTHONDONTWRITEBYTECODE": "1",
            **QUICK, **(environment or {})}
     with log.open("wb") as out:
@@ -120,6 +121,14 @@ def server():
 def aws(server):
     """A fresh account, so that tests cannot see each other."""
     return server.session(str(next(_ACCOUNTS)))
+
+
+@pytest.fixture
+def slowly(server):
+    """Lengthen what a test wants to watch, e.g. `slowly(stack=1.0)`; put back afterwards."""
+    before = server.control("GET", "settings")
+    yield lambda **settings: server.control("POST", "settings", settings)
+    server.control("POST", "settings", before)
 
 
 def until(condition, seconds=10.0, what="condition"):

@@ -94,6 +94,14 @@ def test_a_server_error(aws, faults):
     refused("ParameterNotFound", aws.ssm.get_parameter, Name="/p")
 
 
+def test_any_error_by_name(aws, faults):
+    """For the ones that are hard to bring about, e.g. TooManyUpdates (API_PutParameter)."""
+    faults({"service": "ssm", "action": "PutParameter", "kind": "error", "code": "TooManyUpdates",
+            "message": "There are concurrent updates"})
+    assert refused("TooManyUpdates", aws.ssm.put_parameter, Name="/p", Value="v", Type="String") == \
+        "There are concurrent updates"
+
+
 def test_nonsense_is_refused(aws):
     """A typo in a test's fault must not go unnoticed."""
     for path, body in (("faults", [{"service": "ssm", "action": "x", "kind": "thorttle"}]),

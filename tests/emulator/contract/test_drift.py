@@ -45,10 +45,11 @@ def test_sizes_are_compared_and_undeclared_ones_are_not(aws):
             for d in found["Group"]["PropertyDifferences"]] == [("/MaxSize", "1", "2")]
 
 
-def test_one_detection_at_a_time_and_it_takes_time(aws):
+def test_one_detection_at_a_time_and_it_takes_time(aws, slowly):
     """Scripts in the wild match "Drift detection is already in progress for stack"."""
     create(aws, template(), {"ImageId": image(aws)})
     arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
+    slowly(drift=1.0)
     first = aws.cfn.detect_stack_drift(StackName="web")["StackDriftDetectionId"]
     status = aws.cfn.describe_stack_drift_detection_status(StackDriftDetectionId=first)
     assert status["DetectionStatus"] == "DETECTION_IN_PROGRESS"
@@ -56,9 +57,10 @@ def test_one_detection_at_a_time_and_it_takes_time(aws):
         f"Drift detection is already in progress for stack {arn}"
 
 
-def test_not_while_an_operation_runs(aws):
+def test_not_while_an_operation_runs(aws, slowly):
     """Allowed statuses: user guide, "Considerations when detecting drift"."""
     create(aws, template(), {"ImageId": image(aws, "image-a")})
+    slowly(stack=0.5)
     aws.cfn.update_stack(StackName="web", UsePreviousTemplate=True,
                          Parameters=keyed({"ImageId": image(aws, "image-b"), "Secret": None}))
     assert "UPDATE_IN_PROGRESS" in refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web")

@@ -30,8 +30,9 @@ def _found(aws, **kwargs):
     return [i["ImageId"] for i in aws.ec2.describe_images(**kwargs)["Images"]]
 
 
-def test_create_image_is_pending_first(aws, running):
+def test_create_image_is_pending_first(aws, running, slowly):
     """API_CreateImage and API_Image: every member that a promotion looks at."""
+    slowly(image_pending=0.6)
     made = _create(aws, running, StackName="web")
     found = aws.ec2.describe_images(ImageIds=[made])["Images"][0]
     assert found["State"] == "pending"

@@ -30,11 +30,12 @@ def _ended(aws, name):
     return until(look, what="the refresh ended")
 
 
-def test_states_and_replacement(aws, alias):
+def test_states_and_replacement(aws, alias, slowly):
     """User guide, "How an instance refresh works"; the parameter is resolved at launch."""
     first = in_service(aws, alias)[0]["InstanceId"]
     new = image(aws, "new")
     aws.ssm.put_parameter(Name="/ami/web", Value=new, Type="String", Overwrite=True)
+    slowly(refresh=0.4)
     started = aws.asg.start_instance_refresh(AutoScalingGroupName=alias)["InstanceRefreshId"]
     assert _refreshes(aws, alias)[0]["Status"] == "Pending"
     assert refused("InstanceRefreshInProgress", aws.asg.start_instance_refresh, AutoScalingGroupName=alias) == \
@@ -56,13 +57,15 @@ def _watch_capacity(aws, name, preferences):
     return seen
 
 
-def test_the_default_takes_the_only_instance_down(aws, name):
+def test_the_default_takes_the_only_instance_down(aws, name, slowly):
     """alphagov/tech-ops#208: 90/omitted on a group of one."""
+    slowly(instance=0.3)
     assert 0 in _watch_capacity(aws, name, {})
 
 
-def test_launch_before_terminate(aws, name):
+def test_launch_before_terminate(aws, name, slowly):
     """API_RefreshPreferences: both percentages 100."""
+    slowly(instance=0.3)
     seen = _watch_capacity(aws, name, {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 100})
     assert 0 not in seen
     assert len(in_service(aws, name)) == 1 and group(aws, name)["DesiredCapacity"] == 1
@@ -100,27 +103,30 @@ def test_it_fails_when_the_new_instance_cannot_launch(aws, alias):
     assert f"The image id '[{MISSING}]' does not exist" in ended["StatusReason"]
 
 
-def test_cancel(aws, name):
+def test_cancel(aws, name, slowly):
     """API_CancelInstanceRefresh."""
     assert "No in progress or pending Instance Refresh" in refused(
         "ActiveInstanceRefreshNotFound", aws.asg.cancel_instance_refresh, AutoScalingGroupName=name)
+    slowly(refresh=0.5)
     aws.asg.start_instance_refresh(AutoScalingGroupName=name)
     aws.asg.cancel_instance_refresh(AutoScalingGroupName=name)
     assert _ended(aws, name)["Status"] == "Cancelled"
 
 
-def test_rollback_is_refused_for_parameter_images(aws, alias):
+def test_rollback_is_refused_for_parameter_images(aws, alias, slowly):
     """API_RollbackInstanceRefresh."""
+    slowly(refresh=1.0)
     aws.asg.start_instance_refresh(AutoScalingGroupName=alias)
     refused("IrreversibleInstanceRefresh", aws.asg.rollback_instance_refresh, AutoScalingGroupName=alias)
 
 
-def test_a_desired_configuration_becomes_the_groups_own_and_locks_it_meanwhile(aws, name):
+def test_a_desired_configuration_becomes_the_groups_own_and_locks_it_meanwhile(aws, name, slowly):
     """coverage-roadmap#1470 (drift afterwards); user guide, limits of instance refreshes."""
     spec = group(aws, name)["LaunchTemplate"]
     new = image(aws, "new")
     aws.ec2.create_launch_template_version(LaunchTemplateId=spec["LaunchTemplateId"], SourceVersion="1",
                                            LaunchTemplateData={"ImageId": new})
+    slowly(refresh=0.4)
     wanted = {"LaunchTemplateId": spec["LaunchTemplateId"], "Version": "$Latest"}
     aws.asg.start_instance_refresh(AutoScalingGroupName=name, DesiredConfiguration={"LaunchTemplate": wanted},
                                    Preferences={"SkipMatching": True})

@@ -80,12 +80,12 @@ def test_an_uncaught_error_type_is_the_executions_error(owner, app):
     ended = _run(owner, app, {"fail": "StackBusy"})
     assert (ended["status"], ended["error"]) == ("FAILED", "StackBusy")
     history = owner.sfn.get_execution_history(executionArn=ended["executionArn"])["events"]
-    assert sum(e["type"] == "TaskFailed" for e in history) == 3, "two retries"
+    assert sum(e["type"] == "TaskFailed" for e in history) == 2, "one retry"
 
 
 def test_a_task_times_out(owner, app):
     """ASL, TimeoutSeconds of a Task: States.Timeout."""
-    ended = _run(owner, app, {"sleep": 3})
+    ended = _run(owner, app, {"sleep": 2})
     assert (ended["status"], ended["error"]) == ("FAILED", "TooSlow")
 
 

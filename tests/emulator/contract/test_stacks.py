@@ -1,7 +1,7 @@
 """Stack operations take time, exclude each other, fail with reasons and roll back."""
 
 from conftest import refused, until
-from scenario import (create, group, image, in_service, instance, keyed, reasons, replacement, settled,
+from scenario import (create, drift, group, image, in_service, instance, keyed, reasons, replacement, settled,
                       template, update)
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
@@ -11,13 +11,14 @@ def _status(aws):
     return aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackStatus"]
 
 
-def test_a_second_update_meanwhile_is_refused(aws):
+def test_a_second_update_meanwhile_is_refused(aws, slowly):
     """aws-amplify/amplify-cli#5343; the text is matched by deployment tools."""
     first, second = image(aws, "image-a"), image(aws, "image-b")
     create(aws, template(), {"ImageId": first})
     arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
     change = dict(StackName="web", UsePreviousTemplate=True,
                   Parameters=keyed({"ImageId": second, "Secret": None}))
+    slowly(stack=0.5, cleanup=0.5)
     aws.cfn.update_stack(**change)
     assert _status(aws) == "UPDATE_IN_PROGRESS"
     assert refused("ValidationError", aws.cfn.update_stack, **change) == \
@@ -97,6 +98,21 @@ def test_an_unknown_image_fails_the_group_and_rolls_back(aws):
     assert group(aws, out["GroupName"])["LaunchTemplate"]["Version"] == "1"
     found = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]
     assert {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}["ImageId"] == old
+
+
+def test_after_a_rollback_the_next_update_works(aws):
+    """coverage-roadmap#1912: versions are left behind, the group must follow the newest one anyway."""
+    out = create(aws, template(), {"ImageId": image(aws, "image-a")})
+    assert update(aws, ImageId=MISSING) == "UPDATE_ROLLBACK_COMPLETE"
+    assert drift(aws)[0]["StackDriftStatus"] == "IN_SYNC"
+    new = image(aws, "image-b")
+    assert update(aws, ImageId=new) == "UPDATE_COMPLETE"
+    assert drift(aws)[0]["StackDriftStatus"] == "IN_SYNC"
+    version = group(aws, out["GroupName"])["LaunchTemplate"]["Version"]
+    found = aws.ec2.describe_launch_template_versions(LaunchTemplateId=out["TemplateId"],
+                                                      Versions=[version, "$Latest"])["LaunchTemplateVersions"]
+    assert [v["LaunchTemplateData"]["ImageId"] for v in found] == [new, new]
+    assert int(version) > 2
 
 
 def test_min_above_max_fails_the_group(aws):

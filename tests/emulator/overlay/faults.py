@@ -15,7 +15,7 @@ from ministack.services.cloudformation import helpers
 
 from . import calls
 
-KINDS = ("throttle", "5xx", "latency", "cut-after")
+KINDS = ("throttle", "5xx", "error", "latency", "cut-after")
 FAULTS = []
 
 _CUT = contextvars.ContextVar("overlay_cut", default=None)
@@ -32,12 +32,14 @@ def add(faults):
     for fault in faults:
         if fault["kind"] not in KINDS:
             raise ValueError(f"kind {fault['kind']!r} is none of {', '.join(KINDS)}")
-        unknown = set(fault) - {"service", "action", "count", "after", "kind", "latencyMs"}
+        unknown = set(fault) - {"service", "action", "count", "after", "kind", "latencyMs", "code", "message", "status"}
         if unknown:
             raise ValueError(f"unknown members: {', '.join(sorted(unknown))}")
         made.append({"service": fault["service"], "action": fault["action"], "kind": fault["kind"],
                      "count": int(fault.get("count", 1)), "after": int(fault.get("after", 0)),
-                     "latencyMs": int(fault.get("latencyMs", 0)), "hits": 0})
+                     "latencyMs": int(fault.get("latencyMs", 0)), "hits": 0,
+                     **({"code": fault["code"], "message": fault.get("message", ""),
+                         "status": int(fault.get("status", 400))} if fault["kind"] == "error" else {})})
     FAULTS.extend(made)
     return listed()
 
@@ -61,17 +63,29 @@ def _due(call):
     return None
 
 
-def _refusal(service, kind):
-    throttled = kind == "throttle"
+def _refusal(service, fault):
+    throttled = fault["kind"] == "throttle"
+    if fault["kind"] == "error":
+        return _document(service, fault["code"], fault["message"], fault["status"])
     if service == "ec2":
-        return (ec2._error("RequestLimitExceeded", "Request limit exceeded.", 503) if throttled
-                else ec2._error("InternalError", "An internal error has occurred", 500))
+        code = "RequestLimitExceeded" if throttled else "InternalError"
+    elif service in ("autoscaling", "cloudformation"):
+        code = "Throttling" if throttled else "InternalFailure"
+    else:
+        code = "ThrottlingException" if throttled else "InternalServerError"
+    if not throttled:
+        return _document(service, code, "An internal error has occurred", 500)
+    if service == "ec2":
+        return _document(service, code, "Request limit exceeded.", 503)
+    return _document(service, code, "Rate exceeded", 400)
+
+
+def _document(service, code, message, status):
+    """An error in the form that the service's SDKs read."""
+    if service == "ec2":
+        return ec2._error(code, message, status)
     if service in ("autoscaling", "cloudformation"):
-        error = autoscaling._error if service == "autoscaling" else helpers._error
-        return (error("Throttling", "Rate exceeded", 400) if throttled
-                else error("InternalFailure", "An internal error has occurred", 500))
-    code, message, status = (("ThrottlingException", "Rate exceeded", 400) if throttled
-                             else ("InternalServerError", "An internal error has occurred", 500))
+        return (autoscaling if service == "autoscaling" else helpers)._error(code, message, status)
     return (status, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": code},
             json.dumps({"__type": code, "message": message}).encode())
 
@@ -83,8 +97,8 @@ async def _strike(call, headers):
     call["fault"] = fault["kind"]
     if fault["latencyMs"]:
         await asyncio.sleep(fault["latencyMs"] / 1000)
-    if fault["kind"] in ("throttle", "5xx"):
-        return _refusal(call["service"], fault["kind"])
+    if fault["kind"] in ("throttle", "5xx", "error"):
+        return _refusal(call["service"], fault)
     return None
 
 

@@ -1,14 +1,14 @@
 """Owns the order in which the patches are applied: a later one wraps an earlier one."""
 
 from . import (authorization, calls, control, delivery, drift, faults, groups, groups_api, images,
-               images_describe, instances, launch_templates, permissions, refresh, stack_operations,
+               images_describe, instances, launch_templates, parameters, permissions, refresh, stack_operations,
                stack_parameters, stack_resources, workflows)
 
 MODULES = (
     images, images_describe, launch_templates, instances,
     groups, groups_api, refresh,
     stack_resources, stack_parameters, stack_operations, drift,
-    workflows, delivery,
+    parameters, workflows, delivery,
     permissions, authorization,
     calls, faults, control,
 )

@@ -39,6 +39,8 @@ class Settings:
     cleanup: float = _seconds("OVERLAY_CLEANUP_SECONDS", 0.2)
     #: How long CloudFormation waits for a group's instances.
     stabilize: float = _seconds("OVERLAY_STABILIZE_SECONDS", 4.0)
+    #: PutParameter of an aws:ec2:image: accepted → validated.
+    parameter: float = _seconds("OVERLAY_PARAMETER_SECONDS", 0.1)
     #: DETECTION_IN_PROGRESS.
     drift: float = _seconds("OVERLAY_DRIFT_SECONDS", 0.5)
     #: Pending → InProgress of an instance refresh, and the warm-up of each instance.

@@ -1,0 +1,66 @@
+"""PutParameter answers before it is true."""
+
+import json
+
+from conftest import refused, until
+from scenario import image
+
+MISSING = "ami-0aaaaaaaaaaaaaaa0"
+
+
+def _put(aws, value, **kwargs):
+    return aws.ssm.put_parameter(Name="/ami/web", Value=value, Type="String",
+                                 **{"DataType": "aws:ec2:image", **kwargs})["Version"]
+
+
+def _value(aws):
+    return aws.ssm.get_parameter(Name="/ami/web")["Parameter"]["Value"]
+
+
+def test_an_image_parameter_appears_later(aws, slowly):
+    """API_PutParameter, DataType: validated asynchronously."""
+    old, new = image(aws, "image-a"), image(aws, "image-b")
+    slowly(parameter=0.4)
+    assert _put(aws, old) == 1
+    refused("ParameterNotFound", _value, aws)
+    until(lambda: aws.ssm.get_parameters(Names=["/ami/web"])["Parameters"])
+    assert _put(aws, new, Overwrite=True) == 2
+    assert _value(aws) == old
+    until(lambda: _value(aws) == new)
+    assert aws.ssm.get_parameter(Name="/ami/web")["Parameter"]["DataType"] == "aws:ec2:image"
+
+
+def test_an_image_that_is_not_there_is_accepted_and_never_written(aws):
+    """User guide, "Troubleshooting `aws:ec2:image` parameter creation"."""
+    url = aws.sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    arn = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    aws.events.put_rule(Name="r", EventPattern=json.dumps({"detail-type": ["Parameter Store Change"]}))
+    aws.events.put_targets(Rule="r", Targets=[{"Id": "q", "Arn": arn}])
+    old = image(aws)
+    _put(aws, old)
+    until(lambda: aws.ssm.get_parameters(Names=["/ami/web"])["Parameters"])
+    assert _put(aws, MISSING, Overwrite=True) == 2
+    event = until(lambda: [e for e in (json.loads(m["Body"]) for m in aws.sqs.receive_message(
+        QueueUrl=url).get("Messages", [])) if "exception" in e["detail"]])[0]
+    assert event["detail"] == {"exception": "Unable to Describe Resource", "dataType": "aws:ec2:image",
+                               "name": "/ami/web", "type": "String", "operation": "Update"}
+    assert _value(aws) == old
+    assert [p["Version"] for p in aws.ssm.get_parameter_history(Name="/ami/web")["Parameters"]] == [1]
+
+
+def test_the_data_type_cannot_be_changed(aws):
+    """User guide, "Parameter data types in Parameter Store"."""
+    ami = image(aws)
+    _put(aws, ami, DataType="text")
+    refused("ValidationException", _put, aws, ami, Overwrite=True)
+
+
+def test_a_label_on_the_oldest_of_a_hundred_versions_blocks_the_next(aws):
+    """User guide, "Working with parameter versions"."""
+    for n in range(100):
+        _put(aws, str(n), DataType="text", Overwrite=True)
+    aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=1, Labels=["kept"])
+    assert "oldest version, can't be deleted because it has a label" in refused(
+        "ParameterMaxVersionLimitExceeded", _put, aws, "x", DataType="text", Overwrite=True)
+    aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=9, Labels=["kept"])
+    assert _put(aws, "x", DataType="text", Overwrite=True) == 101

@@ -1,0 +1,40 @@
+"""The overlay refuses to start rather than patch nothing."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+EMULATOR = pathlib.Path(__file__).resolve().parents[1]
+
+
+def _start(before, **environment):
+    """Run `python -m overlay` after some sabotage; (exit status, output)."""
+    code = f"{before}\nimport runpy; runpy.run_module('overlay', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=EMULATOR, capture_output=True, text=True, timeout=60,
+                          env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "GATEWAY_PORT": "1",
+                               **environment})
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("before, message", [
+    ("import overlay; overlay.MINISTACK_VERSION = '0.0.1'", "is installed, but the overlay patches the internals"),
+    ("from ministack.services import ec2; del ec2._ACTION_MAP['DescribeImages']",
+     "ec2._ACTION_MAP has no entry 'DescribeImages' any more"),
+    ("from ministack.services import ec2; ec2._ACTION_MAP['CreateImage'] = print",
+     "ec2._ACTION_MAP has an entry 'CreateImage' of its own now"),
+    ("from ministack.services.cloudformation import stacks; del stacks._roll_back_operation",
+     "_roll_back_operation"),
+], ids=["another-version", "lost-entry", "grown-entry", "lost-function"])
+def test_it_refuses_to_start(before, message):
+    status, output = _start(before)
+    assert status == 1
+    assert "overlay: refusing to start" in output and message in output
+
+
+def test_it_refuses_other_interfaces_and_nonsense_knobs():
+    assert "is not loopback" in _start("", BIND_HOST="0.0.0.0")[1]
+    status, output = _start("", OVERLAY_STACK_SECONDS="soon")
+    assert status == 1 and "OVERLAY_STACK_SECONDS='soon' is not a number" in output
