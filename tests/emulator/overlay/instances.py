@@ -43,11 +43,15 @@ def launch(data, tags, *, zone="", template=None):
         raise ApiError("MissingParameter", "The request must contain the parameter ImageId")
     ec2._ensure_defaults_initialized()
     image = images.launchable(launch_templates.resolve_image(data["ImageId"]))
+    profile = data.get("IamInstanceProfile") or {}
+    if profile:
+        profile, _ = ec2._resolve_iam_instance_profile(
+            iam_arn=profile.get("Arn", ""), iam_name=profile.get("Name", ""), allow_missing=True)
     record = ec2._launch_instances_internal(
         image_id=image["ImageId"], instance_type=data.get("InstanceType") or "m1.small",
         subnet_id=data.get("SubnetId") or ec2._DEFAULT_SUBNET_ID, count=1,
         key_name=data.get("KeyName", ""), user_data=data.get("UserData", ""),
-        sg_ids=data.get("SecurityGroupIds") or None, iam_profile=data.get("_profile"))[0]
+        sg_ids=data.get("SecurityGroupIds") or None, iam_profile=profile or None)[0]
     record.update({"State": {"Code": 0, "Name": "pending"}, "Architecture": image["Architecture"],
                    "RootDeviceName": image["RootDeviceName"]})
     for mapping in record["BlockDeviceMappings"]:
@@ -118,12 +122,9 @@ def _run_instances(p):
     groups = ec2._parse_member_list(p, "SecurityGroupId")
     if groups:
         data["SecurityGroupIds"] = groups
-    arn, profile_name = ec2._p(p, "IamInstanceProfile.Arn"), ec2._p(p, "IamInstanceProfile.Name")
-    if arn or profile_name:
-        data["_profile"], error = ec2._resolve_iam_instance_profile(
-            iam_arn=arn, iam_name=profile_name, allow_missing=True)
-        if error:
-            return error
+    profile = {k: ec2._p(p, f"IamInstanceProfile.{k}") for k in ("Arn", "Name")}
+    if any(profile.values()):
+        data["IamInstanceProfile"] = profile
     tags = {t["Key"]: t["Value"] for t in tag_specifications(p).get("instance", [])}
     count = int(ec2._p(p, "MaxCount") or "1")
     records = [launch(data, tags, template=template) for _ in range(count)]

@@ -186,12 +186,23 @@ def _execute_change_set(original):
     return handle
 
 
+_EMPTY = re.compile(r"<(StackStatusReason|Description|ResourceStatusReason|PhysicalResourceId)></\1>")
+
+
+def _describe_events(original):
+    def handle(params):
+        status, headers, body = original(params)
+        return status, headers, _EMPTY.sub("", body.decode()).encode()
+    return handle
+
+
 def _describe_stacks(original):
     def handle(params):
         status, headers, body = original(params)
         if status != 200:
             return status, headers, body
-        text = body.decode()
+        # An absent member is absent on AWS, not empty.
+        text = _EMPTY.sub("", body.decode())
         for stack in cloudformation._stacks.values():
             marker = f"<StackId>{_esc(stack['StackId'])}</StackId>"
             at = text.find(marker)
@@ -235,5 +246,5 @@ def install():
     where, table = "cloudformation.handlers._ACTION_HANDLERS", handlers._ACTION_HANDLERS
     for action, make in (("UpdateStack", _update_stack), ("CreateStack", _create_stack),
                          ("DeleteStack", _delete_stack), ("ExecuteChangeSet", _execute_change_set),
-                         ("DescribeStacks", _describe_stacks)):
+                         ("DescribeStacks", _describe_stacks), ("DescribeStackEvents", _describe_events)):
         patching.entry(table, action, make, where=where)
