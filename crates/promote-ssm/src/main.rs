@@ -1,1 +1,8 @@
-fn main(){}
+//! The `PromoteSsm` Lambda: wires the step to AWS.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let config = step::sdk_config().await;
+    let ssm = aws_sdk_ssm::Client::new(&config);
+    step::run(async |input| promote_ssm::handle(&ssm, input).await).await
+}

@@ -1,0 +1,31 @@
+//! What can go wrong in resolve-tags.
+
+use contract::ids::ImageId;
+use contract::{ErrorName, Named};
+use step::{AwsError, InvalidInput};
+
+/// Why no targets could be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input, or a tag of the image, is not of a known form.
+    #[error(transparent)]
+    InvalidInput(#[from] InvalidInput),
+    /// EC2 does not list the image.
+    #[error(
+        "EC2 knows no image {0} in this account and Region; it may have been deregistered, or be too new to be seen"
+    )]
+    ImageNotFound(ImageId),
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+impl Named for Error {
+    fn name(&self) -> ErrorName {
+        match self {
+            Self::InvalidInput(error) => error.name(),
+            Self::ImageNotFound(_) => ErrorName::ImageNotFound,
+            Self::Aws(error) => error.name(),
+        }
+    }
+}
