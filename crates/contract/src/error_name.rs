@@ -69,12 +69,10 @@ catalogue! {
     ImagePending: Retryable, ByStep;
     /// No candidate image passes validation; the message lists each check that failed, with what was expected and found.
     ImageRejected: Terminal, ByStep;
-    /// The SSM parameter does not exist. Create it once, with type String and data type aws:ec2:image.
+    /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, ByStep;
     /// Somebody else changed the target between the decision and the write; the decision is made again.
     ConcurrentWrite: Retryable, ByStep;
-    /// The parameter accepted the write but does not show the image (yet): Parameter Store checks an image after its answer.
-    ParameterNotUpdated: Retryable, ByStep;
     /// Another operation runs on the stack; it is waited for.
     StackBusy: Retryable, ByStep;
     /// There is no stack of that name in this account and Region. Correct the image's StackName tag.
@@ -103,6 +101,8 @@ catalogue! {
     DriftDetected: Terminal, ByStateMachine;
     /// The group would boot another image than the promoted one; the report has both.
     LaunchImageMismatch: Terminal, ByStateMachine;
+    /// The parameter accepted the write but did not show the image in the time allowed: Parameter Store checks an image after its answer, and its "Parameter Store Change" event says why it refuses one.
+    ParameterNotUpdated: Terminal, ByStateMachine;
     /// The stack's update was still running at the end of the time allowed.
     StackUpdateTimedOut: Terminal, ByStateMachine;
     /// The drift detection was still running at the end of the time allowed.

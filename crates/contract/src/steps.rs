@@ -106,7 +106,7 @@ message! {
 // --- promote-ssm -------------------------------------------------------------------------------
 
 message! {
-    /// What promote-ssm takes.
+    /// What promote-ssm takes, on the first look and on every later one.
     PromoteInput {
         /// The parameter to write.
         parameter_name: ParameterName,
@@ -114,17 +114,20 @@ message! {
         before: String,
         /// The image to put there.
         after: ImageId,
+        /// An earlier look for this decision wrote: wait for the value, never write again.
+        #[serde(default)]
+        written: bool,
     }
 }
 
 message! {
     /// What promote-ssm answers.
     Promoted {
-        /// Whether this call wrote.
+        /// Whether to look again: a write is accepted before it shows.
+        status: Progress,
+        /// Whether this look or an earlier one wrote.
         outcome: WriteOutcome,
-        /// The parameter's version before.
-        previous_version: i64,
-        /// The parameter's version now.
+        /// The parameter's version, as this look found it last.
         version: i64,
     }
 }

@@ -21,18 +21,6 @@ pub enum Error {
         /// What is there now.
         current: String,
     },
-    /// The write was accepted, and reading it back shows something else.
-    #[error(
-        "parameter {name} was written with {written} but reads {current}; Parameter Store checks the image after its answer (\"Parameter Store Change\" events say why it refuses one)"
-    )]
-    ParameterNotUpdated {
-        /// The parameter.
-        name: String,
-        /// What was sent.
-        written: String,
-        /// What reads back.
-        current: String,
-    },
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -43,7 +31,6 @@ impl Named for Error {
         match self {
             Self::ParameterNotFound(_) => ErrorName::ParameterNotFound,
             Self::ConcurrentWrite { .. } => ErrorName::ConcurrentWrite,
-            Self::ParameterNotUpdated { .. } => ErrorName::ParameterNotUpdated,
             Self::Aws(error) => error.name(),
         }
     }

@@ -7,42 +7,40 @@ mod tests;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
-use contract::steps::{PromoteInput, Promoted, WriteOutcome};
+use contract::steps::{Progress, PromoteInput, Promoted, WriteOutcome};
 use step::AwsError;
 
 use crate::decide::Action;
 pub use crate::error::Error;
 
-/// The data type that makes Parameter Store check the image, and that launch templates and
-/// instance refreshes want (EC2 user guide, "Use a Systems Manager parameter instead of an AMI
-/// ID"). Sent with every write: whether an overwrite without it keeps it is not documented.
-const DATA_TYPE: &str = "aws:ec2:image";
-
 /// Reads, compares, writes if need be, reads back.
+///
+/// A 200 says only that the write was accepted; an image is checked afterwards (`PutParameter`,
+/// DataType). So a value that does not show yet is looked for again, which the state machine
+/// times.
 ///
 /// # Errors
 /// See [`Error`].
 pub async fn handle(ssm: &Client, input: PromoteInput) -> Result<Promoted, Error> {
-    let current = read(ssm, &input).await?;
-    let previous_version = current.version();
-    if decide::action(&input, current.value().unwrap_or_default())? == Action::Unchanged {
-        let outcome = WriteOutcome::Unchanged;
-        return Ok(Promoted { outcome, previous_version, version: previous_version });
+    let mut written = input.written;
+    let mut current = read(ssm, &input).await?;
+    let mut action = decide::action(&input, written, value(&current))?;
+    if action == Action::Put {
+        write(ssm, &input, &current).await?;
+        tracing::info!(parameter = %input.parameter_name, before = input.before, after = %input.after);
+        written = true;
+        current = read(ssm, &input).await?;
+        action = decide::action(&input, written, value(&current))?;
     }
-    write(ssm, &input).await?;
-    // A 200 says only that the write was accepted; the image is checked afterwards
-    // (`PutParameter`, DataType).
-    let written = read(ssm, &input).await?;
-    let value = written.value().unwrap_or_default();
-    if value != input.after.as_str() {
-        return Err(Error::ParameterNotUpdated {
-            name: input.parameter_name.to_string(),
-            written: input.after.to_string(),
-            current: value.to_owned(),
-        });
-    }
-    tracing::info!(parameter = %input.parameter_name, before = input.before, after = %input.after);
-    Ok(Promoted { outcome: WriteOutcome::Updated, previous_version, version: written.version() })
+    Ok(Promoted {
+        status: if action == Action::InPlace { Progress::Complete } else { Progress::InProgress },
+        outcome: if written { WriteOutcome::Updated } else { WriteOutcome::Unchanged },
+        version: current.version(),
+    })
+}
+
+fn value(parameter: &Parameter) -> &str {
+    parameter.value().unwrap_or_default()
 }
 
 async fn read(ssm: &Client, input: &PromoteInput) -> Result<Parameter, Error> {
@@ -56,13 +54,16 @@ async fn read(ssm: &Client, input: &PromoteInput) -> Result<Parameter, Error> {
     found.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))
 }
 
-async fn write(ssm: &Client, input: &PromoteInput) -> Result<(), Error> {
+/// The data type goes along as it is: one that Parameter Store checks (`aws:ec2:image`) cannot
+/// be changed to another or from another, and whether an overwrite without it keeps it is not
+/// documented.
+async fn write(ssm: &Client, input: &PromoteInput, current: &Parameter) -> Result<(), Error> {
     let answer = ssm
         .put_parameter()
         .name(input.parameter_name.as_str())
         .value(input.after.as_str())
         .r#type(ParameterType::String)
-        .data_type(DATA_TYPE)
+        .set_data_type(current.data_type().map(str::to_owned))
         .overwrite(true)
         .send()
         .await;
