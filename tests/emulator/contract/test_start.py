@@ -1,7 +1,9 @@
-"""The overlay refuses to start rather than patch nothing."""
+"""The overlay refuses to start rather than patch nothing, and ends with whoever started it."""
 
 import os
 import pathlib
+import signal
+import socket
 import subprocess
 import sys
 
@@ -38,3 +40,22 @@ def test_it_refuses_other_interfaces_and_nonsense_knobs():
     assert "is not loopback" in _start("", BIND_HOST="0.0.0.0")[1]
     status, output = _start("", OVERLAY_STACK_SECONDS="soon")
     assert status == 1 and "OVERLAY_STACK_SECONDS='soon' is not a number" in output
+
+
+def test_it_ends_with_its_starter_when_told_to():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    server = subprocess.Popen(
+        [sys.executable, "-m", "overlay"], cwd=EMULATOR, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "GATEWAY_PORT": port,
+             "OVERLAY_EXIT_WITH_STDIN": "1"})
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.wait(1)
+        server.stdin.close()
+        assert server.wait(10) == -signal.SIGKILL
+    finally:
+        server.kill()
+        server.stdout.close()

@@ -17,7 +17,8 @@ def main():
     # Background services that nobody here uses, and that bind ports of their own.
     os.environ.setdefault("SFTP_ENABLED", "0")
 
-    from . import patching
+    from . import lifeline, patching
+    lifeline.install()
     try:
         patching.require_version()
         from . import install

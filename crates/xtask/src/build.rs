@@ -1,0 +1,105 @@
+//! Owns building: the whole workspace once, then the functions into the folders that
+//! `template.yaml` names.
+
+use std::io::IsTerminal;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::{self, Line};
+use crate::paths::{self, Paths};
+use crate::progress::Progress;
+use crate::setup;
+
+/// The first words of cargo's status lines, which progress takes the place of.
+const STATUS_WORDS: [&str; 10] = [
+    "Compiling",
+    "Checking",
+    "Downloading",
+    "Downloaded",
+    "Locking",
+    "Updating",
+    "Adding",
+    "Fresh",
+    "Finished",
+    "Executable",
+];
+
+/// Sets up, then builds the functions and the harness.
+pub fn run(paths: &Paths) -> Result<()> {
+    setup::run(paths)?;
+    // xtask is running; building it again is of no use.
+    cargo(paths, "Building", &["build", "--workspace", "--exclude", "xtask"])?;
+    let mut lambda = Command::new(paths.venv_program("cargo-lambda"));
+    paths.hand_on(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
+    command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
+        .context("cargo lambda build")
+}
+
+/// Builds every test, so that running them is not interrupted by compiling.
+pub fn tests(paths: &Paths) -> Result<()> {
+    cargo(paths, "Building tests", &["test", "--workspace", "--no-run"])
+}
+
+/// Runs a cargo command that builds, with a bar.
+pub fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(paths::cargo());
+    let color = if std::io::stderr().is_terminal() { "always" } else { "never" };
+    // Only cargo knows how much there is to do; it says so in its own bar, which is read here.
+    paths
+        .hand_on(&mut command)
+        .args(arguments)
+        .env("CARGO_TERM_PROGRESS_WHEN", "always")
+        .env("CARGO_TERM_PROGRESS_WIDTH", "160")
+        .env("CARGO_TERM_COLOR", color);
+    command::run(&mut command, Progress::start(what), |line| cargo_line(line, Line::Show))
+        .with_context(|| format!("cargo {}", arguments.join(" ")))
+}
+
+/// What a line of cargo's means; whatever is no status is `other`.
+fn cargo_line(line: &str, other: Line) -> Line {
+    let plain = console::strip_ansi_codes(line);
+    let text = plain.trim_start();
+    if text.is_empty() {
+        return Line::Drop;
+    }
+    if let Some((done, total, now)) = bar(text) {
+        return Line::Step(done, total, now);
+    }
+    let word = text.split_whitespace().next().unwrap_or_default();
+    // Statuses are right-aligned; diagnostics begin at the margin or have none of the words.
+    if STATUS_WORDS.contains(&word) && plain.starts_with(' ') {
+        return Line::Drop;
+    }
+    if word == "Blocking" { Line::Note(text.to_owned()) } else { other }
+}
+
+/// Reads `Building [==>  ] 12/213: serde, syn`.
+fn bar(text: &str) -> Option<(u64, u64, String)> {
+    let (_, rest) = text.strip_prefix("Building [")?.split_once(']')?;
+    let (count, now) = rest.trim().split_once(':').unwrap_or((rest.trim(), ""));
+    let (done, total) = count.split_once('/')?;
+    Some((done.trim().parse().ok()?, total.trim().parse().ok()?, now.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_own_bar_is_read() {
+        let line = "    Building [=====>      ] 12/213: serde, aws-sdk-ec2(build)";
+        assert_eq!(bar(line.trim()), Some((12, 213, "serde, aws-sdk-ec2(build)".to_owned())));
+        assert_eq!(bar("Building [===] 3/4"), Some((3, 4, String::new())));
+    }
+
+    #[test]
+    fn statuses_are_not_shown_and_diagnostics_are() {
+        let is_shown = |line| matches!(cargo_line(line, Line::Show), Line::Show);
+        assert!(!is_shown("   Compiling serde v1.0.0"));
+        assert!(!is_shown("\u{1b}[1m\u{1b}[92m   Compiling\u{1b}[0m serde v1.0.0"));
+        assert!(is_shown("error[E0425]: cannot find value `x`"));
+        assert!(is_shown("   Compiles nothing"));
+        assert!(is_shown("  --> src/main.rs:1:1"));
+    }
+}

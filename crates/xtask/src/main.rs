@@ -1,0 +1,121 @@
+//! `cargo xtask`: owns setting up, building, and handing over to what does the work. It has no
+//! AWS SDK, so it is there in seconds and can show the progress of the builds that take minutes.
+
+mod build;
+mod checks;
+mod command;
+mod paths;
+mod progress;
+mod setup;
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::paths::Paths;
+
+/// Sets up, builds, shows and tests Driftless. Everything needed is fetched on the first run and
+/// kept under the target directory; later runs work offline.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 something failed, 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Task {
+    /// Get the pinned local AWS and cargo-lambda into a Python environment of their own.
+    Setup,
+    /// Build the Lambda functions and the harness (after `setup`).
+    Build,
+    /// Promote an image in a local AWS, kill the instances, and show what heals.
+    Demo {
+        /// How to print the result; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t = Table::Table)]
+        format: Table,
+    },
+    /// Start a local AWS with Driftless deployed, and print what a client needs to use it.
+    ///
+    /// It runs until `cargo xtask down`. For a shell: eval "$(cargo xtask up)".
+    Up {
+        /// How to print what a client needs; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t = Exports::Shell)]
+        format: Exports,
+        /// SSM parameters that Driftless may write: those whose names begin like this.
+        #[arg(long, default_value = "/")]
+        parameter_prefix: String,
+        /// Stacks that Driftless may update: those whose names begin like this.
+        #[arg(long, default_value = "")]
+        stack_prefix: String,
+    },
+    /// Stop what `up` started.
+    Down,
+    /// Run every test there is: of the crates, of the workflow, of the local AWS.
+    Test,
+    /// What has to pass before a change is merged: formatting, lints, then `test`.
+    Ci,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Table {
+    /// A table for people.
+    Table,
+    /// The same cells for programs.
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Exports {
+    /// `export NAME=value` lines.
+    Shell,
+    /// One object.
+    Json,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    let paths = Paths::find()?;
+    match task {
+        Task::Setup => setup::run(&paths)?,
+        Task::Build => build::run(&paths)?,
+        Task::Demo { format } => return harness(&paths, &["demo", "--format", &word(format)]),
+        Task::Up { format, parameter_prefix, stack_prefix } => {
+            let prefixes =
+                ["--parameter-prefix", &parameter_prefix, "--stack-prefix", &stack_prefix];
+            return harness(&paths, &[&["up", "--format", &word(format)], &prefixes[..]].concat());
+        }
+        Task::Down => return harness(&paths, &["down"]),
+        Task::Test => return checks::test(&paths),
+        Task::Ci => return checks::ci(&paths),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an option's value is called on the command line, for handing it on.
+fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Builds the harness and becomes it: its exit status is this program's, and a Ctrl-C reaches it.
+fn harness(paths: &Paths, arguments: &[&str]) -> Result<ExitCode> {
+    build::run(paths)?;
+    let program = paths.built("harness");
+    let mut command = Command::new(&program);
+    paths.hand_on(&mut command).args(arguments);
+    let error = command.exec();
+    Err(error).with_context(|| format!("starting {}", program.display()))
+}

@@ -1,0 +1,87 @@
+//! Owns where things are: the sources, the target directory, and what is kept in it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// The folders and programs that tasks share.
+pub struct Paths {
+    /// The top of the repository.
+    pub root: PathBuf,
+    /// Cargo's target directory, absolute.
+    pub target: PathBuf,
+    /// The target triple of this machine, as cargo names its build folder.
+    host: String,
+}
+
+impl Paths {
+    /// Asks cargo and the compiler. `CARGO_TARGET_DIR` and cargo's configuration are honoured.
+    pub fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .context("xtask is two folders below the top of the repository")?
+            .to_owned();
+        let metadata = output(Command::new(cargo()).current_dir(&root).args([
+            "metadata",
+            "--format-version=1",
+            "--no-deps",
+        ]))?;
+        let metadata: serde_json::Value =
+            serde_json::from_str(&metadata).context("reading what cargo metadata says")?;
+        let target = metadata["target_directory"]
+            .as_str()
+            .context("cargo metadata names no target directory")?
+            .into();
+        let version = output(Command::new("rustc").current_dir(&root).arg("-vV"))?;
+        let host = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .context("rustc -vV names no host")?
+            .to_owned();
+        Ok(Self { root, target, host })
+    }
+
+    /// A program that the development build made.
+    pub fn built(&self, name: &str) -> PathBuf {
+        self.target.join(&self.host).join("debug").join(name)
+    }
+
+    /// The Python environment with the local AWS.
+    pub fn venv(&self) -> PathBuf {
+        self.target.join("driftless").join("venv")
+    }
+
+    /// A program of the Python environment.
+    pub fn venv_program(&self, name: &str) -> PathBuf {
+        self.venv().join("bin").join(name)
+    }
+
+    /// The local AWS's sources.
+    pub fn emulator(&self) -> PathBuf {
+        self.root.join("tests").join("emulator")
+    }
+
+    /// Tells a program that it is to use the same folders.
+    pub fn hand_on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target)
+    }
+}
+
+/// The cargo that runs this.
+pub fn cargo() -> PathBuf {
+    env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+}
+
+/// What a short command prints.
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{command:?} failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    String::from_utf8(output.stdout).with_context(|| format!("reading what {command:?} prints"))
+}

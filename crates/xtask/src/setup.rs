@@ -1,0 +1,130 @@
+//! Owns the Python environment: the local AWS, the AWS CLI and cargo-lambda, each pinned with
+//! hashes, apart from whatever else is on this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{self, Line};
+use crate::paths::Paths;
+use crate::progress::Progress;
+
+/// What the local AWS and the AWS CLI need at least.
+const OLDEST_PYTHON: (u32, u32) = (3, 10);
+/// The newest that is looked for by name; `python3` itself may be newer.
+const NEWEST_NAMED: u32 = 15;
+
+/// The requirement files, and whether pip follows their dependencies.
+const REQUIREMENTS: [(&str, bool); 2] =
+    [("requirements.txt", true), ("requirements-nodeps.txt", false)];
+
+/// Makes the environment, or does nothing if it is the one that the requirement files describe.
+pub fn run(paths: &Paths) -> Result<()> {
+    let wanted = fingerprint(paths)?;
+    let stamp = paths.venv().join("driftless-requirements");
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    let python = find_python()?;
+    if paths.venv().exists() {
+        fs::remove_dir_all(paths.venv()).context("removing the outdated Python environment")?;
+    }
+    eprintln!("Setting up the local AWS in {}", paths.venv().display());
+    let mut venv = Command::new(&python);
+    venv.args(["-m", "venv"]).arg(paths.venv());
+    command::run(&mut venv, Progress::start("Python environment"), |_| Line::Keep)
+        .context("making the Python environment")?;
+    for (file, dependencies) in REQUIREMENTS {
+        install(paths, file, dependencies).with_context(|| {
+            format!("installing {file} (the first set-up needs the network or a package mirror)")
+        })?;
+    }
+    // Last, so that an interrupted set-up begins again.
+    fs::write(&stamp, wanted).context("noting that the environment is complete")
+}
+
+/// Everything that the environment is made from.
+fn fingerprint(paths: &Paths) -> Result<String> {
+    let mut text = String::new();
+    for (file, _) in REQUIREMENTS {
+        let path = paths.emulator().join(file);
+        text +=
+            &fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    }
+    Ok(text)
+}
+
+fn install(paths: &Paths, file: &str, dependencies: bool) -> Result<()> {
+    let path = paths.emulator().join(file);
+    let total = count_packages(&path)?;
+    let mut pip = Command::new(paths.venv_program("python"));
+    pip.args(["-m", "pip", "install", "--require-hashes", "--disable-pip-version-check"])
+        .args(["--no-input", "--progress-bar=off"]);
+    if !dependencies {
+        // cargo-lambda's wheel asks for 400 MB of zig, which only cross builds need.
+        pip.arg("--no-deps");
+    }
+    pip.arg("-r").arg(&path);
+    let mut collected = 0;
+    let progress = Progress::start(&format!("Installing {file}"));
+    command::run(&mut pip, progress, |line| {
+        if let Some(package) = line.strip_prefix("Collecting ") {
+            collected += 1;
+            let package = package.split_whitespace().next().unwrap_or(package);
+            return Line::Step(collected.min(total), total, package.to_owned());
+        }
+        if line.starts_with("Installing collected packages") {
+            return Line::Step(total, total, "unpacking".to_owned());
+        }
+        Line::Keep
+    })
+}
+
+fn count_packages(requirements: &Path) -> Result<u64> {
+    let text = fs::read_to_string(requirements)
+        .with_context(|| format!("reading {}", requirements.display()))?;
+    Ok(text.lines().filter(|line| line.contains("==")).count() as u64)
+}
+
+/// The first Python on the path that is new enough and can make environments.
+fn find_python() -> Result<PathBuf> {
+    let (_, oldest) = OLDEST_PYTHON;
+    let named = (oldest..=NEWEST_NAMED).rev().map(|minor| format!("python3.{minor}"));
+    let mut found = Vec::new();
+    for name in std::iter::once("python3".to_owned()).chain(named) {
+        match look_at(&name) {
+            Some(Python { version, complete: true }) if version >= OLDEST_PYTHON => {
+                return Ok(name.into());
+            }
+            Some(Python { version: (major, minor), complete }) => {
+                let lacks = if complete { "" } else { " without the modules venv and ensurepip" };
+                found.push(format!("{name} is {major}.{minor}{lacks}"));
+            }
+            None => {}
+        }
+    }
+    let found = if found.is_empty() { "none was found".to_owned() } else { found.join(", ") };
+    bail!(
+        "Python {}.{} or newer with venv is needed on the PATH (as python3 or python3.x): {found}",
+        OLDEST_PYTHON.0,
+        OLDEST_PYTHON.1
+    )
+}
+
+struct Python {
+    version: (u32, u32),
+    /// Whether it can make an environment; some distributions leave that to another package.
+    complete: bool,
+}
+
+fn look_at(program: &str) -> Option<Python> {
+    const LOOK: &str = "import sys, importlib.util as u; print(*sys.version_info[:2], \
+                        all(u.find_spec(m) for m in ('venv', 'ensurepip')))";
+    let output = Command::new(program).args(["-c", LOOK]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut words = text.split_whitespace();
+    let version = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Python { version, complete: words.next()? == "True" })
+}

@@ -1,0 +1,120 @@
+//! Owns what a test may do to a local AWS that no API of AWS's can: put an event in a service's
+//! name, adjust an image, make calls fail, read the log of calls
+//! (`tests/emulator/README.md`, "Control API").
+
+use anyhow::{Context, Result, ensure};
+use http::Request;
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The control API of one local AWS, for one account and region.
+#[derive(Debug, Clone)]
+pub struct Control {
+    endpoint: String,
+    scope: String,
+}
+
+/// One call that a client made.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Call {
+    /// When, ISO 8601 in UTC.
+    pub time: String,
+    /// The IAM service prefix, such as `ssm`.
+    pub service: String,
+    /// The operation, such as `PutParameter`.
+    pub action: String,
+    /// Who: a root, or the assumed role of a function.
+    pub caller: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// AWS's error code; empty when the call succeeded.
+    pub error: String,
+}
+
+impl Control {
+    pub(crate) fn new(endpoint: &str, account: &str, region: &str) -> Self {
+        let scope = format!("account={account}&region={region}");
+        Self { endpoint: endpoint.to_owned(), scope }
+    }
+
+    /// Puts events on the default bus as if AWS's own services had.
+    ///
+    /// # Errors
+    /// They are refused.
+    pub async fn put_events(&self, events: &Value) -> Result<()> {
+        let answer = self.call("POST", "events", events).await?;
+        let entries = answer["Entries"].as_array().context("no Entries in the answer")?;
+        ensure!(entries.iter().all(|entry| entry["EventId"].is_string()), "refused: {answer}");
+        Ok(())
+    }
+
+    /// Changes what the local AWS says of an image: its state, its creation date, …
+    ///
+    /// # Errors
+    /// There is no such image or no such member.
+    pub async fn adjust_image(&self, image: &str, members: &Value) -> Result<()> {
+        self.call("POST", &format!("images/{image}"), members).await.map(drop)
+    }
+
+    /// Makes calls fail, `[{service, action, kind, count, …}]`.
+    ///
+    /// # Errors
+    /// The description of a fault is wrong.
+    pub async fn add_faults(&self, faults: &Value) -> Result<()> {
+        self.call("POST", "faults", faults).await.map(drop)
+    }
+
+    /// Forgets all faults.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn clear_faults(&self) -> Result<()> {
+        self.call("DELETE", "faults", &Value::Null).await.map(drop)
+    }
+
+    /// Changes how long things take, `{"stack": 2.0}`, for everyone who uses this local AWS.
+    ///
+    /// # Errors
+    /// A setting is unknown.
+    pub async fn set(&self, settings: &Value) -> Result<Value> {
+        self.call("POST", "settings", settings).await
+    }
+
+    /// Every call so far, oldest first.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn calls(&self) -> Result<Vec<Call>> {
+        let answer = self.call("GET", "calls", &Value::Null).await?;
+        serde_json::from_value(answer["calls"].clone()).context("reading the log of calls")
+    }
+
+    /// Whether the local AWS is ready.
+    pub(crate) async fn is_healthy(&self) -> bool {
+        let url = format!("{}/_ministack/health", self.endpoint);
+        request("GET", &url, String::new()).await.is_ok()
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let url = format!("{}/_overlay/{path}?{}", self.endpoint, self.scope);
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = request(method, &url, body)
+            .await
+            .with_context(|| format!("{method} {path} of the local AWS"))?;
+        serde_json::from_slice(&answer).context("reading the answer")
+    }
+}
+
+async fn request(method: &str, url: &str, body: String) -> Result<Vec<u8>> {
+    let client: Client<HttpConnector, String> = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::builder().method(method).uri(url).body(body)?;
+    let answer = client.request(request).await?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+    Ok(body.to_vec())
+}

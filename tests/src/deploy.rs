@@ -1,0 +1,127 @@
+//! Owns getting `template.yaml` into a local AWS, as its user would: `aws cloudformation
+//! package`, then the packaged template to CloudFormation. (On AWS the tests use what
+//! `sam deploy` has deployed, see `driftless`.)
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cloud::Cloud;
+use crate::stack::{Request, Stack};
+use crate::{artifacts, paths};
+
+/// Where `template.yaml` expects the functions, below which each has a folder.
+const FUNCTIONS: &str = "target/lambda/";
+/// Where it expects the state machine's definition.
+const DEFINITIONS: &str = "statemachine/";
+/// What `sam deploy` asks for too: roles are made, and the transform is expanded.
+const CAPABILITIES: [&str; 2] = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
+
+/// Deploys the template under this stack name, or updates that stack. `folder` is for what has
+/// to be written on the way.
+///
+/// # Errors
+/// The functions are not built, packaging failed, or the stack did not become complete.
+pub async fn template(
+    cloud: &Cloud,
+    folder: &Path,
+    stack: &str,
+    parameters: &[(&str, &str)],
+) -> Result<Stack> {
+    let (packaging, folder) = (cloud.clone(), folder.to_owned());
+    let packaged = tokio::task::spawn_blocking(move || package(&packaging, &folder)).await??;
+    let request =
+        Request { name: stack, template: &packaged, parameters, capabilities: &CAPABILITIES };
+    Stack::deploy(cloud, &request).await
+}
+
+/// The template with its functions and definition uploaded.
+fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
+    let source = paths::root().join("template.yaml");
+    let template =
+        fs::read_to_string(&source).with_context(|| format!("reading {}", source.display()))?;
+    let bucket = format!("driftless-artifacts-{}", cloud.account());
+    let prepared = folder.join("template.yaml");
+    let packaged = folder.join("packaged.yaml");
+    // The two take about as long as each other.
+    std::thread::scope(|scope| {
+        let bucket = scope.spawn(|| aws(cloud, &["s3api", "create-bucket", "--bucket", &bucket]));
+        fs::write(&prepared, with_absolute_paths(&template)?).context("writing the template")?;
+        bucket.join().map_err(|_| anyhow::anyhow!("creating the bucket panicked"))?
+    })?;
+    let (prepared, output) = (text(&prepared)?, text(&packaged)?);
+    aws(
+        cloud,
+        &[
+            "cloudformation",
+            "package",
+            "--template-file",
+            prepared,
+            "--s3-bucket",
+            &bucket,
+            "--output-template-file",
+            output,
+        ],
+    )?;
+    fs::read_to_string(&packaged).context("reading the packaged template")
+}
+
+/// The template with the paths of what is to be uploaded made absolute: the target directory may
+/// be anywhere, and functions are zipped already.
+fn with_absolute_paths(template: &str) -> Result<String> {
+    let functions: Vec<String> = function_names(template).into_iter().map(str::to_owned).collect();
+    ensure!(!functions.is_empty(), "template.yaml names no function under {FUNCTIONS}");
+    let zips: Vec<PathBuf> = artifacts::zipped(&functions)?;
+    let mut result = template.to_owned();
+    for (function, zip) in functions.iter().zip(&zips) {
+        let zip = text(zip)?;
+        for written in [format!("{FUNCTIONS}{function}/\n"), format!("{FUNCTIONS}{function}\n")] {
+            result = result.replace(&written, &format!("{zip}\n"));
+        }
+    }
+    let definitions = paths::root().join(DEFINITIONS);
+    Ok(result.replace(&format!(" {DEFINITIONS}"), &format!(" {}", text(&definitions)?)))
+}
+
+fn function_names(template: &str) -> BTreeSet<&str> {
+    template
+        .split(FUNCTIONS)
+        .skip(1)
+        .filter_map(|rest| rest.split(['/', '\n', ' ', '#']).next())
+        .collect()
+}
+
+/// Runs the AWS CLI against this cloud, with nothing from the user's own environment.
+fn aws(cloud: &Cloud, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(paths::venv_program("aws")?)
+        .args(arguments)
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| name == "PATH"))
+        // No profile, no configuration of the user's: there is no such file.
+        .env("AWS_CONFIG_FILE", "/nonexistent")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        .envs(cloud.variables())
+        .output()
+        .context("starting the AWS CLI")?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "aws {}: {}", arguments.join(" "), errors.trim());
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found_by_their_folder() {
+        let template = "CodeUri: target/lambda/update-stack/\n  x: 1\nCodeUri: target/lambda/a\n";
+        assert_eq!(function_names(template), BTreeSet::from(["a", "update-stack"]));
+    }
+}

@@ -1,0 +1,241 @@
+//! Owns a deployed Driftless: where to send events, how to start a run, what an event started.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::cloud::{self, Called, Cloud};
+use crate::emulator::{self, Emulator, Life};
+use crate::execution::Execution;
+use crate::stack::Stack;
+use crate::{deploy, unique, wait};
+
+/// On AWS the tests use the stack that was deployed before under this name.
+pub const STACK_VARIABLE: &str = "DRIFTLESS_TEST_STACK";
+/// The stack's name where nothing else is said.
+pub const STACK: &str = "driftless";
+
+/// What the tests' own Driftless may write, so that a test can try what it may not.
+const PARAMETER_PREFIX: &str = "/golden/";
+const STACK_PREFIX: &str = "golden-";
+
+/// A deployed Driftless.
+#[derive(Debug, Clone)]
+pub struct Driftless {
+    cloud: Cloud,
+    /// The state machine.
+    pub state_machine: String,
+    /// The rule that AWS Backup's events match.
+    pub rule: String,
+    /// The bus that the rule listens on.
+    pub event_bus: String,
+    /// The queue for events that could not start anything.
+    pub dead_letters: String,
+    /// What it may write: parameters whose names begin like this.
+    pub parameter_prefix: String,
+    /// What it may update: stacks whose names begin like this.
+    pub stack_prefix: String,
+}
+
+/// How to deploy it.
+#[derive(Debug, Clone, Copy)]
+pub struct Prefixes<'a> {
+    /// What it may write: parameters whose names begin like this.
+    pub parameter: &'a str,
+    /// What it may update: stacks whose names begin like this.
+    pub stack: &'a str,
+}
+
+/// What all tests of one program share. The local AWS ends with the program.
+struct Shared {
+    driftless: Driftless,
+    _emulator: Option<Emulator>,
+}
+
+static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
+
+impl Driftless {
+    /// The one that all tests of a program share: deployed into a local AWS by the first that
+    /// asks, or on AWS the one that `DRIFTLESS_TEST_STACK` names.
+    ///
+    /// # Errors
+    /// It could not be deployed, or is not there.
+    pub async fn deployed() -> Result<Self> {
+        let shared = SHARED.get_or_init(async || {
+            // Every test that asks gets the same answer, also when there is none.
+            Self::share().await.map_err(|error| format!("{error:#}"))
+        });
+        let shared = shared.await.as_ref().map_err(|error| anyhow!("{error}"))?;
+        let cloud = shared.driftless.cloud.reconnected();
+        Ok(Self { cloud, ..shared.driftless.clone() })
+    }
+
+    async fn share() -> Result<Shared> {
+        if cloud::is_aws_wanted()? {
+            let name = std::env::var(STACK_VARIABLE).unwrap_or_else(|_| STACK.to_owned());
+            let cloud = Cloud::aws()?;
+            let driftless = Self::of(&Stack::named(&cloud, &name)).await?;
+            return Ok(Shared { driftless, _emulator: None });
+        }
+        let emulator = Emulator::start(&emulator::scratch_folder()?, Life::Attached).await?;
+        let cloud = Cloud::local(&emulator.endpoint);
+        let prefixes = Prefixes { parameter: PARAMETER_PREFIX, stack: STACK_PREFIX };
+        let driftless = Self::deploy(&cloud, &emulator, prefixes).await?;
+        Ok(Shared { driftless, _emulator: Some(emulator) })
+    }
+
+    /// Deploys it into a local AWS, or updates it there.
+    ///
+    /// # Errors
+    /// It could not be packaged or deployed.
+    pub async fn deploy(
+        cloud: &Cloud,
+        emulator: &Emulator,
+        prefixes: Prefixes<'_>,
+    ) -> Result<Self> {
+        let architecture = match std::env::consts::ARCH {
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let parameters = [
+            ("Architecture", architecture),
+            ("ParameterPathPrefix", prefixes.parameter),
+            ("StackNamePrefix", prefixes.stack),
+            // The fixtures have no service role.
+            ("AllowStackResourceUpdates", "true"),
+        ];
+        let stack = deploy::template(cloud, &emulator.folder, STACK, &parameters).await?;
+        Self::of(&stack).await
+    }
+
+    /// The one that this stack is.
+    ///
+    /// # Errors
+    /// The stack is not there, or is not Driftless.
+    pub async fn of(stack: &Stack) -> Result<Self> {
+        let found = stack.describe().await?;
+        let outputs = found.outputs.unwrap_or_default().into_iter();
+        let mut outputs: HashMap<String, String> =
+            outputs.filter_map(|output| Some((output.output_key?, output.output_value?))).collect();
+        let mut output = |name: &str| {
+            let missing = || format!("the stack {} has no output {name}", stack.name);
+            outputs.remove(name).with_context(missing)
+        };
+        Ok(Self {
+            cloud: stack.cloud.clone(),
+            state_machine: output("StateMachineArn")?,
+            rule: output("RuleName")?,
+            event_bus: output("EventBusName")?,
+            dead_letters: output("DeadLetterQueueUrl")?,
+            parameter_prefix: stack.parameter("ParameterPathPrefix").await?,
+            stack_prefix: stack.parameter("StackNamePrefix").await?,
+        })
+    }
+
+    /// Where it is deployed.
+    #[must_use]
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// A name for a stack that it may update, and that no other test has.
+    #[must_use]
+    pub fn stack_name(&self) -> String {
+        unique(&format!("{}test", self.stack_prefix))
+    }
+
+    /// A name for a parameter that it may write, and that no other test has.
+    #[must_use]
+    pub fn parameter_name(&self) -> String {
+        unique(&format!("{}test", self.parameter_prefix))
+    }
+
+    /// Starts an execution with this input, as from the console.
+    ///
+    /// # Errors
+    /// Step Functions refuses it.
+    pub async fn start(&self, input: &Value) -> Result<Execution> {
+        let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
+        let answer = request.input(input.to_string()).send().await;
+        let arn = answer.called("states:StartExecution")?.execution_arn;
+        Ok(Execution::named(&self.cloud, &arn))
+    }
+
+    /// Sends an AWS Backup event that has to start an execution, and finds that execution. On
+    /// AWS nobody else may put events in AWS Backup's name, so there the execution is started
+    /// with the event, and whether the rule matches is asked of EventBridge.
+    ///
+    /// # Errors
+    /// The rule does not match, or nothing starts.
+    pub async fn send(&self, event: &Value) -> Result<Execution> {
+        if self.cloud.is_local() {
+            // The same event may be sent twice; the newer execution is meant.
+            let before = self.started_by(event).await?.len();
+            self.put(event).await?;
+            let what = format!("an execution for the event {}", job(event)?);
+            return wait::until(&self.cloud, wait::START, &what, async || {
+                let started = self.started_by(event).await?;
+                Ok((started.len() > before).then(|| started.into_iter().next()).flatten())
+            })
+            .await;
+        }
+        ensure!(self.rule_matches(event).await?, "the rule {} does not match", self.rule);
+        self.start(event).await
+    }
+
+    /// Puts an AWS Backup event on the bus of a local AWS, whether or not it starts anything.
+    ///
+    /// # Errors
+    /// This is the real AWS, or the event is malformed.
+    pub async fn put(&self, event: &Value) -> Result<()> {
+        let control = self.cloud.control().context("only AWS Backup puts events on AWS's bus")?;
+        let entry = json!([{
+            "Source": event["source"],
+            "DetailType": event["detail-type"],
+            "Detail": event["detail"],
+            "Resources": event["resources"],
+            "Time": event["time"],
+        }]);
+        control.put_events(&entry).await
+    }
+
+    /// Whether the rule would start an execution for this event.
+    ///
+    /// # Errors
+    /// EventBridge does not know the rule.
+    pub async fn rule_matches(&self, event: &Value) -> Result<bool> {
+        let eventbridge = &self.cloud.eventbridge;
+        let rule = eventbridge.describe_rule().name(&self.rule).event_bus_name(&self.event_bus);
+        let rule = rule.send().await.called("events:DescribeRule")?;
+        let pattern = rule.event_pattern.context("the rule has no event pattern")?;
+        let test = eventbridge.test_event_pattern().event_pattern(pattern).event(event.to_string());
+        Ok(test.send().await.called("events:TestEventPattern")?.result)
+    }
+
+    /// The executions that this event (told by its job) started, newest first.
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn started_by(&self, event: &Value) -> Result<Vec<Execution>> {
+        let job = job(event)?;
+        let request = self.cloud.sfn.list_executions().state_machine_arn(&self.state_machine);
+        let listed = request.send().await.called("states:ListExecutions")?;
+        let mut found = Vec::new();
+        for execution in listed.executions {
+            let arn = execution.execution_arn;
+            let request = self.cloud.sfn.describe_execution().execution_arn(&arn);
+            let input = request.send().await.called("states:DescribeExecution")?.input;
+            if input.is_some_and(|input| input.contains(job)) {
+                found.push(Execution::named(&self.cloud, &arn));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What tells one job's event from another's.
+fn job(event: &Value) -> Result<&str> {
+    event["detail"]["backupJobId"].as_str().context("the event has no detail.backupJobId")
+}

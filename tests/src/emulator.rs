@@ -1,0 +1,226 @@
+//! Owns the process of a local AWS: starting it on a free port, knowing when it is ready, and
+//! leaving none behind.
+//!
+//! It has a process group of its own, with the functions' processes in it. It ends with whoever
+//! started it, however that ends: its standard input is a pipe, and the local AWS kills its group
+//! when the other end closes (`OVERLAY_EXIT_WITH_STDIN`). Only one that `detached` starts stays.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+
+use crate::cloud::{Cloud, LOCAL_ACCOUNT, LOCAL_REGION};
+use crate::paths;
+
+/// It is there within a second; a busy machine with cold caches needs more.
+const START: Duration = Duration::from_secs(60);
+/// How long it may take to end when asked to.
+const STOP: Duration = Duration::from_secs(3);
+/// How often to look.
+const LOOK: Duration = Duration::from_millis(30);
+/// Wait states take this part of the time they name: the product waits seconds for what takes a
+/// tenth of a second here.
+const WAIT_SCALE: &str = "0.02";
+/// How much of the log is shown when it does not start.
+const LOG_TAIL_LINES: usize = 30;
+/// Ports to try; another program may take a free one before the local AWS does.
+const PORTS_TO_TRY: usize = 3;
+
+/// Whose life a local AWS shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It ends when this program ends.
+    Attached,
+    /// It goes on until it is stopped.
+    Detached,
+}
+
+/// A running local AWS; dropping an attached one ends it.
+#[derive(Debug)]
+pub struct Emulator {
+    child: Child,
+    life: Life,
+    /// Its address.
+    pub endpoint: String,
+    /// Its log, temporary files and nothing else.
+    pub folder: PathBuf,
+}
+
+impl Emulator {
+    /// Starts one and waits until it answers. `folder` is its own, and is emptied before.
+    ///
+    /// # Errors
+    /// It does not start; the end of its log is in the error.
+    pub async fn start(folder: &Path, life: Life) -> Result<Self> {
+        let mut last = None;
+        for _ in 0..PORTS_TO_TRY {
+            match Self::start_once(folder, life).await {
+                Ok(emulator) => return Ok(emulator),
+                Err(error) if format!("{error:#}").contains("already in use") => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.context("no port was tried")?)
+    }
+
+    async fn start_once(folder: &Path, life: Life) -> Result<Self> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).context("emptying the local AWS's folder")?;
+        }
+        fs::create_dir_all(folder.join("tmp")).context("making the local AWS's folder")?;
+        let port = free_port()?;
+        let child = command(folder, port, life)?
+            .spawn()
+            .context("starting the local AWS (python -m overlay)")?;
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let mut emulator = Self { child, life, endpoint, folder: folder.to_owned() };
+        match emulator.healthy().await {
+            Ok(()) => Ok(emulator),
+            Err(error) => {
+                emulator.life = Life::Attached;
+                Err(error)
+            }
+        }
+    }
+
+    async fn healthy(&mut self) -> Result<()> {
+        let cloud = Cloud::local(&self.endpoint);
+        let control = cloud.control().context("a local AWS has a control API")?;
+        let started = Instant::now();
+        while !control.is_healthy().await {
+            if let Some(status) = self.child.try_wait().context("looking at the local AWS")? {
+                bail!("the local AWS did not start ({status}):\n{}", self.log_tail());
+            }
+            if started.elapsed() > START {
+                let log = self.log_tail();
+                bail!("the local AWS does not answer after {} s:\n{log}", START.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Its process, which is also its process group.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The end of its log.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        let log = fs::read_to_string(log_file(&self.folder)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if self.life == Life::Detached {
+            return;
+        }
+        let _: Option<ExitStatus> = stop_group(self.child.id(), || self.child.try_wait().ok()?);
+        // Nothing of it is of use to anyone now; what cannot be removed is under `target`.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Where a local AWS in this folder writes its log.
+#[must_use]
+pub fn log_file(folder: &Path) -> PathBuf {
+    folder.join("log")
+}
+
+/// A folder for an attached local AWS, named after this process. Those of processes that are
+/// gone are removed: one that was killed could not do it itself.
+///
+/// # Errors
+/// The target directory cannot be read or written.
+pub fn scratch_folder() -> Result<PathBuf> {
+    let all = paths::own().join("run");
+    fs::create_dir_all(&all).with_context(|| format!("making {}", all.display()))?;
+    for entry in fs::read_dir(&all).with_context(|| format!("reading {}", all.display()))? {
+        let entry = entry?;
+        if entry.file_name().to_str().and_then(|name| name.parse().ok()).is_some_and(is_gone) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(all.join(std::process::id().to_string()))
+}
+
+/// Ends a process group, by force if it takes too long. Says whether there was one.
+pub fn stop(pid: u32) -> bool {
+    if is_gone(pid) {
+        return false;
+    }
+    stop_group(pid, || is_gone(pid).then_some(()));
+    true
+}
+
+/// Whether no such process exists.
+#[must_use]
+pub fn is_gone(pid: u32) -> bool {
+    group(pid).is_none_or(|pid| test_kill_process(pid).is_err())
+}
+
+fn stop_group<T>(pid: u32, mut ended: impl FnMut() -> Option<T>) -> Option<T> {
+    let group = group(pid)?;
+    for signal in [Signal::TERM, Signal::KILL] {
+        // Already gone is what is wanted.
+        let _ = kill_process_group(group, signal);
+        let asked = Instant::now();
+        while asked.elapsed() < STOP {
+            if let Some(status) = ended() {
+                // Its functions may have outlived it by a moment.
+                let _ = kill_process_group(group, Signal::KILL);
+                return Some(status);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+    None
+}
+
+fn group(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}
+
+fn free_port() -> Result<u16> {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
+    Ok(probe.local_addr()?.port())
+}
+
+/// The functions inherit this environment, so it is made from nothing.
+fn command(folder: &Path, port: u16, life: Life) -> Result<Command> {
+    let log = File::create(log_file(folder)).context("making the local AWS's log")?;
+    let attached = life == Life::Attached;
+    let mut command = Command::new(paths::venv_program("python")?);
+    command
+        .args(["-m", "overlay"])
+        .current_dir(paths::root().join("tests").join("emulator"))
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("TMPDIR", folder.join("tmp"))
+        .env("BIND_HOST", "127.0.0.1")
+        .env("GATEWAY_PORT", port.to_string())
+        .env("AUTH", "true")
+        .env("MINISTACK_ACCOUNT_ID", LOCAL_ACCOUNT)
+        .env("MINISTACK_REGION", LOCAL_REGION)
+        .env("SFN_WAIT_SCALE", WAIT_SCALE)
+        .stdin(if attached { Stdio::piped() } else { Stdio::null() })
+        .stdout(log.try_clone().context("sharing the log")?)
+        .stderr(log)
+        .process_group(0);
+    if attached {
+        command.env("OVERLAY_EXIT_WITH_STDIN", "1");
+    }
+    Ok(command)
+}

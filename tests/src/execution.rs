@@ -1,0 +1,224 @@
+//! Owns executions: following one to its end, what it came to, and its transcript.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use contract::report::Report;
+
+use crate::cloud::{Called, Cloud};
+use crate::wait;
+
+/// One execution of the state machine.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    cloud: Cloud,
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// An execution that has ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Its ARN.
+    pub arn: String,
+    /// `SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`.
+    pub status: String,
+    /// The name of the error.
+    pub error: Option<String>,
+    /// The error's cause.
+    pub cause: Option<String>,
+    /// The output of one that succeeded.
+    pub output: Option<String>,
+    /// Every state in the order in which it was entered.
+    pub transcript: Vec<Step>,
+    /// How long it took by AWS's clock.
+    pub took: Duration,
+}
+
+/// A state that was entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The state's name.
+    pub state: String,
+    /// Which iteration of a Map state it belongs to, if any.
+    pub branch: Option<i32>,
+    /// The names of the errors that its attempts ended with.
+    pub errors: Vec<String>,
+}
+
+/// What happened in an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// A state was entered.
+    Entered(Step),
+    /// An attempt of a state failed; a retry or a catcher may follow.
+    Failed {
+        /// The state's name.
+        state: String,
+        /// Which iteration of a Map state it belongs to.
+        branch: Option<i32>,
+        /// The error's name.
+        error: String,
+    },
+}
+
+impl std::fmt::Display for Step {
+    /// `UpdateStack (StackBusy, StackBusy)`: a line of a golden transcript.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.state)?;
+        if !self.errors.is_empty() {
+            write!(f, " ({})", self.errors.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Ended {
+    /// The report: the output of an execution that succeeded, the cause of one that failed.
+    ///
+    /// # Errors
+    /// There is none, or it is not as the contract says.
+    pub fn report(&self) -> Result<Report> {
+        let text = self.output.as_deref().or(self.cause.as_deref());
+        let text = text.with_context(|| format!("{} without output or cause", self.status))?;
+        serde_json::from_str(text).with_context(|| {
+            let error = self.error.as_deref().unwrap_or("no error");
+            format!("{} ({error}); this is no report: {text}", self.status)
+        })
+    }
+
+    /// The names of the states, in the order in which they were entered.
+    #[must_use]
+    pub fn states(&self) -> Vec<&str> {
+        self.transcript.iter().map(|step| step.state.as_str()).collect()
+    }
+}
+
+impl Execution {
+    /// An execution by its ARN.
+    #[must_use]
+    pub fn named(cloud: &Cloud, arn: &str) -> Self {
+        Self { cloud: cloud.clone(), arn: arn.to_owned() }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It takes too long. What the execution itself comes to is in the result.
+    pub async fn ended(&self) -> Result<Ended> {
+        self.follow(|_| {}).await
+    }
+
+    /// Waits for its end and tells what happens as it happens.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub async fn follow(&self, mut tell: impl FnMut(&Moment)) -> Result<Ended> {
+        let mut history = History::default();
+        let what = format!("{} to end", self.arn);
+        let found = wait::until(&self.cloud, wait::EXECUTION, &what, async || {
+            // The status first: a history that is read after the end is complete.
+            let found = self.cloud.sfn.describe_execution().execution_arn(&self.arn).send().await;
+            let found = found.called("states:DescribeExecution")?;
+            for event in self.events().await? {
+                if let Some(moment) = history.add(&event) {
+                    tell(&moment);
+                }
+            }
+            Ok((found.status != ExecutionStatus::Running).then_some(found))
+        })
+        .await?;
+        let seconds = |date: Option<aws_sdk_sfn::primitives::DateTime>| {
+            date.map_or(0.0, |date| date.as_secs_f64())
+        };
+        let took = seconds(found.stop_date) - seconds(Some(found.start_date));
+        Ok(Ended {
+            arn: self.arn.clone(),
+            status: found.status.to_string(),
+            error: found.error,
+            cause: found.cause,
+            output: found.output,
+            transcript: history.transcript,
+            took: Duration::try_from_secs_f64(took).unwrap_or_default(),
+        })
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// There is no such execution.
+    pub async fn stop(&self) -> Result<()> {
+        let request = self.cloud.sfn.stop_execution().execution_arn(&self.arn);
+        request.send().await.called("states:StopExecution").map(drop)
+    }
+
+    async fn events(&self) -> Result<Vec<HistoryEvent>> {
+        let request = self.cloud.sfn.get_execution_history().execution_arn(&self.arn);
+        let mut pages = request.max_results(1000).into_paginator().send();
+        let mut events = Vec::new();
+        while let Some(page) = pages.next().await {
+            events.extend(page.called("states:GetExecutionHistory")?.events);
+        }
+        Ok(events)
+    }
+}
+
+/// Reads the history's events, in order, each once. An event names the one before it in its own
+/// branch, and so its state and its branch.
+#[derive(Debug, Default)]
+struct History {
+    seen: i64,
+    /// For each event the step (by index) and the branch that it belongs to.
+    places: HashMap<i64, Place>,
+    transcript: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    step: Option<usize>,
+    branch: Option<i32>,
+}
+
+impl History {
+    fn add(&mut self, event: &HistoryEvent) -> Option<Moment> {
+        if event.id <= self.seen {
+            return None;
+        }
+        self.seen = event.id;
+        let mut place = self.places.get(&event.previous_event_id).copied().unwrap_or_default();
+        if let Some(iteration) = &event.map_iteration_started_event_details {
+            place.branch = Some(iteration.index);
+        }
+        let mut moment = None;
+        if let Some(entered) = &event.state_entered_event_details {
+            let state = entered.name.clone();
+            let step = Step { state, branch: place.branch, errors: Vec::new() };
+            place.step = Some(self.transcript.len());
+            self.transcript.push(step.clone());
+            moment = Some(Moment::Entered(step));
+        } else if let (Some(error), Some(step)) = (failure(event), place.step) {
+            self.transcript[step].errors.push(error.clone());
+            let Step { state, branch, .. } = self.transcript[step].clone();
+            moment = Some(Moment::Failed { state, branch, error });
+        }
+        let is_map_over = |kind: &HistoryEventType| {
+            matches!(kind, HistoryEventType::MapStateSucceeded | HistoryEventType::MapStateFailed)
+        };
+        if is_map_over(&event.r#type) {
+            place.branch = None;
+        }
+        self.places.insert(event.id, place);
+        moment
+    }
+}
+
+/// The name of the error, if the event is a failed attempt.
+fn failure(event: &HistoryEvent) -> Option<String> {
+    let failed = event.task_failed_event_details.as_ref().and_then(|details| details.error.clone());
+    let lambda = event.lambda_function_failed_event_details.as_ref();
+    let lambda = lambda.and_then(|details| details.error.clone());
+    let timed_out = event.task_timed_out_event_details.as_ref().and_then(|d| d.error.clone());
+    failed.or(lambda).or(timed_out)
+}

@@ -1,0 +1,130 @@
+//! Owns images outside of backups: one to begin with, and the SSM parameter that names one.
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_ec2::types::{
+    ArchitectureValues, BlockDeviceMapping, EbsBlockDevice, Image, ImageState,
+};
+use aws_sdk_ssm::types::ParameterType;
+
+use crate::cloud::{Called, Cloud};
+use crate::{unique, wait};
+
+/// What AWS keeps pointing to its newest Amazon Linux image.
+const AMAZON_LINUX: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+/// The data type that makes Systems Manager check that the image exists.
+const IMAGE_DATA_TYPE: &str = "aws:ec2:image";
+
+/// An image to begin with: Amazon Linux on AWS; locally one that is registered now.
+///
+/// # Errors
+/// A call failed.
+pub async fn base(cloud: &Cloud) -> Result<String> {
+    if !cloud.is_local() {
+        return Ok(Parameter::named(cloud, AMAZON_LINUX).read().await?.value);
+    }
+    let root = EbsBlockDevice::builder().snapshot_id("snap-0123456789abcdef0").build();
+    let device = BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(root).build();
+    let answer = cloud
+        .ec2
+        .register_image()
+        .name(unique("base"))
+        .architecture(ArchitectureValues::X8664)
+        .virtualization_type("hvm")
+        .root_device_name("/dev/xvda")
+        .block_device_mappings(device)
+        .send()
+        .await
+        .called("ec2:RegisterImage")?;
+    let id = answer.image_id.context("RegisterImage gave no id")?;
+    available(cloud, &id).await?;
+    Ok(id)
+}
+
+/// Waits until an image is available.
+///
+/// # Errors
+/// It failed, or it takes too long.
+pub async fn available(cloud: &Cloud, id: &str) -> Result<Image> {
+    wait::until(cloud, wait::IMAGE, &format!("{id} to be available"), async || {
+        let image = describe(cloud, id).await?;
+        match image.state {
+            Some(ImageState::Available) => Ok(Some(image)),
+            Some(ImageState::Pending) | None => Ok(None),
+            Some(state) => bail!("{id} is {state}"),
+        }
+    })
+    .await
+}
+
+/// What EC2 says of an image.
+///
+/// # Errors
+/// There is no such image.
+pub async fn describe(cloud: &Cloud, id: &str) -> Result<Image> {
+    let answer = cloud.ec2.describe_images().image_ids(id).send().await;
+    let images = answer.called("ec2:DescribeImages")?.images.unwrap_or_default();
+    images.into_iter().next().with_context(|| format!("{id} is not there"))
+}
+
+/// An SSM parameter with an image's id.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    cloud: Cloud,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is in a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The image's id.
+    pub value: String,
+    /// Counts the writes.
+    pub version: i64,
+}
+
+impl Parameter {
+    /// A parameter by its name, whether or not it exists.
+    #[must_use]
+    pub fn named(cloud: &Cloud, name: &str) -> Self {
+        Self { cloud: cloud.clone(), name: name.to_owned() }
+    }
+
+    /// Makes it, or writes it.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn write(&self, image: &str) -> Result<()> {
+        let request = self.cloud.ssm.put_parameter().name(&self.name).value(image).overwrite(true);
+        let request = request.r#type(ParameterType::String).data_type(IMAGE_DATA_TYPE);
+        request.send().await.called("ssm:PutParameter")?;
+        // The answer comes before the validation; what is read is what is there.
+        let what = format!("{} to be {image}", self.name);
+        wait::until(&self.cloud, wait::START, &what, async || {
+            Ok(self.read().await.ok().filter(|found| found.value == image))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn read(&self) -> Result<Contents> {
+        let answer = self.cloud.ssm.get_parameter().name(&self.name).send().await;
+        let parameter = answer.called("ssm:GetParameter")?.parameter;
+        let parameter = parameter.context("GetParameter gave nothing")?;
+        let value = parameter.value.context("the parameter has no value")?;
+        Ok(Contents { value, version: parameter.version })
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn delete(&self) -> Result<()> {
+        let answer = self.cloud.ssm.delete_parameter().name(&self.name).send().await;
+        answer.called("ssm:DeleteParameter").map(drop)
+    }
+}

@@ -1,0 +1,53 @@
+//! The harness owns everything a test or the demo does *around* Driftless: a local AWS (or the
+//! real one), deploying `template.yaml`, stacks with an Auto Healing group, backups of instances,
+//! executions. It is a black box: it knows AWS's API and `contract`, and no step's code.
+//!
+//! A test runs in a [`Scenario`], makes a stack from a fixture, takes a [`Backup`] of its
+//! instance, sends the event, waits for the [`Execution`] and looks at what heals:
+//!
+//! ```no_run
+//! # async fn test() -> anyhow::Result<()> {
+//! use contract::report::Outcome;
+//! harness::scenario::run(async |scenario| {
+//!     let healing = scenario.by_stack().await?;
+//!     let backup = scenario.backup(&healing.instance).await?;
+//!     let ended = scenario.driftless.send(&backup.event()).await?.ended().await?;
+//!     assert_eq!(ended.report()?.outcome, Outcome::Promoted);
+//!     assert_eq!(healing.group.heal().await?.image, backup.image);
+//!     Ok(())
+//! })
+//! .await
+//! # }
+//! ```
+
+mod artifacts;
+pub mod backup;
+pub mod cloud;
+pub mod control;
+pub mod deploy;
+pub mod driftless;
+pub mod emulator;
+pub mod execution;
+pub mod group;
+pub mod image;
+pub mod naive;
+pub mod paths;
+pub mod scenario;
+pub mod stack;
+pub mod wait;
+
+use std::hash::{BuildHasher, RandomState};
+
+pub use backup::Backup;
+pub use cloud::Cloud;
+pub use driftless::Driftless;
+pub use execution::{Ended, Execution};
+pub use scenario::Scenario;
+pub use stack::Stack;
+
+/// `prefix` with 64 random bits, for names that no other run has.
+#[must_use]
+pub fn unique(prefix: &str) -> String {
+    // Each `RandomState` has keys of its own, so the hash of nothing is a random number.
+    format!("{prefix}-{:016x}", RandomState::new().hash_one(()))
+}

@@ -1,0 +1,48 @@
+//! Owns where the harness finds things and where it keeps its own.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The top of the repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}
+
+/// Cargo's target directory: `CARGO_TARGET_DIR` (xtask sets it), else `target`.
+#[must_use]
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |set| root().join(set))
+}
+
+/// The harness's own folder under the target directory.
+#[must_use]
+pub fn own() -> PathBuf {
+    target().join("driftless")
+}
+
+/// A program of the Python environment that `cargo xtask setup` makes.
+///
+/// # Errors
+/// It has not been made.
+pub fn venv_program(name: &str) -> Result<PathBuf> {
+    let program = own().join("venv").join("bin").join(name);
+    program
+        .try_exists()
+        .ok()
+        .filter(|found| *found)
+        .with_context(|| format!("{} is missing: run `cargo xtask setup`", program.display()))?;
+    Ok(program)
+}
+
+/// A fixture's text, by its path under `tests/fixtures`.
+///
+/// # Errors
+/// There is no such fixture.
+pub fn fixture(path: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path);
+    std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+}

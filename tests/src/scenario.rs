@@ -1,0 +1,169 @@
+//! Owns one test's surroundings: names that no other test has, and on AWS the removal of
+//! everything that the test made, however it ends. A local AWS is thrown away as a whole.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+use aws_sdk_ec2::types::Image;
+
+use crate::cloud::{Called, Cloud};
+use crate::group::{Group, Instance};
+use crate::image::{self, Parameter};
+use crate::{Backup, Driftless, Stack};
+
+/// What a test works with.
+#[derive(Debug)]
+pub struct Scenario {
+    /// The Driftless under test.
+    pub driftless: Driftless,
+    made: Mutex<Vec<Made>>,
+}
+
+#[derive(Debug)]
+enum Made {
+    Stack(Stack),
+    Parameter(Parameter),
+    Image(String),
+}
+
+/// A stack with one Auto Healing group that boots from `base`.
+#[derive(Debug)]
+pub struct Healing {
+    /// The stack.
+    pub stack: Stack,
+    /// Its group.
+    pub group: Group,
+    /// The instance in service.
+    pub instance: Instance,
+    /// The image that it booted.
+    pub base: String,
+}
+
+/// Runs a test against the shared Driftless.
+///
+/// # Errors
+/// The test's own, or what kept it from running.
+pub async fn run(test: impl AsyncFnOnce(&Scenario) -> Result<()>) -> Result<()> {
+    let driftless = Driftless::deployed().await?;
+    let scenario = Scenario { driftless, made: Mutex::default() };
+    let result = test(&scenario).await;
+    if !scenario.cloud().is_local() {
+        scenario.clean_up().await;
+    }
+    result
+}
+
+impl Scenario {
+    /// Where it happens.
+    #[must_use]
+    pub fn cloud(&self) -> &Cloud {
+        self.driftless.cloud()
+    }
+
+    /// An SSM parameter that Driftless may write, with this image in it.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn parameter(&self, image: &str) -> Result<Parameter> {
+        let parameter = Parameter::named(self.cloud(), &self.driftless.parameter_name());
+        self.note(Made::Parameter(parameter.clone()));
+        parameter.write(image).await?;
+        Ok(parameter)
+    }
+
+    /// A stack that Driftless may update, from a fixture.
+    ///
+    /// # Errors
+    /// It did not become complete.
+    pub async fn stack(&self, fixture: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
+        let name = self.driftless.stack_name();
+        self.note(Made::Stack(Stack::named(self.cloud(), &name)));
+        Stack::create(self.cloud(), &name, fixture, parameters).await
+    }
+
+    /// Pattern 1, up and running.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn by_parameter(&self) -> Result<(Parameter, Healing)> {
+        let base = image::base(self.cloud()).await?;
+        let parameter = self.parameter(&base).await?;
+        let stack = self.stack("parameter", &[("ImageIdParameterName", &parameter.name)]).await?;
+        Ok((parameter, Healing::of(stack, base).await?))
+    }
+
+    /// Pattern 2, up and running.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn by_stack(&self) -> Result<Healing> {
+        let base = image::base(self.cloud()).await?;
+        let stack = self.stack("stack", &[("ImageId", &base)]).await?;
+        Healing::of(stack, base).await
+    }
+
+    /// A backup of an instance.
+    ///
+    /// # Errors
+    /// There is no such instance, or the image failed.
+    pub async fn backup(&self, instance: &Instance) -> Result<Backup> {
+        let backup = Backup::take(self.cloud(), &instance.id).await?;
+        self.note(Made::Image(backup.image.clone()));
+        Ok(backup)
+    }
+
+    /// A backup with these tags too.
+    ///
+    /// # Errors
+    /// There is no such instance, or the image failed.
+    pub async fn backup_with(&self, instance: &Instance, tags: &[(&str, &str)]) -> Result<Backup> {
+        let backup = Backup::take_with(self.cloud(), &instance.id, tags).await?;
+        self.note(Made::Image(backup.image.clone()));
+        Ok(backup)
+    }
+
+    fn note(&self, made: Made) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+    }
+
+    /// Removes what was made, the newest first. A test that failed half-way may not have made
+    /// all of it; what cannot be removed is said, and does not change the test's result.
+    async fn clean_up(&self) {
+        let mut made =
+            std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(one) = made.pop() {
+            let removed = match &one {
+                Made::Stack(stack) => stack.delete().await,
+                Made::Parameter(parameter) => parameter.delete().await,
+                Made::Image(id) => remove_image(self.cloud(), id).await,
+            };
+            if let Err(error) = removed {
+                eprintln!("left behind: {one:?}: {error:#}");
+            }
+        }
+    }
+}
+
+impl Healing {
+    async fn of(stack: Stack, base: String) -> Result<Self> {
+        let group = stack.group().await?;
+        let instance = group.instance().await?;
+        Ok(Self { stack, group, instance, base })
+    }
+}
+
+/// Deregisters an image and deletes its snapshots, which would go on costing.
+async fn remove_image(cloud: &Cloud, id: &str) -> Result<()> {
+    let Image { block_device_mappings, .. } = image::describe(cloud, id).await?;
+    let gone = cloud.ec2.deregister_image().image_id(id).send().await;
+    gone.called("ec2:DeregisterImage")?;
+    for snapshot in block_device_mappings
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|device| device.ebs.and_then(|ebs| ebs.snapshot_id))
+    {
+        let gone = cloud.ec2.delete_snapshot().snapshot_id(snapshot).send().await;
+        gone.called("ec2:DeleteSnapshot")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! Owns stacks: creating and updating one, its Auto Healing groups, its drift.
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_cloudformation::types::{
+    Capability, Parameter, Stack as Description, StackDriftDetectionStatus,
+    StackResourceDriftStatus,
+};
+
+use crate::cloud::{Called, Cloud};
+use crate::{paths, wait};
+
+/// One stack.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    pub(crate) cloud: Cloud,
+    /// Its name.
+    pub name: String,
+}
+
+/// What to deploy.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The stack's name.
+    pub name: &'a str,
+    /// The template's text.
+    pub template: &'a str,
+    /// Parameter values by key.
+    pub parameters: &'a [(&'a str, &'a str)],
+    /// What the template may do besides.
+    pub capabilities: &'a [&'a str],
+}
+
+/// A stack's drift as CloudFormation reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// `IN_SYNC`, `DRIFTED`, …
+    pub status: String,
+    /// How many resources were compared: an `IN_SYNC` of none proves nothing.
+    pub resources_checked: usize,
+    /// Every property that is not as the template says.
+    pub differences: Vec<Difference>,
+}
+
+/// One property that is not as the template says.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// The property's JSON pointer.
+    pub path: String,
+    /// What the template says.
+    pub expected: String,
+    /// What is there.
+    pub actual: String,
+}
+
+impl Stack {
+    /// A stack by its name, whether or not it exists.
+    #[must_use]
+    pub fn named(cloud: &Cloud, name: &str) -> Self {
+        Self { cloud: cloud.clone(), name: name.to_owned() }
+    }
+
+    /// Creates a stack from `tests/fixtures/stacks/<fixture>.yaml` and waits until it is complete.
+    ///
+    /// # Errors
+    /// It did not become complete; the first failing resource's reason is in the error.
+    pub async fn create(
+        cloud: &Cloud,
+        name: &str,
+        fixture: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Self> {
+        let template = paths::fixture(&format!("stacks/{fixture}.yaml"))?;
+        let request = Request { name, template: &template, parameters, capabilities: &[] };
+        Self::deploy(cloud, &request).await
+    }
+
+    /// Creates the stack, or updates the one of this name, and waits until it is complete.
+    ///
+    /// # Errors
+    /// It did not become complete; the first failing resource's reason is in the error.
+    pub async fn deploy(cloud: &Cloud, request: &Request<'_>) -> Result<Self> {
+        let stack = Self::named(cloud, request.name);
+        let capabilities = request.capabilities.iter().map(|name| Capability::from(*name));
+        let capabilities: Vec<_> = capabilities.collect();
+        if stack.describe().await.is_ok() {
+            let update = cloud.cloudformation.update_stack().stack_name(request.name);
+            let update = update.template_body(request.template);
+            let update = update.set_capabilities(Some(capabilities));
+            let update = update.set_parameters(Some(pairs(request.parameters)));
+            match update.send().await.called("cloudformation:UpdateStack") {
+                Err(error) if error.to_string().contains("No updates are to be performed") => {
+                    return Ok(stack);
+                }
+                answer => answer.map(drop)?,
+            }
+        } else {
+            let create = cloud.cloudformation.create_stack().stack_name(request.name);
+            let create = create.template_body(request.template);
+            let create = create.set_capabilities(Some(capabilities));
+            let create = create.set_parameters(Some(pairs(request.parameters)));
+            create.send().await.called("cloudformation:CreateStack")?;
+        }
+        let status = stack.settled().await?;
+        if !matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE") {
+            let reason = stack.first_failure().await?;
+            anyhow::bail!("the stack {} ended {status}: {reason}", request.name);
+        }
+        Ok(stack)
+    }
+
+    /// Starts an update that changes these parameters and nothing else.
+    ///
+    /// # Errors
+    /// CloudFormation refuses it.
+    pub async fn start_update(&self, parameters: &[(&str, &str)]) -> Result<()> {
+        let update = self.cloud.cloudformation.update_stack().stack_name(&self.name);
+        let changed = pairs(parameters);
+        let mut all: Vec<Parameter> = Vec::new();
+        for kept in self.describe().await?.parameters.unwrap_or_default() {
+            let key = kept.parameter_key.unwrap_or_default();
+            if !parameters.iter().any(|(changed, _)| *changed == key) {
+                all.push(Parameter::builder().parameter_key(key).use_previous_value(true).build());
+            }
+        }
+        all.extend(changed);
+        let update = update.use_previous_template(true).set_parameters(Some(all));
+        update.send().await.called("cloudformation:UpdateStack").map(drop)
+    }
+
+    /// Waits until nothing is in progress; the status.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub async fn settled(&self) -> Result<String> {
+        let what = format!("the stack {} to settle", self.name);
+        wait::until(&self.cloud, wait::STACK, &what, async || {
+            let status = self.status().await?;
+            Ok((!status.ends_with("_IN_PROGRESS")).then_some(status))
+        })
+        .await
+    }
+
+    /// Its status now.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn status(&self) -> Result<String> {
+        let status = self.describe().await?.stack_status;
+        Ok(status.context("the stack has no status")?.to_string())
+    }
+
+    /// The value of one of its parameters.
+    ///
+    /// # Errors
+    /// There is no such stack or parameter.
+    pub async fn parameter(&self, key: &str) -> Result<String> {
+        let parameters = self.describe().await?.parameters.unwrap_or_default();
+        let found = parameters.into_iter().find(|p| p.parameter_key.as_deref() == Some(key));
+        found
+            .and_then(|parameter| parameter.parameter_value)
+            .with_context(|| format!("the stack {} has no parameter {key}", self.name))
+    }
+
+    /// Its outputs.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn outputs(&self) -> Result<Vec<(String, String)>> {
+        let outputs = self.describe().await?.outputs.unwrap_or_default();
+        Ok(outputs.into_iter().filter_map(|o| Some((o.output_key?, o.output_value?))).collect())
+    }
+
+    /// What CloudFormation says of it.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn describe(&self) -> Result<Description> {
+        let answer = self.cloud.cloudformation.describe_stacks().stack_name(&self.name);
+        let stacks = answer.send().await.called("cloudformation:DescribeStacks")?.stacks;
+        stacks
+            .and_then(|stacks| stacks.into_iter().next())
+            .with_context(|| format!("no stack {}", self.name))
+    }
+
+    /// The physical id of a resource.
+    ///
+    /// # Errors
+    /// There is no such resource.
+    pub async fn resource(&self, logical_id: &str) -> Result<String> {
+        let request = self.cloud.cloudformation.describe_stack_resource().stack_name(&self.name);
+        let answer = request.logical_resource_id(logical_id).send().await;
+        answer
+            .called("cloudformation:DescribeStackResource")?
+            .stack_resource_detail
+            .and_then(|resource| resource.physical_resource_id)
+            .with_context(|| format!("{logical_id} of {} has no physical id", self.name))
+    }
+
+    /// Detects drift now, from the beginning to the end.
+    ///
+    /// # Errors
+    /// The detection failed.
+    pub async fn drift(&self) -> Result<Drift> {
+        let cloudformation = &self.cloud.cloudformation;
+        let started = cloudformation.detect_stack_drift().stack_name(&self.name).send().await;
+        let id = started.called("cloudformation:DetectStackDrift")?.stack_drift_detection_id;
+        let id = id.context("DetectStackDrift gave no id")?;
+        let what = format!("the drift of {}", self.name);
+        let status = wait::until(&self.cloud, wait::DRIFT, &what, async || {
+            let look = cloudformation.describe_stack_drift_detection_status();
+            let found = look.stack_drift_detection_id(&id).send().await;
+            let found = found.called("cloudformation:DescribeStackDriftDetectionStatus")?;
+            match found.detection_status {
+                Some(StackDriftDetectionStatus::DetectionInProgress) => Ok(None),
+                Some(StackDriftDetectionStatus::DetectionComplete) => {
+                    Ok(Some(found.stack_drift_status.context("no drift status")?.to_string()))
+                }
+                other => anyhow::bail!("{other:?}: {:?}", found.detection_status_reason),
+            }
+        })
+        .await?;
+        let (resources_checked, differences) = self.differences().await?;
+        Ok(Drift { status, resources_checked, differences })
+    }
+
+    async fn differences(&self) -> Result<(usize, Vec<Difference>)> {
+        let request = self.cloud.cloudformation.describe_stack_resource_drifts();
+        let answer = request.stack_name(&self.name).max_results(100).send().await;
+        let answer = answer.called("cloudformation:DescribeStackResourceDrifts")?;
+        ensure!(answer.next_token.is_none(), "a fixture has fewer than 100 resources");
+        let mut checked = 0;
+        let mut differences = Vec::new();
+        for resource in answer.stack_resource_drifts.unwrap_or_default() {
+            if resource.stack_resource_drift_status == Some(StackResourceDriftStatus::NotChecked) {
+                continue;
+            }
+            checked += 1;
+            let logical_id = resource.logical_resource_id.unwrap_or_default();
+            for property in resource.property_differences.unwrap_or_default() {
+                differences.push(Difference {
+                    logical_id: logical_id.clone(),
+                    path: property.property_path.unwrap_or_default(),
+                    expected: property.expected_value.unwrap_or_default(),
+                    actual: property.actual_value.unwrap_or_default(),
+                });
+            }
+        }
+        Ok((checked, differences))
+    }
+
+    /// Deletes it and waits until it is gone.
+    ///
+    /// # Errors
+    /// Something in it cannot be deleted.
+    pub async fn delete(&self) -> Result<()> {
+        let id = self.describe().await?.stack_id.context("the stack has no id")?;
+        let delete = self.cloud.cloudformation.delete_stack().stack_name(&id).send().await;
+        delete.called("cloudformation:DeleteStack")?;
+        let status = Self::named(&self.cloud, &id).settled().await?;
+        ensure!(status == "DELETE_COMPLETE", "deleting {} ended {status}", self.name);
+        Ok(())
+    }
+
+    /// Why the latest operation failed: the first resource that did, and its reason.
+    async fn first_failure(&self) -> Result<String> {
+        let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
+        let events = request.send().await.called("cloudformation:DescribeStackEvents")?;
+        let failed = events.stack_events.unwrap_or_default().into_iter().rfind(|event| {
+            event.resource_status.as_ref().is_some_and(|status| status.as_str().ends_with("FAILED"))
+        });
+        Ok(failed.map_or_else(
+            || "no resource failed".to_owned(),
+            |event| {
+                let resource = event.logical_resource_id.unwrap_or_default();
+                format!("{resource}: {}", event.resource_status_reason.unwrap_or_default())
+            },
+        ))
+    }
+}
+
+fn pairs(parameters: &[(&str, &str)]) -> Vec<Parameter> {
+    let build = |(key, value): &(&str, &str)| {
+        Parameter::builder().parameter_key(*key).parameter_value(*value).build()
+    };
+    parameters.iter().map(build).collect()
+}

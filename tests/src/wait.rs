@@ -1,0 +1,68 @@
+//! Owns waiting: how long for what, and how often to look.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::cloud::Cloud;
+
+/// How long to wait for one thing, in the local AWS and in the real one.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    local: Duration,
+    aws: Duration,
+}
+
+impl Limit {
+    const fn seconds(local: u64, aws: u64) -> Self {
+        Self { local: Duration::from_secs(local), aws: Duration::from_secs(aws) }
+    }
+}
+
+/// A stack to be created, updated or deleted. Locally seconds; a group's first instance and IAM
+/// roles take minutes on AWS.
+pub const STACK: Limit = Limit::seconds(60, 20 * 60);
+/// An instance of a group to be in service, also a replaced one: Auto Scaling looks at instances
+/// about once a minute.
+pub const INSTANCE: Limit = Limit::seconds(30, 10 * 60);
+/// An image to be available: the snapshot of an 8 GB root volume.
+pub const IMAGE: Limit = Limit::seconds(15, 20 * 60);
+/// A drift detection.
+pub const DRIFT: Limit = Limit::seconds(15, 10 * 60);
+/// An execution that an event starts to be listed. EventBridge delivers within seconds.
+pub const START: Limit = Limit::seconds(10, 60);
+/// An execution to end: its stack update, its drift detection, perhaps an instance refresh.
+pub const EXECUTION: Limit = Limit::seconds(60, 45 * 60);
+
+/// How often to look.
+const LOOK_LOCAL: Duration = Duration::from_millis(50);
+const LOOK_AWS: Duration = Duration::from_secs(5);
+
+/// How long to sleep between two looks.
+#[must_use]
+pub fn pause(cloud: &Cloud) -> Duration {
+    if cloud.is_local() { LOOK_LOCAL } else { LOOK_AWS }
+}
+
+/// Looks until there is something. `what` completes "waited for …".
+///
+/// # Errors
+/// Looking failed, or the limit passed.
+pub async fn until<T>(
+    cloud: &Cloud,
+    limit: Limit,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let limit = if cloud.is_local() { limit.local } else { limit.aws };
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        if started.elapsed() > limit {
+            bail!("waited {} s in vain for {what}", limit.as_secs());
+        }
+        tokio::time::sleep(pause(cloud)).await;
+    }
+}
