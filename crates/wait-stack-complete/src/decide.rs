@@ -10,14 +10,16 @@ pub enum Verdict {
     InProgress,
     /// The update is done and its images are in place.
     Complete,
-    /// CloudFormation gave it up.
+    /// An update was given up: this one, if it has begun. CloudFormation may show the state
+    /// before it for a moment after it accepted the update.
     Failed,
+    /// The stack is deleted, or was meant to be: no update comes back from there.
+    Deleted,
 }
 
 /// Reads the stack's status after an update with these changes was started.
 ///
-/// `parameters` are the stack's now. They tell a completed update from the state before it:
-/// CloudFormation may show the old state for a moment after it accepted the update.
+/// `parameters` are the stack's now; they tell a completed update from the state before it.
 #[must_use]
 pub fn verdict(status: &StackStatus, parameters: &[Parameter], changes: &[Change]) -> Verdict {
     match status {
@@ -31,10 +33,10 @@ pub fn verdict(status: &StackStatus, parameters: &[Parameter], changes: &[Change
         StackStatus::UpdateComplete => Verdict::Complete,
         StackStatus::UpdateFailed
         | StackStatus::UpdateRollbackComplete
-        | StackStatus::UpdateRollbackFailed
-        | StackStatus::DeleteInProgress
-        | StackStatus::DeleteComplete
-        | StackStatus::DeleteFailed => Verdict::Failed,
+        | StackStatus::UpdateRollbackFailed => Verdict::Failed,
+        StackStatus::DeleteInProgress | StackStatus::DeleteComplete | StackStatus::DeleteFailed => {
+            Verdict::Deleted
+        }
         // The rest is on its way, or is the state before the update; a status that this SDK
         // does not know is looked at again, within the state machine's bound.
         _ => Verdict::InProgress,
@@ -50,11 +52,18 @@ fn has_images(parameters: &[Parameter], changes: &[Change]) -> bool {
     })
 }
 
-/// Why the update with this token failed: its first resource that failed for a reason of its
-/// own. `events` come newest first, as CloudFormation gives them.
+/// Why an update failed, from its own events, newest first as CloudFormation gives them: the
+/// first resource that failed for a reason of its own, or, when none was touched (the stack's
+/// parameters are checked before), what the stack says of its rollback.
 #[must_use]
-pub fn first_failure(events: &[StackEvent], token: &str) -> Option<String> {
-    let of_this_update = |event: &&StackEvent| event.client_request_token() == Some(token);
+pub fn reason(events: &[StackEvent]) -> Option<String> {
+    first_failed_resource(events).or_else(|| {
+        let rollback = events.iter().find(|event| begins_rollback(event))?;
+        rollback.resource_status_reason().map(str::to_owned)
+    })
+}
+
+fn first_failed_resource(events: &[StackEvent]) -> Option<String> {
     let failed = |event: &&StackEvent| {
         matches!(
             event.resource_status(),
@@ -67,14 +76,22 @@ pub fn first_failure(events: &[StackEvent], token: &str) -> Option<String> {
     };
     // What CloudFormation stops because of another failure is not the cause of anything.
     let by_itself = |event: &&StackEvent| {
-        !event.resource_status_reason().is_some_and(|r| r.contains("update cancelled"))
-            && !event.resource_status_reason().is_some_and(|r| r.contains("creation cancelled"))
+        !event.resource_status_reason().is_some_and(|reason| {
+            reason.contains("update cancelled") || reason.contains("creation cancelled")
+        })
     };
-    let first = events.iter().rev().filter(of_this_update).filter(failed).find(by_itself)?;
+    let first = events.iter().rev().filter(failed).find(by_itself)?;
     Some(format!(
         "{} ({}): {}",
         first.logical_resource_id().unwrap_or("a resource"),
         first.resource_type().unwrap_or("of unknown type"),
         first.resource_status_reason().unwrap_or("no reason given"),
     ))
+}
+
+/// The stack is among its own events as a resource whose physical id is the stack's; a nested
+/// stack has its own.
+fn begins_rollback(event: &StackEvent) -> bool {
+    event.resource_status() == Some(&ResourceStatus::UpdateRollbackInProgress)
+        && event.physical_resource_id() == event.stack_id()
 }

@@ -7,7 +7,7 @@ pub mod error;
 mod tests;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::Stack;
+use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use contract::steps::{Progress, StackProgress, WaitInput};
 use step::AwsError;
 
@@ -20,21 +20,31 @@ pub use crate::error::Error;
 /// [`Error::StackUpdateFailed`] when the update ended without success.
 pub async fn handle(cloudformation: &Client, input: WaitInput) -> Result<StackProgress, Error> {
     let stack = stack(cloudformation, &input.stack_id).await?;
-    let status = stack.stack_status().cloned().ok_or_else(|| no_status(&input.stack_id))?;
+    let status = stack.stack_status().cloned();
+    let status = status.ok_or_else(|| Error::StackNotFound(input.stack_id.clone()))?;
     let stack_status = status.as_str().to_owned();
     tracing::info!(stack = input.stack_id, stack_status);
-    match decide::verdict(&status, stack.parameters(), &input.images) {
-        Verdict::InProgress => Ok(StackProgress { status: Progress::InProgress, stack_status }),
-        Verdict::Complete => Ok(StackProgress { status: Progress::Complete, stack_status }),
-        Verdict::Failed => {
-            let reason = match failure(cloudformation, &input).await? {
-                Some(reason) => reason,
-                None => stack.stack_status_reason().unwrap_or("no reason given").to_owned(),
-            };
-            let name = stack.stack_name().unwrap_or(&input.stack_id).to_owned();
-            Err(Error::StackUpdateFailed { stack: name, status: stack_status, reason })
-        }
+    let progress = |status| Ok(StackProgress { status, stack_status: stack_status.clone() });
+    let verdict = decide::verdict(&status, stack.parameters(), &input.images);
+    match verdict {
+        Verdict::InProgress => return progress(Progress::InProgress),
+        Verdict::Complete => return progress(Progress::Complete),
+        Verdict::Failed | Verdict::Deleted => {}
     }
+    let events = events(cloudformation, &input).await?;
+    if verdict == Verdict::Failed && events.is_empty() {
+        return progress(Progress::InProgress);
+    }
+    let reason = decide::reason(&events);
+    Err(Error::StackUpdateFailed {
+        stack: stack.stack_name().unwrap_or(&input.stack_id).to_owned(),
+        status: stack_status,
+        reason: reason
+            .as_deref()
+            .or(stack.stack_status_reason())
+            .unwrap_or("no reason given")
+            .to_owned(),
+    })
 }
 
 async fn stack(cloudformation: &Client, stack_id: &str) -> Result<Stack, Error> {
@@ -47,25 +57,21 @@ async fn stack(cloudformation: &Client, stack_id: &str) -> Result<Stack, Error> 
     stacks.into_iter().next().ok_or_else(|| Error::StackNotFound(stack_id.to_owned()))
 }
 
-fn no_status(stack_id: &str) -> Error {
-    Error::StackNotFound(stack_id.to_owned())
-}
-
-/// The reason among the events of this update. They come newest first; pages are read until the
-/// events of this update end.
-async fn failure(cloudformation: &Client, input: &WaitInput) -> Result<Option<String>, AwsError> {
+/// The events of this update, newest first. Pages are read until they end.
+async fn events(cloudformation: &Client, input: &WaitInput) -> Result<Vec<StackEvent>, AwsError> {
     let request = cloudformation.describe_stack_events().stack_name(&input.stack_id);
+    let is_ours =
+        |event: &StackEvent| event.client_request_token() == Some(&input.client_request_token);
     let mut pages = request.into_paginator().send();
-    let mut events = Vec::new();
+    let mut ours = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| AwsError::new("cloudformation:DescribeStackEvents", e))?;
         let page = page.stack_events.unwrap_or_default();
-        let token = Some(input.client_request_token.as_str());
-        let is_last = page.last().is_some_and(|event| event.client_request_token() != token);
-        events.extend(page);
-        if is_last {
+        let goes_on = page.last().is_some_and(is_ours);
+        ours.extend(page.into_iter().filter(is_ours));
+        if !goes_on {
             break;
         }
     }
-    Ok(decide::first_failure(&events, &input.client_request_token))
+    Ok(ours)
 }
