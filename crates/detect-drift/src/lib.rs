@@ -1,0 +1,161 @@
+//! detect-drift owns the proof: the stack is as its template says, **and** its groups would boot
+//! the promoted image now. CloudFormation compares everything but what is in a launch template
+//! (`LaunchTemplateData` is write-only in the resource's schema), so either alone proves nothing.
+
+pub mod decide;
+pub mod error;
+#[cfg(test)]
+mod tests;
+
+use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws_sdk_cloudformation::types::StackResourceDrift;
+use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, StackDrift};
+use step::{AwsError, texts};
+
+use crate::decide::{Detection, TemplateVersion};
+pub use crate::error::Error;
+
+/// The services that the step reads.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// The groups.
+    pub autoscaling: aws_sdk_autoscaling::Client,
+    /// The stacks' drift.
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    /// The launch templates.
+    pub ec2: aws_sdk_ec2::Client,
+}
+
+/// Looks once: starts a detection for each stack that has none yet, looks after those that run,
+/// and when all have ended looks at what the groups would boot.
+///
+/// # Errors
+/// See [`Error`]. Drift is a finding in the answer.
+pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport, Error> {
+    let DriftInput { mut stacks, mut groups } = input;
+    for stack in &mut stacks {
+        look_at_stack(&clients.cloudformation, stack).await?;
+    }
+    if stacks.iter().any(|stack| stack.status.is_none()) {
+        return Ok(DriftReport { status: Progress::InProgress, stacks, groups, finding: None });
+    }
+    look_at_groups(clients, &mut groups).await?;
+    let finding = decide::finding(&stacks, &groups);
+    tracing::info!(?stacks, ?groups, ?finding);
+    Ok(DriftReport { status: Progress::Complete, stacks, groups, finding })
+}
+
+async fn look_at_stack(
+    cloudformation: &aws_sdk_cloudformation::Client,
+    stack: &mut StackDrift,
+) -> Result<(), Error> {
+    if stack.status.is_some() {
+        return Ok(());
+    }
+    let name = stack.stack_name.as_str();
+    let Some(detection_id) = &stack.detection_id else {
+        stack.detection_id = Some(start(cloudformation, name).await?);
+        return Ok(());
+    };
+    let request = cloudformation.describe_stack_drift_detection_status();
+    let answer = request.stack_drift_detection_id(detection_id).send().await;
+    let answer = answer
+        .map_err(|e| AwsError::new("cloudformation:DescribeStackDriftDetectionStatus", e))?;
+    match decide::detection(&answer) {
+        Detection::Running => {}
+        Detection::Failed(reason) => {
+            return Err(Error::DriftDetectionFailed { stack: name.to_owned(), reason });
+        }
+        Detection::Ended(status) => {
+            let resources = resource_drifts(cloudformation, name).await?;
+            stack.resources_checked = decide::count_checked(&resources);
+            stack.differences = resources.iter().flat_map(decide::differences).collect();
+            stack.status = Some(status);
+        }
+    }
+    Ok(())
+}
+
+async fn start(
+    cloudformation: &aws_sdk_cloudformation::Client,
+    stack: &str,
+) -> Result<String, Error> {
+    let answer = cloudformation.detect_stack_drift().stack_name(stack).send().await;
+    match answer.map_err(|e| AwsError::new("cloudformation:DetectStackDrift", e)) {
+        Ok(answer) => answer.stack_drift_detection_id.ok_or_else(|| Error::DriftDetectionFailed {
+            stack: stack.to_owned(),
+            reason: "CloudFormation gave no detection id".to_owned(),
+        }),
+        Err(error) if texts::is_drift_detection_running(&error) => {
+            Err(Error::DriftDetectionBusy { stack: stack.to_owned(), reason: error.to_string() })
+        }
+        Err(error) if texts::is_stack_missing(&error) => {
+            Err(Error::StackNotFound(stack.to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn resource_drifts(
+    cloudformation: &aws_sdk_cloudformation::Client,
+    stack: &str,
+) -> Result<Vec<StackResourceDrift>, AwsError> {
+    let mut found = Vec::new();
+    let mut next_token = None;
+    // The SDK has no paginator for this call.
+    loop {
+        let request = cloudformation.describe_stack_resource_drifts().stack_name(stack);
+        let answer = request.set_next_token(next_token).send().await;
+        let answer =
+            answer.map_err(|e| AwsError::new("cloudformation:DescribeStackResourceDrifts", e))?;
+        found.extend(answer.stack_resource_drifts.unwrap_or_default());
+        next_token = answer.next_token;
+        if next_token.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn look_at_groups(clients: &Clients, groups: &mut [GroupLaunch]) -> Result<(), AwsError> {
+    let names: Vec<_> = groups.iter().map(|group| group.group_name.clone()).collect();
+    let described = auto_scaling_groups(&clients.autoscaling, names).await?;
+    for group in groups {
+        let found =
+            described.iter().find(|found| found.auto_scaling_group_name() == Some(&group.group_name));
+        group.boots = match found.and_then(decide::template_version) {
+            Some(version) => image_of(&clients.ec2, &version).await?,
+            None => None,
+        };
+    }
+    Ok(())
+}
+
+async fn auto_scaling_groups(
+    autoscaling: &aws_sdk_autoscaling::Client,
+    names: Vec<String>,
+) -> Result<Vec<AutoScalingGroup>, AwsError> {
+    if names.is_empty() {
+        // No name would mean all groups of the account.
+        return Ok(Vec::new());
+    }
+    let request = autoscaling.describe_auto_scaling_groups();
+    let request = request.set_auto_scaling_group_names(Some(names));
+    let groups: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+    groups.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))
+}
+
+/// The image that a launch template's version gives now: an SSM parameter in it is resolved.
+async fn image_of(
+    ec2: &aws_sdk_ec2::Client,
+    version: &TemplateVersion,
+) -> Result<Option<String>, AwsError> {
+    let request = ec2
+        .describe_launch_template_versions()
+        .launch_template_id(&version.template_id)
+        .versions(&version.version)
+        .resolve_alias(true);
+    let answer = request.send().await;
+    let answer = answer.map_err(|e| AwsError::new("ec2:DescribeLaunchTemplateVersions", e))?;
+    let version = answer.launch_template_versions.unwrap_or_default().into_iter().next();
+    Ok(version.and_then(|version| version.launch_template_data?.image_id))
+}

@@ -1,0 +1,14 @@
+//! The `DetectDrift` Lambda: wires the step to AWS.
+
+use detect_drift::Clients;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let config = step::sdk_config().await;
+    let clients = Clients {
+        autoscaling: aws_sdk_autoscaling::Client::new(&config),
+        cloudformation: aws_sdk_cloudformation::Client::new(&config),
+        ec2: aws_sdk_ec2::Client::new(&config),
+    };
+    step::run(async |input| detect_drift::handle(&clients, input).await).await
+}

@@ -1,0 +1,13 @@
+//! The `InstanceRefresh` Lambda: wires the step to AWS.
+
+use instance_refresh::Clients;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let config = step::sdk_config().await;
+    let clients = Clients {
+        autoscaling: aws_sdk_autoscaling::Client::new(&config),
+        ec2: aws_sdk_ec2::Client::new(&config),
+    };
+    step::run(async |input| instance_refresh::handle(&clients, input).await).await
+}

@@ -1,0 +1,14 @@
+//! The `ValidateAmi` Lambda: wires the step to AWS.
+
+use validate_ami::Clients;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let config = step::sdk_config().await;
+    let clients = Clients {
+        cloudformation: aws_sdk_cloudformation::Client::new(&config),
+        ec2: aws_sdk_ec2::Client::new(&config),
+        ssm: aws_sdk_ssm::Client::new(&config),
+    };
+    step::run(async |input| validate_ami::handle(&clients, input).await).await
+}
