@@ -7,6 +7,8 @@ pub mod error;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Tag};
 use contract::ids::ImageId;
@@ -17,6 +19,9 @@ use step::AwsError;
 
 use crate::decide::{Image, Instance, Request, Tags};
 pub use crate::error::Error;
+
+/// EC2 takes no more values in one filter (EC2 user guide, "List and filter your resources").
+const MOST_FILTER_VALUES: usize = 200;
 
 /// Looks once: which targets does `input` mean, and what are their candidates?
 ///
@@ -84,14 +89,15 @@ async fn instances_for(
     images: &[Image],
 ) -> Result<Vec<Instance>, AwsError> {
     let mut found = live_instances(ec2, tag_filter(destination)).await?;
-    let sources: Vec<_> = images
+    // A set: many nights of images have one source.
+    let sources: BTreeSet<_> = images
         .iter()
         .filter_map(|image| image.candidate.source_instance_id.clone())
         .filter(|id| found.iter().all(|instance| &instance.instance_id != id))
         .collect();
-    if !sources.is_empty() {
-        let by_id = Filter::builder().name("instance-id").set_values(Some(sources)).build();
-        found.extend(live_instances(ec2, by_id).await?);
+    for sources in Vec::from_iter(sources).chunks(MOST_FILTER_VALUES) {
+        let by_id = Filter::builder().name("instance-id").set_values(Some(sources.to_vec()));
+        found.extend(live_instances(ec2, by_id.build()).await?);
     }
     Ok(found)
 }

@@ -1,0 +1,178 @@
+//! The handler against rules: what is asked of EC2, and what comes of each answer.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::error::ErrorMetadata;
+use aws_sdk_ec2::operation::describe_images::{DescribeImagesError, DescribeImagesOutput};
+use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
+use aws_sdk_ec2::types::{Filter, Reservation, Tag};
+use contract::target::Target;
+use contract::{ErrorName, Named};
+use serde_json::json;
+use step::mock_client;
+use step::testing::{Rule, mock};
+
+use super::{FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates};
+use crate::handle;
+
+fn ec2_tags(tagged: &[(&str, &str)]) -> Vec<Tag> {
+    tagged.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect()
+}
+
+fn ec2_image(id: &str, night: u8, tagged: &[(&str, &str)]) -> aws_sdk_ec2::types::Image {
+    aws_sdk_ec2::types::Image::builder()
+        .image_id(id)
+        .creation_date(format!("2026-11-{night:02}T03:00:00.000Z"))
+        .source_instance_id("i-source")
+        .set_tags(Some(ec2_tags(tagged)))
+        .build()
+}
+
+fn filter(name: &str, values: &[&str]) -> Filter {
+    let values = values.iter().map(ToString::to_string).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+fn is_live() -> Filter {
+    filter("instance-state-name", &["pending", "running", "stopping", "stopped"])
+}
+
+/// EC2 has this image under this id.
+fn knows(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+    mock!(Client::describe_images)
+        .match_requests(move |r| r.image_ids() == [id] && r.filters.is_none())
+        .then_output(move || {
+            DescribeImagesOutput::builder().images(ec2_image(id, 1, tagged)).build()
+        })
+}
+
+/// The account's own images with this tag come on two pages.
+fn lists(tag: &'static str, value: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+    mock!(Client::describe_images)
+        .match_requests(move |r| {
+            r.owners() == ["self"]
+                && r.filters() == [filter(&format!("tag:{tag}"), &[value])]
+                && r.image_ids.is_none()
+        })
+        .then_compute_output(move |request| match request.next_token() {
+            None => DescribeImagesOutput::builder()
+                .images(ec2_image(FIRST, 1, tagged))
+                .next_token("second page")
+                .build(),
+            Some(_) => DescribeImagesOutput::builder().images(ec2_image(SECOND, 2, tagged)).build(),
+        })
+}
+
+/// One live instance that this filter finds, in the group of the same name.
+fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) -> Rule {
+    let tagged = move |group| {
+        let mut tags = vec![("aws:autoscaling:groupName", group)];
+        if let Some(tag) = name.strip_prefix("tag:") {
+            tags.push((tag, value));
+        }
+        ec2_tags(&tags)
+    };
+    mock!(Client::describe_instances)
+        .match_requests(move |r| r.filters() == [filter(name, &[value]), is_live()])
+        .then_output(move || {
+            let instances = found.map(|id| {
+                let tags = Some(tagged(id));
+                aws_sdk_ec2::types::Instance::builder().instance_id(id).set_tags(tags).build()
+            });
+            let reservation = Reservation::builder().set_instances(Some(Vec::from_iter(instances)));
+            DescribeInstancesOutput::builder().reservations(reservation.build()).build()
+        })
+}
+
+fn groups(target: &Target) -> Vec<&str> {
+    target.parameters[0].groups.iter().map(|group| group.group_name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_hint_lets_all_tagged_images_compete() {
+    let hinted = knows(FIRST, TO_PARAMETER);
+    let tagged = lists("ImageIdParameterName", "/golden/web", TO_PARAMETER);
+    let by_tag = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
+    let by_id = runs("instance-id", "i-source", Some("i-source"));
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
+    let resolved = handle(&ec2, backup(|_| ())).await.unwrap();
+    let [target] = &resolved.targets[..] else { panic!("{resolved:?}") };
+    assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
+    assert_eq!(groups(target), ["i-source", "i-tagged"]);
+    assert_eq!((hinted.num_calls(), tagged.num_calls(), by_id.num_calls()), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn a_source_that_carries_the_tag_is_not_looked_up_again() {
+    let by_tag = runs("tag:StackName", "web", Some("i-source"));
+    let rules = [knows(FIRST, TO_STACK), lists("StackName", "web", TO_STACK)];
+    let [hinted, tagged] = rules;
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag]);
+    let resolved = handle(&ec2, backup(|_| ())).await.unwrap();
+    assert_eq!(groups(&resolved.targets[0]), ["i-source"]);
+    assert_eq!(by_tag.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
+    const BOTH: &[(&str, &str)] = &[TO_PARAMETER[0], TO_STACK[0]];
+    let pinned = knows(FIRST, BOTH);
+    let in_parameter = runs("tag:ImageIdParameterName", "/golden/web", None);
+    let in_stack = runs("tag:StackName", "web", None);
+    let by_id = runs("instance-id", "i-source", None);
+    let ec2 = mock_client!(aws_sdk_ec2, [pinned, in_parameter, in_stack, by_id]);
+    let run = json!({"imageId": FIRST, "allowOlder": true});
+    let targets = handle(&ec2, run).await.unwrap().targets;
+    let [parameter, stack] = &targets[..] else { panic!("{targets:?}") };
+    assert_eq!(candidates(parameter), [("/golden/web", vec![FIRST])]);
+    assert_eq!(candidates(stack), [("ImageId", vec![FIRST])]);
+    assert!(parameter.allow_older && stack.allow_older);
+    assert_eq!(pinned.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn what_is_skipped_is_not_looked_up() {
+    let of_volume = backup(|event| event["detail"]["resourceType"] = json!("EBS"));
+    let resolved = handle(&mock_client!(aws_sdk_ec2, []), of_volume).await.unwrap();
+    assert!(resolved.targets.is_empty());
+    assert_eq!(resolved.skipped.as_deref(), Some("the backup is of EBS, not of EC2"));
+}
+
+#[tokio::test]
+async fn an_image_without_a_target_tag_is_skipped() {
+    let untagged = knows(FIRST, &[("Name", "web")]);
+    let resolved = handle(&mock_client!(aws_sdk_ec2, [untagged]), backup(|_| ())).await.unwrap();
+    let reason = resolved.skipped.unwrap();
+    assert!(reason.contains(FIRST) && reason.contains("StackName"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_image_that_ec2_does_not_know_is_not_found() {
+    let run = || json!({"imageId": FIRST});
+    let nothing = mock!(Client::describe_images).then_output(|| {
+        // Recently deregistered images are left out of the answer.
+        DescribeImagesOutput::builder().build()
+    });
+    let error = handle(&mock_client!(aws_sdk_ec2, [nothing]), run()).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ImageNotFound);
+    for (code, expected) in [
+        ("InvalidAMIID.NotFound", ErrorName::ImageNotFound),
+        ("InvalidAMIID.Unavailable", ErrorName::ImageNotFound),
+        ("UnauthorizedOperation", ErrorName::AccessDenied),
+        ("RequestLimitExceeded", ErrorName::ServiceUnavailable),
+        ("InvalidAMIID.Malformed", ErrorName::UnexpectedAnswer),
+    ] {
+        let refusal = mock!(Client::describe_images).then_error(move || {
+            DescribeImagesError::generic(ErrorMetadata::builder().code(code).build())
+        });
+        let error = handle(&mock_client!(aws_sdk_ec2, [refusal]), run()).await.unwrap_err();
+        assert_eq!(error.name(), expected, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_tag_of_the_hinted_image_is_invalid_input() {
+    let hinted = knows(FIRST, &[("StackName", "not a stack")]);
+    let error = handle(&mock_client!(aws_sdk_ec2, [hinted]), backup(|_| ())).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::InvalidInput);
+    assert!(error.to_string().starts_with("tags.StackName: "), "{error}");
+}
