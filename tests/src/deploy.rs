@@ -103,6 +103,8 @@ fn aws(cloud: &Cloud, arguments: &[&str]) -> Result<()> {
         // No profile, no configuration of the user's: there is no such file.
         .env("AWS_CONFIG_FILE", "/nonexistent")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        // When the local AWS is gone there is nothing to wait for.
+        .env("AWS_MAX_ATTEMPTS", "1")
         .envs(cloud.variables())
         .output()
         .context("starting the AWS CLI")?;

@@ -1,6 +1,7 @@
 //! Owns a deployed Driftless: where to send events, how to start a run, what an event started.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -82,19 +83,16 @@ impl Driftless {
         let emulator = Emulator::start(&emulator::scratch_folder()?, Life::Attached).await?;
         let cloud = Cloud::local(&emulator.endpoint);
         let prefixes = Prefixes { parameter: PARAMETER_PREFIX, stack: STACK_PREFIX };
-        let driftless = Self::deploy(&cloud, &emulator, prefixes).await?;
+        let driftless = Self::deploy(&cloud, &emulator.folder, prefixes).await?;
         Ok(Shared { driftless, _emulator: Some(emulator) })
     }
 
-    /// Deploys it into a local AWS, or updates it there.
+    /// Deploys it into a local AWS, or updates it there. `folder` is for what has to be written
+    /// on the way.
     ///
     /// # Errors
     /// It could not be packaged or deployed.
-    pub async fn deploy(
-        cloud: &Cloud,
-        emulator: &Emulator,
-        prefixes: Prefixes<'_>,
-    ) -> Result<Self> {
+    pub async fn deploy(cloud: &Cloud, folder: &Path, prefixes: Prefixes<'_>) -> Result<Self> {
         let architecture = match std::env::consts::ARCH {
             "aarch64" => "arm64",
             other => other,
@@ -106,7 +104,7 @@ impl Driftless {
             // The fixtures have no service role.
             ("AllowStackResourceUpdates", "true"),
         ];
-        let stack = deploy::template(cloud, &emulator.folder, STACK, &parameters).await?;
+        let stack = deploy::template(cloud, folder, STACK, &parameters).await?;
         Self::of(&stack).await
     }
 

@@ -3,7 +3,9 @@
 //!
 //! It has a process group of its own, with the functions' processes in it. It ends with whoever
 //! started it, however that ends: its standard input is a pipe, and the local AWS kills its group
-//! when the other end closes (`OVERLAY_EXIT_WITH_STDIN`). Only one that `detached` starts stays.
+//! when the other end closes (`OVERLAY_EXIT_WITH_STDIN`). One that is to stay has a locked file for
+//! its standard input instead: whether it runs can be told from the lock, also when its process id
+//! has become another program's.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -32,20 +34,20 @@ const LOG_TAIL_LINES: usize = 30;
 /// Ports to try; another program may take a free one before the local AWS does.
 const PORTS_TO_TRY: usize = 3;
 
-/// Whose life a local AWS shares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How long a local AWS lives.
+#[derive(Debug)]
 pub enum Life {
     /// It ends when this program ends.
     Attached,
-    /// It goes on until it is stopped.
-    Detached,
+    /// Once it is left, it goes on until it is stopped, and holds the lock on this file.
+    Detached(File),
 }
 
-/// A running local AWS; dropping an attached one ends it.
+/// A running local AWS; dropping it ends it.
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
-    life: Life,
+    is_left: bool,
     /// Its address.
     pub endpoint: String,
     /// Its log, temporary files and nothing else.
@@ -60,7 +62,7 @@ impl Emulator {
     pub async fn start(folder: &Path, life: Life) -> Result<Self> {
         let mut last = None;
         for _ in 0..PORTS_TO_TRY {
-            match Self::start_once(folder, life).await {
+            match Self::start_once(folder, &life).await {
                 Ok(emulator) => return Ok(emulator),
                 Err(error) if format!("{error:#}").contains("already in use") => last = Some(error),
                 Err(error) => return Err(error),
@@ -69,7 +71,7 @@ impl Emulator {
         Err(last.context("no port was tried")?)
     }
 
-    async fn start_once(folder: &Path, life: Life) -> Result<Self> {
+    async fn start_once(folder: &Path, life: &Life) -> Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(folder).context("emptying the local AWS's folder")?;
         }
@@ -79,14 +81,14 @@ impl Emulator {
             .spawn()
             .context("starting the local AWS (python -m overlay)")?;
         let endpoint = format!("http://127.0.0.1:{port}");
-        let mut emulator = Self { child, life, endpoint, folder: folder.to_owned() };
-        match emulator.healthy().await {
-            Ok(()) => Ok(emulator),
-            Err(error) => {
-                emulator.life = Life::Attached;
-                Err(error)
-            }
-        }
+        let mut emulator = Self { child, is_left: false, endpoint, folder: folder.to_owned() };
+        emulator.healthy().await?;
+        Ok(emulator)
+    }
+
+    /// Lets a detached one go on when this program ends.
+    pub fn leave(mut self) {
+        self.is_left = true;
     }
 
     async fn healthy(&mut self) -> Result<()> {
@@ -123,7 +125,7 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        if self.life == Life::Detached {
+        if self.is_left {
             return;
         }
         let _: Option<ExitStatus> = stop_group(self.child.id(), || self.child.try_wait().ok()?);
@@ -198,9 +200,8 @@ fn free_port() -> Result<u16> {
 }
 
 /// The functions inherit this environment, so it is made from nothing.
-fn command(folder: &Path, port: u16, life: Life) -> Result<Command> {
+fn command(folder: &Path, port: u16, life: &Life) -> Result<Command> {
     let log = File::create(log_file(folder)).context("making the local AWS's log")?;
-    let attached = life == Life::Attached;
     let mut command = Command::new(paths::venv_program("python")?);
     command
         .args(["-m", "overlay"])
@@ -215,12 +216,12 @@ fn command(folder: &Path, port: u16, life: Life) -> Result<Command> {
         .env("MINISTACK_ACCOUNT_ID", LOCAL_ACCOUNT)
         .env("MINISTACK_REGION", LOCAL_REGION)
         .env("SFN_WAIT_SCALE", WAIT_SCALE)
-        .stdin(if attached { Stdio::piped() } else { Stdio::null() })
         .stdout(log.try_clone().context("sharing the log")?)
         .stderr(log)
         .process_group(0);
-    if attached {
-        command.env("OVERLAY_EXIT_WITH_STDIN", "1");
-    }
+    match life {
+        Life::Attached => command.stdin(Stdio::piped()).env("OVERLAY_EXIT_WITH_STDIN", "1"),
+        Life::Detached(lock) => command.stdin(lock.try_clone().context("sharing the lock")?),
+    };
     Ok(command)
 }

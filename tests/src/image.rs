@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_ec2::types::{
-    ArchitectureValues, BlockDeviceMapping, EbsBlockDevice, Image, ImageState,
+    ArchitectureValues, BlockDeviceMapping, EbsBlockDevice, Image, ImageState, ResourceType, Tag,
+    TagSpecification,
 };
 use aws_sdk_ssm::types::ParameterType;
 
@@ -38,6 +39,25 @@ pub async fn base(cloud: &Cloud) -> Result<String> {
     let id = answer.image_id.context("RegisterImage gave no id")?;
     available(cloud, &id).await?;
     Ok(id)
+}
+
+/// Starts a copy of an image to begin with, with these tags. Its id.
+///
+/// # Errors
+/// A call failed.
+pub async fn copy_of_base(cloud: &Cloud, tags: &[(&str, &str)]) -> Result<String> {
+    let request = cloud.ec2.copy_image().source_image_id(base(cloud).await?);
+    let request = request.source_region(cloud.region()).name(unique("copy"));
+    let request = if tags.is_empty() {
+        request
+    } else {
+        let tag = |(key, value): &(&str, &str)| Tag::builder().key(*key).value(*value).build();
+        let specification = TagSpecification::builder().resource_type(ResourceType::Image);
+        let tags = tags.iter().map(tag).collect();
+        request.tag_specifications(specification.set_tags(Some(tags)).build())
+    };
+    let answer = request.send().await.called("ec2:CopyImage")?;
+    answer.image_id.context("CopyImage gave no id")
 }
 
 /// Waits until an image is available.

@@ -1,10 +1,12 @@
 //! Owns one test's surroundings: names that no other test has, and on AWS the removal of
 //! everything that the test made, however it ends. A local AWS is thrown away as a whole.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use aws_sdk_ec2::types::Image;
+use futures_util::FutureExt;
 
 use crate::cloud::{Called, Cloud};
 use crate::group::{Group, Instance};
@@ -46,11 +48,12 @@ pub struct Healing {
 pub async fn run(test: impl AsyncFnOnce(&Scenario) -> Result<()>) -> Result<()> {
     let driftless = Driftless::deployed().await?;
     let scenario = Scenario { driftless, made: Mutex::default() };
-    let result = test(&scenario).await;
+    // An assertion that fails must not leave anything behind either.
+    let result = AssertUnwindSafe(test(&scenario)).catch_unwind().await;
     if !scenario.cloud().is_local() {
         scenario.clean_up().await;
     }
-    result
+    result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 impl Scenario {
@@ -65,7 +68,15 @@ impl Scenario {
     /// # Errors
     /// A call failed.
     pub async fn parameter(&self, image: &str) -> Result<Parameter> {
-        let parameter = Parameter::named(self.cloud(), &self.driftless.parameter_name());
+        self.parameter_called(&self.driftless.parameter_name(), image).await
+    }
+
+    /// An SSM parameter of this name, with this image in it.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn parameter_called(&self, name: &str, image: &str) -> Result<Parameter> {
+        let parameter = Parameter::named(self.cloud(), name);
         self.note(Made::Parameter(parameter.clone()));
         parameter.write(image).await?;
         Ok(parameter)
@@ -76,9 +87,21 @@ impl Scenario {
     /// # Errors
     /// It did not become complete.
     pub async fn stack(&self, fixture: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
-        let name = self.driftless.stack_name();
-        self.note(Made::Stack(Stack::named(self.cloud(), &name)));
-        Stack::create(self.cloud(), &name, fixture, parameters).await
+        self.stack_called(&self.driftless.stack_name(), fixture, parameters).await
+    }
+
+    /// A stack of this name, from a fixture.
+    ///
+    /// # Errors
+    /// It did not become complete.
+    pub async fn stack_called(
+        &self,
+        name: &str,
+        fixture: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Stack> {
+        self.note(Made::Stack(Stack::named(self.cloud(), name)));
+        Stack::create(self.cloud(), name, fixture, parameters).await
     }
 
     /// Pattern 1, up and running.
@@ -97,9 +120,28 @@ impl Scenario {
     /// # Errors
     /// A call failed.
     pub async fn by_stack(&self) -> Result<Healing> {
+        self.by_stack_from("stack").await
+    }
+
+    /// Pattern 2 from another fixture whose parameter is `ImageId` and whose group is `Group`.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn by_stack_from(&self, fixture: &str) -> Result<Healing> {
         let base = image::base(self.cloud()).await?;
-        let stack = self.stack("stack", &[("ImageId", &base)]).await?;
+        let stack = self.stack(fixture, &[("ImageId", &base)]).await?;
         Healing::of(stack, base).await
+    }
+
+    /// An image with these tags that is no instance's backup.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn image(&self, tags: &[(&str, &str)]) -> Result<String> {
+        let image = image::copy_of_base(self.cloud(), tags).await?;
+        self.note(Made::Image(image.clone()));
+        image::available(self.cloud(), &image).await?;
+        Ok(image)
     }
 
     /// A backup of an instance.

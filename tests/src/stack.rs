@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cloudformation::types::{
-    Capability, Parameter, Stack as Description, StackDriftDetectionStatus,
-    StackResourceDriftStatus,
+    Capability, Parameter, ResourceStatus, Stack as Description, StackDriftDetectionStatus,
+    StackEvent, StackResourceDriftStatus,
 };
 
 use crate::cloud::{Called, Cloud};
@@ -31,7 +31,8 @@ pub struct Request<'a> {
 }
 
 /// A stack's drift as CloudFormation reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Drift {
     /// `IN_SYNC`, `DRIFTED`, …
     pub status: String,
@@ -86,6 +87,7 @@ impl Stack {
         let capabilities = request.capabilities.iter().map(|name| Capability::from(*name));
         let capabilities: Vec<_> = capabilities.collect();
         if stack.describe().await.is_ok() {
+            stack.settled().await?;
             let update = cloud.cloudformation.update_stack().stack_name(request.name);
             let update = update.template_body(request.template);
             let update = update.set_capabilities(Some(capabilities));
@@ -262,6 +264,21 @@ impl Stack {
         let status = Self::named(&self.cloud, &id).settled().await?;
         ensure!(status == "DELETE_COMPLETE", "deleting {} ended {status}", self.name);
         Ok(())
+    }
+
+    /// How many updates of it have begun, also those that failed.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn updates(&self) -> Result<usize> {
+        let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
+        let events: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        let events = events.called("cloudformation:DescribeStackEvents")?;
+        let begins = |event: &&StackEvent| {
+            event.logical_resource_id() == Some(&self.name)
+                && event.resource_status() == Some(&ResourceStatus::UpdateInProgress)
+        };
+        Ok(events.iter().filter(begins).count())
     }
 
     /// Why the latest operation failed: the first resource that did, and its reason.

@@ -1,0 +1,125 @@
+//! Owns how the demo's result is printed.
+
+use anyhow::Result;
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use serde_json::json;
+
+use super::Format;
+use super::play::{Row, Way};
+
+const HEADER: [&str; 7] = [
+    "Pattern",
+    "Image before → after",
+    "Healed instance booted",
+    "Drift",
+    "Steps",
+    "AWS calls",
+    "Time",
+];
+/// The columns with numbers.
+const NUMBERS: std::ops::Range<usize> = 4..7;
+
+const LEGEND: &str = "\
+Steps: states entered by the execution. AWS calls: what the functions called (naive: the script),
+polling and retries included. Time: of the execution. Waits take a fiftieth of what they take on AWS.
+";
+
+/// The rows as they were asked for.
+pub fn printed(rows: &[Row], format: Format) -> Result<String> {
+    Ok(match format {
+        Format::Json => serde_json::to_string_pretty(&json!({ "patterns": rows }))? + "\n",
+        Format::Table => format!("\n{}\n{LEGEND}\n", table(rows)),
+    })
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_header(HEADER);
+    for row in rows {
+        table.add_row(cells(row));
+    }
+    for number in NUMBERS {
+        if let Some(column) = table.column_mut(number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn cells(row: &Row) -> [Cell; 7] {
+    let healed =
+        if row.healed_image == row.image_after { "the new image" } else { "ANOTHER IMAGE" };
+    let color = match (row.is_proven, row.way) {
+        (true, _) => Color::Green,
+        (false, Way::Naive) => Color::Yellow,
+        (false, _) => Color::Red,
+    };
+    [
+        Cell::new(row.way),
+        Cell::new(format!("{}\n→ {}", row.image_before, row.image_after)),
+        Cell::new(format!("{}\n{healed}", row.healed_image)),
+        Cell::new(drift(row)).fg(color),
+        Cell::new(row.steps.map_or("–".to_owned(), |steps| steps.to_string())),
+        Cell::new(row.aws_calls),
+        Cell::new(format!("{:.1} s", row.seconds)),
+    ]
+}
+
+fn drift(row: &Row) -> String {
+    let mut text = row.drift.status.clone();
+    for found in &row.drift.differences {
+        let (path, expected, actual) = (&found.path, &found.expected, &found.actual);
+        text += &format!("\n{}{path}: {expected} → {actual}", found.logical_id);
+    }
+    if row.drift.differences.is_empty() {
+        text += &format!("\n{} resources compared", row.drift.resources_checked);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::stack::{Difference, Drift};
+
+    use super::*;
+
+    fn row(way: Way, differences: Vec<Difference>) -> Row {
+        let status = if differences.is_empty() { "IN_SYNC" } else { "DRIFTED" };
+        Row {
+            way,
+            image_before: "ami-1".into(),
+            image_after: "ami-2".into(),
+            healed_image: "ami-2".into(),
+            is_proven: differences.is_empty(),
+            drift: Drift { status: status.into(), resources_checked: 1, differences },
+            steps: (way != Way::Naive).then_some(9),
+            aws_calls: 3,
+            seconds: 0.25,
+        }
+    }
+
+    #[test]
+    fn a_drifted_row_names_the_property() {
+        let version = Difference {
+            logical_id: "Group".into(),
+            path: "/LaunchTemplate/Version".into(),
+            expected: "1".into(),
+            actual: "2".into(),
+        };
+        let rows = [row(Way::Stack, vec![]), row(Way::Naive, vec![version])];
+        let text = printed(&rows, Format::Table).unwrap();
+        assert!(text.contains("Group/LaunchTemplate/Version: 1 → 2"), "{text}");
+        assert!(text.contains("IN_SYNC"), "{text}");
+    }
+
+    #[test]
+    fn programs_get_the_same_cells() {
+        let text = printed(&[row(Way::Parameter, vec![])], Format::Json).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let row = &value["patterns"][0];
+        assert_eq!(row["pattern"], "parameter");
+        assert_eq!(row["drift"]["status"], "IN_SYNC");
+        assert_eq!(row["awsCalls"], 3);
+    }
+}
