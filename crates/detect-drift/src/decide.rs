@@ -85,7 +85,8 @@ pub struct TemplateVersion {
 /// takes an image from a parameter.
 #[must_use]
 pub fn template_version(group: &AutoScalingGroup) -> Option<TemplateVersion> {
-    let mixed = || group.mixed_instances_policy()?.launch_template()?.launch_template_specification();
+    let mixed =
+        || group.mixed_instances_policy()?.launch_template()?.launch_template_specification();
     let template = group.launch_template().or_else(mixed)?;
     Some(TemplateVersion {
         template_id: template.launch_template_id()?.to_owned(),
@@ -100,8 +101,7 @@ pub fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding>
     let drifted = StackDriftStatus::Drifted.as_str();
     let is_drifted = |stack: &&StackDrift| stack.status.as_deref() == Some(drifted);
     let drifts: Vec<_> = stacks.iter().filter(is_drifted).map(drift_sentence).collect();
-    let is_other =
-        |group: &&GroupLaunch| group.boots.as_deref() != Some(group.expected.as_str());
+    let is_other = |group: &&GroupLaunch| group.boots.as_deref() != Some(group.expected.as_str());
     let mismatches: Vec<_> = groups.iter().filter(is_other).map(mismatch_sentence).collect();
     let name = match (drifts.is_empty(), mismatches.is_empty()) {
         (true, true) => return None,

@@ -59,8 +59,8 @@ async fn look_at_stack(
     };
     let request = cloudformation.describe_stack_drift_detection_status();
     let answer = request.stack_drift_detection_id(detection_id).send().await;
-    let answer = answer
-        .map_err(|e| AwsError::new("cloudformation:DescribeStackDriftDetectionStatus", e))?;
+    let answer =
+        answer.map_err(|e| AwsError::new("cloudformation:DescribeStackDriftDetectionStatus", e))?;
     match decide::detection(&answer) {
         Detection::Running => {}
         Detection::Failed(reason) => {
@@ -86,7 +86,9 @@ async fn start(
             stack: stack.to_owned(),
             reason: "CloudFormation gave no detection id".to_owned(),
         }),
-        Err(error) if texts::is_drift_detection_running(&error) => {
+        Err(error)
+            if texts::is_drift_detection_running(&error) || texts::is_stack_changing(&error) =>
+        {
             Err(Error::DriftDetectionBusy { stack: stack.to_owned(), reason: error.to_string() })
         }
         Err(error) if texts::is_stack_missing(&error) => {
@@ -120,8 +122,9 @@ async fn look_at_groups(clients: &Clients, groups: &mut [GroupLaunch]) -> Result
     let names: Vec<_> = groups.iter().map(|group| group.group_name.clone()).collect();
     let described = auto_scaling_groups(&clients.autoscaling, names).await?;
     for group in groups {
-        let found =
-            described.iter().find(|found| found.auto_scaling_group_name() == Some(&group.group_name));
+        let found = described
+            .iter()
+            .find(|found| found.auto_scaling_group_name() == Some(&group.group_name));
         group.boots = match found.and_then(decide::template_version) {
             Some(version) => image_of(&clients.ec2, &version).await?,
             None => None,

@@ -69,8 +69,9 @@ async fn runs_expected(clients: &Clients, group: &GroupRefresh) -> Result<bool, 
     let answer = answer.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))?;
     let described = answer.auto_scaling_groups.unwrap_or_default().into_iter().next();
     let instances = described.and_then(|group| group.instances).unwrap_or_default();
-    let in_service =
-        |i: &aws_sdk_autoscaling::types::Instance| i.lifecycle_state == Some(LifecycleState::InService);
+    let in_service = |i: &aws_sdk_autoscaling::types::Instance| {
+        i.lifecycle_state == Some(LifecycleState::InService)
+    };
     if instances.is_empty() || !instances.iter().all(in_service) {
         return Ok(false);
     }

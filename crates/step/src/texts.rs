@@ -46,6 +46,16 @@ pub fn is_drift_detection_running(error: &AwsError) -> bool {
     })
 }
 
+/// `DetectStackDrift` while an operation changes the stack: "Drift detection cannot be performed
+/// on stack [ARN] while in stack status UPDATE_IN_PROGRESS."
+#[must_use]
+pub fn is_stack_changing(error: &AwsError) -> bool {
+    is_validation_error(error, |text| {
+        text.starts_with("Drift detection cannot be performed")
+            && text.trim_end_matches('.').ends_with("_IN_PROGRESS")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +95,16 @@ mod tests {
         let text = format!("Drift detection is already in progress for stack [{ARN}].");
         assert!(is_drift_detection_running(&refused(&text)));
         assert!(!is_drift_detection_running(&refused("Stack [web] does not exist")));
+    }
+
+    #[test]
+    fn a_stack_that_is_changing_cannot_be_checked() {
+        let text = |state| {
+            format!(
+                "Drift detection cannot be performed on stack [{ARN}] while in stack status {state}."
+            )
+        };
+        assert!(is_stack_changing(&refused(&text("UPDATE_IN_PROGRESS"))));
+        assert!(!is_stack_changing(&refused(&text("ROLLBACK_COMPLETE"))));
     }
 }
