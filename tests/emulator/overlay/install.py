@@ -1,6 +1,6 @@
 """Owns the order in which the patches are applied: a later one wraps an earlier one."""
 
-from . import (authorization, calls, control, delivery, drift, faults, groups, groups_api, images,
+from . import (authorization, calls, control, delivery, drift, faults, groups, groups_api, history, images,
                images_describe, instances, launch_templates, parameters, permissions, refresh, stack_operations,
                stack_parameters, stack_resources, workflows)
 
@@ -8,7 +8,7 @@ MODULES = (
     images, images_describe, launch_templates, instances,
     groups, groups_api, refresh,
     stack_resources, stack_parameters, stack_operations, drift,
-    parameters, workflows, delivery,
+    parameters, history, workflows, delivery,
     permissions, authorization,
     calls, faults, control,
 )
