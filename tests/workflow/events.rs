@@ -1,0 +1,69 @@
+//! Which of AWS Backup's events start an execution.
+
+use anyhow::{Context, Result, ensure};
+use harness::{Scenario, paths, unique};
+use serde_json::{Value, json};
+
+trials![
+    the_rule_matches_completed_backups_of_instances_and_nothing_else;
+    only here, "nobody else may put events in AWS Backup's name":
+    an_event_of_another_kind_never_starts_anything,
+];
+
+/// Events that are not about a completed backup of an instance, and what the report says of each
+/// when an execution is started with it all the same.
+pub const OTHERS: [(&str, &str); 7] = [
+    ("ebs", "EBS"),
+    ("rds", "RDS"),
+    ("efs", "EFS"),
+    ("created", "CREATED"),
+    ("running", "RUNNING"),
+    ("copy-job", "Copy Job State Change"),
+    ("recovery-point", "Recovery Point State Change"),
+];
+
+/// An event from `tests/fixtures/events`, as of a job of its own.
+pub fn event(fixture: &str) -> Result<Value> {
+    let text = paths::fixture(&format!("events/{fixture}.json"))?;
+    let mut event: Value = serde_json::from_str(&text).with_context(|| fixture.to_owned())?;
+    event["detail"]["backupJobId"] = json!(unique("job"));
+    Ok(event)
+}
+
+/// The event of a completed backup that is this image.
+pub fn event_of(image: &str) -> Result<Value> {
+    let mut event = event("ec2")?;
+    event["resources"] = json!([format!("arn:aws:ec2:us-east-1::image/{image}")]);
+    Ok(event)
+}
+
+async fn the_rule_matches_completed_backups_of_instances_and_nothing_else(
+    s: &Scenario,
+) -> Result<()> {
+    ensure!(s.driftless.rule_matches(&event("ec2")?).await?, "a backup of an instance");
+    for (other, _) in OTHERS {
+        ensure!(!s.driftless.rule_matches(&event(other)?).await?, "{other}");
+    }
+    let mut failed = event("ec2")?;
+    failed["detail"]["state"] = json!("FAILED");
+    ensure!(!s.driftless.rule_matches(&failed).await?, "a backup that failed");
+    Ok(())
+}
+
+async fn an_event_of_another_kind_never_starts_anything(s: &Scenario) -> Result<()> {
+    let mut put = Vec::new();
+    for (other, _) in OTHERS {
+        let event = event(other)?;
+        s.driftless.put(&event).await?;
+        put.push(event);
+    }
+    // Events are delivered in order here: once this one has started an execution, the others
+    // have started none.
+    let untagged = s.image(&[]).await?;
+    s.driftless.send(&event_of(&untagged)?).await?.ended().await?;
+    for event in put {
+        let started = s.driftless.started_by(&event).await?;
+        ensure!(started.is_empty(), "{started:?} by {event}");
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Owns what tests expect of an execution and of a stack at its end.
+
+use anyhow::{Context, Result, bail, ensure};
+use contract::ErrorName;
+use contract::error_name::Raised;
+use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
+use contract::steps::DecisionOutcome;
+use harness::scenario::Healing;
+use harness::{Ended, Stack};
+
+/// The report of an execution that has to have come to this.
+pub fn report(ended: &Ended, outcome: Outcome) -> Result<Report> {
+    let report = ended.report()?;
+    let found = format!("{}: {}", ended.status, serde_json::to_string_pretty(&report)?);
+    ensure!(report.outcome == outcome, "expected {outcome:?}, found {found}");
+    let (status, error) = match outcome {
+        Outcome::Failed => ("FAILED", Some(ErrorName::PromotionFailed.as_str())),
+        Outcome::Promoted | Outcome::Unchanged | Outcome::Skipped => ("SUCCEEDED", None),
+    };
+    ensure!(ended.status == status, "expected {status}, found {found}");
+    ensure!(ended.error.as_deref() == error, "expected {error:?}, found {:?}", ended.error);
+    ensure!(!report.summary.is_empty(), "a report without a summary: {found}");
+    Ok(report)
+}
+
+/// The one target of an execution that has to have come to this.
+pub fn target(ended: &Ended, outcome: Outcome) -> Result<TargetReport> {
+    only(report(ended, outcome)?.targets)
+}
+
+/// The cause of an execution that has to have failed before it had targets.
+pub fn failure(ended: &Ended, name: ErrorName) -> Result<&str> {
+    let cause = ended.cause.as_deref().unwrap_or_default();
+    let found = format!("{} {:?}: {cause}", ended.status, ended.error);
+    ensure!(ended.status == "FAILED", "expected {name}, found {found}");
+    ensure!(ended.error.as_deref() == Some(name.as_str()), "expected {name}, found {found}");
+    Ok(cause)
+}
+
+/// The message of a target that has to have failed by this name, as the state machine saw it.
+pub fn error<'a>(ended: &Ended, target: &'a TargetReport, name: ErrorName) -> Result<&'a str> {
+    ensure!(target.outcome == TargetOutcome::Failed, "expected {name}, found {target:#?}");
+    let error = target.error.as_ref().context("a failed target without an error")?;
+    ensure!(error.catalogued() == Some(name), "expected {name}, found {error:#?}");
+    if name.raised() == Raised::ByStep {
+        let raised = |step: &harness::execution::Step| {
+            step.state == error.step && step.errors.iter().any(|found| found == name.as_str())
+        };
+        let transcript = &ended.transcript;
+        ensure!(transcript.iter().any(raised), "no {name} of {} in {transcript:#?}", error.step);
+    }
+    Ok(&error.message)
+}
+
+/// What the report has to say of a target with one group that got this image.
+pub fn promoted(target: &TargetReport, healing: &Healing, image: &str) -> Result<()> {
+    let found = serde_json::to_string_pretty(target)?;
+    ensure!(target.outcome == TargetOutcome::Updated && target.error.is_none(), "{found}");
+    let [decision] = target.images.as_slice() else { bail!("not one image: {found}") };
+    ensure!(decision.outcome == DecisionOutcome::Promote, "{found}");
+    ensure!(decision.before == healing.base && decision.after.as_str() == image, "{found}");
+    ensure!(!decision.checks.is_empty() && decision.checks.iter().all(|c| c.passed), "{found}");
+    let [drift] = target.drift.as_slice() else { bail!("not one stack: {found}") };
+    ensure!(drift.stack_name.as_str() == healing.stack.name, "{found}");
+    ensure!(drift.status.as_deref() == Some("IN_SYNC") && drift.resources_checked > 0, "{found}");
+    let [group] = target.groups.as_slice() else { bail!("not one group: {found}") };
+    ensure!(group.group_name == healing.group.name, "{found}");
+    ensure!(group.boots.as_deref() == Some(image), "{found}");
+    Ok(())
+}
+
+/// Exactly one.
+pub fn only<T: std::fmt::Debug>(items: Vec<T>) -> Result<T> {
+    let found = format!("expected exactly one, found {items:#?}");
+    let mut items = items.into_iter();
+    let first = items.next();
+    ensure!(items.next().is_none(), "{found}");
+    first.context(found)
+}
+
+/// How often a state was entered.
+pub fn times(ended: &Ended, state: &str) -> usize {
+    ended.states().iter().filter(|found| **found == state).count()
+}
+
+/// How often an attempt of any state ended with this error.
+pub fn attempts(ended: &Ended, name: ErrorName) -> usize {
+    let errors = ended.transcript.iter().flat_map(|step| &step.errors);
+    errors.filter(|error| *error == name.as_str()).count()
+}
+
+/// The end state that every promotion is judged by: the group's instance dies, the one that heals
+/// has booted this image, and the stack is in sync.
+pub async fn heals_into(healing: &Healing, image: &str) -> Result<()> {
+    let healed = healing.group.heal().await?;
+    ensure!(healed.image == image, "healed into {}, not into {image}", healed.image);
+    in_sync(&healing.stack).await
+}
+
+/// The stack's resources are as its template says, and some were compared.
+pub async fn in_sync(stack: &Stack) -> Result<()> {
+    let drift = stack.drift().await?;
+    ensure!(drift.status == "IN_SYNC" && drift.differences.is_empty(), "{drift:#?}");
+    ensure!(drift.resources_checked > 0, "in sync of nothing: {drift:#?}");
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Instance refreshes: only where one is asked for, and never a second one.
+
+use anyhow::{Result, ensure};
+use contract::report::{Outcome, TargetReport};
+use contract::target::TAG_INSTANCE_REFRESH;
+use harness::Scenario;
+use harness::cloud::Called;
+use harness::scenario::Healing;
+use serde_json::json;
+
+use crate::expect;
+
+trials![
+    the_tag_has_the_running_instance_replaced,
+    the_input_has_the_running_instance_replaced,
+    instances_that_cloudformation_has_replaced_are_left_alone,
+];
+
+async fn the_tag_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
+    let (_, healing) = s.by_parameter().await?;
+    let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    is_replaced(s, &healing, &backup.image, &target, "Successful").await
+}
+
+async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
+    let healing = s.by_stack().await?;
+    let backup = s.backup(&healing.instance).await?;
+    let input = json!({"imageId": backup.image, "instanceRefresh": true});
+    let ended = s.driftless.start(&input).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    is_replaced(s, &healing, &backup.image, &target, "Successful").await
+}
+
+async fn instances_that_cloudformation_has_replaced_are_left_alone(s: &Scenario) -> Result<()> {
+    let healing = s.by_stack_from("refreshing").await?;
+    let backup = s.backup(&healing.instance).await?;
+    let input = json!({"imageId": backup.image, "instanceRefresh": true});
+    let ended = s.driftless.start(&input).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    is_replaced(s, &healing, &backup.image, &target, "NotNeeded").await
+}
+
+/// The running instance has been replaced, by one refresh, by one that booted the image.
+async fn is_replaced(
+    s: &Scenario,
+    healing: &Healing,
+    image: &str,
+    target: &TargetReport,
+    status: &str,
+) -> Result<()> {
+    expect::promoted(target, healing, image)?;
+    let [refresh] = target.refresh.as_slice() else { anyhow::bail!("not one group: {target:#?}") };
+    ensure!(refresh.group_name == healing.group.name, "{refresh:#?}");
+    ensure!(refresh.status.as_deref() == Some(status), "{refresh:#?}");
+    let instance = healing.group.instance().await?;
+    ensure!(instance.id != healing.instance.id, "the instance is still the same");
+    ensure!(instance.image == image, "it runs {}, not {image}", instance.image);
+    let request = s.cloud().autoscaling.describe_instance_refreshes();
+    let refreshes = request.auto_scaling_group_name(&healing.group.name).send().await;
+    let refreshes = refreshes.called("autoscaling:DescribeInstanceRefreshes")?;
+    ensure!(refreshes.instance_refreshes().len() == 1, "{refreshes:#?}");
+    expect::in_sync(&healing.stack).await
+}

@@ -1,0 +1,56 @@
+//! An image with both tags has two targets, and neither waits for the other.
+
+use anyhow::{Context, Result, ensure};
+use contract::ErrorName;
+use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
+use contract::target::{Pattern, TAG_PARAMETER_NAME, TAG_STACK_NAME};
+use harness::{Scenario, image};
+use serde_json::json;
+
+use crate::expect;
+
+trials![both_tags_mean_both_targets, one_target_that_fails_does_not_keep_the_other,];
+
+async fn both_tags_mean_both_targets(s: &Scenario) -> Result<()> {
+    let healing = s.by_stack().await?;
+    let parameter = s.parameter(&healing.base).await?;
+    let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str())];
+    let backup = s.backup_with(&healing.instance, &tags).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+
+    let report = expect::report(&ended, Outcome::Promoted)?;
+    ensure!(report.targets.len() == 2, "{report:#?}");
+    expect::promoted(of(&report, Pattern::Stack)?, &healing, &backup.image)?;
+    let written = of(&report, Pattern::Parameter)?;
+    ensure!(written.outcome == TargetOutcome::Updated, "{written:#?}");
+    ensure!(written.name == parameter.name, "{written:#?}");
+    ensure!(parameter.read().await?.value == backup.image, "the parameter is another");
+    expect::heals_into(&healing, &backup.image).await
+}
+
+async fn one_target_that_fails_does_not_keep_the_other(s: &Scenario) -> Result<()> {
+    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let unknown = s.driftless.stack_name();
+    let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str()), (TAG_STACK_NAME, &unknown)];
+    let image = s.image(&tags).await?;
+    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+
+    let report = expect::report(&ended, Outcome::Failed)?;
+    let failed = of(&report, Pattern::Stack)?;
+    expect::error(&ended, failed, ErrorName::StackNotFound)?;
+    let written = of(&report, Pattern::Parameter)?;
+    ensure!(written.outcome == TargetOutcome::Updated, "{written:#?}");
+    ensure!(parameter.read().await?.value == image, "the parameter is another");
+    for named in [&parameter.name, &unknown] {
+        ensure!(report.summary.contains(named), "no {named} in {:?}", report.summary);
+    }
+    Ok(())
+}
+
+/// The report's one target of this pattern.
+fn of(report: &Report, pattern: Pattern) -> Result<&TargetReport> {
+    let mut found = report.targets.iter().filter(|target| target.pattern == pattern);
+    let first = found.next().with_context(|| format!("no {pattern:?} in {report:#?}"))?;
+    ensure!(found.next().is_none(), "two targets of {pattern:?} in {report:#?}");
+    Ok(first)
+}
