@@ -28,12 +28,16 @@ const STATUS_WORDS: [&str; 10] = [
 /// Sets up, then builds the functions and the harness.
 pub fn run(paths: &Paths) -> Result<()> {
     setup::run(paths)?;
-    // xtask is running; building it again is of no use.
-    cargo(paths, "Building", &["build", "--workspace", "--exclude", "xtask"])?;
+    // The default members are the functions. cargo shows how far it is, which cargo-lambda, whose
+    // part is then only to put them where the template looks for them, does not.
+    cargo(paths, "Building the functions", &["build"])?;
     let mut lambda = Command::new(paths.venv_program("cargo-lambda"));
     paths.hand_on(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
     command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
-        .context("cargo lambda build")
+        .context("cargo lambda build")?;
+    // It moves every program that it finds, so the harness comes last. xtask is running; building
+    // it again is of no use.
+    cargo(paths, "Building the harness", &["build", "--workspace", "--exclude", "xtask"])
 }
 
 /// Builds every test, so that running them is not interrupted by compiling.

@@ -116,7 +116,8 @@ impl Stage<'_> {
     /// Promotes the backup, kills the instance, looks at what heals and at the drift.
     pub async fn play(&self, play: &Play) -> Result<Row> {
         let (promotion, aws_calls) = self.promote(play).await?;
-        let (healed, drift) = tokio::try_join!(self.heal(play), self.drift(play))?;
+        let healed = self.heal(play).await?;
+        let drift = self.drift(play).await?;
         let is_in_sync = drift.status == "IN_SYNC" && drift.resources_checked > 0;
         Ok(Row {
             way: play.way,

@@ -62,7 +62,7 @@ fn cells(row: &Row) -> [Cell; 7] {
         Cell::new(drift(row)).fg(color),
         Cell::new(row.steps.map_or("–".to_owned(), |steps| steps.to_string())),
         Cell::new(row.aws_calls),
-        Cell::new(format!("{:.1} s", row.seconds)),
+        Cell::new(format!("{:.2} s", row.seconds)),
     ]
 }
 
