@@ -1,6 +1,6 @@
 //! Owns a deployed Driftless: where to send events, how to start a run, what an event started.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -169,13 +169,17 @@ impl Driftless {
     /// The rule does not match, or nothing starts.
     pub async fn send(&self, event: &Value) -> Result<Execution> {
         if self.cloud.is_local() {
-            // The same event may be sent twice; the newer execution is meant.
-            let before = self.started_by(event).await?.len();
+            // Every execution is looked at once: the same event may have started one before.
+            let mut others: HashSet<String> = self.executions().await?.into_iter().collect();
             self.put(event).await?;
             let what = format!("an execution for the event {}", job(event)?);
             return wait::until(&self.cloud, wait::START, &what, async || {
-                let started = self.started_by(event).await?;
-                Ok((started.len() > before).then(|| started.into_iter().next()).flatten())
+                for arn in self.executions().await? {
+                    if others.insert(arn.clone()) && self.is_started_by(&arn, event).await? {
+                        return Ok(Some(Execution::named(&self.cloud, &arn)));
+                    }
+                }
+                Ok(None)
             })
             .await;
         }
@@ -212,24 +216,32 @@ impl Driftless {
         Ok(test.send().await.called("events:TestEventPattern")?.result)
     }
 
-    /// The executions that this event (told by its job) started, newest first.
+    /// Those of the newest executions that this event (told by its job) started, newest first.
     ///
     /// # Errors
     /// Step Functions does not answer.
     pub async fn started_by(&self, event: &Value) -> Result<Vec<Execution>> {
-        let job = job(event)?;
-        let request = self.cloud.sfn.list_executions().state_machine_arn(&self.state_machine);
-        let listed = request.send().await.called("states:ListExecutions")?;
         let mut found = Vec::new();
-        for execution in listed.executions {
-            let arn = execution.execution_arn;
-            let request = self.cloud.sfn.describe_execution().execution_arn(&arn);
-            let input = request.send().await.called("states:DescribeExecution")?.input;
-            if input.is_some_and(|input| input.contains(job)) {
+        for arn in self.executions().await? {
+            if self.is_started_by(&arn, event).await? {
                 found.push(Execution::named(&self.cloud, &arn));
             }
         }
         Ok(found)
+    }
+
+    async fn is_started_by(&self, execution: &str, event: &Value) -> Result<bool> {
+        let request = self.cloud.sfn.describe_execution().execution_arn(execution);
+        let input = request.send().await.called("states:DescribeExecution")?.input;
+        let job = job(event)?;
+        Ok(input.is_some_and(|input| input.contains(job)))
+    }
+
+    /// The ARNs of the newest executions, newest first.
+    async fn executions(&self) -> Result<Vec<String>> {
+        let request = self.cloud.sfn.list_executions().state_machine_arn(&self.state_machine);
+        let listed = request.send().await.called("states:ListExecutions")?;
+        Ok(listed.executions.into_iter().map(|execution| execution.execution_arn).collect())
     }
 }
 

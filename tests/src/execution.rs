@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use contract::report::Report;
 
@@ -76,6 +78,20 @@ impl std::fmt::Display for Step {
 }
 
 impl Ended {
+    fn of(found: DescribeExecutionOutput, history: History) -> Self {
+        let seconds = |date: Option<DateTime>| date.map_or(0.0, |date| date.as_secs_f64());
+        let took = seconds(found.stop_date) - seconds(Some(found.start_date));
+        Self {
+            arn: found.execution_arn,
+            status: found.status.to_string(),
+            error: found.error,
+            cause: found.cause,
+            output: found.output,
+            transcript: history.transcript,
+            took: Duration::try_from_secs_f64(took).unwrap_or_default(),
+        }
+    }
+
     /// The report: the output of an execution that succeeded, the cause of one that failed.
     ///
     /// # Errors
@@ -108,7 +124,16 @@ impl Execution {
     /// # Errors
     /// It takes too long. What the execution itself comes to is in the result.
     pub async fn ended(&self) -> Result<Ended> {
-        self.follow(|_| {}).await
+        let found = wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
+            let found = self.describe().await?;
+            Ok((found.status != ExecutionStatus::Running).then_some(found))
+        })
+        .await?;
+        let mut history = History::default();
+        for event in self.events().await? {
+            history.add(&event);
+        }
+        Ok(Ended::of(found, history))
     }
 
     /// Waits for its end and tells what happens as it happens.
@@ -117,11 +142,9 @@ impl Execution {
     /// It takes too long.
     pub async fn follow(&self, mut tell: impl FnMut(&Moment)) -> Result<Ended> {
         let mut history = History::default();
-        let what = format!("{} to end", self.arn);
-        let found = wait::until(&self.cloud, wait::EXECUTION, &what, async || {
+        let found = wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
             // The status first: a history that is read after the end is complete.
-            let found = self.cloud.sfn.describe_execution().execution_arn(&self.arn).send().await;
-            let found = found.called("states:DescribeExecution")?;
+            let found = self.describe().await?;
             for event in self.events().await? {
                 if let Some(moment) = history.add(&event) {
                     tell(&moment);
@@ -130,19 +153,16 @@ impl Execution {
             Ok((found.status != ExecutionStatus::Running).then_some(found))
         })
         .await?;
-        let seconds = |date: Option<aws_sdk_sfn::primitives::DateTime>| {
-            date.map_or(0.0, |date| date.as_secs_f64())
-        };
-        let took = seconds(found.stop_date) - seconds(Some(found.start_date));
-        Ok(Ended {
-            arn: self.arn.clone(),
-            status: found.status.to_string(),
-            error: found.error,
-            cause: found.cause,
-            output: found.output,
-            transcript: history.transcript,
-            took: Duration::try_from_secs_f64(took).unwrap_or_default(),
-        })
+        Ok(Ended::of(found, history))
+    }
+
+    fn to_end(&self) -> String {
+        format!("{} to end", self.arn)
+    }
+
+    async fn describe(&self) -> Result<DescribeExecutionOutput> {
+        let found = self.cloud.sfn.describe_execution().execution_arn(&self.arn).send().await;
+        found.called("states:DescribeExecution")
     }
 
     /// Stops it.
@@ -156,7 +176,9 @@ impl Execution {
 
     async fn events(&self) -> Result<Vec<HistoryEvent>> {
         let request = self.cloud.sfn.get_execution_history().execution_arn(&self.arn);
-        let mut pages = request.max_results(1000).into_paginator().send();
+        // What went into each state and came out of it is of no use here, and is long.
+        let request = request.include_execution_data(false).max_results(1000);
+        let mut pages = request.into_paginator().send();
         let mut events = Vec::new();
         while let Some(page) = pages.next().await {
             events.extend(page.called("states:GetExecutionHistory")?.events);
