@@ -1,0 +1,266 @@
+//! The form of the state machine: everything commented, timed, bounded and reachable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::machine::{self, Edge, Scope, State, definition, error_equals, scopes, states, tasks};
+use crate::none;
+
+/// What the Lambda service itself may fail with, by AWS's advice (Step Functions developer
+/// guide, "Handle transient Lambda service exceptions").
+const LAMBDA_FAULTS: [&str; 5] = [
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+];
+
+#[test]
+fn it_is_jsonata_throughout() {
+    assert_eq!(definition()["QueryLanguage"], "JSONata");
+    const JSONPATH: [&str; 7] = [
+        "QueryLanguage",
+        "InputPath",
+        "OutputPath",
+        "ResultPath",
+        "ResultSelector",
+        "Parameters",
+        "ItemsPath",
+    ];
+    none(states().iter().flat_map(|state| {
+        let found = JSONPATH.into_iter().filter(|field| state.body.contains_key(*field));
+        found.map(|field| format!("{} has {field}", state.name))
+    }));
+}
+
+#[test]
+fn the_machine_and_every_task_have_a_time_limit_and_every_state_a_comment() {
+    assert!(definition()["TimeoutSeconds"].is_u64() && definition()["Comment"].is_string());
+    let is_commented = |state: &&State| state.body.contains_key("Comment");
+    none(
+        states().iter().filter(|s| !is_commented(s)).map(|s| format!("{} has no Comment", s.name)),
+    );
+    let is_timed = |task: &&State| task.body.get("TimeoutSeconds").is_some_and(Value::is_u64);
+    none(
+        tasks()
+            .iter()
+            .filter(|t| !is_timed(t))
+            .map(|t| format!("{} has no TimeoutSeconds", t.name)),
+    );
+}
+
+#[test]
+fn the_names_of_states_are_pascal_case_and_unique() {
+    let mut seen = BTreeSet::new();
+    let is_pascal = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    none(states().iter().map(|s| s.name).filter(|name| !is_pascal(name) || !seen.insert(*name)));
+}
+
+#[test]
+fn every_task_retries_the_lambda_services_own_faults_first_and_alike() {
+    let first = tasks()[0].list("Retry")[0].clone();
+    assert_eq!(error_equals(&first), LAMBDA_FAULTS);
+    let differs = |task: &&State| task.list("Retry").first() != Some(&first);
+    none(
+        tasks()
+            .iter()
+            .filter(differs)
+            .map(|t| format!("{}: {:?}", t.name, t.list("Retry").first())),
+    );
+}
+
+#[test]
+fn every_retry_is_bounded_and_names_what_it_retries() {
+    none(tasks().iter().flat_map(|task| {
+        let wrong = task.list("Retry").iter().filter(|retrier| {
+            let names = error_equals(retrier);
+            let catches_all = names.contains(&"States.ALL") || names.contains(&"States.TaskFailed");
+            catches_all || retrier["MaxAttempts"].as_u64().is_none_or(|attempts| attempts == 0)
+        });
+        wrong.map(|retrier| format!("{}: {retrier}", task.name))
+    }));
+}
+
+#[test]
+fn every_task_catches_whatever_else_may_come() {
+    let is_caught = |task: &&State| {
+        task.list("Catch").last().is_some_and(|last| error_equals(last) == ["States.ALL"])
+    };
+    none(
+        tasks().iter().filter(|t| !is_caught(t)).map(|t| format!("{} lets errors through", t.name)),
+    );
+}
+
+#[test]
+fn every_choice_has_a_default() {
+    let lacks = |s: &&State| s.kind() == "Choice" && !s.body.contains_key("Default");
+    none(states().iter().filter(lacks).map(|s| s.name));
+}
+
+#[test]
+fn every_way_leads_to_a_state_and_every_state_is_reached() {
+    for scope in scopes() {
+        let names: BTreeSet<_> = scope.states.iter().map(|state| state.name).collect();
+        let edges = edges(&scope);
+        let targets: BTreeSet<_> = edges.iter().map(|e| e.to).chain([scope.start]).collect();
+        none(targets.difference(&names).map(|name| format!("there is no state {name}")));
+        let mut reached = BTreeSet::from([scope.start]);
+        for _ in &names {
+            reached.extend(
+                edges.iter().filter(|e| reached.contains(e.from)).map(|e| e.to).collect::<Vec<_>>(),
+            );
+        }
+        none(names.difference(&reached).map(|name| format!("{name} is never reached")));
+    }
+}
+
+fn edges(scope: &Scope) -> Vec<Edge> {
+    scope.states.iter().flat_map(State::edges).collect()
+}
+
+// --- loops -------------------------------------------------------------------------------------
+
+#[test]
+fn every_loop_counts_and_has_a_bound() {
+    for scope in scopes() {
+        let edges = edges(&scope);
+        let mut loops = Vec::new();
+        for state in &scope.states {
+            walk(&edges, &mut vec![], state.name, &mut loops);
+        }
+        let unbounded =
+            loops.iter().filter(|cycle| !counters(cycle).any(|v| is_bounded_by(cycle, &edges, v)));
+        none(unbounded.map(|cycle| {
+            let states: Vec<_> = cycle.iter().map(|edge| edge.from).collect();
+            format!("{} has no counter with a bound", states.join(" > "))
+        }));
+    }
+}
+
+/// Adds every way that leads from `start` back to it, through states that are after it in the
+/// order of names, so that each loop is found once.
+fn walk<'a>(
+    edges: &'a [Edge],
+    way: &mut Vec<&'a Edge>,
+    start: &str,
+    loops: &mut Vec<Vec<&'a Edge>>,
+) {
+    let here = way.last().map_or(start, |edge| edge.to);
+    for edge in edges.iter().filter(|edge| edge.from == here) {
+        way.push(edge);
+        if edge.to == start {
+            loops.push(way.clone());
+        } else if edge.to > start && way.iter().all(|before| before.from != edge.to) {
+            walk(edges, way, start, loops);
+        }
+        way.pop();
+    }
+}
+
+/// The variables that go up by one, and change in no other way, each time round.
+fn counters<'a>(cycle: &'a [&Edge]) -> impl Iterator<Item = &'a str> {
+    let mut assigned = BTreeMap::<&str, Vec<&Value>>::new();
+    for (variable, value) in cycle.iter().filter_map(|edge| edge.assign).flatten() {
+        assigned.entry(variable).or_default().push(value);
+    }
+    let counts = |(variable, values): (&'a str, Vec<&Value>)| {
+        (values == [&json!(format!("{{% ${variable} + 1 %}}"))]).then_some(variable)
+    };
+    assigned.into_iter().filter_map(counts)
+}
+
+/// Whether a Choice of the loop leaves it from some count on (`>= N`), or stays in it only up to
+/// some count (`<= N`).
+fn is_bounded_by(cycle: &[&Edge], edges: &[Edge], counter: &str) -> bool {
+    cycle.iter().any(|step| {
+        edges.iter().filter(|edge| edge.from == step.from).any(|edge| {
+            let stays = edge.to == step.to;
+            let operators = if stays { ["<=", "<"] } else { [">=", ">"] };
+            edge.condition.is_some_and(|condition| {
+                operators.iter().any(|operator| {
+                    let bound = condition.strip_prefix(&format!("{{% ${counter} {operator} "));
+                    bound.is_some_and(|rest| rest.trim_end_matches(" %}").parse::<u32>().is_ok())
+                })
+            })
+        })
+    })
+}
+
+// --- expressions -------------------------------------------------------------------------------
+
+#[test]
+fn every_expression_parses_and_reads_only_what_is_assigned_on_every_way_to_it() {
+    let assigned = assigned_before();
+    none(crate::expressions::of_states().iter().flat_map(|expression| {
+        let place = format!("{} {}: {}", expression.state, expression.path, expression.text);
+        let before = &assigned[expression.state];
+        let unknown =
+            expression.reads.iter().filter(|v| *v != "states" && !before.contains(v.as_str()));
+        let unknown =
+            unknown.map(|v| format!("{place}: ${v} may not be assigned yet")).collect::<Vec<_>>();
+        expression
+            .error
+            .iter()
+            .map(|error| format!("{place}: {error}"))
+            .chain(unknown)
+            .collect::<Vec<_>>()
+    }));
+}
+
+/// For each state the variables that are assigned whichever way led to it. What a state assigns
+/// is there in the next one (Step Functions developer guide, "Passing data between states").
+fn assigned_before() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let mut known = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for scope in scopes() {
+        let outside = scope.within.map(|outer| known[outer].clone()).unwrap_or_default();
+        known.insert(scope.start, outside);
+        let edges = edges(&scope);
+        let mut is_settled = false;
+        while !is_settled {
+            is_settled = true;
+            for edge in &edges {
+                let Some(mut here) = known.get(edge.from).cloned() else { continue };
+                here.extend(edge.assign.into_iter().flat_map(Map::keys).map(String::as_str));
+                let there = match known.get(edge.to) {
+                    Some(already) => already & &here,
+                    None => here,
+                };
+                is_settled &= known.insert(edge.to, there.clone()) == Some(there);
+            }
+        }
+    }
+    known
+}
+
+#[test]
+fn what_a_state_gives_is_read_only_where_it_is() {
+    none(crate::expressions::of_states().iter().filter_map(|expression| {
+        let path = expression.path.as_str();
+        let gives_result = ["Assign", "Output"].iter().any(|field| path.starts_with(field));
+        let misplaced = expression.text.contains("$states.result") && !gives_result
+            || expression.text.contains("$states.errorOutput") && !path.starts_with("Catch");
+        misplaced.then(|| format!("{} {path}: {}", expression.state, expression.text))
+    }));
+}
+
+// --- the language itself -----------------------------------------------------------------------
+
+#[test]
+fn it_is_amazon_states_language() {
+    let substitutions: Map<_, _> =
+        machine::substitutions().into_iter().map(|name| (name.to_owned(), json!("x"))).collect();
+    let template = json!({"Resources": {"Machine": {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {
+            "RoleArn": "arn:aws:iam::111122223333:role/machine",
+            "Definition": definition(),
+            "DefinitionSubstitutions": substitutions,
+        },
+    }}});
+    none(crate::template::lint(&template.to_string()));
+}

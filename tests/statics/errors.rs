@@ -1,0 +1,180 @@
+//! The catalogue of errors against who raises them, the state machine that handles them, and the
+//! README that explains them.
+
+use std::collections::BTreeSet;
+
+use contract::error_name::Raised;
+use contract::{Class, ErrorName};
+
+use crate::machine::{self, error_equals, states, tasks};
+use crate::workspace::{pascal_case, sources, step_crates};
+use crate::{none, text};
+
+/// The names of Lambda's and Step Functions' own that the state machine may match.
+const FOREIGN: [&str; 6] = [
+    "States.ALL",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+];
+
+/// Retryable, but not by calling the step again: the decision is made anew.
+const CAUGHT: [ErrorName; 1] = [ErrorName::ConcurrentWrite];
+
+fn catalogued(name: &str) -> Option<ErrorName> {
+    ErrorName::ALL.iter().copied().find(|known| known.as_str() == name)
+}
+
+/// The names that a source text mentions as `ErrorName::X`, without its tests.
+fn mentioned(source: &str) -> BTreeSet<ErrorName> {
+    let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let names = source.split("ErrorName::").skip(1);
+    let names =
+        names.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
+    names.filter_map(catalogued).collect()
+}
+
+/// What the shell around every step may answer.
+fn of_the_shell() -> BTreeSet<ErrorName> {
+    sources("step").iter().flat_map(|path| mentioned(&text(path))).collect()
+}
+
+/// What a step may answer.
+fn of_step(step: &str) -> BTreeSet<ErrorName> {
+    &mentioned(&text(format!("crates/{step}/src/error.rs"))) | &of_the_shell()
+}
+
+#[test]
+fn every_name_that_the_machine_matches_is_known() {
+    none(states().iter().flat_map(|state| {
+        let rules = state.list("Retry").iter().chain(state.list("Catch"));
+        let unknown = rules
+            .flat_map(error_equals)
+            .filter(|name| catalogued(name).is_none() && !FOREIGN.contains(name));
+        unknown.map(|name| format!("{} matches {name}", state.name)).collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn what_passes_is_retried_where_it_is_raised_and_nothing_else_is() {
+    let mut problems = Vec::new();
+    for step in step_crates() {
+        let state = pascal_case(&step);
+        let Some(task) = tasks().into_iter().find(|task| task.name == state) else { continue };
+        let named = |field| -> BTreeSet<ErrorName> {
+            task.list(field).iter().flat_map(error_equals).filter_map(catalogued).collect()
+        };
+        let (retried, caught) = (named("Retry"), named("Catch"));
+        let raised = of_step(&step);
+        for name in &raised {
+            let is_handled = if CAUGHT.contains(name) { &caught } else { &retried }.contains(name);
+            if name.class() == Class::Retryable && !is_handled {
+                problems.push(format!("{state} may fail with {name}, and does not try again"));
+            }
+        }
+        problems.extend(
+            retried
+                .union(&caught)
+                .filter(|name| !raised.contains(name))
+                .map(|name| format!("{state} is ready for {name}, which {step} never raises")),
+        );
+        problems.extend(
+            retried
+                .iter()
+                .filter(|name| name.class() == Class::Terminal || CAUGHT.contains(name))
+                .map(|name| {
+                    format!("{state} retries {name}, which calling it again does not mend")
+                }),
+        );
+    }
+    none(problems);
+}
+
+#[test]
+fn every_name_has_somebody_who_raises_it_and_nobody_raises_anothers() {
+    let by_steps: BTreeSet<_> = step_crates().iter().flat_map(|step| of_step(step)).collect();
+    let concluded = concluded_by_the_machine();
+    none(ErrorName::ALL.iter().filter_map(|name| {
+        let (as_step, as_machine) = (by_steps.contains(name), concluded.contains(name));
+        let expected = match name.raised() {
+            Raised::ByStep => (true, false),
+            Raised::ByStateMachine => (false, true),
+        };
+        ((as_step, as_machine) != expected).then(|| {
+            format!(
+                "{name} is {:?}; raised by a step: {as_step}, by the machine: {as_machine}",
+                name.raised()
+            )
+        })
+    }));
+}
+
+/// The names that the machine writes itself (`Error` of a Fail state, `'name': '…'` in an
+/// expression) and those of the steps' findings, which it passes on.
+fn concluded_by_the_machine() -> BTreeSet<ErrorName> {
+    let findings = step_crates()
+        .into_iter()
+        .flat_map(|step| sources(&step))
+        .filter(|path| !path.ends_with("error.rs"));
+    let findings = findings.flat_map(|path| mentioned(&text(path)));
+    written_by_the_machine()
+        .into_iter()
+        .filter_map(|(_, name)| catalogued(name))
+        .chain(findings)
+        .collect()
+}
+
+/// State and name.
+fn written_by_the_machine() -> Vec<(&'static str, &'static str)> {
+    let mut written = Vec::new();
+    for state in states() {
+        for (path, text) in state.texts() {
+            if path == "Error" && !text.starts_with("{%") {
+                written.push((state.name, text));
+            }
+            let literals =
+                text.split("'name': '").skip(1).filter_map(|rest| rest.split('\'').next());
+            written.extend(literals.map(|name| (state.name, name)));
+        }
+    }
+    written
+}
+
+#[test]
+fn every_name_that_the_machine_writes_is_known() {
+    let written = written_by_the_machine();
+    none(
+        written
+            .iter()
+            .filter(|(_, name)| catalogued(name).is_none())
+            .map(|(state, name)| format!("{state} writes {name}")),
+    );
+}
+
+#[test]
+fn a_failure_names_the_step_that_failed() {
+    let steps: Vec<_> = tasks().iter().map(|task| task.name).collect();
+    none(machine::states().iter().flat_map(|state| {
+        let texts = state.texts();
+        let named = texts.iter().flat_map(|(_, text)| text.split("'step': '").skip(1));
+        let named = named.filter_map(|rest| rest.split('\'').next());
+        let is_wrong = |step: &&str| {
+            if state.kind() == "Task" { *step != state.name } else { !steps.contains(step) }
+        };
+        named
+            .filter(is_wrong)
+            .map(|step| format!("{} blames {step}", state.name))
+            .collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn the_readme_has_the_catalogue() {
+    let rows =
+        ErrorName::ALL.iter().map(|n| format!("| `{n}` | {:?} | {} |\n", n.class(), n.meaning()));
+    let table =
+        format!("| Error | Class | Meaning |\n|---|---|---|\n{}\n", rows.collect::<String>());
+    assert!(text("README.md").contains(&table), "README.md must have this table:\n{table}");
+}

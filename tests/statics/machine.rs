@@ -1,0 +1,139 @@
+//! The state machine as a graph.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+pub const PATH: &str = "statemachine/promote-ami.asl.json";
+
+static MACHINE: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&crate::text(PATH)).expect(PATH));
+
+/// The whole definition.
+pub fn definition() -> &'static Value {
+    &MACHINE
+}
+
+/// States with one start: the machine's own, or those inside of a Map or Parallel state.
+pub struct Scope {
+    pub start: &'static str,
+    pub states: Vec<State>,
+    /// The state that holds them.
+    pub within: Option<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+pub struct State {
+    pub name: &'static str,
+    pub body: &'static Map<String, Value>,
+}
+
+/// A way from one state to another.
+pub struct Edge {
+    pub from: &'static str,
+    pub to: &'static str,
+    /// What is assigned on the way.
+    pub assign: Option<&'static Map<String, Value>>,
+    /// A Choice rule's condition.
+    pub condition: Option<&'static str>,
+}
+
+/// Every scope, an outer one before its inner ones.
+pub fn scopes() -> Vec<Scope> {
+    let mut scopes = Vec::new();
+    let mut open = vec![(definition(), None)];
+    while let Some((scope, within)) = open.pop() {
+        let states: Vec<_> = scope["States"]
+            .as_object()
+            .expect("States")
+            .iter()
+            .map(|(name, body)| State { name, body: body.as_object().expect(name) })
+            .collect();
+        for state in &states {
+            let branches = state.body.get("Branches").and_then(Value::as_array);
+            let inner =
+                state.body.get("ItemProcessor").into_iter().chain(branches.into_iter().flatten());
+            open.extend(inner.map(|inner| (inner, Some(state.name))));
+        }
+        scopes.push(Scope { start: scope["StartAt"].as_str().expect("StartAt"), states, within });
+    }
+    scopes
+}
+
+/// Every state.
+pub fn states() -> Vec<State> {
+    scopes().into_iter().flat_map(|scope| scope.states).collect()
+}
+
+/// Every Task state.
+pub fn tasks() -> Vec<State> {
+    states().into_iter().filter(|state| state.kind() == "Task").collect()
+}
+
+impl State {
+    pub fn kind(&self) -> &'static str {
+        self.body["Type"].as_str().expect("Type")
+    }
+
+    /// A list of objects such as `Retry`; empty where there is none.
+    pub fn list(&self, field: &str) -> &'static [Value] {
+        self.body.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// The ways on from here.
+    pub fn edges(&self) -> Vec<Edge> {
+        let from = self.name;
+        let edge = |to: &'static Value, of: &'static Map<String, Value>| Edge {
+            from,
+            to: to.as_str().expect("the name of a state"),
+            assign: of.get("Assign").and_then(Value::as_object),
+            condition: of.get("Condition").and_then(Value::as_str),
+        };
+        let straight = ["Next", "Default"].into_iter().filter_map(|field| self.body.get(field));
+        let ruled = self.list("Choices").iter().chain(self.list("Catch"));
+        straight
+            .map(|to| edge(to, self.body))
+            .chain(ruled.map(|rule| edge(&rule["Next"], rule.as_object().expect("a rule"))))
+            .collect()
+    }
+
+    /// Every text in the state itself, with where it stands: `Assign.looks`, `Catch[0].Output`.
+    pub fn texts(&self) -> Vec<(String, &'static str)> {
+        let mut found = Vec::new();
+        for (field, value) in self.body {
+            if field != "ItemProcessor" && field != "Branches" {
+                collect(field.clone(), value, &mut found);
+            }
+        }
+        found
+    }
+}
+
+fn collect(path: String, value: &'static Value, found: &mut Vec<(String, &'static str)>) {
+    match value {
+        Value::String(text) => found.push((path, text)),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect(format!("{path}[{index}]"), item, found);
+            }
+        }
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                collect(format!("{path}.{field}"), value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The names in `${…}` that the template has to fill in.
+pub fn substitutions() -> Vec<&'static str> {
+    let texts = states().into_iter().flat_map(|state| state.texts());
+    let inside = |(_, text): (String, &'static str)| text.strip_prefix("${")?.strip_suffix('}');
+    texts.filter_map(inside).collect()
+}
+
+/// The names that a retrier or a catcher is for.
+pub fn error_equals(rule: &Value) -> Vec<&str> {
+    rule["ErrorEquals"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}

@@ -1,0 +1,188 @@
+//! The template: every step with its function, its own role and its own log, and no permission
+//! wider than the rule that is written next to it.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+
+use crate::machine::{self, tasks};
+use crate::workspace::{pascal_case, step_crates};
+use crate::{none, text};
+
+const PATH: &str = "template.yaml";
+
+static TEMPLATE: LazyLock<Value> =
+    LazyLock::new(|| crate::python("template.py", &json!(text(PATH))));
+
+/// The resources of a type, by logical id.
+fn resources(kind: &str) -> Vec<(&'static str, &'static Map<String, Value>)> {
+    let resources = TEMPLATE["Resources"].as_object().expect("Resources").iter();
+    let of_kind = resources.filter(|(_, resource)| resource["Type"] == kind);
+    of_kind
+        .map(|(name, resource)| (name.as_str(), resource["Properties"].as_object().expect(name)))
+        .collect()
+}
+
+fn functions() -> Vec<(&'static str, &'static Map<String, Value>)> {
+    resources("AWS::Serverless::Function")
+}
+
+fn state_machine() -> &'static Map<String, Value> {
+    let machines = resources("AWS::Serverless::StateMachine");
+    let [(_, machine)] = machines[..] else { panic!("one state machine, not {}", machines.len()) };
+    machine
+}
+
+fn arn_of(function: &str) -> Value {
+    json!({"Fn::GetAtt": [function, "Arn"]})
+}
+
+/// What cfn-lint finds in a template.
+pub fn lint(template: &str) -> Vec<String> {
+    let mut linter = Command::new(harness::paths::venv_program("cfn-lint").unwrap())
+        .args(["--format", "parseable"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    linter.stdin.take().unwrap().write_all(template.as_bytes()).unwrap();
+    let output = linter.wait_with_output().unwrap();
+    let findings: Vec<_> =
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    assert_eq!(output.status.success(), findings.is_empty(), "cfn-lint: {}", output.status);
+    findings
+}
+
+#[test]
+fn cfn_lint_finds_nothing() {
+    none(lint(&text(PATH)));
+}
+
+#[test]
+fn each_step_is_one_crate_one_function_and_one_state() {
+    let steps: BTreeSet<String> = step_crates().iter().map(|step| pascal_case(step)).collect();
+    let functions: BTreeSet<_> = functions().iter().map(|(name, _)| (*name).to_owned()).collect();
+    let states: BTreeSet<_> = tasks().iter().map(|task| task.name.to_owned()).collect();
+    assert_eq!(functions, steps, "functions in the template against crates");
+    assert_eq!(states, steps, "Task states against crates");
+}
+
+#[test]
+fn each_state_calls_its_own_function() {
+    none(tasks().iter().filter_map(|task| {
+        let function = &task.body["Arguments"]["FunctionName"];
+        let expected = format!("${{{}FunctionArn}}", task.name);
+        (*function != expected).then(|| format!("{} calls {function}", task.name))
+    }));
+}
+
+#[test]
+fn the_template_fills_in_what_the_machine_leaves_open() {
+    let filled = state_machine()["DefinitionSubstitutions"].as_object().expect("substitutions");
+    let open: BTreeSet<_> = machine::substitutions().into_iter().collect();
+    assert_eq!(filled.keys().map(String::as_str).collect::<BTreeSet<_>>(), open);
+    none(filled.iter().filter_map(|(name, value)| {
+        let function = name.strip_suffix("FunctionArn")?;
+        (*value != arn_of(function)).then(|| format!("{name} is {value}"))
+    }));
+    assert_eq!(state_machine()["DefinitionUri"], machine::PATH);
+}
+
+#[test]
+fn the_machine_may_invoke_the_steps_and_nothing_else() {
+    let invoke: Vec<_> = statements(state_machine())
+        .into_iter()
+        .filter(|statement| actions(statement).iter().any(|action| action.starts_with("lambda:")))
+        .collect();
+    let [statement] = invoke[..] else {
+        panic!("one statement about Lambda, not {}", invoke.len())
+    };
+    let allowed = statement["Resource"].as_array().expect("a list");
+    let functions: Vec<_> = functions().iter().map(|(name, _)| arn_of(name)).collect();
+    none(
+        functions
+            .iter()
+            .filter(|arn| !allowed.contains(arn))
+            .map(|arn| format!("{arn} is missing")),
+    );
+    none(allowed.iter().filter(|arn| !functions.contains(arn)).map(|arn| format!("{arn} is none")));
+}
+
+#[test]
+fn each_function_runs_its_own_crate_with_its_own_role_and_log() {
+    none(step_crates().iter().flat_map(|step| {
+        let name = pascal_case(step);
+        let functions = functions();
+        let Some((_, function)) = functions.iter().find(|(id, _)| *id == name) else {
+            return vec![];
+        };
+        let log = format!("{name}Logs");
+        let mut problems = Vec::new();
+        if function["CodeUri"] != format!("target/lambda/{step}/") {
+            problems.push(format!("{name} runs {}", function["CodeUri"]));
+        }
+        // SAM makes a role for each function that names none.
+        if function.contains_key("Role") || statements(function).is_empty() {
+            problems.push(format!("{name} has no role and policy of its own"));
+        }
+        if function["LoggingConfig"]["LogGroup"] != json!({"Ref": log}) {
+            problems.push(format!("{name} logs to {}", function["LoggingConfig"]));
+        }
+        problems
+    }));
+}
+
+#[test]
+fn every_log_ends_some_day() {
+    let endless = |(_, log): &(&str, &Map<String, Value>)| !log.contains_key("RetentionInDays");
+    let logs = resources("AWS::Logs::LogGroup");
+    assert_eq!(
+        logs.len(),
+        functions().len() + 1,
+        "a log for each function and one for the machine"
+    );
+    none(logs.into_iter().filter(endless).map(|(name, _)| name));
+}
+
+// --- permissions -------------------------------------------------------------------------------
+
+/// The statements of a function's or the machine's own policies, those under a condition too.
+fn statements(properties: &'static Map<String, Value>) -> Vec<&'static Value> {
+    let policies = properties.get("Policies").and_then(Value::as_array).into_iter().flatten();
+    let statements = policies.filter_map(|policy| policy["Statement"].as_array()).flatten();
+    let chosen = |statement: &'static Value| match statement["Fn::If"].as_array() {
+        Some(choice) => choice[1..].iter().collect(),
+        None => vec![statement],
+    };
+    statements.flat_map(chosen).filter(|statement| statement["Action"] != Value::Null).collect()
+}
+
+fn actions(statement: &Value) -> Vec<&str> {
+    let action = &statement["Action"];
+    let listed = action.as_array().map_or_else(|| vec![action], |actions| actions.iter().collect());
+    listed.into_iter().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn every_action_is_named_in_full() {
+    let all = functions().into_iter().chain(resources("AWS::Serverless::StateMachine"));
+    none(all.flat_map(|(name, properties)| {
+        let actions = statements(properties).into_iter().flat_map(actions);
+        actions.filter(|action| action.contains('*')).map(move |action| format!("{name}: {action}"))
+    }));
+}
+
+#[test]
+fn every_wildcard_has_its_rule_written_above_it() {
+    let template = text(PATH);
+    let lines: Vec<_> = template.lines().map(str::trim).collect();
+    let is_wild =
+        |line: &str| line.contains('*') && (line.contains("Resource:") || line.starts_with("- "));
+    let is_rule = |line: &str| line.starts_with("# ");
+    let pairs = lines.windows(2).enumerate();
+    let ruleless = pairs.filter(|(_, pair)| is_wild(pair[1]) && !is_rule(pair[0]));
+    none(ruleless.map(|(index, pair)| format!("{PATH}:{}: {}", index + 2, pair[1])));
+}

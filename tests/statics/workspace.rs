@@ -1,0 +1,153 @@
+//! The crates: who depends on whom, and what each consists of.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+use crate::{none, text};
+
+static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+    MetadataCommand::new()
+        .current_dir(harness::paths::root())
+        .no_deps()
+        .exec()
+        .expect("cargo metadata")
+});
+
+fn dependencies(package: &Package) -> BTreeSet<&str> {
+    let normal = package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal);
+    normal.map(|dependency| dependency.name.as_str()).collect()
+}
+
+/// Every crate of a step, by name: what the shell is a dependency of.
+pub fn step_crates() -> BTreeSet<String> {
+    let steps = METADATA.packages.iter().filter(|package| dependencies(package).contains("step"));
+    steps.map(|package| package.name.to_string()).collect()
+}
+
+/// The Rust sources of a crate, from the top of the repository, without those of tests alone.
+pub fn sources(name: &str) -> Vec<PathBuf> {
+    let mut sources = rust_files(&format!("crates/{name}/src"));
+    sources.retain(|path| {
+        path.components().all(|part| part.as_os_str() != "tests") && !path.ends_with("tests.rs")
+    });
+    sources
+}
+
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![PathBuf::from(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in harness::paths::root().join(&folder).read_dir().expect("a folder") {
+            let entry = entry.expect("an entry");
+            let path = folder.join(entry.file_name());
+            match entry.file_type().expect("a type") {
+                kind if kind.is_dir() => open.push(path),
+                _ if path.extension().is_some_and(|extension| extension == "rs") => {
+                    found.push(path)
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// The name of a step's state and function: `update-stack` is `UpdateStack`.
+pub fn pascal_case(step: &str) -> String {
+    let words = step.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+    words.collect()
+}
+
+#[test]
+fn dependencies_point_to_the_contract() {
+    let ours: BTreeSet<_> =
+        METADATA.packages.iter().map(|package| package.name.to_string()).collect();
+    let steps = step_crates();
+    none(METADATA.packages.iter().filter_map(|package| {
+        let allowed: &[&str] = match package.name.as_str() {
+            "contract" | "xtask" => &[],
+            "step" | "harness" => &["contract"],
+            name if steps.contains(name) => &["contract", "step"],
+            name => return Some(format!("{name} has no place in the order of dependencies")),
+        };
+        let all = package.dependencies.iter().map(|dependency| dependency.name.as_str());
+        let wrong: Vec<_> =
+            all.filter(|name| ours.contains(*name) && !allowed.contains(name)).collect();
+        (!wrong.is_empty()).then(|| format!("{} depends on {}", package.name, wrong.join(", ")))
+    }));
+}
+
+#[test]
+fn the_contract_does_no_io() {
+    let contract = METADATA.packages.iter().find(|package| package.name.as_str() == "contract");
+    let dependencies = dependencies(contract.expect("contract"));
+    none(dependencies.iter().filter(|name| {
+        name.starts_with("aws") || name.contains("tokio") || name.contains("lambda")
+    }));
+}
+
+#[test]
+fn what_is_built_by_default_is_the_steps() {
+    let default = METADATA.workspace_default_packages();
+    let default: BTreeSet<_> = default.iter().map(|package| package.name.to_string()).collect();
+    assert_eq!(default, step_crates());
+}
+
+#[test]
+fn versions_stand_in_the_workspace_alone() {
+    none(METADATA.packages.iter().flat_map(|package| {
+        let manifest = text(&package.manifest_path);
+        let mut in_dependencies = false;
+        let mut wrong = Vec::new();
+        for line in manifest
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
+            if line.starts_with('[') {
+                in_dependencies = line.ends_with("dependencies]");
+            } else if in_dependencies && !line.contains("workspace = true") {
+                wrong.push(format!("{}: {line}", package.name));
+            }
+        }
+        wrong
+    }));
+}
+
+#[test]
+fn every_step_has_the_same_files() {
+    none(step_crates().iter().flat_map(|step| {
+        let files = rust_files(&format!("crates/{step}/src"));
+        let expected = ["main.rs", "lib.rs", "decide.rs", "error.rs", "tests.rs"].into_iter();
+        let missing =
+            expected.filter(|name| !files.iter().any(|path| path.ends_with(format!("src/{name}"))));
+        missing.map(|name| format!("{step} has no {name}")).collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn main_only_wires() {
+    let lines = |step: &String| text(format!("crates/{step}/src/main.rs")).lines().count();
+    none(
+        step_crates()
+            .iter()
+            .filter(|step| lines(step) > 20)
+            .map(|step| format!("{step}: {} lines", lines(step))),
+    );
+}
+
+#[test]
+fn files_stay_short_and_say_what_they_own() {
+    let files = [rust_files("crates"), rust_files("tests")].concat();
+    none(files.iter().flat_map(|path| {
+        let text = text(path);
+        let lines = text.lines().count();
+        let long = (lines >= 400).then(|| format!("{}: {lines} lines", path.display()));
+        let mute = (!text.starts_with("//! "))
+            .then(|| format!("{} does not begin with //!", path.display()));
+        long.into_iter().chain(mute)
+    }));
+}
