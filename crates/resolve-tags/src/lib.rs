@@ -59,7 +59,9 @@ fn skipped(reason: String) -> Resolved {
 
 /// The one image that the input names.
 async fn image(ec2: &Client, image_id: &ImageId) -> Result<Image, Error> {
-    let answer = ec2.describe_images().image_ids(image_id.as_str()).send().await;
+    // A disabled image is left out unless asked for, and would look like one that never was.
+    let request = ec2.describe_images().image_ids(image_id.as_str()).include_disabled(true);
+    let answer = request.send().await;
     let found = match answer.map_err(|error| AwsError::new("ec2:DescribeImages", error)) {
         Ok(answer) => answer.images.unwrap_or_default(),
         Err(error) if is_image_missing(&error) => Vec::new(),
