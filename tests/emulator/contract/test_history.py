@@ -16,9 +16,14 @@ EACH = {"Type": "Map", "Items": "{% $states.input.items %}", "ItemProcessor": {
                "Last": {"Type": "Pass", "End": True}}}, "Next": "Fails"}
 
 
-def _run(aws):
-    definition = {"QueryLanguage": "JSONata", "StartAt": "Each", "States": {
-        "Each": EACH, "Fails": {"Type": "Fail", "Error": "AsAsked", "Cause": "why"}}}
+FAILS = {"StartAt": "Each", "States": {
+    "Each": EACH, "Fails": {"Type": "Fail", "Error": "AsAsked", "Cause": "why"}}}
+SUCCEEDS = {"StartAt": "Succeeds", "States": {
+    "Succeeds": {"Type": "Succeed", "Output": {"first": "{% $states.input.items[0] %}"}}}}
+
+
+def _run(aws, machine):
+    definition = {"QueryLanguage": "JSONata", **machine}
     role = aws.iam.create_role(RoleName="machine", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     machine = aws.sfn.create_state_machine(name="m", definition=json.dumps(definition), roleArn=role)
     arn = aws.sfn.start_execution(stateMachineArn=machine["stateMachineArn"],
@@ -32,7 +37,7 @@ def _run(aws):
 
 def test_events_are_numbered_in_order_and_linked_within_their_branch(aws):
     """API_HistoryEvent: id, previousEventId; API_MapIterationEventDetails."""
-    _, events = _run(aws)
+    _, events = _run(aws, FAILS)
     assert [e["id"] for e in events] == list(range(1, len(events) + 1))
     by_id = {e["id"]: e for e in events}
 
@@ -53,6 +58,12 @@ def test_events_are_numbered_in_order_and_linked_within_their_branch(aws):
 
 def test_a_failed_execution_has_an_error_and_a_cause_and_no_output(aws):
     """API_DescribeExecution: output "is set only if the execution succeeds"."""
-    ended, _ = _run(aws)
+    ended, _ = _run(aws, FAILS)
     assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "AsAsked", "why")
     assert "output" not in ended
+
+
+def test_a_succeed_state_has_an_output_of_its_own(aws):
+    """Step Functions developer guide, "Succeed workflow state": Output (JSONata)."""
+    ended, _ = _run(aws, SUCCEEDS)
+    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"first": 1})

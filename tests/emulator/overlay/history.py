@@ -7,6 +7,7 @@ AWS facts:
   MapIterationStarted and MapIterationSucceeded or MapIterationFailed with the
   iteration's index (API_MapIterationEventDetails).
 * `output` is set only if the execution succeeds (API_DescribeExecution).
+* A JSONata Succeed state has an `Output` (developer guide, "Succeed workflow state").
 Left out: MapStateStarted and MapStateSucceeded, which name no iteration.
 """
 
@@ -14,6 +15,7 @@ import contextvars
 import json
 import threading
 
+from ministack.core.responses import now_iso
 from ministack.services import stepfunctions
 
 from . import patching
@@ -75,17 +77,32 @@ def _recorded(kind):
     return make
 
 
-def _without_output(original):
+def _fail(_original):
     def fail(execution, error, cause):
-        original(execution, error, cause)
-        if execution["status"] == "FAILED":
-            execution["output"] = None
+        execution.update(error=error, cause=cause, stopDate=now_iso(), output=None)
+        stepfunctions._add_event(execution, "ExecutionFailed", {
+            "executionFailedEventDetails": {"error": error, "cause": cause}})
+        # The status last: whoever sees it finds everything else.
+        execution["status"] = "FAILED"
+        stepfunctions._emit_execution_status_event(execution)
     return fail
+
+
+def _succeed_output(original):
+    """The end of a Succeed state; MiniStack knows only JSONPath's OutputPath there."""
+    def apply(state_def, data, ctx=None):
+        if state_def.get("Type") == "Succeed" and stepfunctions._state_query_language(state_def, ctx) == "JSONata":
+            return stepfunctions._apply_jsonata_output(state_def, data, ctx, default=data)
+        return original(state_def, data, ctx)
+    return apply
 
 
 def install():
     patching.attribute(stepfunctions, "_add_event", _linked)
     patching.attribute(stepfunctions, "_run_sub_machine", _iteration)
-    patching.attribute(stepfunctions, "_fail_execution", _without_output)
+    patching.requires(stepfunctions, "_apply_jsonata_output", "_emit_execution_status_event",
+                      "_state_query_language")
+    patching.attribute(stepfunctions, "_fail_execution", _fail)
+    patching.attribute(stepfunctions, "_apply_output_path", _succeed_output)
     for kind in ("Pass", "Task", "Choice", "Wait", "Map"):
         patching.attribute(stepfunctions, f"_execute_{kind.lower()}", _recorded(kind))
