@@ -53,8 +53,14 @@ pub fn request(input: Value) -> Result<Request, InvalidInput> {
             format!("expected AWS Backup's event or {{\"imageId\": \"ami-…\"}}, found {input}"),
         ));
     };
-    if fields.contains_key("detail-type") {
-        return from_event(&decode(input)?);
+    if let Some(detail_type) = fields.get("detail-type") {
+        // What else is in an event depends on this, so it comes before the decoding.
+        return match detail_type.as_str() {
+            Some(other) if other != BACKUP_JOB => {
+                Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
+            }
+            _ => from_event(&decode(input)?),
+        };
     }
     if !fields.contains_key("imageId") {
         let found: Vec<_> = fields.keys().map(String::as_str).collect();
@@ -71,10 +77,6 @@ fn from_event(event: &BackupEvent) -> Result<Request, InvalidInput> {
     if event.source != BACKUP_SOURCE {
         let found = format!("expected {BACKUP_SOURCE:?}, found {:?}", event.source);
         return Err(InvalidInput::new("source", found));
-    }
-    if event.detail_type != BACKUP_JOB {
-        let reason = format!("{:?} is not acted on, only {BACKUP_JOB:?} is", event.detail_type);
-        return Ok(Request::Skip(reason));
     }
     if event.detail.state != "COMPLETED" {
         let reason = format!("the backup job is {}, not COMPLETED", event.detail.state);
