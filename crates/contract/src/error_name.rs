@@ -69,8 +69,14 @@ catalogue! {
     ImagePending: Retryable, ByStep;
     /// No candidate image passes validation; the message lists each check that failed, with what was expected and found.
     ImageRejected: Terminal, ByStep;
+    /// The image's source instance is not in a group that the target feeds, or that cannot be told and has to be. Whoever tags an instance does not thereby choose what is overwritten.
+    TargetNotPermitted: Terminal, ByStep;
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, ByStep;
+    /// The SSM parameter is a resource of a stack: writing it would be drift. Make one outside any stack.
+    ParameterOwnedByStack: Terminal, ByStep;
+    /// The parameter has all the versions it can have, and the oldest carries a label that keeps it. The message names both; move the label.
+    ParameterVersionsFull: Terminal, ByStep;
     /// Somebody else changed the target between the decision and the write; the decision is made again.
     ConcurrentWrite: Retryable, ByStep;
     /// Another operation runs on the stack; it is waited for.
@@ -79,6 +85,10 @@ catalogue! {
     StackNotFound: Terminal, ByStep;
     /// The stack is in a state that CloudFormation does not update from; a person must bring it out of there.
     StackNotUpdatable: Terminal, ByStep;
+    /// The stack is nested in another, which owns its parameters. Tag the images with the root stack and its parameter.
+    StackNested: Terminal, ByStep;
+    /// The template uses AWS::LanguageExtensions and is too long to be sent with the update. Remove the transform or shorten the template.
+    TemplateTooLong: Terminal, ByStep;
     /// The template has no parameter of that name. Correct the image's ImageIdParameterKey tag or the template.
     ParameterKeyNotFound: Terminal, ByStep;
     /// The stack update did not complete; the message has the first failing resource and its reason.
@@ -103,6 +113,14 @@ catalogue! {
     LaunchImageMismatch: Terminal, ByStateMachine;
     /// The parameter accepted the write but did not show the image in the time allowed: Parameter Store checks an image after its answer, and its "Parameter Store Change" event says why it refuses one.
     ParameterNotUpdated: Terminal, ByStateMachine;
+    /// The image that the group would boot is not available: deregistered, disabled or failed.
+    LaunchImageUnavailable: Terminal, ByStateMachine;
+    /// The update would change more than launch templates and the groups' versions of them, or replace something. The report lists what.
+    PlanTouchesMore: Terminal, ByStateMachine;
+    /// The change set was not ready at the end of the time allowed.
+    PlanTimedOut: Terminal, ByStateMachine;
+    /// The promotion failed, and so did putting the previous image back. The message has both reasons; a person must look at what the group boots.
+    RollbackFailed: Terminal, ByStateMachine;
     /// The stack's update was still running at the end of the time allowed.
     StackUpdateTimedOut: Terminal, ByStateMachine;
     /// The drift detection was still running at the end of the time allowed.

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::ids::{ImageId, ParameterKey, ParameterName, StackName};
+
 /// The `detail-type` that the workflow acts on.
 pub const BACKUP_JOB: &str = "Backup Job State Change";
 /// The `source` of AWS Backup's events.
@@ -34,18 +36,61 @@ pub struct BackupDetail {
     pub state: String,
     /// EC2, EBS, RDS, EFS, …; absent while the job is only CREATED.
     pub resource_type: Option<String>,
+    /// Present on a COMPLETED job that is "completed with issues" (a failed VSS snapshot, say).
+    pub status_message: Option<String>,
 }
 
-/// A run started by hand or by another program.
+/// A run started by hand or by another program: one image to wherever its tags send it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ManualRun {
     /// The image to promote. Its tags say where.
-    pub image_id: crate::ids::ImageId,
-    /// Replace a newer image too: a rollback by hand.
+    pub image_id: ImageId,
+    /// Replace a newer image too.
     #[serde(default)]
     pub allow_older: bool,
     /// Replace the running instances afterwards, whatever the image's tag says.
     #[serde(default)]
     pub instance_refresh: bool,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// A rollback by hand: to the newest image that passes and is older than the one in place.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RollbackRun {
+    /// What is to be rolled back.
+    pub rollback: RollbackTarget,
+    /// Replace the running instances afterwards.
+    #[serde(default)]
+    pub instance_refresh: bool,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What a [`RollbackRun`] rolls back: one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RollbackTarget {
+    /// The SSM parameter (pattern 1).
+    pub parameter_name: Option<ParameterName>,
+    /// The stack (pattern 2).
+    pub stack_name: Option<StackName>,
+    /// The stack's parameter; all that images name when absent.
+    pub parameter_key: Option<ParameterKey>,
+}
+
+/// A run over every tagged target of the account: what a schedule starts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReconcileRun {
+    /// Says that it is one. `{"dryRun": true}` alone is one too.
+    #[serde(default)]
+    pub reconcile: bool,
+    /// Say what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
 }

@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorName;
-use crate::steps::{Decision, GroupLaunch, GroupRefresh, StackDrift};
+use crate::steps::{
+    Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, StackDrift,
+};
 use crate::target::Pattern;
 
 /// The report of one execution.
@@ -26,6 +28,8 @@ pub enum Outcome {
     Promoted,
     /// Every target had the right image already.
     Unchanged,
+    /// A dry run: what would be done is in the targets.
+    Planned,
     /// Nothing was meant by the input.
     Skipped,
     /// At least one target failed.
@@ -44,6 +48,10 @@ pub struct TargetReport {
     pub outcome: TargetOutcome,
     /// The image parameters, with the image before and after.
     pub images: Vec<Decision>,
+    /// The SSM parameters that were written, with their versions.
+    pub writes: Vec<ParameterWrite>,
+    /// What the stack update would do, or was found to do before it was started.
+    pub plan: Vec<PlannedChange>,
     /// The stacks' drift.
     pub drift: Vec<StackDrift>,
     /// What each group boots now.
@@ -63,6 +71,10 @@ pub enum TargetOutcome {
     Unchanged,
     /// A newer image is in place and stays.
     Superseded,
+    /// A dry run: nothing was written.
+    Planned,
+    /// The promotion failed (see the error), and the previous image was put back.
+    RolledBack,
     /// See the error.
     Failed,
 }

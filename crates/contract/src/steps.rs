@@ -61,6 +61,12 @@ message! {
         outcome: DecisionOutcome,
         /// The verdicts on the image that was chosen.
         checks: Vec<Verdict>,
+        /// Whether the image comes from a group that this parameter feeds.
+        provenance: Provenance,
+        /// The SSM parameter that the stack's parameter names, where it is of a type
+        /// `AWS::SSM::Parameter::Value<…>`: that one is written, then the stack updated.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        through: Option<ParameterName>,
         /// Candidates that are newer than the chosen one, and why they were not chosen.
         rejected: Vec<Rejected>,
         /// The groups that boot from this parameter.
@@ -94,6 +100,28 @@ message! {
 }
 
 message! {
+    /// Whether an image comes from where it says it belongs.
+    Provenance {
+        /// The verdict.
+        verdict: ProvenanceVerdict,
+        /// What was found; absent when verified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    }
+}
+
+/// What a [`Provenance`] comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProvenanceVerdict {
+    /// The source instance's group is fed by this target.
+    Verified,
+    /// It cannot be told.
+    Unverified,
+    /// The source instance is elsewhere.
+    Violated,
+}
+
+message! {
     /// An image that did not pass.
     Rejected {
         /// The image.
@@ -108,6 +136,24 @@ message! {
 message! {
     /// What promote-ssm takes, on the first look and on every later one.
     PromoteInput {
+        /// The parameters, on later looks as the last answer gave them.
+        writes: Vec<ParameterWrite>,
+    }
+}
+
+message! {
+    /// What promote-ssm answers.
+    Promoted {
+        /// Whether to look again: a write is accepted before it shows.
+        status: Progress,
+        /// The parameters.
+        writes: Vec<ParameterWrite>,
+    }
+}
+
+message! {
+    /// One parameter's write.
+    ParameterWrite {
         /// The parameter to write.
         parameter_name: ParameterName,
         /// The value that the decision was based on.
@@ -117,18 +163,12 @@ message! {
         /// An earlier look for this decision wrote: wait for the value, never write again.
         #[serde(default)]
         written: bool,
-    }
-}
-
-message! {
-    /// What promote-ssm answers.
-    Promoted {
-        /// Whether to look again: a write is accepted before it shows.
-        status: Progress,
-        /// Whether this look or an earlier one wrote.
-        outcome: WriteOutcome,
-        /// The parameter's version, as this look found it last.
-        version: i64,
+        /// The parameter's version before the write; absent before the first look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_version: Option<i64>,
+        /// The parameter's version, as the last look found it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<i64>,
     }
 }
 
@@ -164,6 +204,10 @@ message! {
         before: String,
         /// The image to put there.
         after: ImageId,
+        /// The parameter's value names an SSM parameter, which has been written; the stack's own
+        /// value stays as it is and is read anew by the update.
+        #[serde(default)]
+        through: bool,
     }
 }
 
@@ -176,6 +220,56 @@ message! {
         stack_id: String,
         /// The token that marks the events of this update.
         client_request_token: String,
+    }
+}
+
+// --- plan-update -------------------------------------------------------------------------------
+
+message! {
+    /// What plan-update takes, on the first look and on every later one.
+    PlanInput {
+        /// The stack that would be updated.
+        stack_name: StackName,
+        /// The parameters that would change.
+        images: Vec<Change>,
+        /// Names this execution, so that a repeated call finds its own change set.
+        execution: String,
+        /// The change set; absent on the first look.
+        #[serde(default)]
+        change_set_id: Option<String>,
+    }
+}
+
+message! {
+    /// What plan-update answers.
+    PlanReport {
+        /// Whether to look again.
+        status: Progress,
+        /// The change set, while there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_set_id: Option<String>,
+        /// What the update would do, once complete.
+        changes: Vec<PlannedChange>,
+        /// What it must not do; absent when all is as it has to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finding: Option<Finding>,
+    }
+}
+
+message! {
+    /// What an update would do to one resource.
+    PlannedChange {
+        /// The resource's name in the template.
+        logical_id: String,
+        /// Its type.
+        resource_type: String,
+        /// `Add`, `Modify`, `Remove`, … as CloudFormation says it.
+        action: String,
+        /// `True`, `False` or `Conditional`; absent when nothing can be replaced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replacement: Option<String>,
+        /// The properties that change.
+        properties: Vec<String>,
     }
 }
 
@@ -221,6 +315,9 @@ message! {
         stacks: Vec<StackDrift>,
         /// The groups, with the image that each has to boot.
         groups: Vec<GroupLaunch>,
+        /// The stacks' drift before the promotion, where it was looked at.
+        #[serde(default)]
+        before: Vec<StackDrift>,
     }
 }
 
@@ -270,6 +367,9 @@ message! {
         expected: String,
         /// What is there.
         actual: String,
+        /// It was so before the promotion already.
+        #[serde(default)]
+        before: bool,
     }
 }
 
@@ -284,6 +384,9 @@ message! {
         /// is none to be found.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boots: Option<String>,
+        /// EC2's state of that image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image_state: Option<String>,
     }
 }
 

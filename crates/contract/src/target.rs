@@ -37,6 +37,10 @@ pub struct Target {
     pub parameters: Vec<ImageParameter>,
     /// A newer image in place may be replaced by an older one.
     pub allow_older: bool,
+    /// Only an image that is older than the one in place is chosen.
+    pub rollback: bool,
+    /// Nothing is to be written.
+    pub dry_run: bool,
     /// Running instances are to be replaced afterwards.
     pub instance_refresh: bool,
 }
@@ -61,9 +65,28 @@ pub struct Candidate {
     pub image_id: ImageId,
     /// When it was made, ISO 8601 in UTC as EC2 writes it: text order is time order.
     pub creation_date: String,
-    /// The instance that it is a backup of, where EC2 knows.
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What AWS Backup's event said of a job that is "completed with issues". Only the event
+    /// has it, so it is known of the image that the event names alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_instance_id: Option<String>,
+    pub status_message: Option<String>,
+}
+
+/// The instance that an image is a backup of, and that instance's group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Origin {
+    /// The instance, where EC2 knows it (`Image`, SourceInstanceId).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<String>,
+    /// The group that the instance is in. Absent, with `unknown` absent too, for a live instance
+    /// outside of any group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+    /// Why nothing is known of the group: the instance is gone, or EC2 names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// An Auto Scaling group that a target feeds.
@@ -75,6 +98,9 @@ pub struct Group {
     /// The stack that made it; absent when no stack did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_name: Option<StackName>,
+    /// The type of its instances, which an image has to boot on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_type: Option<String>,
 }
 
 /// What an image's tags say: where it belongs.
