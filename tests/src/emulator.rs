@@ -9,6 +9,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use serde::{Deserialize, Serialize};
 
 use crate::cloud::{Cloud, LOCAL_ACCOUNT, LOCAL_REGION};
 use crate::paths;
@@ -39,8 +41,18 @@ const PORTS_TO_TRY: usize = 3;
 pub enum Life {
     /// It ends when this program ends.
     Attached,
-    /// Once it is left, it goes on until it is stopped, and holds the lock on this file.
+    /// Once it is left, it goes on until it is stopped. It holds the lock on this file, which says
+    /// what is [`Running`].
     Detached(File),
+}
+
+/// What is known of a detached one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Running {
+    /// Its process, which is also its process group.
+    pub pid: u32,
+    /// Its address.
+    pub endpoint: String,
 }
 
 /// A running local AWS; dropping it ends it.
@@ -82,6 +94,14 @@ impl Emulator {
             .context("starting the local AWS (python -m overlay)")?;
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut emulator = Self { child, is_left: false, endpoint, folder: folder.to_owned() };
+        if let Life::Detached(file) = life {
+            // At once: if this program is killed now, `stop` still has to know.
+            let running =
+                Running { pid: emulator.child.id(), endpoint: emulator.endpoint.clone() };
+            file.set_len(0).context("emptying the lock file")?;
+            let text = serde_json::to_vec(&running)?;
+            file.write_all_at(&text, 0).context("writing the lock file")?;
+        }
         emulator.healthy().await?;
         Ok(emulator)
     }
@@ -106,12 +126,6 @@ impl Emulator {
             tokio::time::sleep(LOOK).await;
         }
         Ok(())
-    }
-
-    /// Its process, which is also its process group.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// The end of its log.
@@ -157,18 +171,13 @@ pub fn scratch_folder() -> Result<PathBuf> {
     Ok(all.join(std::process::id().to_string()))
 }
 
-/// Ends a process group, by force if it takes too long. Says whether there was one.
-pub fn stop(pid: u32) -> bool {
-    if is_gone(pid) {
-        return false;
-    }
-    stop_group(pid, || is_gone(pid).then_some(()));
-    true
+/// Ends the process group of one that was left, by force if it takes too long.
+pub fn stop(pid: u32, mut is_ended: impl FnMut() -> bool) {
+    stop_group(pid, || is_ended().then_some(()));
 }
 
 /// Whether no such process exists.
-#[must_use]
-pub fn is_gone(pid: u32) -> bool {
+fn is_gone(pid: u32) -> bool {
     group(pid).is_none_or(|pid| test_kill_process(pid).is_err())
 }
 

@@ -1,18 +1,18 @@
 //! Owns the local AWS that stays: one for each target directory, with Driftless deployed, from
 //! `up` to `down`.
 //!
-//! It holds the lock on a file as long as it lives. Whoever gets the lock knows that none runs.
+//! It holds the lock on a file as long as it lives, and the file says where it is. Whoever gets
+//! the lock knows that none runs.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life};
+use harness::emulator::{self, Emulator, Life, Running};
 use harness::{Cloud, Driftless, paths};
-use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
 use crate::live::Live;
@@ -30,13 +30,6 @@ pub enum Format {
     Json,
 }
 
-/// What is known of the one that runs.
-#[derive(Debug, Serialize, Deserialize)]
-struct State {
-    pid: u32,
-    endpoint: String,
-}
-
 /// Starts it if it does not run yet, deploys Driftless as it is built now, and prints what a
 /// client needs.
 pub async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> Result<()> {
@@ -52,19 +45,16 @@ pub async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> 
     };
     let (driftless, endpoint) = match lock()? {
         Some(lock) => {
-            // One that did not end by `down` leaves it behind.
-            let _ = fs::remove_file(state_file());
             let own = folder().join("aws");
             let started = Emulator::start(&own, Life::Detached(lock));
             let emulator = live.during("Starting the local AWS", started).await?;
-            write_state(&State { pid: emulator.pid(), endpoint: emulator.endpoint.clone() })?;
             let driftless = deploy(&emulator.endpoint).await?;
             let endpoint = emulator.endpoint.clone();
             emulator.leave();
             (driftless, endpoint)
         }
         None => {
-            let State { endpoint, .. } = state_of_the_other().await?;
+            let Running { endpoint, .. } = of_another_up().await?;
             live.line(&format!("A local AWS runs already, at {endpoint}; Driftless is updated"));
             (deploy(&endpoint).await?, endpoint)
         }
@@ -77,9 +67,10 @@ pub async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> 
 /// Stops it, and says whether there was one.
 pub fn down() -> Result<()> {
     if lock()?.is_none() {
-        let state = read_state().context("`cargo xtask up` is just starting one; try again")?;
-        emulator::stop(state.pid);
-        eprintln!("Stopped the local AWS at {}", state.endpoint);
+        let Running { pid, endpoint } = running()?;
+        // Not that the process is gone: where nobody asks for its exit status, it never is.
+        emulator::stop(pid, || lock().is_ok_and(|lock| lock.is_some()));
+        eprintln!("Stopped the local AWS at {endpoint}");
     } else {
         eprintln!("No local AWS was running");
     }
@@ -89,7 +80,9 @@ pub fn down() -> Result<()> {
 /// The lock, unless a local AWS holds it.
 fn lock() -> Result<Option<File>> {
     fs::create_dir_all(folder()).context("making the local AWS's folder")?;
-    let file = File::create(folder().join("lock")).context("opening the lock file")?;
+    // Not truncated: it may be another's, and says which.
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_file());
+    let file = file.context("opening the lock file")?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -97,27 +90,26 @@ fn lock() -> Result<Option<File>> {
     }
 }
 
-fn write_state(state: &State) -> Result<()> {
-    // In one piece: another `up` may be reading it.
-    let unfinished = folder().join("state.new");
-    fs::write(&unfinished, serde_json::to_vec(state)?).context("writing the state file")?;
-    fs::rename(&unfinished, state_file()).context("renaming the state file")
+/// What the file says.
+fn running() -> Result<Running> {
+    let text = fs::read(lock_file()).context("reading the lock file")?;
+    serde_json::from_slice(&text).context("another `cargo xtask up` is just starting one")
 }
 
-fn read_state() -> Result<State> {
-    let text = fs::read(state_file()).context("reading the state file")?;
-    serde_json::from_slice(&text).context("reading the state file")
-}
-
-/// The state of the one that runs; an `up` that is just starting it has not written it yet.
-async fn state_of_the_other() -> Result<State> {
-    let looked = std::time::Instant::now();
+/// The one that runs, once it answers: another `up` may be starting it now.
+async fn of_another_up() -> Result<Running> {
+    let looked = Instant::now();
     loop {
-        match read_state() {
-            Ok(state) => return Ok(state),
-            Err(_) if looked.elapsed() < OTHER_UP => tokio::time::sleep(LOOK).await,
-            Err(error) => return Err(error).context("another `cargo xtask up` is starting one"),
+        let found = running();
+        let is_there = match &found {
+            Ok(running) => Cloud::local(&running.endpoint).is_reachable().await,
+            Err(_) => false,
+        };
+        if is_there || looked.elapsed() > OTHER_UP {
+            let unreachable = "the local AWS does not answer; `cargo xtask down` ends it";
+            return found.and_then(|found| is_there.then_some(found).context(unreachable));
         }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -125,8 +117,8 @@ fn folder() -> PathBuf {
     paths::own().join("up")
 }
 
-fn state_file() -> PathBuf {
-    folder().join("state.json")
+fn lock_file() -> PathBuf {
+    folder().join("running.json")
 }
 
 /// Everything a client needs, as environment variables.

@@ -6,12 +6,14 @@ use contract::steps::Verdict;
 /// What the `snapshots` check wants.
 const ROOT_SNAPSHOT: &str = "a snapshot for the root volume";
 
+/// What has to be and what is; `None` when it cannot be told or does not apply.
+type Look = fn(image: &Image, in_use: Option<&Image>) -> Option<(String, String)>;
+
 /// One check. `in_use` is the image in place, where there still is one.
 pub struct Check {
     /// The name in the report.
     pub name: &'static str,
-    /// What has to be and what is; `None` when it cannot be told or does not apply.
-    look: fn(image: &Image, in_use: Option<&Image>) -> Option<(String, String)>,
+    look: Look,
 }
 
 /// All checks, in the order of the report.

@@ -1,7 +1,8 @@
 //! Owns building: the whole workspace once, then the functions into the folders that
 //! `template.yaml` names.
 
-use std::io::IsTerminal;
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -35,9 +36,19 @@ pub fn run(paths: &Paths) -> Result<()> {
     paths.hand_on(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
     command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
         .context("cargo lambda build")?;
-    // It moves every program that it finds, so the harness comes last. xtask is running; building
-    // it again is of no use.
-    cargo(paths, "Building the harness", &["build", "--workspace", "--exclude", "xtask"])
+    // It moves every program that it finds, so the harness comes after it. xtask is running;
+    // building it again is of no use.
+    cargo(paths, "Building the harness", &["build", "--workspace", "--exclude", "xtask"])?;
+    keep_harness(paths).context("keeping the harness")
+}
+
+/// Gives the harness a second name, where no other build's cargo-lambda moves it away.
+fn keep_harness(paths: &Paths) -> io::Result<()> {
+    let kept = paths.harness();
+    if kept.exists() {
+        fs::remove_file(&kept)?;
+    }
+    fs::hard_link(paths.built("harness"), kept)
 }
 
 /// Builds every test, so that running them is not interrupted by compiling.
@@ -48,7 +59,7 @@ pub fn tests(paths: &Paths) -> Result<()> {
 /// Runs a cargo command that builds, with a bar.
 pub fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(paths::cargo());
-    let color = if std::io::stderr().is_terminal() { "always" } else { "never" };
+    let color = if io::stderr().is_terminal() { "always" } else { "never" };
     // Only cargo knows how much there is to do; it says so in its own bar, which is read here.
     paths
         .hand_on(&mut command)

@@ -92,13 +92,23 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Setup => setup::run(&paths)?,
         Task::Build => build::run(&paths)?,
-        Task::Demo { format } => return harness(&paths, &["demo", "--format", &word(format)]),
+        Task::Demo { format } => {
+            build::run(&paths)?;
+            return harness(&paths, &["demo", "--format", &word(format)]);
+        }
         Task::Up { format, parameter_prefix, stack_prefix } => {
+            build::run(&paths)?;
             let prefixes =
                 ["--parameter-prefix", &parameter_prefix, "--stack-prefix", &stack_prefix];
             return harness(&paths, &[&["up", "--format", &word(format)], &prefixes[..]].concat());
         }
-        Task::Down => return harness(&paths, &["down"]),
+        Task::Down => {
+            // What has started it can stop it; sources that do not compile must not be in the way.
+            if !paths.harness().exists() {
+                build::run(&paths)?;
+            }
+            return harness(&paths, &["down"]);
+        }
         Task::Test => return checks::test(&paths),
         Task::Ci => return checks::ci(&paths),
     }
@@ -110,10 +120,9 @@ fn word(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// Builds the harness and becomes it: its exit status is this program's, and a Ctrl-C reaches it.
+/// Becomes the harness: its exit status is this program's, and a Ctrl-C reaches it.
 fn harness(paths: &Paths, arguments: &[&str]) -> Result<ExitCode> {
-    build::run(paths)?;
-    let program = paths.built("harness");
+    let program = paths.harness();
     let mut command = Command::new(&program);
     paths.hand_on(&mut command).args(arguments);
     let error = command.exec();

@@ -49,6 +49,11 @@ impl Paths {
         self.target.join(&self.host).join("debug").join(name)
     }
 
+    /// The harness, once it is built.
+    pub fn harness(&self) -> PathBuf {
+        self.target.join("driftless").join("harness")
+    }
+
     /// The Python environment with the local AWS.
     pub fn venv(&self) -> PathBuf {
         self.target.join("driftless").join("venv")
