@@ -6,6 +6,7 @@ use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::De
 use aws_sdk_cloudformation::types::{
     StackDriftDetectionStatus, StackDriftStatus, StackResourceDrift, StackResourceDriftStatus,
 };
+use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
 use contract::steps::{Difference, Finding, GroupLaunch, StackDrift};
 
@@ -61,15 +62,40 @@ pub fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     if resource.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted) {
         let resource_type = resource.resource_type().unwrap_or("a resource").to_owned();
         let (path, actual) = (String::new(), "deleted".to_owned());
-        return vec![Difference { logical_id, path, expected: resource_type, actual }];
+        return vec![Difference {
+            logical_id,
+            path,
+            expected: resource_type,
+            actual,
+            before: false,
+        }];
     }
     let difference = |property: &aws_sdk_cloudformation::types::PropertyDifference| Difference {
         logical_id: logical_id.clone(),
         path: property.property_path().unwrap_or_default().to_owned(),
         expected: property.expected_value().unwrap_or_default().to_owned(),
         actual: property.actual_value().unwrap_or_default().to_owned(),
+        before: false,
     };
     resource.property_differences().iter().map(difference).collect()
+}
+
+/// Marks the differences that were there before the promotion: the same property of the same
+/// resource with the same value. What the template says of it may have changed since.
+pub fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
+    for stack in stacks {
+        let earlier: Vec<_> = before
+            .iter()
+            .filter(|earlier| earlier.stack_name == stack.stack_name)
+            .flat_map(|earlier| &earlier.differences)
+            .collect();
+        for found in &mut stack.differences {
+            found.before = earlier.iter().any(|earlier| {
+                (&earlier.logical_id, &earlier.path, &earlier.actual)
+                    == (&found.logical_id, &found.path, &found.actual)
+            });
+        }
+    }
 }
 
 /// A version of a launch template.
@@ -95,38 +121,49 @@ pub fn template_version(group: &AutoScalingGroup) -> Option<TemplateVersion> {
     })
 }
 
-/// What is wrong, if anything. Drift comes first: it may be the reason of a wrong image.
+/// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then
+/// the wrong image, for it may be the reason of one that is not available.
 #[must_use]
 pub fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
-    let drifted = StackDriftStatus::Drifted.as_str();
-    let is_drifted = |stack: &&StackDrift| stack.status.as_deref() == Some(drifted);
-    let drifts: Vec<_> = stacks.iter().filter(is_drifted).map(drift_sentence).collect();
-    let is_other = |group: &&GroupLaunch| group.boots.as_deref() != Some(group.expected.as_str());
-    let mismatches: Vec<_> = groups.iter().filter(is_other).map(mismatch_sentence).collect();
-    let name = match (drifts.is_empty(), mismatches.is_empty()) {
-        (true, true) => return None,
-        (false, _) => ErrorName::DriftDetected,
-        (true, false) => ErrorName::LaunchImageMismatch,
-    };
-    Some(Finding { name, message: [drifts, mismatches].concat().join("; ") })
+    use ErrorName::{DriftDetected, LaunchImageMismatch, LaunchImageUnavailable};
+    let drifts = stacks.iter().filter_map(drift_sentence).map(|text| (DriftDetected, text));
+    let others = groups.iter().filter_map(mismatch_sentence);
+    let others = others.map(|text| (LaunchImageMismatch, text));
+    let gone = groups.iter().filter_map(state_sentence).map(|text| (LaunchImageUnavailable, text));
+    let (names, sentences): (Vec<_>, Vec<_>) = drifts.chain(others).chain(gone).unzip();
+    Some(Finding { name: *names.first()?, message: sentences.join("; ") })
 }
 
-fn drift_sentence(stack: &StackDrift) -> String {
+/// The drift that was not there before. A stack that is `DRIFTED` without a difference that says
+/// where is taken to be so since the promotion.
+fn drift_sentence(stack: &StackDrift) -> Option<String> {
+    let is_old = !stack.differences.is_empty() && stack.differences.iter().all(|d| d.before);
+    if stack.status.as_deref() != Some(StackDriftStatus::Drifted.as_str()) || is_old {
+        return None;
+    }
     let difference = |d: &Difference| {
         format!("{}{} is {}, the template says {}", d.logical_id, d.path, d.actual, d.expected)
     };
-    let differences: Vec<_> = stack.differences.iter().map(difference).collect();
-    format!("stack {} is DRIFTED: {}", stack.stack_name, differences.join(", "))
+    let differences: Vec<_> =
+        stack.differences.iter().filter(|d| !d.before).map(difference).collect();
+    Some(format!("stack {} is DRIFTED: {}", stack.stack_name, differences.join(", ")))
 }
 
-fn mismatch_sentence(group: &GroupLaunch) -> String {
-    match &group.boots {
-        Some(boots) => {
-            format!("group {} would boot {boots}, not {}", group.group_name, group.expected)
-        }
-        None => format!(
-            "no image was found that group {} would boot; it has to be {}",
-            group.group_name, group.expected
-        ),
+fn mismatch_sentence(group: &GroupLaunch) -> Option<String> {
+    let GroupLaunch { group_name, expected, boots, .. } = group;
+    match boots {
+        Some(boots) if boots == expected.as_str() => None,
+        Some(boots) => Some(format!("group {group_name} would boot {boots}, not {expected}")),
+        None => Some(format!(
+            "no image was found that group {group_name} would boot; it has to be {expected}"
+        )),
     }
+}
+
+/// A disabled image cannot be launched from, and one that is gone leaves no state at all.
+fn state_sentence(group: &GroupLaunch) -> Option<String> {
+    let boots = group.boots.as_ref()?;
+    let state = group.image_state.as_deref().unwrap_or("gone");
+    (state != ImageState::Available.as_str())
+        .then(|| format!("image {boots}, which group {} would boot, is {state}", group.group_name))
 }

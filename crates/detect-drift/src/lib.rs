@@ -1,14 +1,18 @@
 //! detect-drift owns the proof: the stack is as its template says, **and** its groups would boot
-//! the promoted image now. CloudFormation compares everything but what is in a launch template
-//! (`LaunchTemplateData` is write-only in the resource's schema), so either alone proves nothing.
+//! the promoted image now, which can be booted. CloudFormation compares everything but what is in
+//! a launch template (`LaunchTemplateData` is write-only in the resource's schema), so either
+//! alone proves nothing.
 
 pub mod decide;
 pub mod error;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_cloudformation::types::StackResourceDrift;
+use aws_sdk_ec2::types::{Filter, Image};
 use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, StackDrift};
 use step::{AwsError, texts};
 
@@ -22,24 +26,26 @@ pub struct Clients {
     pub autoscaling: aws_sdk_autoscaling::Client,
     /// The stacks' drift.
     pub cloudformation: aws_sdk_cloudformation::Client,
-    /// The launch templates.
+    /// The launch templates and the images in them.
     pub ec2: aws_sdk_ec2::Client,
 }
 
 /// Looks once: starts a detection for each stack that has none yet, looks after those that run,
-/// and when all have ended looks at what the groups would boot.
+/// and when all have ended looks at what the groups would boot, and whether that can be booted.
 ///
 /// # Errors
 /// See [`Error`]. Drift is a finding in the answer.
 pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport, Error> {
-    let DriftInput { mut stacks, mut groups } = input;
+    let DriftInput { mut stacks, mut groups, before } = input;
     for stack in &mut stacks {
         look_at_stack(&clients.cloudformation, stack).await?;
     }
     if stacks.iter().any(|stack| stack.status.is_none()) {
         return Ok(DriftReport { status: Progress::InProgress, stacks, groups, finding: None });
     }
+    decide::mark_before(&mut stacks, &before);
     look_at_groups(clients, &mut groups).await?;
+    look_at_images(&clients.ec2, &mut groups).await?;
     let finding = decide::finding(&stacks, &groups);
     tracing::info!(?stacks, ?groups, ?finding);
     Ok(DriftReport { status: Progress::Complete, stacks, groups, finding })
@@ -161,4 +167,27 @@ async fn image_of(
     let answer = answer.map_err(|e| AwsError::new("ec2:DescribeLaunchTemplateVersions", e))?;
     let version = answer.launch_template_versions.unwrap_or_default().into_iter().next();
     Ok(version.and_then(|version| version.launch_template_data?.image_id))
+}
+
+/// One call for the images of all groups. An image that is gone is not in the answer; asked for by
+/// id instead of by filter, it would fail the call.
+async fn look_at_images(
+    ec2: &aws_sdk_ec2::Client,
+    groups: &mut [GroupLaunch],
+) -> Result<(), AwsError> {
+    let ids: BTreeSet<_> = groups.iter().filter_map(|group| group.boots.clone()).collect();
+    if ids.is_empty() {
+        // No value would mean all images.
+        return Ok(());
+    }
+    let filter = Filter::builder().name("image-id").set_values(Some(ids.into_iter().collect()));
+    let request = ec2.describe_images().filters(filter.build());
+    let answer = request.include_disabled(true).include_deprecated(true).send().await;
+    let images = answer.map_err(|e| AwsError::new("ec2:DescribeImages", e))?;
+    for group in groups {
+        let found = images.images().iter().find(|image| image.image_id() == group.boots.as_deref());
+        let state = found.and_then(Image::state);
+        group.image_state = state.map(|state| state.as_str().to_owned());
+    }
+    Ok(())
 }

@@ -17,14 +17,17 @@ use aws_sdk_cloudformation::types::{
     PropertyDifference, StackDriftDetectionStatus as Detecting, StackDriftStatus,
     StackResourceDrift, StackResourceDriftStatus,
 };
+use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
 use aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput;
-use aws_sdk_ec2::types::{LaunchTemplateVersion, ResponseLaunchTemplateData};
-use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, StackDrift};
+use aws_sdk_ec2::types::{Image, ImageState, LaunchTemplateVersion, ResponseLaunchTemplateData};
+use contract::steps::{Difference, DriftInput, DriftReport, GroupLaunch, Progress, StackDrift};
 use contract::{ErrorName, Named};
 use step::mock_client;
 use step::testing::{Rule, mock};
 
-use crate::decide::{Detection, count_checked, detection, differences, finding, template_version};
+use crate::decide::{
+    Detection, count_checked, detection, differences, finding, mark_before, template_version,
+};
 use crate::{Clients, Error, handle};
 
 const OLD: &str = "ami-0000000000000000a";
@@ -40,9 +43,21 @@ fn stack(detection_id: Option<&str>, status: Option<&str>) -> StackDrift {
     }
 }
 
-fn group(boots: Option<&str>) -> GroupLaunch {
-    let expected = NEW.parse().unwrap();
-    GroupLaunch { group_name: "web-group".into(), expected, boots: boots.map(Into::into) }
+fn group(boots: Option<&str>, state: Option<&str>) -> GroupLaunch {
+    GroupLaunch {
+        group_name: "web-group".into(),
+        expected: NEW.parse().unwrap(),
+        boots: boots.map(Into::into),
+        image_state: state.map(Into::into),
+    }
+}
+
+fn available(image: &str) -> GroupLaunch {
+    group(Some(image), Some("available"))
+}
+
+fn drifted(differences: Vec<Difference>) -> StackDrift {
+    StackDrift { differences, ..stack(None, Some("DRIFTED")) }
 }
 
 fn drift_of(status: StackResourceDriftStatus) -> StackResourceDrift {
@@ -123,29 +138,93 @@ fn the_launch_template_is_found_wherever_the_group_names_it() {
 }
 
 #[test]
-fn in_sync_and_booting_the_image_is_the_proof_and_either_alone_is_not() {
-    let (in_sync, drifted) = (stack(None, Some("IN_SYNC")), stack(None, Some("DRIFTED")));
-    assert_eq!(finding(std::slice::from_ref(&in_sync), &[group(Some(NEW))]), None);
-    for (stacks, groups, name) in [
-        (vec![drifted.clone()], vec![group(Some(NEW))], ErrorName::DriftDetected),
-        (vec![drifted], vec![group(Some(OLD))], ErrorName::DriftDetected),
-        (vec![in_sync.clone()], vec![group(Some(OLD))], ErrorName::LaunchImageMismatch),
-        (vec![in_sync], vec![group(None)], ErrorName::LaunchImageMismatch),
+fn in_sync_and_booting_an_image_that_boots_is_the_proof_and_either_alone_is_not() {
+    let (in_sync, drifted) = (stack(None, Some("IN_SYNC")), drifted(Vec::new()));
+    assert_eq!(finding(std::slice::from_ref(&in_sync), &[available(NEW)]), None);
+    for (stack, group, name) in [
+        (&drifted, available(NEW), ErrorName::DriftDetected),
+        (&drifted, available(OLD), ErrorName::DriftDetected),
+        (&drifted, group(Some(NEW), None), ErrorName::DriftDetected),
+        (&in_sync, available(OLD), ErrorName::LaunchImageMismatch),
+        (&in_sync, group(Some(OLD), None), ErrorName::LaunchImageMismatch),
+        (&in_sync, group(None, None), ErrorName::LaunchImageMismatch),
     ] {
-        assert_eq!(finding(&stacks, &groups).unwrap().name, name);
+        assert_eq!(finding(std::slice::from_ref(stack), &[group]).unwrap().name, name);
     }
-    let drift = differences(&drift_of(StackResourceDriftStatus::Modified));
-    let drifted = StackDrift { differences: drift, ..stack(None, Some("DRIFTED")) };
+}
+
+#[test]
+fn only_an_available_image_boots() {
+    for state in ImageState::values() {
+        let found = finding(&[], &[group(Some(NEW), Some(state))]).map(|found| found.name);
+        let expected = (*state != "available").then_some(ErrorName::LaunchImageUnavailable);
+        assert_eq!(found, expected, "{state}");
+    }
+    let gone = finding(&[], &[group(Some(NEW), None)]).unwrap();
+    assert_eq!(gone.name, ErrorName::LaunchImageUnavailable);
+    assert_eq!(gone.message, format!("image {NEW}, which group web-group would boot, is gone"));
+}
+
+#[test]
+fn all_that_is_wrong_is_in_the_message() {
+    let changed = drifted(differences(&drift_of(StackResourceDriftStatus::Modified)));
+    let found = finding(&[changed], &[group(Some(OLD), Some("disabled"))]).unwrap();
+    assert_eq!(found.name, ErrorName::DriftDetected);
     assert_eq!(
-        finding(&[drifted], &[]).unwrap().message,
-        "stack web is DRIFTED: Group/LaunchTemplate/Version is 2, the template says 1"
+        found.message,
+        format!(
+            "stack web is DRIFTED: Group/LaunchTemplate/Version is 2, the template says 1; \
+             group web-group would boot {OLD}, not {NEW}; \
+             image {OLD}, which group web-group would boot, is disabled"
+        )
     );
+}
+
+fn difference(path: &str, expected: &str, actual: &str) -> Difference {
+    let (logical_id, path) = ("Group".into(), path.into());
+    Difference { logical_id, path, expected: expected.into(), actual: actual.into(), before: false }
+}
+
+#[test]
+fn drift_that_was_there_before_is_kept_and_makes_no_finding() {
+    let size = || difference("/MaxSize", "1", "2");
+    let elsewhere = StackDrift { stack_name: "other".parse().unwrap(), ..drifted(vec![size()]) };
+    for (name, before, after, is_old) in [
+        ("no look before", vec![], size(), false),
+        ("in sync before", vec![stack(None, Some("IN_SYNC"))], size(), false),
+        ("the same", vec![drifted(vec![size()])], size(), true),
+        (
+            "the template says otherwise now",
+            vec![drifted(vec![difference("/MaxSize", "3", "2")])],
+            size(),
+            true,
+        ),
+        ("another value", vec![drifted(vec![difference("/MaxSize", "1", "3")])], size(), false),
+        ("another property", vec![drifted(vec![difference("/MinSize", "1", "2")])], size(), false),
+        ("another stack", vec![elsewhere], size(), false),
+    ] {
+        let mut stacks = [drifted(vec![after])];
+        mark_before(&mut stacks, &before);
+        assert_eq!(stacks[0].differences[0].before, is_old, "{name}");
+        assert_eq!(finding(&stacks, &[]).is_none(), is_old, "{name}");
+    }
+}
+
+#[test]
+fn of_old_and_new_drift_the_message_has_the_new() {
+    let mut stacks =
+        [drifted(vec![difference("/MaxSize", "1", "2"), difference("/MinSize", "1", "0")])];
+    mark_before(&mut stacks, &[drifted(vec![difference("/MaxSize", "1", "2")])]);
+    let message = finding(&stacks, &[]).unwrap().message;
+    assert_eq!(message, "stack web is DRIFTED: Group/MinSize is 0, the template says 1");
+    assert_eq!(stacks[0].differences.len(), 2);
 }
 
 async fn run(
     rules: [Rule; 3],
     boots: &'static str,
     stack: StackDrift,
+    before: Vec<StackDrift>,
 ) -> Result<DriftReport, Error> {
     let [detect, status, resources] = rules;
     let groups = mock!(AutoScaling::describe_auto_scaling_groups)
@@ -168,12 +247,25 @@ async fn run(
                 .launch_template_versions(version)
                 .build()
         });
+    let images = mock!(aws_sdk_ec2::Client::describe_images)
+        .match_requests(move |request| {
+            let [filter] = request.filters() else { return false };
+            filter.name() == Some("image-id")
+                && filter.values() == [boots]
+                && request.include_disabled() == Some(true)
+                && request.include_deprecated() == Some(true)
+        })
+        .then_output(|| {
+            let image = Image::builder().image_id(NEW).state(ImageState::Available).build();
+            DescribeImagesOutput::builder().images(image).build()
+        });
     let clients = Clients {
         autoscaling: mock_client!(aws_sdk_autoscaling, [groups]),
         cloudformation: mock_client!(aws_sdk_cloudformation, [detect, status, resources]),
-        ec2: mock_client!(aws_sdk_ec2, [versions]),
+        ec2: mock_client!(aws_sdk_ec2, [versions, images]),
     };
-    handle(&clients, DriftInput { stacks: vec![stack], groups: vec![group(None)] }).await
+    let groups = vec![group(None, None)];
+    handle(&clients, DriftInput { stacks: vec![stack], groups, before }).await
 }
 
 fn detects() -> Rule {
@@ -219,9 +311,9 @@ fn resources(status: StackResourceDriftStatus) -> Rule {
 async fn the_first_look_starts_and_the_next_one_follows() {
     let in_progress = || stands(Detecting::DetectionInProgress, None);
     let rules = || [detects(), in_progress(), resources(StackResourceDriftStatus::InSync)];
-    let first = run(rules(), NEW, stack(None, None)).await.unwrap();
+    let first = run(rules(), NEW, stack(None, None), vec![]).await.unwrap();
     assert_eq!((first.status, &first.stacks[0]), (Progress::InProgress, &stack(Some("d-1"), None)));
-    let next = run(rules(), NEW, first.stacks[0].clone()).await.unwrap();
+    let next = run(rules(), NEW, first.stacks[0].clone(), vec![]).await.unwrap();
     assert_eq!(next, first);
 }
 
@@ -229,16 +321,44 @@ async fn the_first_look_starts_and_the_next_one_follows() {
 async fn at_the_end_there_is_the_drift_and_what_the_group_boots() {
     let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::InSync));
     let rules = [detects(), ended, resources(StackResourceDriftStatus::InSync)];
-    let report = run(rules, NEW, stack(Some("d-1"), None)).await.unwrap();
+    let report = run(rules, NEW, stack(Some("d-1"), None), vec![]).await.unwrap();
     assert_eq!((report.status, report.finding), (Progress::Complete, None));
     assert_eq!(report.stacks[0].resources_checked, 2);
-    assert_eq!(report.groups, [group(Some(NEW))]);
+    assert_eq!(report.groups, [available(NEW)]);
 
     let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::Drifted));
     let rules = [detects(), ended, resources(StackResourceDriftStatus::Modified)];
-    let report = run(rules, OLD, stack(Some("d-1"), None)).await.unwrap();
+    let report = run(rules, OLD, stack(Some("d-1"), None), vec![]).await.unwrap();
     assert_eq!(report.finding.unwrap().name, ErrorName::DriftDetected);
     assert_eq!(report.stacks[0].differences.len(), 2);
+    assert_eq!(report.groups, [group(Some(OLD), None)]);
+}
+
+#[tokio::test]
+async fn old_drift_is_reported_as_such() {
+    let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::Drifted));
+    let rules = [detects(), ended, resources(StackResourceDriftStatus::Modified)];
+    let before = drifted(differences(&drift_of(StackResourceDriftStatus::Modified)));
+    let report = run(rules, NEW, stack(Some("d-1"), None), vec![before]).await.unwrap();
+    assert_eq!(report.finding, None);
+    assert_eq!(report.stacks[0].status.as_deref(), Some("DRIFTED"));
+    assert!(report.stacks[0].differences.iter().all(|difference| difference.before));
+}
+
+#[tokio::test]
+async fn without_groups_nothing_but_the_stack_is_looked_at() {
+    let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::InSync));
+    let clients = Clients {
+        autoscaling: mock_client!(aws_sdk_autoscaling, []),
+        cloudformation: mock_client!(
+            aws_sdk_cloudformation,
+            [ended, resources(StackResourceDriftStatus::InSync)]
+        ),
+        ec2: mock_client!(aws_sdk_ec2, []),
+    };
+    let stacks = vec![stack(Some("d-1"), None)];
+    let input = DriftInput { stacks, groups: vec![], before: vec![] };
+    assert_eq!(handle(&clients, input).await.unwrap().status, Progress::Complete);
 }
 
 #[tokio::test]
@@ -257,11 +377,11 @@ async fn what_cannot_be_detected_is_named() {
     ] {
         let idle = stands(Detecting::DetectionInProgress, None);
         let rules = [refuses(text), idle, resources(StackResourceDriftStatus::InSync)];
-        let error = run(rules, NEW, stack(None, None)).await.unwrap_err();
+        let error = run(rules, NEW, stack(None, None), vec![]).await.unwrap_err();
         assert_eq!(error.name(), name, "{text}");
     }
     let failed = stands(Detecting::DetectionFailed, None);
     let rules = [detects(), failed, resources(StackResourceDriftStatus::InSync)];
-    let error = run(rules, NEW, stack(Some("d-1"), None)).await.unwrap_err();
+    let error = run(rules, NEW, stack(Some("d-1"), None), vec![]).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::DriftDetectionFailed);
 }
