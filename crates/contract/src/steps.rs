@@ -67,6 +67,10 @@ message! {
         /// `AWS::SSM::Parameter::Value<…>`: that one is written, then the stack updated.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         through: Option<ParameterName>,
+        /// The value in place of that SSM parameter, which may be newer than what the stack took
+        /// from it: its write is made only if this is still there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        through_before: Option<String>,
         /// Candidates that are newer than the chosen one, and why they were not chosen.
         rejected: Vec<Rejected>,
         /// The groups that boot from this parameter.
@@ -430,6 +434,9 @@ message! {
         /// The refresh that was started or adopted; absent when none is needed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refresh_id: Option<String>,
+        /// Somebody else started it: it may have begun before the promotion.
+        #[serde(default)]
+        adopted: bool,
         /// Auto Scaling's status of it, or `NotNeeded` when the instances run the image already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<String>,

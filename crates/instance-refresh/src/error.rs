@@ -6,16 +6,12 @@ use step::AwsError;
 /// Why the instances do not run the image.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A refresh ended, and not well.
-    #[error("the instance refresh {refresh_id} of group {group} ended {status}: {reason}")]
+    /// A refresh ended and not well, or there is nothing to refresh.
+    #[error("the instances of group {group} were not replaced: {reason}")]
     InstanceRefreshFailed {
         /// The group.
         group: String,
-        /// The refresh.
-        refresh_id: String,
-        /// Auto Scaling's status.
-        status: String,
-        /// Auto Scaling's reason.
+        /// Auto Scaling's reason, or what was found.
         reason: String,
     },
     /// A call failed.
@@ -31,3 +27,8 @@ impl Named for Error {
         }
     }
 }
+
+/// The function's `REFRESH_ORDER` is none that there is.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("REFRESH_ORDER has to be terminate-first or launch-first, not {0:?}")]
+pub struct UnknownOrder(pub String);

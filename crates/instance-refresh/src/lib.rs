@@ -7,21 +7,12 @@ pub mod error;
 #[cfg(test)]
 mod tests;
 
-use aws_sdk_autoscaling::types::{
-    InstanceRefresh, InstanceRefreshStatus, LifecycleState, RefreshPreferences,
-};
+use aws_sdk_autoscaling::types::{InstanceRefresh, InstanceRefreshStatus, RefreshPreferences};
 use contract::steps::{GroupRefresh, RefreshInput, RefreshReport};
 use step::AwsError;
 
-use crate::decide::Look;
+use crate::decide::{Next, Order, Refresh};
 pub use crate::error::Error;
-
-/// The one instance may be down while it is replaced: two copies of a server that was made to be
-/// one (the same host name, volume, schedule) may harm each other. Explicit, because Auto
-/// Scaling's defaults leave the order open (`RefreshPreferences`).
-const MIN_HEALTHY_PERCENTAGE: i32 = 0;
-/// Never more than the group's size.
-const MAX_HEALTHY_PERCENTAGE: i32 = 100;
 
 /// The services that the step uses.
 #[derive(Debug, Clone)]
@@ -37,77 +28,110 @@ pub struct Clients {
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn handle(clients: &Clients, input: RefreshInput) -> Result<RefreshReport, Error> {
+pub async fn handle(
+    clients: &Clients,
+    order: Order,
+    input: RefreshInput,
+) -> Result<RefreshReport, Error> {
     let mut groups = Vec::new();
     for group in input.groups {
-        groups.push(if decide::is_over(&group) { group } else { look(clients, group).await? });
+        let looked_at =
+            if decide::is_over(&group) { group } else { look(clients, order, group).await? };
+        groups.push(looked_at);
     }
     Ok(RefreshReport { status: decide::progress(&groups), groups })
 }
 
-async fn look(clients: &Clients, group: GroupRefresh) -> Result<GroupRefresh, Error> {
-    let name = group.group_name.clone();
+async fn look(clients: &Clients, order: Order, group: GroupRefresh) -> Result<GroupRefresh, Error> {
+    let name = &group.group_name;
+    let failed = |reason| Error::InstanceRefreshFailed { group: name.clone(), reason };
     let refresh = match &group.refresh_id {
-        Some(id) => described(&clients.autoscaling, &name, Some(id)).await?,
+        Some(id) => described(&clients.autoscaling, name, Some(id)).await?,
         None => None,
     };
-    match decide::look(&name, refresh.as_ref())? {
-        Look::Running(status) => Ok(GroupRefresh { status: Some(status), ..group }),
-        Look::Ended if runs_expected(clients, &group).await? => {
-            let status = Some(decide::over(group.refresh_id.is_some()).to_owned());
-            Ok(GroupRefresh { status, ..group })
-        }
-        // None yet, or one that began before the promotion.
-        Look::Ended => start(&clients.autoscaling, group).await,
+    match decide::refresh(refresh.as_ref()) {
+        Refresh::Running(status) => return Ok(GroupRefresh { status: Some(status), ..group }),
+        Refresh::Failed(reason) => return Err(failed(reason)),
+        Refresh::Ended => {}
+    }
+    let images = running_images(clients, name).await?;
+    match decide::next(&group, images.as_deref()) {
+        Next::Wait => Ok(group),
+        Next::Over(status) => Ok(GroupRefresh { status: Some(status.to_owned()), ..group }),
+        Next::Fail(reason) => Err(failed(reason)),
+        Next::Start => start(&clients.autoscaling, order, group).await,
     }
 }
 
-/// Whether every instance of the group runs the image.
-async fn runs_expected(clients: &Clients, group: &GroupRefresh) -> Result<bool, AwsError> {
+/// The images that the group's instances run; `None` while the group is on its way to its size.
+async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<String>>, Error> {
     let request = clients.autoscaling.describe_auto_scaling_groups();
-    let answer = request.auto_scaling_group_names(&group.group_name).send().await;
+    let answer = request.auto_scaling_group_names(name).send().await;
     let answer = answer.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))?;
-    let described = answer.auto_scaling_groups.unwrap_or_default().into_iter().next();
-    let instances = described.and_then(|group| group.instances).unwrap_or_default();
-    let in_service = |i: &aws_sdk_autoscaling::types::Instance| {
-        i.lifecycle_state == Some(LifecycleState::InService)
+    let Some(group) = answer.auto_scaling_groups().first() else {
+        let (group, reason) = (name.to_owned(), "there is no such group".to_owned());
+        return Err(Error::InstanceRefreshFailed { group, reason });
     };
-    if instances.is_empty() || !instances.iter().all(in_service) {
-        return Ok(false);
+    let Some(ids) = decide::serving(group) else { return Ok(None) };
+    if ids.is_empty() {
+        // No id would mean all instances of the account.
+        return Ok(Some(Vec::new()));
     }
-    let ids = instances.into_iter().filter_map(|instance| instance.instance_id).collect();
-    let request = clients.ec2.describe_instances().set_instance_ids(Some(ids));
-    let answer = request.send().await;
-    let answer = answer.map_err(|e| AwsError::new("ec2:DescribeInstances", e))?;
-    let reservations = answer.reservations.unwrap_or_default().into_iter();
-    let mut instances = reservations.flat_map(|r| r.instances.unwrap_or_default());
-    Ok(instances.all(|instance| instance.image_id() == Some(group.expected.as_str())))
+    let count = ids.len();
+    let answer = clients.ec2.describe_instances().set_instance_ids(Some(ids)).send().await;
+    let answer = match answer.map_err(|e| AwsError::new("ec2:DescribeInstances", e)) {
+        Ok(answer) => answer,
+        // EC2 knows a new instance a moment later than Auto Scaling does.
+        Err(error) if error.has_code("InvalidInstanceID.NotFound") => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    let images: Vec<_> = instances.filter_map(|i| Some(i.image_id()?.to_owned())).collect();
+    Ok((images.len() == count).then_some(images))
 }
 
 async fn start(
     autoscaling: &aws_sdk_autoscaling::Client,
+    order: Order,
     group: GroupRefresh,
 ) -> Result<GroupRefresh, Error> {
+    let (least, most) = order.healthy_percentages();
     let preferences = RefreshPreferences::builder()
-        .min_healthy_percentage(MIN_HEALTHY_PERCENTAGE)
-        .max_healthy_percentage(MAX_HEALTHY_PERCENTAGE)
+        .min_healthy_percentage(least)
+        .max_healthy_percentage(most)
         .build();
     let request = autoscaling.start_instance_refresh();
     let request = request.auto_scaling_group_name(&group.group_name).preferences(preferences);
     let answer = request.send().await;
-    let refresh_id = match answer.map_err(|e| AwsError::new("autoscaling:StartInstanceRefresh", e))
-    {
-        Ok(answer) => answer.instance_refresh_id,
+    match answer.map_err(|e| AwsError::new("autoscaling:StartInstanceRefresh", e)) {
+        Ok(answer) => {
+            let refresh_id = answer.instance_refresh_id;
+            tracing::info!(group = group.group_name, expected = %group.expected, refresh_id);
+            let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
+            Ok(GroupRefresh { refresh_id, status, adopted: false, ..group })
+        }
         // Only one runs at a time; that one is followed.
         Err(error) if error.has_code("InstanceRefreshInProgress") => {
-            let running = described(autoscaling, &group.group_name, None).await?;
-            running.and_then(|refresh| refresh.instance_refresh_id)
+            adopt(autoscaling, group).await
         }
-        Err(error) => return Err(error.into()),
-    };
-    tracing::info!(group = group.group_name, expected = %group.expected, refresh_id);
+        // Something else changes the group at this moment.
+        Err(error) if error.has_code("ResourceContention") => Ok(group),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes the newest refresh for this one. Should that have ended in the meantime, the next look
+/// sees what came of it.
+async fn adopt(
+    autoscaling: &aws_sdk_autoscaling::Client,
+    group: GroupRefresh,
+) -> Result<GroupRefresh, Error> {
+    let newest = described(autoscaling, &group.group_name, None).await?;
+    let Some(newest) = newest else { return Ok(group) };
+    let refresh_id = newest.instance_refresh_id;
+    tracing::info!(group = group.group_name, refresh_id, "adopted");
     let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
-    Ok(GroupRefresh { refresh_id, status, ..group })
+    Ok(GroupRefresh { refresh_id, status, adopted: true, ..group })
 }
 
 /// The refresh with this id, or the newest.

@@ -1,24 +1,25 @@
-//! instance-refresh: every status, and the handler against rules.
+//! instance-refresh: the order, every status, what is next, and the handler against rules.
 
 use aws_sdk_autoscaling::Client as AutoScaling;
+use aws_sdk_autoscaling::error::ErrorMetadata;
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
 use aws_sdk_autoscaling::operation::describe_instance_refreshes::DescribeInstanceRefreshesOutput;
 use aws_sdk_autoscaling::operation::start_instance_refresh::{
     StartInstanceRefreshError, StartInstanceRefreshOutput,
 };
-use aws_sdk_autoscaling::types::error::InstanceRefreshInProgressFault;
+use aws_sdk_autoscaling::types::builders::InstanceBuilder as GroupInstanceBuilder;
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup, Instance as GroupInstance, InstanceRefresh, InstanceRefreshStatus,
     LifecycleState,
 };
-use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
+use aws_sdk_ec2::operation::describe_instances::{DescribeInstancesError, DescribeInstancesOutput};
 use aws_sdk_ec2::types::{Instance, Reservation};
 use contract::steps::{GroupRefresh, Progress, RefreshInput, RefreshReport};
 use contract::{ErrorName, Named};
 use step::mock_client;
 use step::testing::{Rule, mock};
 
-use crate::decide::{Look, look, progress};
+use crate::decide::{Next, Order, Refresh, next, progress, refresh, serving};
 use crate::{Clients, Error, handle};
 
 const OLD: &str = "ami-0000000000000000a";
@@ -29,11 +30,16 @@ fn group(refresh_id: Option<&str>, status: Option<&str>) -> GroupRefresh {
         group_name: "web".into(),
         expected: NEW.parse().unwrap(),
         refresh_id: refresh_id.map(Into::into),
+        adopted: false,
         status: status.map(Into::into),
     }
 }
 
-fn refresh(status: &str) -> InstanceRefresh {
+fn adopted(status: &str) -> GroupRefresh {
+    GroupRefresh { adopted: true, ..group(Some("r-1"), Some(status)) }
+}
+
+fn refresh_in(status: &str) -> InstanceRefresh {
     let status = InstanceRefreshStatus::from(status);
     InstanceRefresh::builder()
         .instance_refresh_id("r-1")
@@ -42,25 +48,34 @@ fn refresh(status: &str) -> InstanceRefresh {
         .build()
 }
 
-fn runs(image: &'static str) -> (Rule, Rule) {
-    let groups = mock!(AutoScaling::describe_auto_scaling_groups)
+/// A group of one, with instances `i-0`, `i-1`, … in these states.
+fn described(states: &[LifecycleState]) -> AutoScalingGroup {
+    let instance = |(index, state): (usize, &LifecycleState)| {
+        GroupInstance::builder().instance_id(format!("i-{index}")).lifecycle_state(state.clone())
+    };
+    let instances = states.iter().enumerate().map(instance).map(GroupInstanceBuilder::build);
+    let group = AutoScalingGroup::builder().auto_scaling_group_name("web").desired_capacity(1);
+    group.set_instances(Some(instances.collect())).build()
+}
+
+fn groups_are(states: &'static [LifecycleState]) -> Rule {
+    mock!(AutoScaling::describe_auto_scaling_groups)
         .match_requests(|request| request.auto_scaling_group_names() == ["web"])
         .then_output(|| {
-            let instance = GroupInstance::builder()
-                .instance_id("i-1")
-                .lifecycle_state(LifecycleState::InService)
-                .build();
-            let group = AutoScalingGroup::builder().instances(instance).build();
+            let group = described(states);
             DescribeAutoScalingGroupsOutput::builder().auto_scaling_groups(group).build()
-        });
+        })
+}
+
+fn runs(image: &'static str) -> (Rule, Rule) {
     let instances = mock!(aws_sdk_ec2::Client::describe_instances)
-        .match_requests(|request| request.instance_ids() == ["i-1"])
+        .match_requests(|request| request.instance_ids() == ["i-0"])
         .then_output(move || {
-            let instance = Instance::builder().instance_id("i-1").image_id(image).build();
+            let instance = Instance::builder().instance_id("i-0").image_id(image).build();
             let reservation = Reservation::builder().instances(instance).build();
             DescribeInstancesOutput::builder().reservations(reservation).build()
         });
-    (groups, instances)
+    (groups_are(&[LifecycleState::InService]), instances)
 }
 
 fn describes(status: &'static str, by_id: bool) -> Rule {
@@ -70,32 +85,35 @@ fn describes(status: &'static str, by_id: bool) -> Rule {
                 && request.instance_refresh_ids().is_empty() != by_id
         })
         .then_output(move || {
-            DescribeInstanceRefreshesOutput::builder().instance_refreshes(refresh(status)).build()
+            let refresh = refresh_in(status);
+            DescribeInstanceRefreshesOutput::builder().instance_refreshes(refresh).build()
         })
 }
 
-fn starts() -> Rule {
+fn starts_with(least: i32, most: i32) -> Rule {
     mock!(AutoScaling::start_instance_refresh)
-        .match_requests(|request| {
+        .match_requests(move |request| {
             let preferences = request.preferences();
             // What AWS refuses for a group whose image is an SSM parameter is never sent.
-            request.desired_configuration().is_none()
+            request.auto_scaling_group_name() == Some("web")
+                && request.desired_configuration().is_none()
                 && preferences.is_some_and(|preferences| {
-                    preferences.min_healthy_percentage() == Some(0)
-                        && preferences.max_healthy_percentage() == Some(100)
+                    preferences.min_healthy_percentage() == Some(least)
+                        && preferences.max_healthy_percentage() == Some(most)
                         && preferences.skip_matching().is_none()
                         && preferences.auto_rollback().is_none()
                 })
         })
-        .then_output(|| StartInstanceRefreshOutput::builder().instance_refresh_id("r-1").build())
+        .then_output(|| StartInstanceRefreshOutput::builder().instance_refresh_id("r-2").build())
 }
 
-fn one_runs_already() -> Rule {
-    mock!(AutoScaling::start_instance_refresh).then_error(|| {
-        let code = "InstanceRefreshInProgress";
-        let meta = aws_sdk_autoscaling::error::ErrorMetadata::builder().code(code).build();
-        let fault = InstanceRefreshInProgressFault::builder().meta(meta).build();
-        StartInstanceRefreshError::InstanceRefreshInProgressFault(fault)
+fn starts() -> Rule {
+    starts_with(0, 100)
+}
+
+fn refuses(code: &'static str) -> Rule {
+    mock!(AutoScaling::start_instance_refresh).then_error(move || {
+        StartInstanceRefreshError::generic(ErrorMetadata::builder().code(code).build())
     })
 }
 
@@ -110,24 +128,91 @@ async fn run(
         autoscaling: mock_client!(aws_sdk_autoscaling, [groups, refreshes, start]),
         ec2: mock_client!(aws_sdk_ec2, [instances]),
     };
-    handle(&clients, RefreshInput { groups: vec![group] }).await
+    handle(&clients, Order::TerminateFirst, RefreshInput { groups: vec![group] }).await
+}
+
+#[test]
+fn an_order_is_one_of_two_and_sets_both_bounds() {
+    for (text, order, percentages) in [
+        ("terminate-first", Order::TerminateFirst, (0, 100)),
+        ("launch-first", Order::LaunchFirst, (100, 200)),
+    ] {
+        assert_eq!(text.parse(), Ok(order));
+        assert_eq!(order.healthy_percentages(), percentages);
+    }
+    for text in ["", "Launch-First", "both"] {
+        let error = text.parse::<Order>().unwrap_err();
+        assert!(error.to_string().ends_with(&format!("not {text:?}")), "{error}");
+    }
 }
 
 #[test]
 fn every_status_of_the_api_is_sorted_on_purpose() {
     for name in InstanceRefreshStatus::values() {
-        let found = look("web", Some(&refresh(name)));
-        match *name {
-            "Successful" => assert_eq!(found.unwrap(), Look::Ended),
+        let expected = match *name {
+            "Successful" => Refresh::Ended,
             "Failed" | "Cancelled" | "RollbackFailed" | "RollbackSuccessful" => {
-                let error = found.unwrap_err();
-                assert_eq!(error.name(), ErrorName::InstanceRefreshFailed);
-                assert!(error.to_string().ends_with(&format!("ended {name}: why")), "{error}");
+                Refresh::Failed(format!("instance refresh r-1 ended {name}: why"))
             }
-            running => assert_eq!(found.unwrap(), Look::Running(running.to_owned())),
-        }
+            running => Refresh::Running(running.to_owned()),
+        };
+        assert_eq!(refresh(Some(&refresh_in(name))), expected);
     }
-    assert_eq!(look("web", None).unwrap(), Look::Ended);
+    assert_eq!(refresh(None), Refresh::Ended);
+}
+
+#[test]
+fn beside_an_instance_that_serves_each_state_is_sorted_on_purpose() {
+    for name in LifecycleState::values() {
+        let found = serving(&described(&[LifecycleState::InService, LifecycleState::from(*name)]));
+        let stays_aside = *name == "Standby" || name.starts_with("Warmed");
+        assert_eq!(found, stays_aside.then(|| vec!["i-0".to_owned()]), "{name}");
+    }
+}
+
+#[test]
+fn a_group_is_looked_at_when_it_has_its_size() {
+    use LifecycleState::{InService, Pending, Standby, Terminating};
+    for (states, is_settled) in [
+        (vec![InService], true),
+        (vec![Pending], false),
+        (vec![Terminating], false),
+        (vec![Terminating, InService], false),
+        (vec![Standby], false),
+        (vec![Standby, InService], true),
+        (vec![InService, InService], false),
+        (vec![], false),
+    ] {
+        assert_eq!(serving(&described(&states)).is_some(), is_settled, "{states:?}");
+    }
+    let unhealthy = GroupInstance::builder().lifecycle_state(InService).health_status("Unhealthy");
+    let healing = AutoScalingGroup::builder().desired_capacity(1).instances(unhealthy.build());
+    assert_eq!(serving(&healing.build()), None);
+    let empty = AutoScalingGroup::builder().desired_capacity(0).build();
+    assert_eq!(serving(&empty), Some(vec![]));
+}
+
+#[test]
+fn a_server_is_replaced_once_at_most() {
+    let fresh = || group(None, None);
+    let own = || group(Some("r-1"), Some("InProgress"));
+    let failed = format!("instance refresh r-1 ended, and an instance runs {OLD}, not {NEW}");
+    for (group, images, expected) in [
+        (fresh(), None, Next::Wait),
+        (fresh(), Some(vec![]), Next::Over("NotNeeded")),
+        (fresh(), Some(vec![NEW]), Next::Over("NotNeeded")),
+        (fresh(), Some(vec![NEW, OLD]), Next::Start),
+        (adopted("InProgress"), None, Next::Wait),
+        (adopted("InProgress"), Some(vec![NEW]), Next::Over("Successful")),
+        (adopted("InProgress"), Some(vec![OLD]), Next::Start),
+        (own(), None, Next::Wait),
+        (own(), Some(vec![NEW]), Next::Over("Successful")),
+        (own(), Some(vec![OLD]), Next::Fail(failed)),
+    ] {
+        let images: Option<Vec<_>> =
+            images.map(|images| images.into_iter().map(str::to_owned).collect());
+        assert_eq!(next(&group, images.as_deref()), expected, "{group:?} {images:?}");
+    }
 }
 
 #[test]
@@ -135,6 +220,7 @@ fn all_groups_have_to_be_over() {
     let (done, not_needed) = (group(Some("r"), Some("Successful")), group(None, Some("NotNeeded")));
     assert_eq!(progress(&[done.clone(), not_needed]), Progress::Complete);
     assert_eq!(progress(&[done, group(Some("r"), Some("Baking"))]), Progress::InProgress);
+    assert_eq!(progress(&[group(None, None)]), Progress::InProgress);
     assert_eq!(progress(&[]), Progress::Complete);
 }
 
@@ -147,18 +233,57 @@ async fn instances_that_run_the_image_are_left_alone() {
 }
 
 #[tokio::test]
-async fn instances_that_run_another_are_refreshed() {
-    let report = run(group(None, None), runs(OLD), describes("Successful", true), starts()).await;
-    let report = report.unwrap();
-    assert_eq!(report.status, Progress::InProgress);
-    assert_eq!(report.groups, [group(Some("r-1"), Some("Pending"))]);
+async fn a_group_that_heals_is_looked_at_again() {
+    let start = starts();
+    for states in [&[LifecycleState::Terminating][..], &[LifecycleState::Pending], &[]] {
+        let running = (groups_are(states), runs(OLD).1);
+        let refreshes = describes("Successful", true);
+        let report = run(group(None, None), running, refreshes, start.clone()).await.unwrap();
+        let unchanged = vec![group(None, None)];
+        assert_eq!(report, RefreshReport { status: Progress::InProgress, groups: unchanged });
+    }
+    let unknown = mock!(aws_sdk_ec2::Client::describe_instances).then_error(|| {
+        let meta = ErrorMetadata::builder().code("InvalidInstanceID.NotFound").build();
+        DescribeInstancesError::generic(meta)
+    });
+    let running = (runs(OLD).0, unknown);
+    let report = run(group(None, None), running, describes("Successful", true), start.clone());
+    assert_eq!(report.await.unwrap().status, Progress::InProgress);
+    assert_eq!(start.num_calls(), 0);
+}
+
+#[tokio::test]
+async fn instances_that_run_another_are_refreshed_in_the_order_asked_for() {
+    for (order, start) in
+        [(Order::TerminateFirst, starts()), (Order::LaunchFirst, starts_with(100, 200))]
+    {
+        let (groups, instances) = runs(OLD);
+        let clients = Clients {
+            autoscaling: mock_client!(aws_sdk_autoscaling, [groups, start]),
+            ec2: mock_client!(aws_sdk_ec2, [instances]),
+        };
+        let input = RefreshInput { groups: vec![group(None, None)] };
+        let report = handle(&clients, order, input).await.unwrap();
+        assert_eq!(report.status, Progress::InProgress);
+        assert_eq!(report.groups, [group(Some("r-2"), Some("Pending"))]);
+    }
 }
 
 #[tokio::test]
 async fn a_running_refresh_is_adopted() {
-    let refreshes = describes("InProgress", false);
-    let report = run(group(None, None), runs(OLD), refreshes, one_runs_already()).await.unwrap();
-    assert_eq!(report.groups, [group(Some("r-1"), Some("Pending"))]);
+    let (refreshes, start) = (describes("InProgress", false), refuses("InstanceRefreshInProgress"));
+    let report = run(group(None, None), runs(OLD), refreshes, start).await.unwrap();
+    assert_eq!(report.groups, [adopted("Pending")]);
+}
+
+#[tokio::test]
+async fn a_group_that_is_being_changed_is_looked_at_again() {
+    let (refreshes, start) = (describes("Successful", true), refuses("ResourceContention"));
+    let report = run(group(None, None), runs(OLD), refreshes, start).await.unwrap();
+    assert_eq!(
+        (report.status, &report.groups[..]),
+        (Progress::InProgress, &[group(None, None)][..])
+    );
 }
 
 #[tokio::test]
@@ -169,16 +294,51 @@ async fn a_refresh_is_followed_to_its_end() {
         let report = run(followed.clone(), runs(NEW), refreshes, starts()).await.unwrap();
         assert_eq!(report.groups[0].status.as_deref(), Some(expected));
     }
-    let report = run(followed, runs(OLD), describes("Failed", true), starts()).await;
-    assert_eq!(report.unwrap_err().name(), ErrorName::InstanceRefreshFailed);
+    for (status, reason) in [
+        ("Failed", "instance refresh r-1 ended Failed: why".to_owned()),
+        (
+            "Successful",
+            format!("instance refresh r-1 ended, and an instance runs {OLD}, not {NEW}"),
+        ),
+    ] {
+        let start = starts();
+        let report = run(followed.clone(), runs(OLD), describes(status, true), start.clone()).await;
+        let error = report.unwrap_err();
+        assert_eq!(error.name(), ErrorName::InstanceRefreshFailed);
+        assert_eq!(
+            error.to_string(),
+            format!("the instances of group web were not replaced: {reason}")
+        );
+        assert_eq!(start.num_calls(), 0);
+    }
 }
 
 #[tokio::test]
-async fn an_adopted_refresh_that_began_too_early_is_followed_by_another() {
-    let followed = group(Some("r-0"), Some("InProgress"));
+async fn an_adopted_refresh_that_began_too_early_is_followed_by_one_of_our_own() {
     let start = starts();
     let refreshes = describes("Successful", true);
-    let report = run(followed, runs(OLD), refreshes, start.clone()).await.unwrap();
-    assert_eq!(report.groups, [group(Some("r-1"), Some("Pending"))]);
+    let report = run(adopted("InProgress"), runs(OLD), refreshes, start.clone()).await.unwrap();
+    assert_eq!(report.groups, [group(Some("r-2"), Some("Pending"))]);
     assert_eq!(start.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn a_group_that_is_gone_is_named() {
+    let none = mock!(AutoScaling::describe_auto_scaling_groups)
+        .then_output(|| DescribeAutoScalingGroupsOutput::builder().build());
+    let report = run(group(None, None), (none, runs(OLD).1), describes("x", true), starts()).await;
+    let error = report.unwrap_err();
+    assert_eq!(error.name(), ErrorName::InstanceRefreshFailed);
+    assert!(error.to_string().contains("group web"), "{error}");
+}
+
+#[tokio::test]
+async fn a_group_that_is_over_is_not_looked_at_again() {
+    let clients = Clients {
+        autoscaling: mock_client!(aws_sdk_autoscaling, []),
+        ec2: mock_client!(aws_sdk_ec2, []),
+    };
+    let groups = vec![group(None, Some("NotNeeded")), group(Some("r-1"), Some("Successful"))];
+    let report = handle(&clients, Order::LaunchFirst, RefreshInput { groups: groups.clone() });
+    assert_eq!(report.await.unwrap(), RefreshReport { status: Progress::Complete, groups });
 }
