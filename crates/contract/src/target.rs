@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ImageId, ParameterKey, ParameterName, StackName};
+use crate::ids::{ImageId, StackName};
 
 /// The tag whose value is the SSM parameter that the launch template reads (pattern 1).
 pub const TAG_PARAMETER_NAME: &str = "ImageIdParameterName";
@@ -101,13 +101,4 @@ pub struct Group {
     /// The type of its instances, which an image has to boot on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_type: Option<String>,
-}
-
-/// What an image's tags say: where it belongs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Destination {
-    /// Pattern 1.
-    Parameter(ParameterName),
-    /// Pattern 2.
-    Stack(StackName, ParameterKey),
 }

@@ -1,117 +1,78 @@
-//! What resolve-tags decides, without a call: what the input asks for, where an image's tags
-//! send it, and which images and groups make up a target.
+//! What resolve-tags decides, without a call: where an image's tags send it, and which images and
+//! groups make up a target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::event::{BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun};
-use contract::ids::{ImageId, Malformed, ParameterKey, StackName};
+use contract::ids::{ImageId, Malformed, ParameterKey, ParameterName, StackName};
 use contract::target::{
-    Candidate, Destination, Group, ImageParameter, Pattern, TAG_INSTANCE_REFRESH,
-    TAG_PARAMETER_KEY, TAG_PARAMETER_NAME, TAG_STACK_NAME, Target,
+    Candidate, Group, ImageParameter, Origin, Pattern, TAG_INSTANCE_REFRESH, TAG_PARAMETER_KEY,
+    TAG_PARAMETER_NAME, TAG_STACK_NAME, Target,
 };
-use serde_json::Value;
-use step::{InvalidInput, decode};
+use step::InvalidInput;
 
-/// The most candidates that travel on, per parameter: enough to pass over a few bad nights, few
-/// enough that a hundred targets stay far below Step Functions' 256 KiB of state.
+use crate::request::{Rollback, Run};
+
+/// The most candidates of one parameter that travel on: enough to pass over a few bad nights.
 pub const MOST_CANDIDATES: usize = 5;
+/// The most candidates of all parameters together. With these a hundred targets take about half
+/// of what Step Functions passes on from one state to the next (256 KiB).
+pub const MOST_CANDIDATES_OF_A_RUN: usize = 300;
 
 /// The tag by which an instance tells its group (Auto Scaling sets it; nobody else can).
 const TAG_GROUP: &str = "aws:autoscaling:groupName";
 /// The tag by which an instance tells its group's stack (CloudFormation sets it).
 const TAG_STACK: &str = "aws:cloudformation:stack-name";
 
-/// What the input asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Promote the newest image of wherever this one belongs.
-    Hint(ImageId),
-    /// Promote this image and no other.
-    Pinned(ManualRun),
-    /// Nothing, for this reason.
-    Skip(String),
-}
-
-/// An image or an instance with its tags.
+/// An image's or an instance's tags.
 pub type Tags = BTreeMap<String, String>;
 
 /// An image as far as this step looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    pub candidate: Candidate,
+    pub image_id: ImageId,
+    pub creation_date: String,
+    pub source_instance_id: Option<String>,
+    pub status_message: Option<String>,
     pub tags: Tags,
 }
 
-/// Tells the forms of input apart.
-///
-/// # Errors
-/// The input is none of them.
-pub fn request(input: Value) -> Result<Request, InvalidInput> {
-    let Some(fields) = input.as_object() else {
-        return Err(InvalidInput::new(
-            "$",
-            format!("expected AWS Backup's event or {{\"imageId\": \"ami-…\"}}, found {input}"),
-        ));
-    };
-    if let Some(detail_type) = fields.get("detail-type") {
-        // What else is in an event depends on this, so it comes before the decoding.
-        return match detail_type.as_str() {
-            Some(other) if other != BACKUP_JOB => {
-                Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
-            }
-            _ => from_event(&decode(input)?),
-        };
-    }
-    if !fields.contains_key("imageId") {
-        let found: Vec<_> = fields.keys().map(String::as_str).collect();
-        let found = if found.is_empty() { "no field".to_owned() } else { found.join(", ") };
-        return Err(InvalidInput::new(
-            "imageId",
-            format!("expected the id of an image to promote, or AWS Backup's event; found {found}"),
-        ));
-    }
-    decode(input).map(Request::Pinned)
+/// A live instance as far as this step looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    pub instance_id: String,
+    pub instance_type: Option<String>,
+    pub tags: Tags,
 }
 
-fn from_event(event: &BackupEvent) -> Result<Request, InvalidInput> {
-    if event.source != BACKUP_SOURCE {
-        let found = format!("expected {BACKUP_SOURCE:?}, found {:?}", event.source);
-        return Err(InvalidInput::new("source", found));
-    }
-    if event.detail.state != "COMPLETED" {
-        let reason = format!("the backup job is {}, not COMPLETED", event.detail.state);
-        return Ok(Request::Skip(reason));
-    }
-    match event.detail.resource_type.as_deref() {
-        Some("EC2") => image_in(&event.resources).map(Request::Hint),
-        other => {
-            let found = other.unwrap_or("a resource of no named type");
-            Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
+// --- where an image belongs --------------------------------------------------------------------
+
+/// Where an image's tags send it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destination {
+    /// Pattern 1.
+    Parameter(ParameterName),
+    /// Pattern 2.
+    Stack(StackName),
+}
+
+impl Destination {
+    /// The tag, with its value, that all images and instances of the destination carry.
+    #[must_use]
+    pub fn tag(&self) -> (&'static str, &str) {
+        match self {
+            Self::Parameter(name) => (TAG_PARAMETER_NAME, name.as_str()),
+            Self::Stack(name) => (TAG_STACK_NAME, name.as_str()),
         }
     }
-}
 
-/// The first image among a backup event's recovery points.
-fn image_in(resources: &[String]) -> Result<ImageId, InvalidInput> {
-    let images = resources.iter().map(|arn| ImageId::from_arn(arn));
-    match images.enumerate().find_map(|(index, image)| image.map(|image| (index, image))) {
-        Some((_, Ok(image))) => Ok(image),
-        Some((index, Err(malformed))) => {
-            Err(InvalidInput::new(format!("resources[{index}]"), malformed.to_string()))
+    /// The parameter of this destination that something with these tags belongs to. None when
+    /// the key is malformed.
+    fn parameter(&self, tags: &Tags) -> Option<String> {
+        match self {
+            Self::Parameter(name) => Some(name.to_string()),
+            Self::Stack(_) => parameter_key(tags).ok().map(String::from),
         }
-        None => Err(InvalidInput::new(
-            "resources",
-            format!(
-                "expected the ARN of an image (arn:aws:ec2:REGION::image/ami-…), found {resources:?}"
-            ),
-        )),
     }
-}
-
-/// Why an image without a target tag is skipped.
-#[must_use]
-pub fn no_destination(image: &ImageId) -> String {
-    format!("image {image} carries neither the tag {TAG_PARAMETER_NAME} nor {TAG_STACK_NAME}")
 }
 
 /// Where the tags send an image: to a parameter, to a stack, to both, or nowhere.
@@ -120,10 +81,10 @@ pub fn no_destination(image: &ImageId) -> String {
 /// A tag's value cannot be the name that it stands for.
 pub fn destinations(tags: &Tags) -> Result<Vec<Destination>, InvalidInput> {
     let parameter = parse_tag(tags, TAG_PARAMETER_NAME)?.map(Destination::Parameter);
-    let stack = match parse_tag::<StackName>(tags, TAG_STACK_NAME)? {
-        Some(stack) => Some(Destination::Stack(stack, parameter_key(tags)?)),
-        None => None,
-    };
+    let stack = parse_tag(tags, TAG_STACK_NAME)?.map(Destination::Stack);
+    if stack.is_some() {
+        parameter_key(tags)?;
+    }
     Ok(parameter.into_iter().chain(stack).collect())
 }
 
@@ -141,16 +102,23 @@ fn parse_tag<T: std::str::FromStr<Err = Malformed>>(
     })
 }
 
-/// The tag, with its value, that all images and instances of a destination carry.
+/// Why an image without a target tag is skipped.
 #[must_use]
-pub fn selecting_tag(destination: &Destination) -> (&'static str, &str) {
-    match destination {
-        Destination::Parameter(name) => (TAG_PARAMETER_NAME, name.as_str()),
-        Destination::Stack(name, _) => (TAG_STACK_NAME, name.as_str()),
-    }
+pub fn no_destination(image: &ImageId) -> String {
+    format!("image {image} carries neither the tag {TAG_PARAMETER_NAME} nor {TAG_STACK_NAME}")
 }
 
-/// The target of a destination, from the images and the live instances that carry its tag.
+/// Why a reconcile of an account without targets is skipped.
+#[must_use]
+pub fn no_targets() -> String {
+    format!(
+        "none of the account's images says by its tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME} where it belongs"
+    )
+}
+
+// --- what makes up a target --------------------------------------------------------------------
+
+/// The target of a destination, from the images that carry its tag and the live instances.
 ///
 /// A stack's images go by their `ImageIdParameterKey`, so one target holds all its parameters.
 /// An image or instance whose key is malformed is left out: it must not block the others.
@@ -159,32 +127,36 @@ pub fn target(
     destination: &Destination,
     images: Vec<Image>,
     instances: &[Instance],
-    run: Option<&ManualRun>,
+    run: Run,
 ) -> Target {
     let refresh_tagged = images.iter().any(|image| asks_for_refresh(&image.tags));
-    let mut by_parameter = BTreeMap::<String, Vec<Candidate>>::new();
+    let mut by_parameter = BTreeMap::<String, Vec<Image>>::new();
     for image in images {
-        if let Some(parameter) = parameter_of(destination, &image.tags) {
-            by_parameter.entry(parameter).or_default().push(image.candidate);
+        if let Some(parameter) = destination.parameter(&image.tags) {
+            by_parameter.entry(parameter).or_default().push(image);
         }
     }
     let parameters = by_parameter
         .into_iter()
-        .map(|(parameter, candidates)| {
-            let groups = groups_of(destination, &parameter, &candidates, instances);
-            ImageParameter { parameter, candidates: newest_first(candidates), groups }
+        .map(|(parameter, images)| {
+            let groups = groups_of(destination, &parameter, &images, instances);
+            let candidates = newest_first(images);
+            let candidates = candidates.into_iter().map(|image| candidate(image, instances));
+            ImageParameter { parameter, candidates: candidates.collect(), groups }
         })
         .collect();
     let (pattern, name) = match destination {
         Destination::Parameter(name) => (Pattern::Parameter, name.as_str()),
-        Destination::Stack(name, _) => (Pattern::Stack, name.as_str()),
+        Destination::Stack(name) => (Pattern::Stack, name.as_str()),
     };
     Target {
         pattern,
         name: name.to_owned(),
         parameters,
-        allow_older: run.is_some_and(|run| run.allow_older),
-        instance_refresh: run.is_some_and(|run| run.instance_refresh) || refresh_tagged,
+        allow_older: run.allow_older,
+        rollback: run.rollback,
+        dry_run: run.dry_run,
+        instance_refresh: run.instance_refresh || refresh_tagged,
     }
 }
 
@@ -192,55 +164,113 @@ fn asks_for_refresh(tags: &Tags) -> bool {
     tags.get(TAG_INSTANCE_REFRESH).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-fn parameter_of(destination: &Destination, tags: &Tags) -> Option<String> {
-    match destination {
-        Destination::Parameter(name) => Some(name.to_string()),
-        Destination::Stack(..) => parameter_key(tags).ok().map(String::from),
+/// EC2's dates are ISO 8601 in UTC, so text order is time order. The id breaks a tie, so that
+/// every run decides alike. Of an image that is there twice the first stays.
+fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
+    images.sort_by(|a, b| (&b.creation_date, &b.image_id).cmp(&(&a.creation_date, &a.image_id)));
+    images.dedup_by(|a, b| a.image_id == b.image_id);
+    images
+}
+
+fn candidate(image: Image, instances: &[Instance]) -> Candidate {
+    let Image { image_id, creation_date, source_instance_id, status_message, .. } = image;
+    Candidate {
+        image_id,
+        creation_date,
+        origin: origin(source_instance_id, instances),
+        status_message,
     }
 }
 
-/// EC2's dates are ISO 8601 in UTC, so text order is time order. The id breaks a tie, so that
-/// every run decides alike.
-fn newest_first(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
-    candidates
-        .sort_by(|a, b| (&b.creation_date, &b.image_id).cmp(&(&a.creation_date, &a.image_id)));
-    candidates.dedup_by(|a, b| a.image_id == b.image_id);
-    candidates.truncate(MOST_CANDIDATES);
-    candidates
+fn origin(source: Option<String>, instances: &[Instance]) -> Origin {
+    let Some(id) = source else {
+        let unknown = Some("EC2 names no source instance".to_owned());
+        return Origin { instance_id: None, group: None, unknown };
+    };
+    let (group, unknown) = match instances.iter().find(|instance| instance.instance_id == id) {
+        Some(instance) => (group_of(instance), None),
+        None => (None, Some(format!("instance {id} is gone"))),
+    };
+    Origin { instance_id: Some(id), group, unknown }
 }
 
-/// An instance as far as this step looks at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
-    pub instance_id: String,
-    pub tags: Tags,
-}
-
-/// The groups of the instances that carry this destination's tag, or that a candidate is a
-/// backup of (a backup plan may have set the tag on the image alone).
+/// The groups of the instances that carry this destination's tag, or that an image is a backup
+/// of (a backup plan may have set the tag on the image alone).
 fn groups_of(
     destination: &Destination,
     parameter: &str,
-    candidates: &[Candidate],
+    images: &[Image],
     instances: &[Instance],
 ) -> Vec<Group> {
-    let (tag, value) = selecting_tag(destination);
+    let (tag, value) = destination.tag();
+    let sources: BTreeSet<_> =
+        images.iter().filter_map(|image| image.source_instance_id.as_deref()).collect();
     let feeds = |instance: &&Instance| {
-        let is_tagged = instance.tags.get(tag).is_some_and(|found| found == value);
-        if is_tagged {
-            parameter_of(destination, &instance.tags).as_deref() == Some(parameter)
+        if instance.tags.get(tag).is_some_and(|found| found == value) {
+            destination.parameter(&instance.tags).as_deref() == Some(parameter)
         } else {
-            let is_source =
-                |c: &Candidate| c.source_instance_id.as_ref() == Some(&instance.instance_id);
-            candidates.iter().any(is_source)
+            sources.contains(instance.instance_id.as_str())
         }
     };
     let groups: BTreeSet<Group> = instances.iter().filter(feeds).filter_map(group_of).collect();
-    groups.into_iter().collect()
+    let mut groups = Vec::from_iter(groups);
+    // Instances of several types are one group still.
+    groups.dedup_by(|a, b| a.group_name == b.group_name);
+    groups
 }
 
 fn group_of(instance: &Instance) -> Option<Group> {
-    let group_name = instance.tags.get(TAG_GROUP)?.clone();
-    let stack_name = instance.tags.get(TAG_STACK).and_then(|name| name.parse().ok());
-    Some(Group { group_name, stack_name })
+    Some(Group {
+        group_name: instance.tags.get(TAG_GROUP)?.clone(),
+        stack_name: instance.tags.get(TAG_STACK).and_then(|name| name.parse().ok()),
+        instance_type: instance.instance_type.clone(),
+    })
+}
+
+/// Leaves each parameter its newest candidates: as many as help, and no more than its share of
+/// what a run may carry.
+pub fn keep_newest(targets: &mut [Target]) {
+    let parameters: usize = targets.iter().map(|target| target.parameters.len()).sum();
+    let share = (MOST_CANDIDATES_OF_A_RUN / parameters.max(1)).max(1);
+    for target in targets {
+        // A rollback has to see past the image in place, however old that is.
+        let most = if target.rollback { share } else { share.min(MOST_CANDIDATES) };
+        for parameter in &mut target.parameters {
+            parameter.candidates.truncate(most);
+        }
+    }
+}
+
+// --- what a rollback takes ---------------------------------------------------------------------
+
+/// The images among which a rollback chooses: all of the destination, or those of one key.
+///
+/// # Errors
+/// There is none, so what is named is no target. That is said aloud: whoever rolls back must not
+/// take nothing for success.
+pub fn images_of_rollback(
+    rollback: &Rollback,
+    mut images: Vec<Image>,
+) -> Result<Vec<Image>, InvalidInput> {
+    let Rollback { destination, only } = rollback;
+    let (tag, value) = destination.tag();
+    images.retain(|image| destination.parameter(&image.tags).is_some());
+    if images.is_empty() {
+        let path = match destination {
+            Destination::Parameter(_) => "rollback.parameterName",
+            Destination::Stack(_) => "rollback.stackName",
+        };
+        let problem = format!("expected what images name by their tag {tag}, found {value:?}");
+        return Err(InvalidInput::new(path, problem));
+    }
+    if let Some(key) = only {
+        images.retain(|image| parameter_key(&image.tags).as_ref() == Ok(key));
+        if images.is_empty() {
+            let problem = format!(
+                "expected what {value}'s images name by their tag {TAG_PARAMETER_KEY}, found \"{key}\""
+            );
+            return Err(InvalidInput::new("rollback.parameterKey", problem));
+        }
+    }
+    Ok(images)
 }

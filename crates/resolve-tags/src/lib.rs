@@ -4,52 +4,114 @@
 
 pub mod decide;
 pub mod error;
+pub mod request;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Tag};
 use contract::ids::ImageId;
 use contract::steps::Resolved;
-use contract::target::{Candidate, Destination, Target};
+use contract::target::{TAG_PARAMETER_NAME, TAG_STACK_NAME, Target};
 use serde_json::Value;
 use step::AwsError;
 
-use crate::decide::{Image, Instance, Request, Tags};
+use crate::decide::{Destination, Image, Instance, Tags};
 pub use crate::error::Error;
+use crate::request::{Request, Rollback, Run};
 
 /// EC2 takes no more values in one filter (EC2 user guide, "List and filter your resources").
 const MOST_FILTER_VALUES: usize = 200;
+/// Without a page size EC2 makes no pages at all, and a long listing may take longer than a call
+/// may (EC2 API reference, "Query requests", Pagination).
+const PAGE: i32 = 500;
 
 /// Looks once: which targets does `input` mean, and what are their candidates?
 ///
 /// # Errors
 /// See [`Error`]. That an input means nothing is an answer, not an error.
 pub async fn handle(ec2: &Client, input: Value) -> Result<Resolved, Error> {
-    let (image_id, run) = match decide::request(input)? {
-        Request::Skip(reason) => return Ok(skipped(reason)),
-        Request::Hint(image_id) => (image_id, None),
-        Request::Pinned(run) => (run.image_id.clone(), Some(run)),
-    };
-    let image = image(ec2, &image_id).await?;
+    match request::request(input)? {
+        Request::Skip(reason) => Ok(skipped(reason)),
+        Request::Hint { image_id, status_message } => {
+            let image = Image { status_message, ..image(ec2, &image_id).await? };
+            by_image(ec2, image, None).await
+        }
+        Request::Pinned(image_id, run) => {
+            by_image(ec2, image(ec2, &image_id).await?, Some(run)).await
+        }
+        Request::Rollback(rollback, run) => roll_back(ec2, &rollback, run).await,
+        Request::Reconcile(run) => reconcile(ec2, run).await,
+    }
+}
+
+/// The targets that one image's tags name. A run pins the image; without one every image of the
+/// same target competes with it.
+async fn by_image(ec2: &Client, image: Image, run: Option<Run>) -> Result<Resolved, Error> {
     let destinations = decide::destinations(&image.tags)?;
     if destinations.is_empty() {
-        return Ok(skipped(decide::no_destination(&image_id)));
+        return Ok(skipped(decide::no_destination(&image.image_id)));
     }
     let mut targets = Vec::new();
     for destination in &destinations {
-        // What names the image pins it; what only hints at it lets every image compete.
         let mut images = vec![image.clone()];
         if run.is_none() {
-            images.extend(images_for(ec2, destination).await?);
+            images.extend(images_with(ec2, tag_filter(destination)).await?);
         }
-        let instances = instances_for(ec2, destination, &images).await?;
-        targets.push(decide::target(destination, images, &instances, run.as_ref()));
+        let instances = instances_for(ec2, tag_filter(destination), &images).await?;
+        targets.push(decide::target(destination, images, &instances, run.unwrap_or_default()));
     }
-    tracing::info!(%image_id, targets = ?targets.iter().map(|t: &Target| &t.name).collect::<Vec<_>>());
-    Ok(Resolved { targets, skipped: None })
+    Ok(resolved(targets))
+}
+
+/// The one target that a rollback names.
+async fn roll_back(ec2: &Client, rollback: &Rollback, run: Run) -> Result<Resolved, Error> {
+    let destination = &rollback.destination;
+    let images = images_with(ec2, tag_filter(destination)).await?;
+    let images = decide::images_of_rollback(rollback, images)?;
+    let instances = instances_for(ec2, tag_filter(destination), &images).await?;
+    Ok(resolved(vec![decide::target(destination, images, &instances, run)]))
+}
+
+/// Every target that some image names. One listing serves all: however many there are, the
+/// number of calls is that of the listing's pages.
+async fn reconcile(ec2: &Client, run: Run) -> Result<Resolved, Error> {
+    let tagged =
+        || Filter::builder().name("tag-key").values(TAG_PARAMETER_NAME).values(TAG_STACK_NAME);
+    let by_destination = by_destination(images_with(ec2, tagged().build()).await?);
+    if by_destination.is_empty() {
+        return Ok(skipped(decide::no_targets()));
+    }
+    let images = by_destination.values().flatten();
+    let instances = instances_for(ec2, tagged().build(), images).await?;
+    let targets = by_destination
+        .into_iter()
+        .map(|(destination, images)| decide::target(&destination, images, &instances, run));
+    Ok(resolved(targets.collect()))
+}
+
+fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for image in images {
+        match decide::destinations(&image.tags) {
+            Ok(destinations) => {
+                for destination in destinations {
+                    found.entry(destination).or_default().push(image.clone());
+                }
+            }
+            // The others have nothing to do with it.
+            Err(error) => tracing::warn!(image_id = %image.image_id, %error, "left out"),
+        }
+    }
+    found
+}
+
+fn resolved(mut targets: Vec<Target>) -> Resolved {
+    decide::keep_newest(&mut targets);
+    tracing::info!(targets = ?targets.iter().map(|target| &target.name).collect::<Vec<_>>());
+    Resolved { targets, skipped: None }
 }
 
 fn skipped(reason: String) -> Resolved {
@@ -76,26 +138,29 @@ fn is_image_missing(error: &AwsError) -> bool {
     error.has_code("InvalidAMIID.NotFound") || error.has_code("InvalidAMIID.Unavailable")
 }
 
-/// The account's own images that carry the destination's tag.
-async fn images_for(ec2: &Client, destination: &Destination) -> Result<Vec<Image>, AwsError> {
-    let request = ec2.describe_images().owners("self").filters(tag_filter(destination));
-    let images: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+/// The account's own images that the filter finds.
+async fn images_with(ec2: &Client, filter: Filter) -> Result<Vec<Image>, AwsError> {
+    let request = ec2.describe_images().owners("self").filters(filter);
+    let pages = request.into_paginator().page_size(PAGE).items();
+    let images: Result<Vec<_>, _> = pages.send().collect().await;
     let images = images.map_err(|error| AwsError::new("ec2:DescribeImages", error))?;
     Ok(images.into_iter().filter_map(to_image).collect())
 }
 
-/// The live instances that carry the destination's tag or that the images are backups of.
+/// The live instances that the filter finds or that the images are backups of.
 async fn instances_for(
     ec2: &Client,
-    destination: &Destination,
-    images: &[Image],
+    filter: Filter,
+    images: impl IntoIterator<Item = &Image>,
 ) -> Result<Vec<Instance>, AwsError> {
-    let mut found = live_instances(ec2, tag_filter(destination)).await?;
+    let mut found = live_instances(ec2, filter).await?;
+    let known: BTreeSet<_> = found.iter().map(|instance| instance.instance_id.as_str()).collect();
     // A set: many nights of images have one source.
     let sources: BTreeSet<_> = images
-        .iter()
-        .filter_map(|image| image.candidate.source_instance_id.clone())
-        .filter(|id| found.iter().all(|instance| &instance.instance_id != id))
+        .into_iter()
+        .filter_map(|image| image.source_instance_id.as_deref())
+        .filter(|id| !known.contains(id))
+        .map(str::to_owned)
         .collect();
     for sources in Vec::from_iter(sources).chunks(MOST_FILTER_VALUES) {
         let by_id = Filter::builder().name("instance-id").set_values(Some(sources.to_vec()));
@@ -108,30 +173,36 @@ async fn live_instances(ec2: &Client, filter: Filter) -> Result<Vec<Instance>, A
     let live = Filter::builder().name("instance-state-name");
     let live = live.values("pending").values("running").values("stopping").values("stopped");
     let request = ec2.describe_instances().filters(filter).filters(live.build());
-    let pages: Result<Vec<_>, _> = request.into_paginator().send().collect().await;
+    let pages: Result<Vec<_>, _> = request.into_paginator().page_size(PAGE).send().collect().await;
     let pages = pages.map_err(|error| AwsError::new("ec2:DescribeInstances", error))?;
     let instances = pages
         .into_iter()
         .flat_map(|page| page.reservations.unwrap_or_default())
-        .flat_map(|reservation| reservation.instances.unwrap_or_default())
-        .filter_map(|i| Some(Instance { instance_id: i.instance_id?, tags: to_tags(i.tags) }));
-    Ok(instances.collect())
+        .flat_map(|reservation| reservation.instances.unwrap_or_default());
+    Ok(instances.filter_map(to_instance).collect())
 }
 
 fn tag_filter(destination: &Destination) -> Filter {
-    let (tag, value) = decide::selecting_tag(destination);
+    let (tag, value) = destination.tag();
     // EC2 reads * and ? in a filter's value as wildcards; a name of either kind has none.
     Filter::builder().name(format!("tag:{tag}")).values(value).build()
 }
 
 fn to_image(image: aws_sdk_ec2::types::Image) -> Option<Image> {
     Some(Image {
-        candidate: Candidate {
-            image_id: image.image_id?.parse().ok()?,
-            creation_date: image.creation_date.unwrap_or_default(),
-            source_instance_id: image.source_instance_id,
-        },
+        image_id: image.image_id?.parse().ok()?,
+        creation_date: image.creation_date.unwrap_or_default(),
+        source_instance_id: image.source_instance_id,
+        status_message: None,
         tags: to_tags(image.tags),
+    })
+}
+
+fn to_instance(instance: aws_sdk_ec2::types::Instance) -> Option<Instance> {
+    Some(Instance {
+        instance_id: instance.instance_id?,
+        instance_type: instance.instance_type.map(|kind| kind.as_str().to_owned()),
+        tags: to_tags(instance.tags),
     })
 }
 

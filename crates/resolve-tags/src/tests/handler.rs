@@ -4,7 +4,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::ErrorMetadata;
 use aws_sdk_ec2::operation::describe_images::{DescribeImagesError, DescribeImagesOutput};
 use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
-use aws_sdk_ec2::types::{Filter, Reservation, Tag};
+use aws_sdk_ec2::types::{Filter, InstanceType, Reservation, Tag};
 use contract::target::Target;
 use contract::{ErrorName, Named};
 use serde_json::json;
@@ -14,11 +14,11 @@ use step::testing::{Rule, mock};
 use super::{FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates};
 use crate::handle;
 
-fn ec2_tags(tagged: &[(&str, &str)]) -> Vec<Tag> {
+pub(super) fn ec2_tags(tagged: &[(&str, &str)]) -> Vec<Tag> {
     tagged.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect()
 }
 
-fn ec2_image(id: &str, night: u8, tagged: &[(&str, &str)]) -> aws_sdk_ec2::types::Image {
+pub(super) fn ec2_image(id: &str, night: u8, tagged: &[(&str, &str)]) -> aws_sdk_ec2::types::Image {
     aws_sdk_ec2::types::Image::builder()
         .image_id(id)
         .creation_date(format!("2026-11-{night:02}T03:00:00.000Z"))
@@ -27,13 +27,18 @@ fn ec2_image(id: &str, night: u8, tagged: &[(&str, &str)]) -> aws_sdk_ec2::types
         .build()
 }
 
-fn filter(name: &str, values: &[&str]) -> Filter {
+pub(super) fn filter(name: &str, values: &[&str]) -> Filter {
     let values = values.iter().map(ToString::to_string).collect();
     Filter::builder().name(name).set_values(Some(values)).build()
 }
 
-fn is_live() -> Filter {
+pub(super) fn is_live() -> Filter {
     filter("instance-state-name", &["pending", "running", "stopping", "stopped"])
+}
+
+/// Without a page size EC2 would not make pages.
+pub(super) fn asks_for_pages(max_results: Option<i32>) -> bool {
+    max_results.is_some_and(|most| most <= 1000)
 }
 
 /// EC2 has this image under this id.
@@ -52,6 +57,7 @@ fn lists(tag: &'static str, value: &'static str, tagged: &'static [(&str, &str)]
             r.owners() == ["self"]
                 && r.filters() == [filter(&format!("tag:{tag}"), &[value])]
                 && r.image_ids.is_none()
+                && asks_for_pages(r.max_results)
         })
         .then_compute_output(move |request| match request.next_token() {
             None => DescribeImagesOutput::builder()
@@ -72,15 +78,28 @@ fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) ->
         ec2_tags(&tags)
     };
     mock!(Client::describe_instances)
-        .match_requests(move |r| r.filters() == [filter(name, &[value]), is_live()])
+        .match_requests(move |r| {
+            r.filters() == [filter(name, &[value]), is_live()] && asks_for_pages(r.max_results)
+        })
         .then_output(move || {
             let instances = found.map(|id| {
                 let tags = Some(tagged(id));
-                aws_sdk_ec2::types::Instance::builder().instance_id(id).set_tags(tags).build()
+                let instance = aws_sdk_ec2::types::Instance::builder().instance_id(id);
+                instance.instance_type(InstanceType::T3Small).set_tags(tags).build()
             });
             let reservation = Reservation::builder().set_instances(Some(Vec::from_iter(instances)));
             DescribeInstancesOutput::builder().reservations(reservation.build()).build()
         })
+}
+
+/// The group of each candidate, and why there is none.
+fn origins(target: &Target) -> Vec<(Option<&str>, Option<&str>)> {
+    let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
+    let origins = candidates.map(|candidate| &candidate.origin);
+    let named = origins.map(|origin| {
+        (origin.group.as_ref().map(|group| group.group_name.as_str()), origin.unknown.as_deref())
+    });
+    named.collect()
 }
 
 fn groups(target: &Target) -> Vec<&str> {
@@ -98,7 +117,25 @@ async fn a_hint_lets_all_tagged_images_compete() {
     let [target] = &resolved.targets[..] else { panic!("{resolved:?}") };
     assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
     assert_eq!(groups(target), ["i-source", "i-tagged"]);
+    assert_eq!(target.parameters[0].groups[0].instance_type.as_deref(), Some("t3.small"));
+    assert_eq!(origins(target), [(Some("i-source"), None); 2]);
     assert_eq!((hinted.num_calls(), tagged.num_calls(), by_id.num_calls()), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn what_the_event_says_goes_with_its_image_alone() {
+    let hinted = knows(FIRST, TO_STACK);
+    let tagged = lists("StackName", "web", TO_STACK);
+    let by_tag = runs("tag:StackName", "web", None);
+    let by_id = runs("instance-id", "i-source", None);
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
+    let event = backup(|event| event["detail"]["statusMessage"] = json!("VSS failed"));
+    let target = handle(&ec2, event).await.unwrap().targets.remove(0);
+    assert_eq!(candidates(&target), [("ImageId", vec![SECOND, FIRST])]);
+    let [newer, hinted] = &target.parameters[0].candidates[..] else { panic!("{target:?}") };
+    assert_eq!(newer.status_message, None);
+    assert_eq!(hinted.status_message.as_deref(), Some("VSS failed"));
+    assert_eq!(origins(&target), [(None, Some("instance i-source is gone")); 2]);
 }
 
 #[tokio::test]
@@ -120,13 +157,38 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
     let in_stack = runs("tag:StackName", "web", None);
     let by_id = runs("instance-id", "i-source", None);
     let ec2 = mock_client!(aws_sdk_ec2, [pinned, in_parameter, in_stack, by_id]);
-    let run = json!({"imageId": FIRST, "allowOlder": true});
+    let run = json!({"imageId": FIRST, "allowOlder": true, "dryRun": true});
     let targets = handle(&ec2, run).await.unwrap().targets;
     let [parameter, stack] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(parameter), [("/golden/web", vec![FIRST])]);
     assert_eq!(candidates(stack), [("ImageId", vec![FIRST])]);
     assert!(parameter.allow_older && stack.allow_older);
+    assert!(parameter.dry_run && stack.dry_run);
     assert_eq!(pinned.num_calls(), 1);
+}
+
+#[tokio::test]
+async fn a_rollback_lists_the_images_of_what_it_names() {
+    let tagged = lists("StackName", "web", TO_STACK);
+    let by_tag = runs("tag:StackName", "web", Some("i-source"));
+    let ec2 = mock_client!(aws_sdk_ec2, [tagged, by_tag]);
+    let run = json!({"rollback": {"stackName": "web"}, "instanceRefresh": true});
+    let targets = handle(&ec2, run).await.unwrap().targets;
+    let [target] = &targets[..] else { panic!("{targets:?}") };
+    assert_eq!(candidates(target), [("ImageId", vec![SECOND, FIRST])]);
+    assert_eq!(origins(target), [(Some("i-source"), None); 2]);
+    assert!(target.rollback && target.instance_refresh && !target.dry_run);
+    assert_eq!((tagged.num_calls(), by_tag.num_calls()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_rollback_of_what_no_image_names_fails_with_the_field() {
+    let nothing =
+        mock!(Client::describe_images).then_output(|| DescribeImagesOutput::builder().build());
+    let run = json!({"rollback": {"parameterName": "/golden/wbe"}});
+    let error = handle(&mock_client!(aws_sdk_ec2, [nothing]), run).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::InvalidInput);
+    assert!(error.to_string().starts_with("rollback.parameterName: expected"), "{error}");
 }
 
 #[tokio::test]

@@ -1,0 +1,169 @@
+//! What resolve-tags is asked for: the forms of input, told apart and checked.
+
+use contract::event::{
+    BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun, ReconcileRun, RollbackRun, RollbackTarget,
+};
+use contract::ids::{ImageId, ParameterKey};
+use serde_json::Value;
+use step::{InvalidInput, decode};
+
+use crate::decide::Destination;
+
+/// Every form of input, for whoever used none of them.
+const FORMS: &str = concat!(
+    r#"AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, "#,
+    r#"{"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}"#
+);
+
+/// What the input asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Promote the newest image of wherever this one belongs.
+    Hint {
+        /// The image.
+        image_id: ImageId,
+        /// What AWS Backup says of it, when the job is "completed with issues".
+        status_message: Option<String>,
+    },
+    /// Promote this image and no other.
+    Pinned(ImageId, Run),
+    /// Put an older image back.
+    Rollback(Rollback, Run),
+    /// Promote the newest image of every target.
+    Reconcile(Run),
+    /// Nothing, for this reason.
+    Skip(String),
+}
+
+/// What a run says of all its targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Run {
+    /// A newer image in place may be replaced by an older one.
+    pub allow_older: bool,
+    /// Only an image older than the one in place is chosen.
+    pub rollback: bool,
+    /// Nothing is to be written.
+    pub dry_run: bool,
+    /// Running instances are to be replaced, whatever the images' tags say.
+    pub instance_refresh: bool,
+}
+
+/// What is rolled back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// The parameter or the stack.
+    pub destination: Destination,
+    /// The stack's only parameter that is meant; all when absent.
+    pub only: Option<ParameterKey>,
+}
+
+/// Tells the forms of input apart.
+///
+/// # Errors
+/// The input is none of them.
+pub fn request(input: Value) -> Result<Request, InvalidInput> {
+    let Some(fields) = input.as_object() else {
+        return Err(InvalidInput::new("$", format!("expected {FORMS}; found {input}")));
+    };
+    let has = |field| fields.contains_key(field);
+    if let Some(detail_type) = fields.get("detail-type") {
+        // What else is in an event depends on this, so it comes before the decoding.
+        return match detail_type.as_str() {
+            Some(other) if other != BACKUP_JOB => {
+                Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
+            }
+            _ => from_event(decode(input)?),
+        };
+    }
+    if has("imageId") {
+        return Ok(from_manual(decode(input)?));
+    }
+    if has("rollback") {
+        return from_rollback(decode(input)?);
+    }
+    if has("reconcile") || has("dryRun") {
+        let is_named = has("reconcile");
+        return from_reconcile(&decode(input)?, is_named);
+    }
+    let found: Vec<_> = fields.keys().map(String::as_str).collect();
+    let found = if found.is_empty() { "no field".to_owned() } else { found.join(", ") };
+    Err(InvalidInput::new("$", format!("expected {FORMS}; found {found}")))
+}
+
+fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
+    if event.source != BACKUP_SOURCE {
+        let found = format!("expected {BACKUP_SOURCE:?}, found {:?}", event.source);
+        return Err(InvalidInput::new("source", found));
+    }
+    if event.detail.state != "COMPLETED" {
+        let reason = format!("the backup job is {}, not COMPLETED", event.detail.state);
+        return Ok(Request::Skip(reason));
+    }
+    match event.detail.resource_type.as_deref() {
+        Some("EC2") => {
+            let image_id = image_in(&event.resources)?;
+            Ok(Request::Hint { image_id, status_message: event.detail.status_message })
+        }
+        other => {
+            let found = other.unwrap_or("a resource of no named type");
+            Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
+        }
+    }
+}
+
+/// The first image among a backup event's recovery points.
+fn image_in(resources: &[String]) -> Result<ImageId, InvalidInput> {
+    let images = resources.iter().map(|arn| ImageId::from_arn(arn));
+    match images.enumerate().find_map(|(index, image)| image.map(|image| (index, image))) {
+        Some((_, Ok(image))) => Ok(image),
+        Some((index, Err(malformed))) => {
+            Err(InvalidInput::new(format!("resources[{index}]"), malformed.to_string()))
+        }
+        None => Err(InvalidInput::new(
+            "resources",
+            format!(
+                "expected the ARN of an image (arn:aws:ec2:REGION::image/ami-…), found {resources:?}"
+            ),
+        )),
+    }
+}
+
+fn from_manual(manual: ManualRun) -> Request {
+    let ManualRun { image_id, allow_older, instance_refresh, dry_run } = manual;
+    Request::Pinned(image_id, Run { allow_older, rollback: false, dry_run, instance_refresh })
+}
+
+fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
+    let RollbackRun { rollback, instance_refresh, dry_run } = run;
+    let RollbackTarget { parameter_name, stack_name, parameter_key } = rollback;
+    let wrong = |found| {
+        let expected = "expected exactly one of parameterName and stackName";
+        InvalidInput::new("rollback", format!("{expected}, found {found}"))
+    };
+    let destination = match (parameter_name, stack_name) {
+        (Some(_), Some(_)) => return Err(wrong("both")),
+        (None, None) => return Err(wrong("neither")),
+        (Some(name), None) => Destination::Parameter(name),
+        (None, Some(name)) => Destination::Stack(name),
+    };
+    if let (Destination::Parameter(_), Some(key)) = (&destination, &parameter_key) {
+        let problem = format!("expected with a stackName only, found \"{key}\"");
+        return Err(InvalidInput::new("rollback.parameterKey", problem));
+    }
+    // What is put back is older than what is in place: that is the point.
+    let run = Run { allow_older: true, rollback: true, dry_run, instance_refresh };
+    Ok(Request::Rollback(Rollback { destination, only: parameter_key }, run))
+}
+
+/// `is_named`: the input says `reconcile`; otherwise it has `dryRun` alone.
+fn from_reconcile(run: &ReconcileRun, is_named: bool) -> Result<Request, InvalidInput> {
+    if is_named && !run.reconcile {
+        return Err(InvalidInput::new("reconcile", "expected true, found false"));
+    }
+    if !is_named && !run.dry_run {
+        // Whoever writes this wants something else than a run over everything.
+        let expected = "expected true where it stands alone (the plan of a reconcile)";
+        return Err(InvalidInput::new("dryRun", format!("{expected}, found false")));
+    }
+    Ok(Request::Reconcile(Run { dry_run: run.dry_run, ..Run::default() }))
+}

@@ -1,0 +1,257 @@
+//! Where tags lead, and what makes up a target.
+
+use contract::target::{Group, Origin, Pattern, Target};
+
+use super::{
+    FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates, image, instance,
+    of_instance, tags,
+};
+use crate::decide::{
+    Destination, Image, Instance, MOST_CANDIDATES, MOST_CANDIDATES_OF_A_RUN, destinations,
+    images_of_rollback, keep_newest, target,
+};
+use crate::request::{Rollback, Run};
+
+fn parameter() -> Destination {
+    Destination::Parameter("/golden/web".parse().unwrap())
+}
+
+fn stack() -> Destination {
+    Destination::Stack("web".parse().unwrap())
+}
+
+fn group(name: &str) -> Group {
+    Group {
+        group_name: name.into(),
+        stack_name: Some("infra".parse().unwrap()),
+        instance_type: Some("t3.small".into()),
+    }
+}
+
+// --- where tags lead ---------------------------------------------------------------------------
+
+#[test]
+fn tags_send_an_image_to_a_parameter_to_a_stack_to_both_or_nowhere() {
+    for (tagged, expected) in [
+        (vec![("Name", "web")], vec![]),
+        (TO_PARAMETER.to_vec(), vec![parameter()]),
+        (TO_STACK.to_vec(), vec![stack()]),
+        (TO_STACKS_DB.to_vec(), vec![stack()]),
+        ([TO_PARAMETER, TO_STACK].concat(), vec![parameter(), stack()]),
+        // A key says nothing without a stack.
+        (vec![("ImageIdParameterKey", "no key")], vec![]),
+    ] {
+        assert_eq!(destinations(&tags(&tagged)), Ok(expected), "{tagged:?}");
+    }
+}
+
+#[test]
+fn a_tag_that_cannot_be_a_name_is_invalid_input() {
+    for (tagged, field) in [
+        (vec![("ImageIdParameterName", "")], "tags.ImageIdParameterName"),
+        (vec![("ImageIdParameterName", "/a*")], "tags.ImageIdParameterName"),
+        (vec![("StackName", "1-web")], "tags.StackName"),
+        (vec![("StackName", "web"), ("ImageIdParameterKey", "a-b")], "tags.ImageIdParameterKey"),
+    ] {
+        let message = destinations(&tags(&tagged)).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{field}: expected the name of")), "{message}");
+    }
+}
+
+#[test]
+fn the_tag_that_selects_is_the_one_that_names_the_destination() {
+    assert_eq!(parameter().tag(), TO_PARAMETER[0]);
+    assert_eq!(stack().tag(), TO_STACK[0]);
+}
+
+// --- what makes up a target --------------------------------------------------------------------
+
+fn target_of(destination: &Destination, images: Vec<Image>, instances: &[Instance]) -> Target {
+    target(destination, images, instances, Run::default())
+}
+
+#[test]
+fn candidates_are_newest_first_without_repetition() {
+    let images = vec![
+        image(SECOND, 2, TO_PARAMETER),
+        image(FIRST, 1, TO_PARAMETER),
+        image(THIRD, 3, TO_PARAMETER),
+        image(SECOND, 2, TO_PARAMETER),
+    ];
+    let target = target_of(&parameter(), images, &[]);
+    assert_eq!((target.pattern, target.name.as_str()), (Pattern::Parameter, "/golden/web"));
+    assert_eq!(candidates(&target), [("/golden/web", vec![THIRD, SECOND, FIRST])]);
+    assert!(!target.allow_older && !target.instance_refresh);
+    assert!(!target.rollback && !target.dry_run);
+}
+
+#[test]
+fn of_two_images_of_the_same_moment_the_higher_id_comes_first() {
+    for order in [[FIRST, SECOND], [SECOND, FIRST]] {
+        let images = order.map(|id| image(id, 1, TO_PARAMETER)).to_vec();
+        let target = target_of(&parameter(), images, &[]);
+        assert_eq!(candidates(&target), [("/golden/web", vec![SECOND, FIRST])]);
+    }
+}
+
+#[test]
+fn what_the_event_says_of_its_image_stays_with_that_image() {
+    let hinted = Image { status_message: Some("VSS".into()), ..image(FIRST, 1, TO_PARAMETER) };
+    let listed = [image(SECOND, 2, TO_PARAMETER), image(FIRST, 1, TO_PARAMETER)];
+    let images = [vec![hinted], listed.to_vec()].concat();
+    let parameter = target_of(&parameter(), images, &[]).parameters.remove(0);
+    let messages: Vec<_> =
+        parameter.candidates.iter().map(|c| c.status_message.as_deref()).collect();
+    assert_eq!(messages, [None, Some("VSS")]);
+}
+
+#[test]
+fn a_stack_has_a_parameter_for_each_key_and_a_malformed_key_blocks_no_other() {
+    let images = vec![
+        image(FIRST, 1, TO_STACKS_DB),
+        image(SECOND, 2, TO_STACK),
+        image(THIRD, 3, &[TO_STACK[0], ("ImageIdParameterKey", "no key")]),
+    ];
+    let target = target_of(&stack(), images, &[]);
+    assert_eq!((target.pattern, target.name.as_str()), (Pattern::Stack, "web"));
+    assert_eq!(candidates(&target), [("DbImage", vec![FIRST]), ("ImageId", vec![SECOND])]);
+}
+
+#[test]
+fn groups_are_those_of_tagged_instances_and_of_the_images_sources() {
+    let images = [image(FIRST, 1, TO_STACKS_DB), of_instance(image(SECOND, 2, TO_STACK), "i-src")];
+    let mut handmade = instance("i-handmade", "", TO_STACK);
+    handmade.tags.remove("aws:autoscaling:groupName");
+    let mut made_by_api = instance("i-api", "api-group", TO_STACK);
+    made_by_api.tags.remove("aws:cloudformation:stack-name");
+    let mut of_another_type = instance("i-web2", "web-group", TO_STACK);
+    of_another_type.instance_type = Some("t3.xlarge".into());
+    let instances = [
+        instance("i-db", "db-group", TO_STACKS_DB),
+        instance("i-web", "web-group", TO_STACK),
+        of_another_type,
+        instance("i-src", "source-group", &[]),
+        instance("i-stranger", "stranger-group", &[("StackName", "another")]),
+        handmade,
+        made_by_api,
+    ];
+    let target = target_of(&stack(), images.to_vec(), &instances);
+    let groups: Vec<_> =
+        target.parameters.iter().map(|p| (p.parameter.as_str(), p.groups.clone())).collect();
+    let of_no_stack = Group { stack_name: None, ..group("api-group") };
+    let of_image_id = vec![of_no_stack, group("source-group"), group("web-group")];
+    assert_eq!(groups, [("DbImage", vec![group("db-group")]), ("ImageId", of_image_id)]);
+}
+
+#[test]
+fn an_origin_is_a_group_no_group_or_the_reason_why_none_is_known() {
+    let mut handmade = instance("i-handmade", "", &[]);
+    handmade.tags.remove("aws:autoscaling:groupName");
+    let instances = [instance("i-web", "web-group", &[]), handmade];
+    let source = |source: &str| of_instance(image(FIRST, 1, TO_PARAMETER), source);
+    for (image, instance_id, group, unknown) in [
+        (source("i-web"), Some("i-web"), Some(group("web-group")), None),
+        (source("i-handmade"), Some("i-handmade"), None, None),
+        (source("i-gone"), Some("i-gone"), None, Some("instance i-gone is gone")),
+        (image(FIRST, 1, TO_PARAMETER), None, None, Some("EC2 names no source instance")),
+    ] {
+        let mut target = target_of(&parameter(), vec![image], &instances);
+        let expected = Origin {
+            instance_id: instance_id.map(str::to_owned),
+            group,
+            unknown: unknown.map(str::to_owned),
+        };
+        assert_eq!(target.parameters[0].candidates.remove(0).origin, expected);
+    }
+}
+
+#[test]
+fn a_target_is_what_its_run_says_and_a_tag_too_asks_for_a_refresh() {
+    let run = Run::default();
+    let tagged = |value| [TO_PARAMETER[0], ("InstanceRefresh", value)].to_vec();
+    for (run, tagged, refresh) in [
+        (run, TO_PARAMETER.to_vec(), false),
+        (run, tagged("true"), true),
+        (run, tagged("True"), true),
+        (run, tagged("false"), false),
+        (Run { instance_refresh: true, ..run }, TO_PARAMETER.to_vec(), true),
+        (Run { instance_refresh: true, ..run }, tagged("false"), true),
+        (Run { allow_older: true, ..run }, tagged("true"), true),
+        (Run { rollback: true, ..run }, TO_PARAMETER.to_vec(), false),
+        (Run { dry_run: true, ..run }, TO_PARAMETER.to_vec(), false),
+    ] {
+        let target = target(&parameter(), vec![image(FIRST, 1, &tagged)], &[], run);
+        assert_eq!(target.instance_refresh, refresh, "{tagged:?} {run:?}");
+        let others = (target.allow_older, target.rollback, target.dry_run);
+        assert_eq!(others, (run.allow_older, run.rollback, run.dry_run), "{run:?}");
+    }
+}
+
+#[test]
+fn only_the_newest_few_travel_on_and_fewer_when_they_are_of_many_targets() {
+    let nights = || (1..=28).map(|n| image(&format!("ami-{n:017}"), n, TO_PARAMETER)).collect();
+    let rollback = Run { rollback: true, ..Run::default() };
+    for (targets, run, expected) in [
+        (1, Run::default(), MOST_CANDIDATES),
+        (100, Run::default(), MOST_CANDIDATES_OF_A_RUN / 100),
+        (MOST_CANDIDATES_OF_A_RUN + 1, Run::default(), 1),
+        (1, rollback, 28),
+        (20, rollback, MOST_CANDIDATES_OF_A_RUN / 20),
+    ] {
+        let one = target(&parameter(), nights(), &[], run);
+        let mut targets = vec![one; targets];
+        keep_newest(&mut targets);
+        for target in &targets {
+            let kept = &target.parameters[0].candidates;
+            assert_eq!(kept.len(), expected, "{run:?}");
+            assert_eq!(kept[0].image_id.as_str(), "ami-00000000000000028");
+        }
+    }
+}
+
+// --- what a rollback takes ---------------------------------------------------------------------
+
+#[test]
+fn a_rollback_takes_all_images_of_its_destination_or_those_of_one_key() {
+    let images = || {
+        vec![
+            image(FIRST, 1, TO_STACKS_DB),
+            image(SECOND, 2, TO_STACK),
+            image(THIRD, 3, &[TO_STACK[0], ("ImageIdParameterKey", "no key")]),
+        ]
+    };
+    for (only, expected) in [
+        (None, Ok(vec![FIRST, SECOND])),
+        (Some("DbImage"), Ok(vec![FIRST])),
+        (Some("ImageId"), Ok(vec![SECOND])),
+        (
+            Some("AppImage"),
+            Err(
+                "rollback.parameterKey: expected what web's images name by their tag ImageIdParameterKey, found \"AppImage\"",
+            ),
+        ),
+    ] {
+        let only = only.map(|key| key.parse().unwrap());
+        let found = images_of_rollback(&Rollback { destination: stack(), only }, images());
+        let found = found.as_ref().map_err(ToString::to_string);
+        let ids = found.map(|images| Vec::from_iter(images.iter().map(|i| i.image_id.as_str())));
+        assert_eq!(ids, expected.map_err(str::to_owned));
+    }
+}
+
+#[test]
+fn a_rollback_of_what_no_image_names_is_invalid_input() {
+    for (destination, expected) in [
+        (
+            parameter(),
+            "rollback.parameterName: expected what images name by their tag ImageIdParameterName, found \"/golden/web\"",
+        ),
+        (
+            stack(),
+            "rollback.stackName: expected what images name by their tag StackName, found \"web\"",
+        ),
+    ] {
+        let error = images_of_rollback(&Rollback { destination, only: None }, vec![]);
+        assert_eq!(error.unwrap_err().to_string(), expected);
+    }
+}

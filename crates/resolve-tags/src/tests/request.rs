@@ -1,0 +1,197 @@
+//! The forms of input, and what becomes of anything else.
+
+use contract::ids::ImageId;
+use serde_json::{Value, json};
+
+use super::{FIRST, backup};
+use crate::decide::Destination;
+use crate::request::{Request, Rollback, Run, request};
+
+fn first() -> ImageId {
+    FIRST.parse().unwrap()
+}
+
+#[track_caller]
+fn refused(input: Value, expected: &str) {
+    let message = request(input).unwrap_err().to_string();
+    assert!(message.starts_with(expected), "{message}");
+}
+
+#[test]
+fn a_completed_backup_of_an_instance_hints_at_its_image() {
+    let behind_another = backup(|event| {
+        event["resources"] =
+            json!(["arn:aws:backup:eu-west-1:1:recovery-point:x", event["resources"][0]]);
+    });
+    let message = "Windows VSS Backup attempt failed";
+    let with_issues = backup(|event| event["detail"]["statusMessage"] = json!(message));
+    for (input, status_message) in
+        [(backup(|_| ()), None), (behind_another, None), (with_issues, Some(message.to_owned()))]
+    {
+        assert_eq!(request(input), Ok(Request::Hint { image_id: first(), status_message }));
+    }
+}
+
+#[test]
+fn a_manual_run_pins_its_image() {
+    for (input, run) in [
+        (json!({"imageId": FIRST}), Run::default()),
+        (
+            json!({"imageId": FIRST, "allowOlder": true}),
+            Run { allow_older: true, ..Run::default() },
+        ),
+        (
+            json!({"imageId": FIRST, "instanceRefresh": true}),
+            Run { instance_refresh: true, ..Run::default() },
+        ),
+        (json!({"imageId": FIRST, "dryRun": true}), Run { dry_run: true, ..Run::default() }),
+    ] {
+        assert_eq!(request(input), Ok(Request::Pinned(first(), run)));
+    }
+}
+
+#[test]
+fn a_rollback_names_a_parameter_or_a_stack_and_goes_to_an_older_image() {
+    let parameter = || Destination::Parameter("/golden/web".parse().unwrap());
+    let stack = || Destination::Stack("web".parse().unwrap());
+    let run = Run { allow_older: true, rollback: true, ..Run::default() };
+    for (input, destination, only, run) in [
+        (json!({"rollback": {"parameterName": "/golden/web"}}), parameter(), None, run),
+        (json!({"rollback": {"stackName": "web"}}), stack(), None, run),
+        (
+            json!({"rollback": {"stackName": "web", "parameterKey": "DbImage"}}),
+            stack(),
+            Some("DbImage"),
+            run,
+        ),
+        (
+            json!({"rollback": {"stackName": "web"}, "instanceRefresh": true}),
+            stack(),
+            None,
+            Run { instance_refresh: true, ..run },
+        ),
+        (
+            json!({"rollback": {"stackName": "web"}, "dryRun": true}),
+            stack(),
+            None,
+            Run { dry_run: true, ..run },
+        ),
+    ] {
+        let only = only.map(|key| key.parse().unwrap());
+        let expected = Request::Rollback(Rollback { destination, only }, run);
+        assert_eq!(request(input), Ok(expected));
+    }
+}
+
+#[test]
+fn a_reconcile_is_named_and_a_dry_run_alone_is_the_plan_of_one() {
+    for (input, dry_run) in [
+        (json!({"reconcile": true}), false),
+        (json!({"reconcile": true, "dryRun": false}), false),
+        (json!({"reconcile": true, "dryRun": true}), true),
+        (json!({"dryRun": true}), true),
+    ] {
+        let run = Run { dry_run, ..Run::default() };
+        assert_eq!(request(input), Ok(Request::Reconcile(run)));
+    }
+}
+
+#[test]
+fn events_that_mean_nothing_are_skipped_with_the_reason() {
+    let of_volume = backup(|event| event["detail"]["resourceType"] = json!("EBS"));
+    let running = backup(|event| {
+        event["detail"]["state"] = json!("RUNNING");
+        event["resources"] = json!([]);
+    });
+    // The documented CREATED event has hardly any field.
+    let created = backup(|event| {
+        event["detail"] = json!({"state": "CREATED"});
+        event["resources"] = json!([]);
+    });
+    let copy = backup(|event| event["detail-type"] = json!("Copy Job State Change"));
+    for (input, reason) in [
+        (of_volume, "the backup is of EBS, not of EC2"),
+        (running, "the backup job is RUNNING, not COMPLETED"),
+        (created, "the backup job is CREATED, not COMPLETED"),
+        (copy, "\"Copy Job State Change\" is not acted on, only \"Backup Job State Change\" is"),
+    ] {
+        assert_eq!(request(input), Ok(Request::Skip(reason.into())));
+    }
+}
+
+#[test]
+fn what_is_no_known_form_is_told_them_all() {
+    for (input, found) in [
+        (json!("ami"), "\"ami\""),
+        (json!([]), "[]"),
+        (json!(null), "null"),
+        (json!({}), "no field"),
+        (json!({"image": FIRST, "x": 1}), "image, x"),
+        (json!({"allowOlder": true}), "allowOlder"),
+    ] {
+        let expected = r#"$: expected AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
+        assert_eq!(request(input).unwrap_err().to_string(), format!("{expected}{found}"));
+    }
+}
+
+#[test]
+fn a_known_form_that_is_wrong_is_refused_with_the_field() {
+    let one_of_two = "rollback: expected exactly one of parameterName and stackName, found";
+    for (input, expected) in [
+        (json!({"imageId": "i-1"}), "imageId: expected an image id"),
+        (json!({"imageId": null}), "imageId: invalid type: null, expected a string"),
+        (json!({"imageId": FIRST, "allowOlder": 1}), "allowOlder: invalid type"),
+        (json!({"imageId": FIRST, "alowOlder": true}), "alowOlder: unknown field"),
+        (json!({"imageId": FIRST, "rollback": {}}), "rollback: unknown field"),
+        (json!({"imageId": FIRST, "reconcile": true}), "reconcile: unknown field"),
+        (json!({"rollback": true}), "rollback: invalid type"),
+        (json!({"rollback": {}}), &format!("{one_of_two} neither")),
+        (
+            json!({"rollback": {"parameterName": "/a", "stackName": "a"}}),
+            &format!("{one_of_two} both"),
+        ),
+        (
+            json!({"rollback": {"parameterName": "a b"}}),
+            "rollback.parameterName: expected the name of an SSM parameter",
+        ),
+        (
+            json!({"rollback": {"stackName": "1"}}),
+            "rollback.stackName: expected the name of a stack",
+        ),
+        (
+            json!({"rollback": {"stackName": "web", "parameterKey": "a-b"}}),
+            "rollback.parameterKey: expected the name of a template parameter",
+        ),
+        (
+            json!({"rollback": {"parameterName": "/a", "parameterKey": "DbImage"}}),
+            "rollback.parameterKey: expected with a stackName only, found \"DbImage\"",
+        ),
+        (json!({"rollback": {"stack": "web"}}), "rollback.stack: unknown field"),
+        (json!({"rollback": {"stackName": "web"}, "allowOlder": true}), "allowOlder: unknown"),
+        (json!({"rollback": {"stackName": "web"}, "dryRun": "yes"}), "dryRun: invalid type"),
+        (json!({"reconcile": false}), "reconcile: expected true, found false"),
+        (json!({"reconcile": false, "dryRun": true}), "reconcile: expected true, found false"),
+        (json!({"reconcile": "true"}), "reconcile: invalid type"),
+        (json!({"reconcile": true, "instanceRefresh": true}), "instanceRefresh: unknown field"),
+        (json!({"dryRun": false}), "dryRun: expected true where it stands alone"),
+        (json!({"dryRun": 1}), "dryRun: invalid type"),
+        (json!({"dryRun": true, "stackName": "web"}), "stackName: unknown field"),
+        (
+            backup(|event| event["source"] = json!("my.app")),
+            "source: expected \"aws.backup\", found \"my.app\"",
+        ),
+        (backup(|event| event["detail"]["state"] = json!(7)), "detail.state: invalid type"),
+        (
+            backup(|event| event["detail"]["statusMessage"] = json!(["x"])),
+            "detail.statusMessage: invalid type",
+        ),
+        (backup(|event| event["resources"] = json!([])), "resources: expected the ARN of an image"),
+        (
+            backup(|event| event["resources"] = json!(["x", "arn:aws:ec2:eu-west-1::image/ami-x"])),
+            "resources[1]: expected an image id",
+        ),
+        (json!({"detail-type": 7}), "detail-type: invalid type"),
+    ] {
+        refused(input, expected);
+    }
+}
