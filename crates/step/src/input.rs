@@ -68,7 +68,7 @@ mod tests {
             json!({"imageId": "ami-1a2b3c4d", "allowOlder": "yes"}),
             "allowOlder: invalid type: string \"yes\", expected a boolean",
         );
-        refuses(json!([]), "$: invalid length 0, expected struct ManualRun with 3 elements");
+        refuses(json!([]), "$: invalid length 0, expected struct ManualRun with 4 elements");
     }
 
     #[test]

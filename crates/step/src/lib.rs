@@ -5,11 +5,14 @@
 //! * [`decode`] and [`InvalidInput`]: typed input with the path of what is wrong.
 //! * [`sdk_config`] and [`AwsError`]: how AWS is called, and what its failures are.
 //! * [`texts`]: the predicates on AWS's error texts, where there is nothing but text to go by.
+//! * `stack`: what changing a stack's parameters takes, for the steps that do or plan it.
 //! * `testing`: clients that answer from rules, for the steps' unit tests.
 
 mod aws;
 mod input;
 mod shell;
+#[cfg(feature = "stack")]
+pub mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod texts;

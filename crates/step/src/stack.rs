@@ -1,0 +1,341 @@
+//! What changing a stack's image parameters takes: whether the stack can be updated, how its
+//! parameters are sent, and which template goes along. For the step that does it and for the one
+//! that plans it, so that both send the same.
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus, TemplateStage};
+use contract::steps::Change;
+
+use crate::{AwsError, texts};
+
+/// The transform whose templates must not be sent as `UsePreviousTemplate`: CloudFormation then
+/// takes the expanded one, in which the parameters are literals already (`UpdateStack`,
+/// UsePreviousTemplate).
+const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
+/// The longest template that a request may carry, in bytes (`UpdateStack`, TemplateBody).
+const LONGEST_TEMPLATE: usize = 51_200;
+
+/// Why the stack's parameters cannot be changed. Each step names the cases for itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no stack of that name.
+    #[error("there is no stack {0} in this account and Region; the image's tag StackName names it")]
+    NotFound(String),
+    /// Its parameters are its parent's to set.
+    #[error(
+        "stack {stack} is nested in {root}; tag the images with {root} and the parameter of its template"
+    )]
+    Nested {
+        /// The stack.
+        stack: String,
+        /// The name of the stack at the top.
+        root: String,
+    },
+    /// The template does not have these parameters.
+    #[error(
+        "stack {stack} has no parameter {}; its parameters are: {}", missing.join(", "), known.join(", ")
+    )]
+    UnknownKeys {
+        /// The stack.
+        stack: String,
+        /// The parameters that were to be changed and do not exist.
+        missing: Vec<String>,
+        /// The parameters that do.
+        known: Vec<String>,
+    },
+    /// A value is neither what the decision saw nor what it chose.
+    #[error(
+        "parameter {parameter} of stack {stack} was {seen} when the image was chosen and is {current} now"
+    )]
+    Changed {
+        /// The stack.
+        stack: String,
+        /// The parameter's key.
+        parameter: String,
+        /// What the decision saw.
+        seen: String,
+        /// What is there now.
+        current: String,
+    },
+    /// It has to be sent and cannot be.
+    #[error(
+        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {LONGEST_TEMPLATE}"
+    )]
+    TemplateTooLong {
+        /// The stack.
+        stack: String,
+        /// The template's length in bytes.
+        length: usize,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+/// Whether an update can start from a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// Later.
+    Busy,
+    /// Not before a person has done this.
+    Stuck(&'static str),
+}
+
+/// Sorts every status of the API (`DescribeStacks`, StackStatus).
+#[must_use]
+pub fn readiness(status: &StackStatus) -> Readiness {
+    use Readiness::{Busy, Ready, Stuck};
+    match status {
+        StackStatus::CreateComplete
+        | StackStatus::UpdateComplete
+        | StackStatus::UpdateRollbackComplete
+        | StackStatus::ImportComplete
+        | StackStatus::ImportRollbackComplete => Ready,
+        StackStatus::CreateInProgress
+        | StackStatus::UpdateInProgress
+        | StackStatus::UpdateCompleteCleanupInProgress
+        | StackStatus::UpdateRollbackInProgress
+        | StackStatus::UpdateRollbackCompleteCleanupInProgress
+        | StackStatus::ImportInProgress
+        | StackStatus::ImportRollbackInProgress => Busy,
+        StackStatus::ReviewInProgress => Stuck("execute or delete the change set that created it"),
+        StackStatus::UpdateRollbackFailed => Stuck("continue its update rollback"),
+        StackStatus::UpdateFailed => Stuck("roll it back or update it by hand"),
+        StackStatus::ImportRollbackFailed => Stuck("repair the import by hand"),
+        StackStatus::CreateFailed
+        | StackStatus::RollbackComplete
+        | StackStatus::RollbackFailed
+        | StackStatus::RollbackInProgress => Stuck("its creation failed: delete and create it"),
+        StackStatus::DeleteInProgress | StackStatus::DeleteComplete | StackStatus::DeleteFailed => {
+            Stuck("it is deleted, or was meant to be")
+        }
+        _ => Stuck("this version of Driftless does not know the status"),
+    }
+}
+
+/// The stack as it is now.
+///
+/// # Errors
+/// [`Error::NotFound`], and [`Error::Nested`] when another stack owns its parameters.
+pub async fn describe(cloudformation: &Client, name: &str) -> Result<Stack, Error> {
+    let answer = cloudformation.describe_stacks().stack_name(name).send().await;
+    let stacks = match answer.map_err(|e| AwsError::new("cloudformation:DescribeStacks", e)) {
+        Ok(answer) => answer.stacks.unwrap_or_default(),
+        Err(error) if texts::is_stack_missing(&error) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let stack = stacks.into_iter().next().ok_or_else(|| Error::NotFound(name.to_owned()))?;
+    // A child of the root has both; deeper ones have other parents, and the same root.
+    match stack.root_id().or(stack.parent_id()) {
+        Some(root) => {
+            Err(Error::Nested { stack: name.to_owned(), root: name_in_arn(root).to_owned() })
+        }
+        None => Ok(stack),
+    }
+}
+
+/// `arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`.
+fn name_in_arn(stack_id: &str) -> &str {
+    stack_id.split('/').nth(1).unwrap_or(stack_id)
+}
+
+/// The image that a change's parameter has now: its value, or what that resolves to.
+#[must_use]
+pub fn value<'a>(parameters: &'a [Parameter], change: &Change) -> Option<&'a str> {
+    let parameter = parameters.iter().find(|p| p.parameter_key() == Some(&change.parameter))?;
+    if change.through { parameter.resolved_value() } else { parameter.parameter_value() }
+}
+
+/// Merges the changes into the stack's parameters as they are sent: the changed ones by value,
+/// all others as `UsePreviousValue` and never by value, because a NoEcho parameter reads as
+/// `****`. A parameter that an image reaches through SSM keeps its own value, too: the update
+/// resolves it anew. `None` when every image is in place already.
+///
+/// # Errors
+/// [`Error::UnknownKeys`] names every change that has no parameter; [`Error::Changed`] the first
+/// one that somebody else has changed in between. (Through SSM, the write of the SSM parameter
+/// has compared already.)
+pub fn merge(
+    stack: &str,
+    current: &[Parameter],
+    changes: &[Change],
+) -> Result<Option<Vec<Parameter>>, Error> {
+    let known: Vec<&str> = current.iter().filter_map(Parameter::parameter_key).collect();
+    let keys = changes.iter().map(|change| change.parameter.as_str());
+    let missing: Vec<&str> = keys.filter(|key| !known.contains(key)).collect();
+    if !missing.is_empty() {
+        let owned = |keys: Vec<&str>| keys.into_iter().map(str::to_owned).collect();
+        return Err(Error::UnknownKeys {
+            stack: stack.to_owned(),
+            missing: owned(missing),
+            known: owned(known),
+        });
+    }
+    let mut open = Vec::new();
+    for change in changes {
+        let value = value(current, change);
+        if value == Some(change.after.as_str()) {
+            continue;
+        }
+        // A parameter that does not resolve to anything is of another type by now.
+        if value.is_none() || (!change.through && value != Some(&change.before)) {
+            return Err(Error::Changed {
+                stack: stack.to_owned(),
+                parameter: change.parameter.clone(),
+                seen: change.before.clone(),
+                current: value.unwrap_or("of another type").to_owned(),
+            });
+        }
+        open.push(change);
+    }
+    let sent = known.into_iter().map(|key| {
+        let parameter = Parameter::builder().parameter_key(key);
+        match open.iter().find(|change| change.parameter == key && !change.through) {
+            Some(change) => parameter.parameter_value(change.after.as_str()).build(),
+            None => parameter.use_previous_value(true).build(),
+        }
+    });
+    Ok((!open.is_empty()).then(|| sent.collect()))
+}
+
+/// How the stack's template goes along with an update that does not change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// What the template asks for now.
+    pub capabilities: Vec<Capability>,
+    /// The template to send; without one, `UsePreviousTemplate`.
+    pub body: Option<String>,
+}
+
+/// Looks at the stack's template.
+///
+/// # Errors
+/// [`Error::TemplateTooLong`] when it has to be sent and is longer than a request may be.
+pub async fn template(cloudformation: &Client, name: &str) -> Result<Template, Error> {
+    let answer = cloudformation.get_template_summary().stack_name(name).send().await;
+    let summary = answer.map_err(|e| AwsError::new("cloudformation:GetTemplateSummary", e))?;
+    let mut capabilities = summary.capabilities.unwrap_or_default();
+    let transforms = summary.declared_transforms.unwrap_or_default();
+    // A template with a transform (SAM, an include) is expanded anew on every update.
+    if !transforms.is_empty() {
+        capabilities.push(Capability::CapabilityAutoExpand);
+    }
+    if !transforms.iter().any(|transform| transform == LANGUAGE_EXTENSIONS) {
+        return Ok(Template { capabilities, body: None });
+    }
+    let request = cloudformation.get_template().stack_name(name);
+    let answer = request.template_stage(TemplateStage::Original).send().await;
+    let answer = answer.map_err(|e| AwsError::new("cloudformation:GetTemplate", e))?;
+    let body = answer.template_body.unwrap_or_default();
+    if body.len() > LONGEST_TEMPLATE {
+        return Err(Error::TemplateTooLong { stack: name.to_owned(), length: body.len() });
+    }
+    Ok(Template { capabilities, body: Some(body) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "ami-0000000000000000a";
+    const NEW: &str = "ami-0000000000000000b";
+
+    fn change(parameter: &str) -> Change {
+        Change {
+            parameter: parameter.into(),
+            before: OLD.into(),
+            after: NEW.parse().unwrap(),
+            through: false,
+        }
+    }
+
+    fn through(parameter: &str) -> Change {
+        Change { through: true, ..change(parameter) }
+    }
+
+    fn parameter(key: &str, value: &str) -> Parameter {
+        Parameter::builder().parameter_key(key).parameter_value(value).build()
+    }
+
+    fn resolved(key: &str, image: &str) -> Parameter {
+        let mut parameter = parameter(key, "/golden/web");
+        parameter.resolved_value = Some(image.into());
+        parameter
+    }
+
+    /// `expected` are keys and values; no value stands for `UsePreviousValue`.
+    #[track_caller]
+    fn merges(current: &[Parameter], changes: &[Change], expected: &[(&str, Option<&str>)]) {
+        let sent = |(key, value): &(&str, Option<&str>)| {
+            let previous = value.is_none().then_some(true);
+            let parameter = Parameter::builder().parameter_key(*key);
+            let parameter = parameter.set_parameter_value(value.map(str::to_owned));
+            parameter.set_use_previous_value(previous).build()
+        };
+        let expected: Vec<Parameter> = expected.iter().map(sent).collect();
+        assert_eq!(merge("web", current, changes).unwrap(), Some(expected));
+    }
+
+    #[test]
+    fn every_status_of_the_api_is_sorted_on_purpose() {
+        for name in StackStatus::values() {
+            let unknown = Readiness::Stuck("this version of Driftless does not know the status");
+            assert_ne!(readiness(&StackStatus::from(*name)), unknown, "{name}");
+        }
+        assert_eq!(readiness(&StackStatus::UpdateRollbackComplete), Readiness::Ready);
+        assert_eq!(readiness(&StackStatus::UpdateInProgress), Readiness::Busy);
+        assert!(matches!(readiness(&StackStatus::from("NEW_ONE")), Readiness::Stuck(_)));
+    }
+
+    #[test]
+    fn only_what_has_to_change_is_sent_by_value() {
+        merges(
+            &[parameter("A", NEW), parameter("B", OLD), parameter("Secret", "****")],
+            &[change("A"), change("B")],
+            &[("A", None), ("B", Some(NEW)), ("Secret", None)],
+        );
+    }
+
+    #[test]
+    fn what_is_reached_through_ssm_is_compared_as_resolved_and_sent_as_it_is() {
+        merges(&[resolved("A", OLD)], &[through("A")], &[("A", None)]);
+        let both = [resolved("A", OLD), parameter("B", OLD)];
+        merges(&both, &[through("A"), change("B")], &[("A", None), ("B", Some(NEW))]);
+        // Whatever the stack resolved last: what counts is that it is not the image.
+        merges(&[resolved("A", "ami-0000000000000000c")], &[through("A")], &[("A", None)]);
+    }
+
+    #[test]
+    fn images_that_are_in_place_make_no_update() {
+        assert_eq!(merge("web", &[parameter("A", NEW)], &[change("A")]).unwrap(), None);
+        assert_eq!(merge("web", &[resolved("A", NEW)], &[through("A")]).unwrap(), None);
+    }
+
+    #[test]
+    fn all_missing_keys_are_named_with_the_known_ones() {
+        let error = merge("web", &[parameter("X", "1")], &[change("A"), change("B")]).unwrap_err();
+        assert_eq!(error.to_string(), "stack web has no parameter A, B; its parameters are: X");
+    }
+
+    #[test]
+    fn a_value_that_nobody_saw_is_told() {
+        for (current, change) in [
+            (parameter("A", "ami-0000000000000000c"), change("A")),
+            // The template was changed in between.
+            (parameter("A", OLD), through("A")),
+            (resolved("A", OLD), change("A")),
+        ] {
+            let error = merge("web", &[current], &[change]).unwrap_err();
+            assert!(matches!(error, Error::Changed { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stacks_name_is_in_its_arn() {
+        let arn = "arn:aws:cloudformation:eu-west-1:111122223333:stack/root/1-2-3";
+        assert_eq!(name_in_arn(arn), "root");
+        assert_eq!(name_in_arn("root"), "root");
+    }
+}
