@@ -1,14 +1,11 @@
 //! What can go wrong in update-stack.
 
 use contract::{ErrorName, Named};
-use step::AwsError;
+use step::{AwsError, stack};
 
 /// Why no update was started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no stack of that name.
-    #[error("there is no stack {0} in this account and Region; the image's tag StackName names it")]
-    StackNotFound(String),
     /// Another operation runs.
     #[error("stack {stack} is in {status}; it is waited for")]
     StackBusy {
@@ -27,32 +24,9 @@ pub enum Error {
         /// What a person has to do.
         remedy: &'static str,
     },
-    /// The template does not have the parameter.
-    #[error(
-        "stack {stack} has no parameter {}; its parameters are: {}", missing.join(", "), known.join(", ")
-    )]
-    ParameterKeyNotFound {
-        /// The stack.
-        stack: String,
-        /// The parameters that were to be changed and do not exist.
-        missing: Vec<String>,
-        /// The parameters that do.
-        known: Vec<String>,
-    },
-    /// A value is neither what the decision saw nor what it chose.
-    #[error(
-        "parameter {parameter} of stack {stack} was {seen} when the image was chosen and is {current} now"
-    )]
-    ConcurrentWrite {
-        /// The stack.
-        stack: String,
-        /// The parameter's key.
-        parameter: String,
-        /// What validate-ami read.
-        seen: String,
-        /// What is there now.
-        current: String,
-    },
+    /// The stack is not one whose parameters can be changed so.
+    #[error(transparent)]
+    Stack(#[from] stack::Error),
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -61,12 +35,14 @@ pub enum Error {
 impl Named for Error {
     fn name(&self) -> ErrorName {
         match self {
-            Self::StackNotFound(_) => ErrorName::StackNotFound,
             Self::StackBusy { .. } => ErrorName::StackBusy,
             Self::StackNotUpdatable { .. } => ErrorName::StackNotUpdatable,
-            Self::ParameterKeyNotFound { .. } => ErrorName::ParameterKeyNotFound,
-            Self::ConcurrentWrite { .. } => ErrorName::ConcurrentWrite,
-            Self::Aws(error) => error.name(),
+            Self::Stack(stack::Error::NotFound(_)) => ErrorName::StackNotFound,
+            Self::Stack(stack::Error::Nested { .. }) => ErrorName::StackNested,
+            Self::Stack(stack::Error::UnknownKeys { .. }) => ErrorName::ParameterKeyNotFound,
+            Self::Stack(stack::Error::Changed { .. }) => ErrorName::ConcurrentWrite,
+            Self::Stack(stack::Error::TemplateTooLong { .. }) => ErrorName::TemplateTooLong,
+            Self::Stack(stack::Error::Aws(error)) | Self::Aws(error) => error.name(),
         }
     }
 }
