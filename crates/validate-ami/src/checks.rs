@@ -1,98 +1,246 @@
-//! The checks that an image has to pass, each a row of one table.
+//! The checks that an image has to pass, each a row of one table. A check that does not apply, or
+//! of which nothing can be told, gives no verdict.
 
-use aws_sdk_ec2::types::{DeviceType, Image, ImageState};
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_ec2::types::{
+    BootModeValues, DeviceType, Image, ImageState, InstanceTypeInfo, Snapshot, SnapshotState,
+};
+use contract::ids::ImageId;
 use contract::steps::Verdict;
+use contract::target::{Candidate, Group};
 
-/// What the `snapshots` check wants.
-const ROOT_SNAPSHOT: &str = "a snapshot for the root volume";
+use crate::Policy;
 
-/// What has to be and what is; `None` when it cannot be told or does not apply.
-type Look = fn(image: &Image, in_use: Option<&Image>) -> Option<(String, String)>;
+/// What EC2 says now, besides what came with the target.
+#[derive(Debug)]
+pub struct Known {
+    /// When it was asked.
+    pub now: DateTime,
+    /// The candidates and what is in place; one that is gone is left out.
+    pub images: BTreeMap<ImageId, Image>,
+    /// Those images' snapshots, likewise.
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// What the groups' instances are.
+    pub instance_types: BTreeMap<String, InstanceTypeInfo>,
+}
 
-/// One check. `in_use` is the image in place, where there still is one.
+/// What a check looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The candidate, as the target has it.
+    pub candidate: &'a Candidate,
+    /// The candidate, as EC2 has it.
+    pub image: &'a Image,
+    /// The image in place, where there still is one.
+    pub in_use: Option<&'a Image>,
+    /// The groups that are to boot the image.
+    pub groups: &'a [Group],
+    /// The rest.
+    pub known: &'a Known,
+    /// The account that the image has to be of.
+    pub account: &'a str,
+}
+
+/// What had to be, what is, and whether the two agree.
+struct Found {
+    expected: String,
+    actual: String,
+    passed: bool,
+}
+
+/// One check.
 pub struct Check {
-    /// The name in the report.
+    /// The name in the report, by which it can be turned off.
     pub name: &'static str,
-    look: Look,
+    look: fn(Subject<'_>) -> Option<Found>,
 }
 
 /// All checks, in the order of the report.
 pub const CHECKS: &[Check] = &[
     // An image boots only when available; `disabled`, `failed` and the rest do not.
-    Check {
-        name: "state",
-        look: |image, _| Some((text(&ImageState::Available), text(image.state.as_ref()?))),
-    },
+    Check { name: STATE, look: |s| equal(text(&ImageState::Available), text(s.image.state()?)) },
+    // A shared image is its owner's to change and to take back.
+    Check { name: "owner", look: |s| equal(s.account, s.image.owner_id()?) },
+    Check { name: "deprecated", look: deprecated },
+    // A backup holds whatever the server held.
+    Check { name: "public", look: |s| equal("false", s.image.public()?.to_string()) },
     // Launch templates of Auto Scaling groups take instance-store images too, but AWS Backup
     // makes none: one that is, came from elsewhere.
     Check {
         name: "rootDevice",
-        look: |image, _| Some((text(&DeviceType::Ebs), text(image.root_device_type.as_ref()?))),
+        look: |s| equal(text(&DeviceType::Ebs), text(s.image.root_device_type()?)),
     },
-    // A snapshot may be deleted only after its image, but an image may be registered without.
-    Check {
-        name: "snapshots",
-        look: |image, _| {
-            if image.root_device_type.as_ref() != Some(&DeviceType::Ebs) {
-                return None;
-            }
-            let root = image
-                .block_device_mappings()
-                .iter()
-                .find(|device| device.device_name() == image.root_device_name());
-            let snapshot = root.and_then(|root| root.ebs()).and_then(|volume| volume.snapshot_id());
-            let actual = if snapshot.is_some() { ROOT_SNAPSHOT } else { "none" };
-            Some((ROOT_SNAPSHOT.to_owned(), actual.to_owned()))
-        },
-    },
+    Check { name: "snapshots", look: snapshots },
+    Check { name: "backup", look: backup },
     // The instance type is the launch template's and stays; an image that differs from the one
     // in use in these does not boot on it.
-    Check {
-        name: "architecture",
-        look: |image, in_use| as_in_use(image, in_use, |image| Some(text(image.architecture()?))),
-    },
-    Check {
-        name: "virtualization",
-        look: |image, in_use| {
-            as_in_use(image, in_use, |image| Some(text(image.virtualization_type()?)))
-        },
-    },
-    Check {
-        name: "bootMode",
-        look: |image, in_use| as_in_use(image, in_use, |image| Some(text(image.boot_mode()?))),
-    },
+    Check { name: "architecture", look: |s| as_in_use(s, |i| i.architecture().map(text)) },
+    Check { name: "virtualization", look: |s| as_in_use(s, |i| i.virtualization_type().map(text)) },
+    Check { name: "bootMode", look: |s| as_in_use(s, |i| i.boot_mode().map(text)) },
+    Check { name: "instanceType", look: instance_type },
+    Check { name: "encryption", look: encryption },
 ];
 
-/// The verdicts on an image.
+/// The check that nothing else makes up for.
+const STATE: &str = "state";
+
+/// The verdicts on an image, of the checks that are on.
 #[must_use]
-pub fn verdicts(image: &Image, in_use: Option<&Image>) -> Vec<Verdict> {
+pub fn verdicts(subject: Subject<'_>, policy: &Policy) -> Vec<Verdict> {
     let verdict = |check: &Check| {
-        let (expected, actual) = (check.look)(image, in_use)?;
-        let passed = expected == actual;
+        let Found { expected, actual, passed } = (check.look)(subject)?;
         Some(Verdict { check: check.name.to_owned(), expected, actual, passed })
     };
-    CHECKS.iter().filter_map(verdict).collect()
+    CHECKS.iter().filter(|check| policy.runs(check.name)).filter_map(verdict).collect()
 }
 
-/// The verdict on an image that EC2 does not know.
+/// The verdict on an image that EC2 does not know. It cannot be turned off: there is nothing to
+/// be promoted.
 #[must_use]
 pub fn gone() -> Verdict {
     Verdict {
-        check: "state".to_owned(),
+        check: STATE.to_owned(),
         expected: text(&ImageState::Available),
         actual: "not there: deregistered, or of another account".to_owned(),
         passed: false,
     }
 }
 
-fn as_in_use(
-    image: &Image,
-    in_use: Option<&Image>,
-    property: impl Fn(&Image) -> Option<String>,
-) -> Option<(String, String)> {
-    Some((property(in_use?)?, property(image)?))
+/// The snapshots that an image's volumes are made from.
+pub fn snapshot_ids(image: &Image) -> impl Iterator<Item = &str> {
+    image.block_device_mappings().iter().filter_map(|device| device.ebs()?.snapshot_id())
+}
+
+/// A deprecated image still boots, but its owner has said not to.
+fn deprecated(s: Subject<'_>) -> Option<Found> {
+    let Some(time) = s.image.deprecation_time() else { return equal("false", "false") };
+    let passed = DateTime::from_str(time, DateTimeFormat::DateTime).ok()? > s.known.now;
+    let actual = if passed { "false".to_owned() } else { format!("true (since {time})") };
+    Some(Found { expected: "false".to_owned(), actual, passed })
+}
+
+/// An image may be registered without a snapshot of its root volume, and "available" says nothing
+/// of what became of its snapshots since.
+fn snapshots(s: Subject<'_>) -> Option<Found> {
+    if s.image.root_device_type() != Some(&DeviceType::Ebs) {
+        return None;
+    }
+    let mut devices = s.image.block_device_mappings().iter();
+    let root = devices.find(|device| device.device_name() == s.image.root_device_name());
+    let expected = text(&SnapshotState::Completed);
+    if root.and_then(|root| root.ebs()?.snapshot_id()).is_none() {
+        let actual = "none for the root volume".to_owned();
+        return Some(Found { expected, actual, passed: false });
+    }
+    if s.image.owner_id() != Some(s.account) {
+        // An image is shared without its snapshots.
+        return None;
+    }
+    let wrong = |id: &str| match s.known.snapshots.get(id).map(Snapshot::state) {
+        None => Some(format!("not there ({id})")),
+        Some(None | Some(SnapshotState::Completed)) => None,
+        Some(Some(state)) => Some(format!("{} ({id})", text(state))),
+    };
+    let wrong: Vec<_> = snapshot_ids(s.image).filter_map(wrong).collect();
+    let passed = wrong.is_empty();
+    let actual = if passed { expected.clone() } else { wrong.join(", ") };
+    Some(Found { expected, actual, passed })
+}
+
+/// A backup that is "completed with issues" (a failed VSS snapshot, say) is COMPLETED too.
+fn backup(s: Subject<'_>) -> Option<Found> {
+    match &s.candidate.status_message {
+        None => equal("completed", "completed"),
+        Some(issues) => equal("completed", format!("completed with issues: {issues}")),
+    }
+}
+
+/// What the groups' instance types can boot. A property that the image or the type does not tell
+/// cannot disagree.
+fn instance_type(s: Subject<'_>) -> Option<Found> {
+    let names: BTreeSet<_> = s.groups.iter().filter_map(|g| g.instance_type.as_deref()).collect();
+    let types: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| Some((name, s.known.instance_types.get(name)?)))
+        .collect();
+    let names: Vec<_> = types.iter().map(|(name, _)| *name).collect();
+    match types.iter().find_map(|(name, info)| unsupported(s.image, name, info)) {
+        Some(found) => Some(found),
+        None if names.is_empty() => None,
+        None => equal(names.join(", "), names.join(", ")),
+    }
+}
+
+/// The first property of the image that the instance type does not have.
+fn unsupported(image: &Image, name: &str, info: &InstanceTypeInfo) -> Option<Found> {
+    let boot_modes = match image.boot_mode() {
+        // The image says UEFI where there is, else BIOS.
+        Some(BootModeValues::UefiPreferred) => {
+            vec![text(&BootModeValues::Uefi), text(&BootModeValues::LegacyBios)]
+        }
+        mode => mode.map(text).into_iter().collect(),
+    };
+    let architectures = info.processor_info().map(|info| info.supported_architectures());
+    let properties = [
+        (texts(image.architecture().as_slice()), texts(architectures.unwrap_or_default())),
+        (
+            texts(image.virtualization_type().as_slice()),
+            texts(info.supported_virtualization_types()),
+        ),
+        (boot_modes, texts(info.supported_boot_modes())),
+    ];
+    let is_other = |(has, supported): &(Vec<String>, Vec<String>)| {
+        !has.is_empty() && !supported.is_empty() && !has.iter().any(|has| supported.contains(has))
+    };
+    let (has, supported) = properties.into_iter().find(is_other)?;
+    let expected = format!("{} ({name})", supported.join(" or "));
+    Some(Found { expected, actual: has.join(" or "), passed: false })
+}
+
+/// Auto Scaling launches with its service-linked role, which may use a customer's key only by a
+/// grant; without one the instance dies with `Client.InternalError`. EC2 alone does not tell
+/// grants, but a key that is in use has its grant, and another one is a reason to look.
+fn encryption(s: Subject<'_>) -> Option<Found> {
+    let in_use = keys(s.in_use?, s.known);
+    let keys = keys(s.image, s.known);
+    if in_use.is_empty() || keys.is_empty() {
+        return None;
+    }
+    let others: Vec<_> = keys.difference(&in_use).copied().collect();
+    let passed = others.is_empty();
+    let actual = if passed {
+        keys.into_iter().collect::<Vec<_>>().join(", ")
+    } else {
+        format!("{} (Auto Scaling's service-linked role needs a grant on it)", others.join(", "))
+    };
+    let expected = in_use.into_iter().collect::<Vec<_>>().join(", ");
+    Some(Found { expected, actual, passed })
+}
+
+/// The keys that an image's snapshots are encrypted with.
+fn keys<'a>(image: &Image, known: &'a Known) -> BTreeSet<&'a str> {
+    let snapshots = snapshot_ids(image).filter_map(|id| known.snapshots.get(id));
+    snapshots.filter_map(Snapshot::kms_key_id).collect()
+}
+
+fn as_in_use(s: Subject<'_>, property: impl Fn(&Image) -> Option<String>) -> Option<Found> {
+    equal(property(s.in_use?)?, property(s.image)?)
+}
+
+/// The most common of all findings. An `Option` for the table's sake.
+#[expect(clippy::unnecessary_wraps)]
+fn equal(expected: impl Into<String>, actual: impl Into<String>) -> Option<Found> {
+    let (expected, actual) = (expected.into(), actual.into());
+    let passed = expected == actual;
+    Some(Found { expected, actual, passed })
 }
 
 fn text(value: &impl AsRef<str>) -> String {
     value.as_ref().to_owned()
+}
+
+fn texts(values: &[impl AsRef<str>]) -> Vec<String> {
+    values.iter().map(text).collect()
 }

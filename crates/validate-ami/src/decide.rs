@@ -4,89 +4,187 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{Image, ImageState};
-use contract::ids::ImageId;
-use contract::steps::{Decision, DecisionOutcome, Rejected, Verdict};
+use contract::ids::{ImageId, ParameterName};
+use contract::steps::{Decision, DecisionOutcome, Provenance, Rejected, Verdict};
 use contract::target::{Candidate, ImageParameter, Target};
 
-use crate::{Error, checks};
+use crate::checks::{self, Known, Subject};
+use crate::provenance::{self, Feeds, PROVENANCE};
+use crate::{Error, Policy};
+
+/// What an image parameter has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InPlace {
+    /// The value that reaches the launch template. Any text: an operator may have begun with a
+    /// placeholder.
+    pub value: String,
+    /// The SSM parameter that a stack's parameter takes the value from, and what it has.
+    pub through: Option<(ParameterName, String)>,
+}
+
+/// What has been found out, and what the operator wants.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Of the images.
+    pub known: &'a Known,
+    /// Of their origins.
+    pub feeds: &'a Feeds,
+    /// The operator's decisions.
+    pub policy: &'a Policy,
+}
 
 /// The images to be looked at: every candidate, and what is in place.
 #[must_use]
-pub fn wanted(target: &Target, in_place: &BTreeMap<String, String>) -> Vec<ImageId> {
+pub fn wanted(target: &Target, in_place: &BTreeMap<String, InPlace>) -> Vec<ImageId> {
     let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
     // An operator may have begun with a placeholder, which is no image.
-    let current = target.parameters.iter().filter_map(|p| in_place.get(&p.parameter)?.parse().ok());
+    let current = in_place.values().filter_map(|in_place| in_place.value.parse().ok());
     let mut ids: Vec<_> = candidates.chain(current).collect();
     ids.sort();
     ids.dedup();
     ids
 }
 
-/// Decides about one image parameter: the newest candidate that passes wins.
+/// Decides about one image parameter: the newest candidate that passes wins; for a rollback the
+/// newest of those that are older than what is in place.
 ///
 /// # Errors
 /// [`Error::ImagePending`] when a newer one than that is still being made;
-/// [`Error::ImageRejected`] when none passes.
+/// [`Error::ImageRejected`] when none passes; [`Error::NothingOlder`] when there is none to roll
+/// back to; [`Error::TargetNotPermitted`] when nothing is left to be promoted because the newest
+/// does not come from a group that the target feeds.
 pub fn decision(
+    target: &Target,
     parameter: &ImageParameter,
-    before: &str,
-    images: &BTreeMap<ImageId, Image>,
-    allow_older: bool,
+    in_place: &InPlace,
+    circumstances: Circumstances<'_>,
 ) -> Result<Decision, Error> {
-    let in_use = before.parse::<ImageId>().ok().and_then(|id| images.get(&id));
-    let (chosen, verdicts, rejected) = newest_passing(parameter, in_use, images)?;
-    let decision = |after: &ImageId, outcome| Decision {
-        parameter: parameter.parameter.clone(),
-        before: before.to_owned(),
-        after: after.clone(),
-        outcome,
-        checks: verdicts,
-        rejected,
-        groups: parameter.groups.clone(),
+    let before = &in_place.value;
+    let current_id = before.parse::<ImageId>().ok();
+    let current = current_id.as_ref().and_then(|id| circumstances.known.images.get(id));
+    let eligible = if target.rollback {
+        older(&parameter.candidates, before, current)
+    } else {
+        parameter.candidates.iter().collect()
     };
-    if chosen.image_id.as_str() == before {
-        return Ok(decision(&chosen.image_id, DecisionOutcome::Unchanged));
+    if eligible.is_empty() && target.rollback {
+        let (parameter, before) = (parameter.parameter.clone(), before.clone());
+        return Err(Error::NothingOlder { parameter, before });
     }
-    match in_use {
-        Some(current) if !allow_older && is_newer(current, chosen) => {
-            // It parsed above, or there would be no image.
-            let stays = before.parse().unwrap_or_else(|_| chosen.image_id.clone());
-            Ok(decision(&stays, DecisionOutcome::Superseded))
+    let chosen = newest_passing(target, parameter, &eligible, current, circumstances)?;
+    let may_be_older = target.allow_older || target.rollback;
+    let (after, outcome) = match current_id {
+        Some(id) if id == chosen.candidate.image_id => (id, DecisionOutcome::Unchanged),
+        Some(id) if !may_be_older && current.is_some_and(|i| stays(i, chosen.candidate)) => {
+            (id, DecisionOutcome::Superseded)
         }
-        _ => Ok(decision(&chosen.image_id, DecisionOutcome::Promote)),
+        _ => (chosen.candidate.image_id.clone(), DecisionOutcome::Promote),
+    };
+    // Where something is promoted all the same, the report has what was passed over.
+    if let (Some(refused), Some(newest), Some(current)) =
+        (not_permitted(&chosen.rejected), eligible.first(), current)
+        && outcome != DecisionOutcome::Promote
+        && current.creation_date().is_none_or(|date| newest.creation_date.as_str() >= date)
+    {
+        return Err(Error::TargetNotPermitted {
+            parameter: parameter.parameter.clone(),
+            verdicts: sentence(refused),
+        });
     }
+    let (through, through_before) = in_place.through.clone().unzip();
+    Ok(Decision {
+        parameter: parameter.parameter.clone(),
+        before: before.clone(),
+        after,
+        outcome,
+        checks: chosen.verdicts,
+        provenance: chosen.provenance,
+        through,
+        through_before,
+        rejected: chosen.rejected,
+        groups: parameter.groups.clone(),
+    })
 }
 
-/// The newest candidate that passes every check, its verdicts, and the newer ones that do not.
+/// The candidate that wins.
+struct Chosen<'a> {
+    candidate: &'a Candidate,
+    verdicts: Vec<Verdict>,
+    provenance: Provenance,
+    /// The newer ones that do not pass.
+    rejected: Vec<Rejected>,
+}
+
+/// The newest candidate that may be promoted and passes every check.
 fn newest_passing<'a>(
-    parameter: &'a ImageParameter,
+    target: &Target,
+    parameter: &ImageParameter,
+    eligible: &[&'a Candidate],
     in_use: Option<&Image>,
-    images: &BTreeMap<ImageId, Image>,
-) -> Result<(&'a Candidate, Vec<Verdict>, Vec<Rejected>), Error> {
+    Circumstances { known, feeds, policy }: Circumstances<'_>,
+) -> Result<Chosen<'a>, Error> {
     let mut rejected = Vec::new();
-    for candidate in &parameter.candidates {
-        let image = images.get(&candidate.image_id);
+    for &candidate in eligible {
+        let provenance = provenance::provenance(target, &candidate.origin, feeds, &policy.account);
+        let is_permitted = policy.permits(&provenance);
+        let image = known.images.get(&candidate.image_id);
         // Its completion may have been told already: to pass it over would be to lose it.
-        if image.is_some_and(|image| image.state == Some(ImageState::Pending)) {
+        if is_permitted && image.is_some_and(|image| image.state() == Some(&ImageState::Pending)) {
             return Err(Error::ImagePending(candidate.image_id.clone()));
         }
-        let verdicts =
-            image.map_or_else(|| vec![checks::gone()], |image| checks::verdicts(image, in_use));
+        let (groups, account) = (&parameter.groups, policy.account.as_str());
+        let subject = |image| Subject { candidate, image, in_use, groups, known, account };
+        let mut verdicts = image
+            .map_or_else(|| vec![checks::gone()], |image| checks::verdicts(subject(image), policy));
+        if !is_permitted {
+            verdicts.push(provenance::verdict(target, &provenance));
+        }
         if verdicts.iter().all(|verdict| verdict.passed) {
-            return Ok((candidate, verdicts, rejected));
+            return Ok(Chosen { candidate, verdicts, provenance, rejected });
         }
         let failed = verdicts.into_iter().filter(|verdict| !verdict.passed).collect();
         rejected.push(Rejected { image_id: candidate.image_id.clone(), failed });
     }
     let verdicts = rejected.iter().map(sentence).collect::<Vec<_>>().join("; ");
-    Err(Error::ImageRejected { parameter: parameter.parameter.clone(), verdicts })
+    let parameter = parameter.parameter.clone();
+    Err(match not_permitted(&rejected) {
+        Some(_) => Error::TargetNotPermitted { parameter, verdicts },
+        None => Error::ImageRejected { parameter, verdicts },
+    })
+}
+
+/// The newest candidate, if it was passed over because of where it comes from.
+fn not_permitted(rejected: &[Rejected]) -> Option<&Rejected> {
+    rejected.first().filter(|newest| newest.failed.iter().any(|v| v.check == PROVENANCE))
+}
+
+/// The candidates that a rollback may choose from. When EC2 does not know what is in place any
+/// more, its place among the candidates, which are newest first, tells which are older.
+fn older<'a>(
+    candidates: &'a [Candidate],
+    before: &str,
+    current: Option<&Image>,
+) -> Vec<&'a Candidate> {
+    let is_before = |candidate: &Candidate| candidate.image_id.as_str() == before;
+    match current.and_then(Image::creation_date) {
+        // The id breaks a tie, as it does in the candidates' order.
+        Some(date) => {
+            let age =
+                |c: &Candidate| (c.creation_date.as_str(), c.image_id.as_str()) < (date, before);
+            candidates.iter().filter(|candidate| age(candidate)).collect()
+        }
+        None => {
+            let newer = candidates.iter().position(is_before).map_or(0, |place| place + 1);
+            candidates[newer..].iter().collect()
+        }
+    }
 }
 
 /// Whether what is in place is newer and would boot. EC2's dates are ISO 8601 in UTC, so text
 /// order is time order.
-fn is_newer(current: &Image, chosen: &Candidate) -> bool {
-    current.state == Some(ImageState::Available)
+fn stays(current: &Image, chosen: &Candidate) -> bool {
+    current.state() == Some(&ImageState::Available)
         && current.creation_date().is_some_and(|date| date > chosen.creation_date.as_str())
 }
 

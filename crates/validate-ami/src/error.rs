@@ -18,11 +18,40 @@ pub enum Error {
         /// Every candidate with the checks that it failed.
         verdicts: String,
     },
+    /// A rollback has nowhere to go.
+    #[error("no image for {parameter} is older than {before}, which is in place")]
+    NothingOlder {
+        /// The image parameter.
+        parameter: String,
+        /// The value in place.
+        before: String,
+    },
+    /// The image is a backup of something that the target has nothing to do with.
+    #[error("{parameter} may not be given this image: {verdicts}")]
+    TargetNotPermitted {
+        /// The image parameter.
+        parameter: String,
+        /// The candidates that were passed over, with the reason.
+        verdicts: String,
+    },
     /// There is no such SSM parameter.
     #[error(
         "there is no parameter {0}; create it once, outside any stack, with type String and data type aws:ec2:image"
     )]
     ParameterNotFound(String),
+    /// A stack's parameter is of a type `AWS::SSM::Parameter::Value<…>`, and its value is not a
+    /// name that could be written.
+    #[error(
+        "parameter {key} of stack {stack} reads {value:?}, which is not the name of an SSM parameter of this account; name one that is"
+    )]
+    NotAParameterName {
+        /// The stack.
+        stack: String,
+        /// Its parameter.
+        key: String,
+        /// What that is said to read.
+        value: String,
+    },
     /// There is no such stack.
     #[error("there is no stack {0} in this account and Region")]
     StackNotFound(String),
@@ -45,8 +74,11 @@ impl Named for Error {
     fn name(&self) -> ErrorName {
         match self {
             Self::ImagePending(_) => ErrorName::ImagePending,
-            Self::ImageRejected { .. } => ErrorName::ImageRejected,
-            Self::ParameterNotFound(_) => ErrorName::ParameterNotFound,
+            Self::ImageRejected { .. } | Self::NothingOlder { .. } => ErrorName::ImageRejected,
+            Self::TargetNotPermitted { .. } => ErrorName::TargetNotPermitted,
+            Self::ParameterNotFound(_) | Self::NotAParameterName { .. } => {
+                ErrorName::ParameterNotFound
+            }
             Self::StackNotFound(_) => ErrorName::StackNotFound,
             Self::ParameterKeyNotFound { .. } => ErrorName::ParameterKeyNotFound,
             Self::Aws(error) => error.name(),

@@ -1,113 +1,70 @@
-//! validate-ami owns the question "which image is to be in place?". It reads what is in place and
-//! what the candidates are now, and decides for each image parameter of the target.
+//! validate-ami owns the question "which image is to be in place?". It reads what is in place,
+//! what the candidates are now and where they come from, and decides for each image parameter of
+//! the target.
 
 pub mod checks;
 pub mod decide;
 pub mod error;
+pub mod look;
+pub mod policy;
+pub mod provenance;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::SystemTime;
 
-use aws_sdk_ec2::types::{Filter, Image};
-use contract::ids::ImageId;
 use contract::steps::{ValidateInput, Validated};
-use contract::target::{Pattern, Target};
-use step::{AwsError, texts};
 
+use crate::checks::Known;
+use crate::decide::Circumstances;
 pub use crate::error::Error;
+pub use crate::policy::Policy;
 
 /// The services that the step reads.
 #[derive(Debug, Clone)]
 pub struct Clients {
+    /// The groups that images come from.
+    pub autoscaling: aws_sdk_autoscaling::Client,
     /// The parameters of a stack.
     pub cloudformation: aws_sdk_cloudformation::Client,
-    /// The images.
+    /// The images, their snapshots, launch templates and instance types.
     pub ec2: aws_sdk_ec2::Client,
     /// The value of an SSM parameter.
     pub ssm: aws_sdk_ssm::Client,
 }
 
-/// Reads what is in place and the images, and decides.
+/// Reads what is in place, the images and their origins, and decides.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn handle(clients: &Clients, input: ValidateInput) -> Result<Validated, Error> {
+pub async fn handle(
+    clients: &Clients,
+    policy: &Policy,
+    input: ValidateInput,
+) -> Result<Validated, Error> {
     let target = input.target;
-    let in_place = match target.pattern {
-        Pattern::Parameter => parameter(&clients.ssm, &target.name).await?,
-        Pattern::Stack => stack_parameters(&clients.cloudformation, &target).await?,
-    };
-    let images = images(&clients.ec2, &decide::wanted(&target, &in_place)).await?;
+    let in_place = look::in_place(clients, &target).await?;
+    let ids = decide::wanted(&target, &in_place);
+    let (images, instance_types, feeds) = tokio::try_join!(
+        look::images(&clients.ec2, &ids),
+        look::instance_types(&clients.ec2, &target),
+        look::feeds(clients, &target),
+    )?;
+    let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).collect();
+    let snapshot_ids: Vec<_> = snapshot_ids.into_iter().map(str::to_owned).collect();
+    let snapshots = look::snapshots(&clients.ec2, &snapshot_ids).await?;
+    let known = Known { now: SystemTime::now().into(), images, snapshots, instance_types };
+    let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
     let decisions = target.parameters.iter().map(|parameter| {
-        decide::decision(parameter, &in_place[&parameter.parameter], &images, target.allow_older)
+        let in_place = &in_place[&parameter.parameter];
+        decide::decision(&target, parameter, in_place, circumstances)
     });
     let images = decisions.collect::<Result<Vec<_>, _>>()?;
     for image in &images {
-        let (before, after, outcome) = (&image.before, &image.after, image.outcome);
-        tracing::info!(target = target.name, parameter = image.parameter, before, %after, ?outcome);
+        let (parameter, before, after) = (&image.parameter, &image.before, &image.after);
+        let (outcome, provenance) = (image.outcome, image.provenance.verdict);
+        tracing::info!(target.name, parameter, before, %after, ?outcome, ?provenance);
     }
     Ok(Validated { images })
-}
-
-/// The value of the SSM parameter, under its name.
-async fn parameter(
-    ssm: &aws_sdk_ssm::Client,
-    name: &str,
-) -> Result<BTreeMap<String, String>, Error> {
-    let answer = ssm.get_parameter().name(name).send().await;
-    let found = match answer.map_err(|error| AwsError::new("ssm:GetParameter", error)) {
-        Ok(answer) => answer.parameter,
-        Err(error) if error.has_code("ParameterNotFound") => None,
-        Err(error) => return Err(error.into()),
-    };
-    let found = found.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
-    Ok(BTreeMap::from([(name.to_owned(), found.value.unwrap_or_default())]))
-}
-
-/// The values of the stack's parameters, of which the target's images name some.
-async fn stack_parameters(
-    cloudformation: &aws_sdk_cloudformation::Client,
-    target: &Target,
-) -> Result<BTreeMap<String, String>, Error> {
-    let answer = cloudformation.describe_stacks().stack_name(&target.name).send().await;
-    let stacks = match answer.map_err(|e| AwsError::new("cloudformation:DescribeStacks", e)) {
-        Ok(answer) => answer.stacks.unwrap_or_default(),
-        Err(error) if texts::is_stack_missing(&error) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    let stack = stacks.into_iter().next();
-    let stack = stack.ok_or_else(|| Error::StackNotFound(target.name.clone()))?;
-    let values = stack.parameters.unwrap_or_default().into_iter();
-    let values: BTreeMap<_, _> =
-        values.filter_map(|p| Some((p.parameter_key?, p.parameter_value?))).collect();
-    let missing = target.parameters.iter().map(|parameter| parameter.parameter.clone());
-    let missing: Vec<_> = missing.filter(|key| !values.contains_key(key)).collect();
-    if missing.is_empty() {
-        return Ok(values);
-    }
-    let known = values.into_keys().collect();
-    Err(Error::ParameterKeyNotFound { stack: target.name.clone(), missing, known })
-}
-
-/// What EC2 says of these images now; one that is gone is left out.
-async fn images(
-    ec2: &aws_sdk_ec2::Client,
-    ids: &[ImageId],
-) -> Result<BTreeMap<ImageId, Image>, AwsError> {
-    let mut found = BTreeMap::new();
-    // EC2 takes 200 values in one filter (EC2 API, "Filter"). Ids that are asked for as such
-    // would fail the call as a whole when one is gone.
-    for ids in ids.chunks(200) {
-        let values = ids.iter().map(ToString::to_string).collect();
-        let filter = Filter::builder().name("image-id").set_values(Some(values)).build();
-        let request = ec2.describe_images().filters(filter).include_disabled(true);
-        let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        let answer = answer.map_err(|error| AwsError::new("ec2:DescribeImages", error))?;
-        found.extend(answer.into_iter().filter_map(|image| {
-            let id = image.image_id.as_deref()?.parse().ok()?;
-            Some((id, image))
-        }));
-    }
-    Ok(found)
 }

@@ -1,0 +1,181 @@
+//! Where an image comes from: whoever tags an instance must not thereby choose what is
+//! overwritten, so the group that the image is a backup of has to be one that the target feeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
+use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
+use contract::target::{Group, Origin, Pattern, Target};
+
+/// The name of the row that says why an image was passed over.
+pub const PROVENANCE: &str = "provenance";
+
+/// What the groups and stacks of the candidates' origins are now.
+#[derive(Debug, Default)]
+pub struct Feeds {
+    /// By group: what its launch templates say the image is, an SSM parameter not resolved.
+    pub launches: BTreeMap<String, Launches>,
+    /// By stack: the name of the root that it is nested in; none for a root. A stack that is
+    /// gone is left out.
+    pub roots: BTreeMap<String, Option<String>>,
+}
+
+/// What a group launches: the image as its launch templates have it, or why that cannot be told.
+pub type Launches = Result<Vec<String>, String>;
+
+/// The groups of which [`Feeds::launches`] has to be known.
+#[must_use]
+pub fn wanted_groups(target: &Target) -> BTreeSet<&str> {
+    match target.pattern {
+        Pattern::Parameter => groups(target).map(|group| group.group_name.as_str()).collect(),
+        Pattern::Stack => BTreeSet::new(),
+    }
+}
+
+/// The stacks of which [`Feeds::roots`] has to be known. CloudFormation names a nested stack after
+/// its parent, so one that is named otherwise is in no need of a look.
+#[must_use]
+pub fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
+    match target.pattern {
+        Pattern::Parameter => BTreeSet::new(),
+        Pattern::Stack => groups(target)
+            .filter_map(|group| group.stack_name.as_ref())
+            .map(|name| name.as_str())
+            .filter(|name| may_be_nested(name, &target.name))
+            .collect(),
+    }
+}
+
+fn groups(target: &Target) -> impl Iterator<Item = &Group> {
+    let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
+    candidates.filter_map(|candidate| candidate.origin.group.as_ref())
+}
+
+fn may_be_nested(stack: &str, root: &str) -> bool {
+    stack.strip_prefix(root).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// Whether an image from there belongs into the target.
+#[must_use]
+pub fn provenance(target: &Target, origin: &Origin, feeds: &Feeds, account: &str) -> Provenance {
+    if let Some(reason) = &origin.unknown {
+        return unverified(reason.clone());
+    }
+    let Some(group) = &origin.group else {
+        let instance = origin.instance_id.as_deref().unwrap_or("an instance");
+        return violated(format!("{instance}, which is in no group"));
+    };
+    match target.pattern {
+        Pattern::Parameter => by_parameter(&target.name, &group.group_name, feeds, account),
+        Pattern::Stack => by_stack(&target.name, group, feeds),
+    }
+}
+
+fn by_parameter(parameter: &str, group: &str, feeds: &Feeds, account: &str) -> Provenance {
+    match feeds.launches.get(group) {
+        None => unverified(format!("group {group} is gone")),
+        Some(Err(reason)) => unverified(format!("group {group}: {reason}")),
+        Some(Ok(images)) if images.iter().any(|image| reads(image, parameter, account)) => VERIFIED,
+        Some(Ok(images)) if images.is_empty() => {
+            violated(format!("group {group}, which has no launch template with an image"))
+        }
+        Some(Ok(images)) => {
+            violated(format!("group {group}, whose launch template says {}", images.join(", ")))
+        }
+    }
+}
+
+fn by_stack(stack: &str, group: &Group, feeds: &Feeds) -> Provenance {
+    let name = &group.group_name;
+    let Some(of) = group.stack_name.as_ref().map(|name| name.as_str()) else {
+        return violated(format!("group {name}, which no stack has made"));
+    };
+    if of == stack {
+        return VERIFIED;
+    }
+    match feeds.roots.get(of) {
+        Some(Some(root)) if root == stack => VERIFIED,
+        None if may_be_nested(of, stack) => unverified(format!("stack {of} is gone")),
+        _ => violated(format!("group {name} of stack {of}")),
+    }
+}
+
+/// The row of an image that is passed over because of where it comes from.
+#[must_use]
+pub fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
+    let reason = provenance.reason.clone().unwrap_or_default();
+    Verdict {
+        check: PROVENANCE.to_owned(),
+        expected: match target.pattern {
+            Pattern::Parameter => format!("a group that boots from {}", target.name),
+            Pattern::Stack => format!("a group of stack {}", target.name),
+        },
+        actual: match provenance.verdict {
+            ProvenanceVerdict::Unverified => format!("not to be told ({reason})"),
+            _ => reason,
+        },
+        passed: false,
+    }
+}
+
+/// Whether a launch template's image is this parameter of this account: `resolve:ssm:` and its
+/// name or ARN, with or without a version or label (`RequestLaunchTemplateData`, ImageId).
+fn reads(image: &str, parameter: &str, account: &str) -> bool {
+    let Some(reference) = image.strip_prefix("resolve:ssm:") else { return false };
+    let mut parts = reference.split(':');
+    let name = match parts.next() {
+        Some("arn") if parts.nth(3) == Some(account) => {
+            parts.next().and_then(|resource| resource.strip_prefix("parameter"))
+        }
+        Some("arn") => None,
+        name => name,
+    };
+    // An ARN has one slash before the name, whether the name begins with one or not.
+    name.is_some_and(|name| name.trim_start_matches('/') == parameter.trim_start_matches('/'))
+}
+
+/// A version of a launch template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TemplateVersion {
+    /// The launch template's id.
+    pub template_id: String,
+    /// A number, `$Latest` or `$Default`.
+    pub version: String,
+}
+
+/// What a group boots from: its launch template, or those of its mixed instances policy. None for
+/// a launch configuration, which never takes an image from a parameter.
+#[must_use]
+pub fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> {
+    let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
+    let base = mixed.and_then(|mixed| mixed.launch_template_specification());
+    let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
+    let overrides = overrides.filter_map(|o| o.launch_template_specification());
+    group.launch_template().into_iter().chain(base).chain(overrides).filter_map(version).collect()
+}
+
+/// The images that a mixed instances policy puts in place of its launch template's.
+#[must_use]
+pub fn override_images(group: &AutoScalingGroup) -> Vec<String> {
+    let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
+    let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
+    overrides.filter_map(|o| o.image_id().map(str::to_owned)).collect()
+}
+
+fn version(template: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
+    Some(TemplateVersion {
+        template_id: template.launch_template_id()?.to_owned(),
+        // Auto Scaling's own default (`LaunchTemplateSpecification`, Version).
+        version: template.version().unwrap_or("$Default").to_owned(),
+    })
+}
+
+const VERIFIED: Provenance = Provenance { verdict: ProvenanceVerdict::Verified, reason: None };
+
+fn unverified(reason: String) -> Provenance {
+    Provenance { verdict: ProvenanceVerdict::Unverified, reason: Some(reason) }
+}
+
+fn violated(reason: String) -> Provenance {
+    Provenance { verdict: ProvenanceVerdict::Violated, reason: Some(reason) }
+}

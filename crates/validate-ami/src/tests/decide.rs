@@ -1,0 +1,235 @@
+//! Which image wins.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::{Image, ImageState};
+use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict};
+use contract::target::{Candidate, Target};
+use contract::{ErrorName, Named};
+
+use super::{MID, NEW, OLD, candidate, image, known, origin, policy, target, unknown_origin};
+use crate::decide::{Circumstances, InPlace, decision, wanted};
+use crate::provenance::Feeds;
+use crate::{Error, Policy};
+
+fn candidates(ids: &[&str]) -> Vec<Candidate> {
+    ids.iter().map(|id| candidate(id)).collect()
+}
+
+fn all() -> Vec<Image> {
+    vec![image(OLD).build(), image(MID).build(), image(NEW).build()]
+}
+
+fn in_place(value: &str) -> InPlace {
+    InPlace { value: value.to_owned(), through: None }
+}
+
+fn decide(
+    target: &Target,
+    before: &str,
+    images: Vec<Image>,
+    policy: &Policy,
+) -> Result<Decision, Error> {
+    let (known, feeds) = (known(images), Feeds::default());
+    let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
+    decision(target, &target.parameters[0], &in_place(before), circumstances)
+}
+
+fn usual() -> Policy {
+    policy("", "true")
+}
+
+#[track_caller]
+fn decides(target: &Target, before: &str, images: Vec<Image>, after: &str) -> DecisionOutcome {
+    let decision = decide(target, before, images, &usual()).unwrap();
+    assert_eq!(decision.after.as_str(), after);
+    decision.outcome
+}
+
+#[test]
+fn the_newest_that_passes_wins() {
+    use DecisionOutcome::{Promote, Superseded, Unchanged};
+    for (given, before, after, outcome) in [
+        (&[NEW, MID], OLD, NEW, Promote),
+        (&[NEW, MID], NEW, NEW, Unchanged),
+        (&[MID, OLD], NEW, NEW, Superseded),
+        (&[NEW, MID], "placeholder", NEW, Promote),
+        (&[MID, OLD], OLD, MID, Promote),
+    ] {
+        assert_eq!(decides(&target(candidates(given)), before, all(), after), outcome);
+    }
+}
+
+#[test]
+fn an_older_image_replaces_a_newer_one_only_when_that_does_not_boot_or_on_demand() {
+    let old = || target(candidates(&[OLD]));
+    let gone = vec![image(OLD).build()];
+    assert_eq!(decides(&old(), NEW, gone, OLD), DecisionOutcome::Promote);
+    let disabled = vec![image(OLD).build(), image(NEW).state(ImageState::Disabled).build()];
+    assert_eq!(decides(&old(), NEW, disabled, OLD), DecisionOutcome::Promote);
+    let on_demand = Target { allow_older: true, ..old() };
+    assert_eq!(decides(&on_demand, NEW, all(), OLD), DecisionOutcome::Promote);
+}
+
+#[test]
+fn a_newer_one_that_does_not_pass_is_passed_over_and_reported() {
+    let images = vec![image(MID).build(), image(NEW).state(ImageState::Failed).build()];
+    let decided = decide(&target(candidates(&[NEW, MID])), OLD, images, &usual()).unwrap();
+    assert_eq!(decided.after.as_str(), MID);
+    assert_eq!(decided.rejected.len(), 1);
+    assert_eq!(decided.rejected[0].image_id.as_str(), NEW);
+    assert_eq!(decided.rejected[0].failed[0].actual, "failed");
+}
+
+#[test]
+fn a_check_that_is_turned_off_rejects_nothing() {
+    let public = || vec![image(NEW).public(true).build()];
+    let target = target(candidates(&[NEW]));
+    let error = decide(&target, OLD, public(), &usual()).unwrap_err();
+    assert!(error.to_string().ends_with("public is true, not false"), "{error}");
+    let decided = decide(&target, OLD, public(), &policy("public", "true")).unwrap();
+    assert_eq!(decided.outcome, DecisionOutcome::Promote);
+}
+
+#[test]
+fn a_newer_one_that_is_being_made_is_waited_for() {
+    let images = vec![image(MID).build(), image(NEW).state(ImageState::Pending).build()];
+    let error = decide(&target(candidates(&[NEW, MID])), OLD, images, &usual()).unwrap_err();
+    assert_eq!(error.name(), ErrorName::ImagePending);
+}
+
+#[test]
+fn when_none_passes_every_verdict_is_told() {
+    let images = vec![image(NEW).state(ImageState::Failed).build()];
+    let error = decide(&target(candidates(&[NEW, MID])), OLD, images, &usual()).unwrap_err();
+    assert_eq!(error.name(), ErrorName::ImageRejected);
+    let text = error.to_string();
+    assert!(text.contains(&format!("{NEW}: state is failed, not available")), "{text}");
+    assert!(text.contains(&format!("{MID}: state is not there")), "{text}");
+}
+
+/// Candidates, the newest a backup of an instance outside of any group.
+fn from_elsewhere(ids: &[&str]) -> Target {
+    let mut candidates = candidates(ids);
+    candidates[0].origin = origin(None);
+    target(candidates)
+}
+
+#[test]
+fn an_image_from_elsewhere_is_passed_over_even_while_it_is_being_made() {
+    for state in [ImageState::Available, ImageState::Pending] {
+        let images = vec![image(OLD).build(), image(MID).build(), image(NEW).state(state).build()];
+        let decided = decide(&from_elsewhere(&[NEW, MID]), OLD, images, &usual()).unwrap();
+        assert_eq!((decided.after.as_str(), decided.outcome), (MID, DecisionOutcome::Promote));
+        assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
+        assert!(decided.rejected[0].failed.iter().any(|row| row.check == "provenance"));
+    }
+}
+
+#[test]
+fn an_image_from_elsewhere_fails_the_target_when_nothing_else_is_left_to_promote() {
+    let text = format!(
+        "ImageId may not be given this image: {NEW}: provenance is i-1, which is in no group, \
+         not a group of stack web"
+    );
+    for (ids, before) in [
+        // None passes, what passes is in place, what is in place is newer than what passes.
+        (&[NEW][..], OLD),
+        (&[NEW, MID], MID),
+        (&[NEW, OLD], MID),
+        (&[NEW, OLD], NEW),
+    ] {
+        let error = decide(&from_elsewhere(ids), before, all(), &usual()).unwrap_err();
+        assert_eq!(error.name(), ErrorName::TargetNotPermitted, "{ids:?} over {before}");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn an_image_from_elsewhere_that_is_older_than_what_is_in_place_harms_nobody() {
+    let target = from_elsewhere(&[MID, OLD]);
+    assert_eq!(decides(&target, NEW, all(), NEW), DecisionOutcome::Superseded);
+}
+
+#[test]
+fn an_image_of_unknown_origin_is_the_operators_to_permit() {
+    let mut candidates = candidates(&[NEW]);
+    candidates[0].origin = unknown_origin();
+    let target = target(candidates);
+    let decided = decide(&target, OLD, all(), &usual()).unwrap();
+    assert_eq!(decided.outcome, DecisionOutcome::Promote);
+    assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Unverified);
+    assert_eq!(decided.provenance.reason.as_deref(), Some("instance i-1 is gone"));
+
+    let error = decide(&target, OLD, all(), &policy("", "false")).unwrap_err();
+    assert_eq!(error.name(), ErrorName::TargetNotPermitted);
+    assert!(error.to_string().contains("instance i-1 is gone"), "{error}");
+}
+
+fn rollback(ids: &[&str]) -> Target {
+    Target { rollback: true, ..target(candidates(ids)) }
+}
+
+#[test]
+fn a_rollback_goes_to_the_newest_that_passes_and_is_older_than_what_is_in_place() {
+    let without = |gone: &str| {
+        let is_there = |image: &Image| image.image_id() != Some(gone);
+        all().into_iter().filter(is_there).collect::<Vec<_>>()
+    };
+    let rejected = vec![
+        image(OLD).build(),
+        image(MID).state(ImageState::Disabled).build(),
+        image(NEW).build(),
+    ];
+    for (given, before, images, after) in [
+        (&[NEW, MID, OLD][..], NEW, all(), MID),
+        (&[NEW, MID, OLD], MID, all(), OLD),
+        (&[NEW, MID, OLD], NEW, rejected, OLD),
+        // Not a candidate any more, but EC2 has its date.
+        (&[NEW, OLD], MID, all(), OLD),
+        // Gone from EC2, but it has a place among the candidates.
+        (&[NEW, MID, OLD], MID, without(MID), OLD),
+        // Gone altogether.
+        (&[MID, OLD], NEW, without(NEW), MID),
+        (&[MID, OLD], "placeholder", all(), MID),
+    ] {
+        let target = rollback(given);
+        assert_eq!(decides(&target, before, images, after), DecisionOutcome::Promote);
+    }
+}
+
+#[test]
+fn a_rollback_with_nowhere_to_go_says_so() {
+    let error = decide(&rollback(&[NEW, MID]), MID, all(), &usual()).unwrap_err();
+    assert_eq!(error.name(), ErrorName::ImageRejected);
+    assert_eq!(
+        error.to_string(),
+        format!("no image for ImageId is older than {MID}, which is in place")
+    );
+    let error =
+        decide(&rollback(&[NEW, OLD]), NEW, vec![image(NEW).build()], &usual()).unwrap_err();
+    assert!(error.to_string().contains("state is not there"), "{error}");
+}
+
+#[test]
+fn a_decision_goes_through_the_ssm_parameter_that_the_stack_reads() {
+    let target = target(candidates(&[NEW]));
+    let (known, feeds, policy) = (known(all()), Feeds::default(), usual());
+    let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &policy };
+    let through = Some(("/golden/web".parse().unwrap(), MID.to_owned()));
+    let in_place = InPlace { value: OLD.to_owned(), through };
+    let decided = decision(&target, &target.parameters[0], &in_place, circumstances).unwrap();
+    assert_eq!(decided.before, OLD);
+    assert_eq!(decided.through.unwrap().as_str(), "/golden/web");
+    assert_eq!(decided.through_before.as_deref(), Some(MID));
+}
+
+#[test]
+fn every_image_is_asked_for_once_and_a_placeholder_never() {
+    let target = target(candidates(&[NEW, OLD]));
+    let wanted_with =
+        |value: &str| wanted(&target, &BTreeMap::from([("ImageId".to_owned(), in_place(value))]));
+    assert_eq!(wanted_with(OLD).len(), 2);
+    assert_eq!(wanted_with(MID).len(), 3);
+    assert_eq!(wanted_with("placeholder").len(), 2);
+}

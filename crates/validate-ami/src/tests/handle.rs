@@ -1,0 +1,274 @@
+//! The handler against rules: what is asked, and what comes of it.
+
+use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
+use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksOutput;
+use aws_sdk_cloudformation::types::{Parameter as StackParameter, Stack};
+use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
+use aws_sdk_ec2::operation::describe_instance_types::DescribeInstanceTypesOutput;
+use aws_sdk_ec2::operation::describe_launch_template_versions::{
+    DescribeLaunchTemplateVersionsError, DescribeLaunchTemplateVersionsOutput,
+};
+use aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsOutput;
+use aws_sdk_ec2::types::{Filter, LaunchTemplateVersion, ResponseLaunchTemplateData};
+use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
+use aws_sdk_ssm::types::Parameter;
+use aws_sdk_ssm::types::error::ParameterNotFound;
+use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, ValidateInput};
+use contract::target::Target;
+use contract::{ErrorName, Named};
+use step::mock_client;
+use step::testing::{Rule, mock};
+
+use super::{
+    MID, NEW, OLD, candidate, group, image, origin, parameter_target, policy, snapshot, t3_micro,
+    target,
+};
+use crate::{Clients, Error, handle};
+
+/// What the services answer. A request that no rule matches fails the test.
+struct Rules {
+    groups: Rule,
+    images: Rule,
+    snapshots: Rule,
+    types: Rule,
+    template: Rule,
+    stack: Rule,
+    nested: Rule,
+    parameter: Rule,
+}
+
+impl Rules {
+    /// Nothing wrong: the older image is in place, and the group boots from the target.
+    fn new() -> Self {
+        Self {
+            groups: group_boots_from("lt-1"),
+            images: images(),
+            snapshots: snapshots(),
+            types: types(),
+            template: template_says("resolve:ssm:/golden/web"),
+            stack: stack_has("ImageId", OLD, None),
+            nested: nested_stack_has_root("web"),
+            parameter: ssm_has(OLD),
+        }
+    }
+
+    async fn run(&self, target: Target) -> Result<Decision, Error> {
+        let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
+        let clients = Clients {
+            autoscaling: mock_client!(aws_sdk_autoscaling, [groups]),
+            cloudformation: mock_client!(aws_sdk_cloudformation, [stack, nested]),
+            ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template]),
+            ssm: mock_client!(aws_sdk_ssm, [parameter]),
+        };
+        let answer = handle(&clients, &policy("", "true"), ValidateInput { target }).await;
+        answer.map(|validated| validated.images.into_iter().next().unwrap())
+    }
+
+    /// How often each was asked, in the order of the fields.
+    fn calls(&self) -> [usize; 8] {
+        let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
+        [groups, images, snapshots, types, template, stack, nested, parameter]
+            .map(|rule| rule.num_calls())
+    }
+}
+
+fn is_filtered(filters: &[Filter], name: &str, values: &[&str]) -> bool {
+    matches!(filters, [filter] if filter.name() == Some(name) && filter.values() == values)
+}
+
+/// Both images, whatever state they are in.
+fn images() -> Rule {
+    mock!(aws_sdk_ec2::Client::describe_images)
+        .match_requests(|request| {
+            is_filtered(request.filters(), "image-id", &[OLD, NEW])
+                && request.include_disabled() == Some(true)
+        })
+        .then_output(|| {
+            let images = vec![image(OLD).build(), image(NEW).build()];
+            DescribeImagesOutput::builder().set_images(Some(images)).build()
+        })
+}
+
+fn snapshots() -> Rule {
+    mock!(aws_sdk_ec2::Client::describe_snapshots)
+        .match_requests(|request| {
+            let ids = [OLD, NEW].map(|id| format!("snap-of-{id}"));
+            is_filtered(request.filters(), "snapshot-id", &[&ids[0], &ids[1]])
+                && request.owner_ids() == ["self"]
+        })
+        .then_output(|| {
+            let snapshots = [OLD, NEW].map(|id| snapshot(&format!("snap-of-{id}"), None));
+            DescribeSnapshotsOutput::builder().set_snapshots(Some(snapshots.into())).build()
+        })
+}
+
+fn types() -> Rule {
+    mock!(aws_sdk_ec2::Client::describe_instance_types)
+        .match_requests(|request| is_filtered(request.filters(), "instance-type", &["t3.micro"]))
+        .then_output(|| DescribeInstanceTypesOutput::builder().instance_types(t3_micro()).build())
+}
+
+fn ssm_has(value: &'static str) -> Rule {
+    mock!(aws_sdk_ssm::Client::get_parameter)
+        .match_requests(|request| request.name() == Some("/golden/web"))
+        .then_output(move || {
+            let parameter = Parameter::builder().value(value).build();
+            GetParameterOutput::builder().parameter(parameter).build()
+        })
+}
+
+/// The stack `web` with `Size` and this parameter.
+fn stack_has(key: &'static str, value: &'static str, resolved: Option<&'static str>) -> Rule {
+    mock!(aws_sdk_cloudformation::Client::describe_stacks)
+        .match_requests(|request| request.stack_name() == Some("web"))
+        .then_output(move || {
+            let size = StackParameter::builder().parameter_key("Size").parameter_value("1");
+            let image = StackParameter::builder()
+                .parameter_key(key)
+                .parameter_value(value)
+                .set_resolved_value(resolved.map(str::to_owned));
+            let stack = Stack::builder().parameters(size.build()).parameters(image.build());
+            DescribeStacksOutput::builder().stacks(stack.build()).build()
+        })
+}
+
+fn group_boots_from(template: &'static str) -> Rule {
+    mock!(aws_sdk_autoscaling::Client::describe_auto_scaling_groups)
+        .match_requests(|request| request.auto_scaling_group_names() == ["group"])
+        .then_output(move || {
+            let template = LaunchTemplateSpecification::builder()
+                .launch_template_id(template)
+                .version("3")
+                .build();
+            let group = AutoScalingGroup::builder()
+                .auto_scaling_group_name("group")
+                .launch_template(template);
+            DescribeAutoScalingGroupsOutput::builder().auto_scaling_groups(group.build()).build()
+        })
+}
+
+fn template_says(image_id: &'static str) -> Rule {
+    mock!(aws_sdk_ec2::Client::describe_launch_template_versions)
+        .match_requests(|request| {
+            request.launch_template_id() == Some("lt-1")
+                && request.versions() == ["3"]
+                && request.resolve_alias().is_none()
+        })
+        .then_output(move || {
+            let data = ResponseLaunchTemplateData::builder().image_id(image_id).build();
+            let version = LaunchTemplateVersion::builder().launch_template_data(data).build();
+            DescribeLaunchTemplateVersionsOutput::builder()
+                .launch_template_versions(version)
+                .build()
+        })
+}
+
+fn nested_stack_has_root(root: &'static str) -> Rule {
+    mock!(aws_sdk_cloudformation::Client::describe_stacks)
+        .match_requests(|request| request.stack_name() == Some("web-Group-1X"))
+        .then_output(move || {
+            let arn = format!("arn:aws:cloudformation:eu-west-1:111122223333:stack/{root}/1-2-3");
+            let stack = Stack::builder().stack_name("web-Group-1X").root_id(arn).build();
+            DescribeStacksOutput::builder().stacks(stack).build()
+        })
+}
+
+#[tokio::test]
+async fn a_parameter_is_promoted_with_one_call_of_each_kind() {
+    let rules = Rules::new();
+    let decided = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap();
+    assert_eq!(decided.outcome, DecisionOutcome::Promote);
+    assert_eq!((decided.before.as_str(), decided.after.as_str()), (OLD, NEW));
+    assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
+    assert_eq!(decided.checks.len(), 11, "all but encryption: {:#?}", decided.checks);
+    assert_eq!(rules.calls(), [1, 1, 1, 1, 1, 0, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_stack_is_promoted_without_a_look_at_its_groups() {
+    let rules = Rules::new();
+    let decided = rules.run(target(vec![candidate(NEW)])).await.unwrap();
+    assert_eq!(decided.outcome, DecisionOutcome::Promote);
+    assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
+    assert_eq!((decided.through, decided.through_before), (None, None));
+    assert_eq!(rules.calls(), [0, 1, 1, 1, 0, 1, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_backup_of_a_group_that_does_not_read_the_parameter_is_refused() {
+    let rules = Rules { template: template_says(MID), ..Rules::new() };
+    let error = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::TargetNotPermitted);
+    let text = error.to_string();
+    assert!(text.contains(&format!("whose launch template says {MID}")), "{text}");
+}
+
+#[tokio::test]
+async fn a_launch_template_that_is_gone_tells_nothing() {
+    let template = mock!(aws_sdk_ec2::Client::describe_launch_template_versions).then_error(|| {
+        let meta = aws_sdk_ec2::error::ErrorMetadata::builder();
+        let meta = meta.code("InvalidLaunchTemplateId.NotFound").message("lt-1 is not there");
+        DescribeLaunchTemplateVersionsError::generic(meta.build())
+    });
+    let rules = Rules { template, ..Rules::new() };
+    let decided = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap();
+    assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Unverified);
+    assert!(decided.provenance.reason.unwrap().contains("lt-1 is not there"));
+}
+
+#[tokio::test]
+async fn a_group_of_a_nested_stack_is_its_roots() {
+    let from_nested = || {
+        let mut candidate = candidate(NEW);
+        candidate.origin = origin(Some(group("group", Some("web-Group-1X"))));
+        target(vec![candidate])
+    };
+    let decided = Rules::new().run(from_nested()).await.unwrap();
+    assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
+
+    let rules = Rules { nested: nested_stack_has_root("web-Group"), ..Rules::new() };
+    let error = rules.run(from_nested()).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::TargetNotPermitted);
+}
+
+#[tokio::test]
+async fn a_stacks_parameter_may_read_an_ssm_parameter() {
+    let stack = stack_has("ImageId", "/golden/web", Some(OLD));
+    let rules = Rules { stack, parameter: ssm_has(MID), ..Rules::new() };
+    let decided = rules.run(target(vec![candidate(NEW)])).await.unwrap();
+    assert_eq!((decided.before.as_str(), decided.after.as_str()), (OLD, NEW));
+    assert_eq!(decided.through.unwrap().as_str(), "/golden/web");
+    assert_eq!(decided.through_before.as_deref(), Some(MID));
+
+    let arn = "arn:aws:ssm:eu-west-1:444455556666:parameter/golden/web";
+    let rules = Rules { stack: stack_has("ImageId", arn, Some(OLD)), ..Rules::new() };
+    let error = rules.run(target(vec![candidate(NEW)])).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ParameterNotFound);
+    assert!(error.to_string().contains(arn), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let missing = mock!(aws_sdk_ssm::Client::get_parameter).then_error(|| {
+        let meta = aws_sdk_ssm::error::ErrorMetadata::builder().code("ParameterNotFound").build();
+        GetParameterError::ParameterNotFound(ParameterNotFound::builder().meta(meta).build())
+    });
+    let rules = Rules { parameter: missing, ..Rules::new() };
+    let error = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ParameterNotFound);
+
+    let rules = Rules { stack: stack_has("WebImageId", OLD, None), ..Rules::new() };
+    let error = rules.run(target(vec![candidate(NEW)])).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ParameterKeyNotFound);
+    assert_eq!(
+        error.to_string(),
+        "stack web has no parameter ImageId; its parameters are: Size, WebImageId"
+    );
+
+    let none = mock!(aws_sdk_cloudformation::Client::describe_stacks)
+        .then_output(|| DescribeStacksOutput::builder().build());
+    let rules = Rules { stack: none, ..Rules::new() };
+    let error = rules.run(target(vec![candidate(NEW)])).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::StackNotFound);
+}

@@ -1,0 +1,158 @@
+//! Where an image comes from, against where it is to go.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_autoscaling::types::builders::LaunchTemplateSpecificationBuilder;
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup, LaunchTemplate, LaunchTemplateOverrides, LaunchTemplateSpecification,
+    MixedInstancesPolicy,
+};
+use contract::steps::ProvenanceVerdict::{self, Unverified, Verified, Violated};
+use contract::target::{Origin, Target};
+
+use super::{ACCOUNT, NEW, candidate, group, origin, parameter_target, target, unknown_origin};
+use crate::provenance::{
+    Feeds, Launches, override_images, provenance, template_versions, verdict, wanted_groups,
+    wanted_stacks,
+};
+
+#[track_caller]
+fn is(target: &Target, origin: &Origin, feeds: &Feeds, expected: (ProvenanceVerdict, &str)) {
+    let found = provenance(target, origin, feeds, ACCOUNT);
+    assert_eq!((found.verdict, found.reason.as_deref().unwrap_or("")), expected);
+}
+
+fn launching(launches: Launches) -> Feeds {
+    Feeds { launches: BTreeMap::from([("group".to_owned(), launches)]), ..Feeds::default() }
+}
+
+#[test]
+fn an_origin_that_is_not_known_or_outside_of_any_group() {
+    for target in [target(Vec::new()), parameter_target(Vec::new())] {
+        let feeds = Feeds::default();
+        is(&target, &unknown_origin(), &feeds, (Unverified, "instance i-1 is gone"));
+        is(&target, &origin(None), &feeds, (Violated, "i-1, which is in no group"));
+    }
+}
+
+#[test]
+fn the_groups_launch_template_has_to_read_the_parameter() {
+    let target = parameter_target(Vec::new());
+    let origin = origin(Some(group("group", None)));
+    for reads in [
+        "resolve:ssm:/golden/web",
+        "resolve:ssm:/golden/web:7",
+        "resolve:ssm:/golden/web:stable",
+        "resolve:ssm:arn:aws:ssm:eu-west-1:111122223333:parameter/golden/web",
+        "resolve:ssm:arn:aws:ssm:eu-west-1:111122223333:parameter/golden/web:7",
+    ] {
+        is(&target, &origin, &launching(Ok(vec![reads.to_owned()])), (Verified, ""));
+    }
+    for other in [
+        NEW,
+        "resolve:ssm:/golden/web2",
+        "resolve:ssm:/golden",
+        "resolve:ssm:arn:aws:ssm:eu-west-1:444455556666:parameter/golden/web",
+        "resolve:ssm:arn:aws:ssm",
+    ] {
+        let reason = format!("group group, whose launch template says {other}");
+        is(&target, &origin, &launching(Ok(vec![other.to_owned()])), (Violated, &reason));
+    }
+}
+
+#[test]
+fn one_of_several_launch_templates_is_enough_and_none_is_not() {
+    let target = parameter_target(Vec::new());
+    let origin = origin(Some(group("group", None)));
+    let several = vec![NEW.to_owned(), "resolve:ssm:/golden/web".to_owned()];
+    is(&target, &origin, &launching(Ok(several)), (Verified, ""));
+    let none = (Violated, "group group, which has no launch template with an image");
+    is(&target, &origin, &launching(Ok(Vec::new())), none);
+}
+
+#[test]
+fn a_group_or_template_that_is_gone_tells_nothing() {
+    let target = parameter_target(Vec::new());
+    let origin = origin(Some(group("group", None)));
+    is(&target, &origin, &Feeds::default(), (Unverified, "group group is gone"));
+    let gone = launching(Err("no such version".to_owned()));
+    is(&target, &origin, &gone, (Unverified, "group group: no such version"));
+}
+
+#[test]
+fn the_group_has_to_be_of_the_stack_or_of_one_nested_in_it() {
+    let target = target(Vec::new());
+    let of = |stack| origin(Some(group("group", stack)));
+    let roots = |root: Option<&str>| Feeds {
+        roots: BTreeMap::from([("web-Group-1X".to_owned(), root.map(str::to_owned))]),
+        ..Feeds::default()
+    };
+    let none = Feeds::default();
+    is(&target, &of(Some("web")), &none, (Verified, ""));
+    is(&target, &of(Some("db")), &none, (Violated, "group group of stack db"));
+    is(&target, &of(None), &none, (Violated, "group group, which no stack has made"));
+
+    let nested = of(Some("web-Group-1X"));
+    is(&target, &nested, &roots(Some("web")), (Verified, ""));
+    let elsewhere = (Violated, "group group of stack web-Group-1X");
+    is(&target, &nested, &roots(Some("web-Group")), elsewhere);
+    is(&target, &nested, &roots(None), elsewhere);
+    is(&target, &nested, &none, (Unverified, "stack web-Group-1X is gone"));
+}
+
+#[test]
+fn only_what_is_needed_is_looked_at() {
+    let from = |stack| {
+        let mut candidate = candidate(NEW);
+        candidate.origin = origin(Some(group("group", Some(stack))));
+        candidate
+    };
+    let all = || vec![from("web"), from("db"), from("web-Group-1X"), from("website"), from("db")];
+    assert_eq!(wanted_stacks(&target(all())).into_iter().collect::<Vec<_>>(), ["web-Group-1X"]);
+    assert!(wanted_groups(&target(all())).is_empty());
+    assert!(wanted_stacks(&parameter_target(all())).is_empty());
+    assert_eq!(wanted_groups(&parameter_target(all())).into_iter().collect::<Vec<_>>(), ["group"]);
+}
+
+#[test]
+fn the_report_says_what_had_to_be() {
+    let row = |target: &Target, origin: &Origin| {
+        let provenance = provenance(target, origin, &Feeds::default(), ACCOUNT);
+        let row = verdict(target, &provenance);
+        assert!(!row.passed && row.check == "provenance");
+        (row.actual, row.expected)
+    };
+    let (actual, expected) = row(&target(Vec::new()), &origin(None));
+    assert_eq!(actual, "i-1, which is in no group");
+    assert_eq!(expected, "a group of stack web");
+    let (actual, expected) = row(&parameter_target(Vec::new()), &unknown_origin());
+    assert_eq!(actual, "not to be told (instance i-1 is gone)");
+    assert_eq!(expected, "a group that boots from /golden/web");
+}
+
+fn specification(id: &str) -> LaunchTemplateSpecificationBuilder {
+    LaunchTemplateSpecification::builder().launch_template_id(id)
+}
+
+#[test]
+fn a_mixed_instances_policy_has_a_launch_template_and_overrides_of_it() {
+    let versions = |group: AutoScalingGroup| {
+        let versions = template_versions(&group).into_iter();
+        versions.map(|v| format!("{} {}", v.template_id, v.version)).collect::<Vec<_>>()
+    };
+    let plain = AutoScalingGroup::builder().launch_template(specification("lt-1").build());
+    assert_eq!(versions(plain.build()), ["lt-1 $Default"]);
+
+    let other = specification("lt-2").version("$Latest").build();
+    let mixed = LaunchTemplate::builder()
+        .launch_template_specification(specification("lt-1").version("3").build())
+        .overrides(LaunchTemplateOverrides::builder().launch_template_specification(other).build())
+        .overrides(LaunchTemplateOverrides::builder().image_id("resolve:ssm:/golden/web").build());
+    let mixed = MixedInstancesPolicy::builder().launch_template(mixed.build()).build();
+    let mixed = AutoScalingGroup::builder().mixed_instances_policy(mixed).build();
+    assert_eq!(override_images(&mixed), ["resolve:ssm:/golden/web"]);
+    assert_eq!(versions(mixed), ["lt-1 3", "lt-2 $Latest"]);
+
+    let launch_configuration = AutoScalingGroup::builder().launch_configuration_name("lc");
+    assert_eq!(versions(launch_configuration.build()), Vec::<String>::new());
+}
