@@ -2,6 +2,7 @@
 
 use aws_sdk_cloudformation::types::{Parameter, ResourceStatus, StackEvent, StackStatus};
 use contract::steps::Change;
+use step::stack;
 
 /// What a look at the stack comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,46 +11,92 @@ pub enum Verdict {
     InProgress,
     /// The update is done and its images are in place.
     Complete,
-    /// An update was given up: this one, if it has begun. CloudFormation may show the state
-    /// before it for a moment after it accepted the update.
-    Failed,
-    /// The stack is deleted, or was meant to be: no update comes back from there.
-    Deleted,
+    /// No operation runs, and what the stack shows is not the update's success: it has failed,
+    /// or another operation has followed it, or the state is still the one before it, which
+    /// CloudFormation may show for a moment after it accepted the update. Its events tell.
+    Settled,
+    /// The stack is deleted, was meant to be, or was never made: no update comes back from there.
+    Gone,
 }
 
-/// Reads the stack's status after an update with these changes was started.
+/// Reads the stack's status after an update with these changes was started (`DescribeStacks`,
+/// StackStatus).
 ///
 /// `parameters` are the stack's now; they tell a completed update from the state before it.
 #[must_use]
 pub fn verdict(status: &StackStatus, parameters: &[Parameter], changes: &[Change]) -> Verdict {
     match status {
-        StackStatus::UpdateComplete | StackStatus::UpdateCompleteCleanupInProgress
-            if !has_images(parameters, changes) =>
-        {
-            Verdict::InProgress
-        }
-        // The clean-up takes away what the update replaced; the stack is not updatable until
-        // it ends, so it is part of the wait.
-        StackStatus::UpdateComplete => Verdict::Complete,
-        StackStatus::UpdateFailed
+        StackStatus::UpdateComplete if has_images(parameters, changes) => Verdict::Complete,
+        StackStatus::CreateComplete
+        | StackStatus::ImportComplete
+        | StackStatus::ImportRollbackComplete
+        | StackStatus::ImportRollbackFailed
+        | StackStatus::UpdateComplete
+        | StackStatus::UpdateFailed
         | StackStatus::UpdateRollbackComplete
-        | StackStatus::UpdateRollbackFailed => Verdict::Failed,
-        StackStatus::DeleteInProgress | StackStatus::DeleteComplete | StackStatus::DeleteFailed => {
-            Verdict::Deleted
-        }
-        // The rest is on its way, or is the state before the update; a status that this SDK
-        // does not know is looked at again, within the state machine's bound.
+        | StackStatus::UpdateRollbackFailed => Verdict::Settled,
+        StackStatus::CreateInProgress
+        | StackStatus::ImportInProgress
+        | StackStatus::ImportRollbackInProgress
+        | StackStatus::UpdateInProgress
+        // It takes away what the update replaced; the stack is not updatable until it ends, so
+        // it is part of the wait.
+        | StackStatus::UpdateCompleteCleanupInProgress
+        | StackStatus::UpdateRollbackInProgress
+        | StackStatus::UpdateRollbackCompleteCleanupInProgress => Verdict::InProgress,
+        StackStatus::CreateFailed
+        | StackStatus::DeleteComplete
+        | StackStatus::DeleteFailed
+        | StackStatus::DeleteInProgress
+        | StackStatus::ReviewInProgress
+        | StackStatus::RollbackComplete
+        | StackStatus::RollbackFailed
+        | StackStatus::RollbackInProgress => Verdict::Gone,
+        // One that this SDK does not know is looked at again, within the state machine's bound.
         _ => Verdict::InProgress,
     }
 }
 
 fn has_images(parameters: &[Parameter], changes: &[Change]) -> bool {
-    changes.iter().all(|change| {
-        parameters.iter().any(|parameter| {
-            parameter.parameter_key() == Some(change.parameter.as_str())
-                && parameter.parameter_value() == Some(change.after.as_str())
-        })
-    })
+    let is_in_place = |change| stack::value(parameters, change) == Some(change.after.as_str());
+    changes.iter().all(is_in_place)
+}
+
+/// How an update ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It does not show: it has not begun, or its end is still to come.
+    Unknown,
+    /// With success. Its images need not be in place any more: another update may have followed.
+    Complete,
+    /// Without, in this status.
+    Failed(String),
+}
+
+/// Reads an update's own events, newest first, for a stack that has settled in `status`.
+#[must_use]
+pub fn end(status: &StackStatus, events: &[StackEvent]) -> End {
+    let of_stack = events.iter().find(|event| is_of_stack(event));
+    match of_stack.and_then(StackEvent::resource_status) {
+        Some(ResourceStatus::UpdateComplete) => End::Complete,
+        Some(
+            end @ (ResourceStatus::UpdateFailed
+            | ResourceStatus::UpdateRollbackComplete
+            | ResourceStatus::UpdateRollbackFailed),
+        ) => End::Failed(end.as_str().to_owned()),
+        // Who cancels an update or continues its rollback has a token of their own.
+        _ if !events.is_empty() && is_failure(status) => End::Failed(status.as_str().to_owned()),
+        _ => End::Unknown,
+    }
+}
+
+fn is_failure(status: &StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::UpdateFailed
+            | StackStatus::UpdateRollbackComplete
+            | StackStatus::UpdateRollbackFailed
+    )
 }
 
 /// Why an update failed, from its own events, newest first as CloudFormation gives them: the
@@ -89,9 +136,12 @@ fn first_failed_resource(events: &[StackEvent]) -> Option<String> {
     ))
 }
 
+fn begins_rollback(event: &StackEvent) -> bool {
+    event.resource_status() == Some(&ResourceStatus::UpdateRollbackInProgress) && is_of_stack(event)
+}
+
 /// The stack is among its own events as a resource whose physical id is the stack's; a nested
 /// stack has its own.
-fn begins_rollback(event: &StackEvent) -> bool {
-    event.resource_status() == Some(&ResourceStatus::UpdateRollbackInProgress)
-        && event.physical_resource_id() == event.stack_id()
+fn is_of_stack(event: &StackEvent) -> bool {
+    event.stack_id().is_some() && event.physical_resource_id() == event.stack_id()
 }

@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use contract::steps::{Progress, StackProgress, WaitInput};
 use step::AwsError;
 
-use crate::decide::Verdict;
+use crate::decide::{End, Verdict};
 pub use crate::error::Error;
 
 /// Looks once at the stack.
@@ -29,16 +29,19 @@ pub async fn handle(cloudformation: &Client, input: WaitInput) -> Result<StackPr
     match verdict {
         Verdict::InProgress => return progress(Progress::InProgress),
         Verdict::Complete => return progress(Progress::Complete),
-        Verdict::Failed | Verdict::Deleted => {}
+        Verdict::Settled | Verdict::Gone => {}
     }
     let events = events(cloudformation, &input).await?;
-    if verdict == Verdict::Failed && events.is_empty() {
-        return progress(Progress::InProgress);
-    }
+    let ended_in = match decide::end(&status, &events) {
+        _ if verdict == Verdict::Gone => stack_status,
+        End::Unknown => return progress(Progress::InProgress),
+        End::Complete => return progress(Progress::Complete),
+        End::Failed(status) => status,
+    };
     let reason = decide::reason(&events);
     Err(Error::StackUpdateFailed {
         stack: stack.stack_name().unwrap_or(&input.stack_id).to_owned(),
-        status: stack_status,
+        status: ended_in,
         reason: reason
             .as_deref()
             .or(stack.stack_status_reason())

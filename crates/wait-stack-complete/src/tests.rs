@@ -9,7 +9,7 @@ use contract::{ErrorName, Named};
 use step::mock_client;
 use step::testing::{Rule, mock};
 
-use crate::decide::{Verdict, reason, verdict};
+use crate::decide::{End, Verdict, end, reason, verdict};
 use crate::handle;
 
 const OLD: &str = "ami-0000000000000000a";
@@ -17,7 +17,12 @@ const NEW: &str = "ami-0000000000000000b";
 const TOKEN: &str = "driftless-run-1";
 
 fn changes() -> Vec<Change> {
-    vec![Change { parameter: "ImageId".into(), before: OLD.into(), after: NEW.parse().unwrap() }]
+    vec![Change {
+        parameter: "ImageId".into(),
+        before: OLD.into(),
+        after: NEW.parse().unwrap(),
+        through: false,
+    }]
 }
 
 fn image(value: &str) -> Parameter {
@@ -36,35 +41,98 @@ fn event(token: &str, resource: &str, status: ResourceStatus, reason: &str) -> S
         .build()
 }
 
-/// The event that CloudFormation writes of the stack itself.
+/// An event that CloudFormation writes of the stack itself.
+fn of_stack(token: &str, status: ResourceStatus, reason: &str) -> StackEvent {
+    let mut event = event(token, "web", status, reason);
+    event.physical_resource_id = Some("arn:web".into());
+    event.resource_type = Some("AWS::CloudFormation::Stack".into());
+    event
+}
+
 fn rollback(token: &str, reason: &str) -> StackEvent {
-    StackEvent::builder()
-        .client_request_token(token)
-        .stack_id("arn:web")
-        .logical_resource_id("web")
-        .physical_resource_id("arn:web")
-        .resource_type("AWS::CloudFormation::Stack")
-        .resource_status(ResourceStatus::UpdateRollbackInProgress)
-        .resource_status_reason(reason)
-        .build()
+    of_stack(token, ResourceStatus::UpdateRollbackInProgress, reason)
+}
+
+/// What each status of the API comes to: with the images in place, and without.
+#[test]
+fn every_status_of_the_api_is_sorted_on_purpose() {
+    use Verdict::{Complete, Gone, InProgress, Settled};
+    for name in StackStatus::values() {
+        let expected = match *name {
+            "UPDATE_COMPLETE" => (Complete, Settled),
+            "CREATE_COMPLETE"
+            | "IMPORT_COMPLETE"
+            | "IMPORT_ROLLBACK_COMPLETE"
+            | "IMPORT_ROLLBACK_FAILED"
+            | "UPDATE_FAILED"
+            | "UPDATE_ROLLBACK_COMPLETE"
+            | "UPDATE_ROLLBACK_FAILED" => (Settled, Settled),
+            "CREATE_IN_PROGRESS"
+            | "IMPORT_IN_PROGRESS"
+            | "IMPORT_ROLLBACK_IN_PROGRESS"
+            | "UPDATE_IN_PROGRESS"
+            | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+            | "UPDATE_ROLLBACK_IN_PROGRESS"
+            | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => (InProgress, InProgress),
+            "CREATE_FAILED"
+            | "DELETE_COMPLETE"
+            | "DELETE_FAILED"
+            | "DELETE_IN_PROGRESS"
+            | "REVIEW_IN_PROGRESS"
+            | "ROLLBACK_COMPLETE"
+            | "ROLLBACK_FAILED"
+            | "ROLLBACK_IN_PROGRESS" => (Gone, Gone),
+            unknown => panic!("{unknown} is a new status; decide what it comes to"),
+        };
+        let with = |value| verdict(&StackStatus::from(*name), &[image(value)], &changes());
+        assert_eq!((with(NEW), with(OLD)), expected, "{name}");
+    }
+    let new = StackStatus::from("NEW_ONE");
+    assert_eq!(verdict(&new, &[image(NEW)], &changes()), Verdict::InProgress);
 }
 
 #[test]
-fn the_status_and_the_images_tell_how_it_stands() {
-    for (status, value, expected) in [
-        (StackStatus::UpdateInProgress, NEW, Verdict::InProgress),
-        (StackStatus::UpdateCompleteCleanupInProgress, NEW, Verdict::InProgress),
-        (StackStatus::UpdateRollbackInProgress, OLD, Verdict::InProgress),
-        (StackStatus::UpdateComplete, NEW, Verdict::Complete),
-        // The state before the update, still shown.
-        (StackStatus::UpdateComplete, OLD, Verdict::InProgress),
-        (StackStatus::CreateComplete, OLD, Verdict::InProgress),
-        (StackStatus::UpdateRollbackComplete, OLD, Verdict::Failed),
-        (StackStatus::UpdateRollbackFailed, OLD, Verdict::Failed),
-        (StackStatus::UpdateFailed, OLD, Verdict::Failed),
-        (StackStatus::DeleteInProgress, OLD, Verdict::Deleted),
+fn an_image_behind_an_ssm_parameter_is_in_place_when_the_stack_resolves_to_it() {
+    let through = [Change { through: true, ..changes().remove(0) }];
+    let resolved = |value: &str| {
+        let parameter = Parameter::builder().parameter_key("ImageId");
+        parameter.parameter_value("/golden/web").resolved_value(value).build()
+    };
+    let complete = StackStatus::UpdateComplete;
+    assert_eq!(verdict(&complete, &[resolved(NEW)], &through), Verdict::Complete);
+    assert_eq!(verdict(&complete, &[resolved(OLD)], &through), Verdict::Settled);
+}
+
+#[test]
+fn its_own_events_tell_how_it_ended_whatever_followed() {
+    use ResourceStatus as Resource;
+    use StackStatus as Status;
+    let ours = |status: Resource| of_stack(TOKEN, status, "");
+    let failed = |status: &str| End::Failed(status.into());
+    let rolled_back = "UPDATE_ROLLBACK_COMPLETE";
+    for (stack, newest, expected) in [
+        (Status::UpdateRollbackComplete, None, End::Unknown),
+        (Status::UpdateComplete, None, End::Unknown),
+        (Status::UpdateComplete, Some(ours(Resource::UpdateInProgress)), End::Unknown),
+        (Status::UpdateComplete, Some(ours(Resource::UpdateComplete)), End::Complete),
+        (Status::UpdateRollbackComplete, Some(ours(Resource::UpdateComplete)), End::Complete),
+        (Status::UpdateComplete, Some(ours(Resource::UpdateRollbackComplete)), failed(rolled_back)),
+        (Status::UpdateFailed, Some(ours(Resource::UpdateFailed)), failed("UPDATE_FAILED")),
+        (
+            Status::UpdateRollbackFailed,
+            Some(ours(Resource::UpdateRollbackFailed)),
+            failed("UPDATE_ROLLBACK_FAILED"),
+        ),
+        // Cancelled by somebody, whose token the rollback has.
+        (
+            Status::UpdateRollbackComplete,
+            Some(ours(Resource::UpdateInProgress)),
+            failed(rolled_back),
+        ),
+        (Status::UpdateRollbackComplete, Some(CAUSE()), failed(rolled_back)),
     ] {
-        assert_eq!(verdict(&status, &[image(value)], &changes()), expected, "{status} {value}");
+        let events: Vec<_> = newest.into_iter().collect();
+        assert_eq!(end(&stack, &events), expected, "{stack} {events:?}");
     }
 }
 
@@ -152,11 +220,38 @@ async fn a_rollback_is_reported_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_failure_from_before_this_update_is_not_this_updates() {
-    let events = event_pages(&[&[EARLIER]]);
-    let describe = stack_is(StackStatus::UpdateRollbackComplete, OLD);
+async fn the_state_before_the_update_is_looked_at_again() {
+    for (status, value) in [
+        (StackStatus::UpdateRollbackComplete, OLD),
+        (StackStatus::UpdateComplete, OLD),
+        (StackStatus::CreateComplete, OLD),
+    ] {
+        // A failure from before this update is not this update's.
+        let (describe, events) = (stack_is(status, value), event_pages(&[&[EARLIER]]));
+        let client = mock_client!(aws_sdk_cloudformation, [describe, events]);
+        assert_eq!(handle(&client, input()).await.unwrap().status, Progress::InProgress);
+    }
+}
+
+const COMPLETED: fn() -> StackEvent = || of_stack(TOKEN, ResourceStatus::UpdateComplete, "");
+const ROLLED_BACK: fn() -> StackEvent =
+    || of_stack(TOKEN, ResourceStatus::UpdateRollbackComplete, "");
+const ANOTHERS: fn() -> StackEvent = || of_stack("another", ResourceStatus::UpdateComplete, "");
+
+#[tokio::test]
+async fn an_update_that_another_has_followed_is_not_waited_for() {
+    let describe = stack_is(StackStatus::UpdateComplete, "ami-0000000000000000c");
+    let events = event_pages(&[&[ANOTHERS, COMPLETED]]);
     let client = mock_client!(aws_sdk_cloudformation, [describe, events]);
-    assert_eq!(handle(&client, input()).await.unwrap().status, Progress::InProgress);
+    assert_eq!(handle(&client, input()).await.unwrap().status, Progress::Complete);
+
+    let describe = stack_is(StackStatus::UpdateComplete, OLD);
+    let events = event_pages(&[&[ANOTHERS, ROLLED_BACK, CAUSE]]);
+    let client = mock_client!(aws_sdk_cloudformation, [describe, events]);
+    assert_eq!(
+        handle(&client, input()).await.unwrap_err().to_string(),
+        "stack web ended in UPDATE_ROLLBACK_COMPLETE: Template (AWS::EC2::LaunchTemplate): no such image"
+    );
 }
 
 #[tokio::test]
