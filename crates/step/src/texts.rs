@@ -20,6 +20,14 @@ pub fn is_stack_missing(error: &AwsError) -> bool {
     })
 }
 
+/// `DescribeStackResources` of a physical id that no stack has: "Stack for NAME does not exist".
+#[must_use]
+pub fn is_in_no_stack(error: &AwsError) -> bool {
+    is_validation_error(error, |text| {
+        text.starts_with("Stack for ") && text.trim_end_matches('.').ends_with("does not exist")
+    })
+}
+
 /// `UpdateStack` while another operation runs or in a state that is not updatable:
 /// "Stack:ARN is in UPDATE_IN_PROGRESS state and can not be updated."
 #[must_use]
@@ -35,6 +43,15 @@ pub fn stack_state_in_refusal(error: &AwsError) -> Option<&str> {
 #[must_use]
 pub fn is_no_update(error: &AwsError) -> bool {
     is_validation_error(error, |text| text.contains("No updates are to be performed"))
+}
+
+/// `DescribeChangeSet`'s reason of a change set that would change nothing: "The submitted
+/// information didn't contain changes. Submit different information to create a change set.", with
+/// a transform in the template "No updates are to be performed."
+#[must_use]
+pub fn is_no_change(reason: &str) -> bool {
+    reason.starts_with("The submitted information didn't contain changes")
+        || reason.starts_with("No updates are to be performed")
 }
 
 /// `DetectStackDrift` while another detection runs on the stack: "Drift detection is already in
@@ -78,6 +95,12 @@ mod tests {
     }
 
     #[test]
+    fn a_resource_of_no_stack() {
+        assert!(is_in_no_stack(&refused("Stack for /golden/web does not exist")));
+        assert!(!is_in_no_stack(&refused("Stack with id web does not exist")));
+    }
+
+    #[test]
     fn a_busy_stack_and_its_state() {
         let text = format!("Stack:{ARN} is in UPDATE_IN_PROGRESS state and can not be updated.");
         assert_eq!(stack_state_in_refusal(&refused(&text)), Some("UPDATE_IN_PROGRESS"));
@@ -88,6 +111,15 @@ mod tests {
     fn nothing_to_update() {
         assert!(is_no_update(&refused("No updates are to be performed.")));
         assert!(!is_no_update(&refused("Template format error")));
+    }
+
+    #[test]
+    fn a_change_set_without_changes() {
+        assert!(is_no_change(
+            "The submitted information didn't contain changes. Submit different information to create a change set."
+        ));
+        assert!(is_no_change("No updates are to be performed."));
+        assert!(!is_no_change("Transform AWS::Include failed with: no such object"));
     }
 
     #[test]
