@@ -93,6 +93,8 @@ catalogue! {
     ParameterKeyNotFound: Terminal, ByStep;
     /// The stack update did not complete; the message has the first failing resource and its reason.
     StackUpdateFailed: Terminal, ByStep;
+    /// CloudFormation could not make the change set that shows what the update would do; the message has its reason.
+    PlanFailed: Terminal, ByStep;
     /// CloudFormation could not finish the drift detection; the message has its reason.
     DriftDetectionFailed: Terminal, ByStep;
     /// Another drift detection runs on the stack; it is waited for.

@@ -1,0 +1,144 @@
+//! What plan-update decides, without a call: how a change set stands, what is in it, and whether
+//! that is what a promotion may do.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::{
+    ChangeAction, ChangeSetStatus, ChangeSource, Replacement, ResourceAttribute, ResourceChange,
+    ResourceChangeDetail,
+};
+use contract::ErrorName;
+use contract::steps::{Change, Finding, PlannedChange};
+use step::texts;
+
+/// What may change, and of what type of resource.
+const PERMITTED: [(&str, &[&str]); 2] = [
+    ("AWS::EC2::LaunchTemplate", &["LaunchTemplateData"]),
+    ("AWS::AutoScaling::AutoScalingGroup", &["LaunchTemplate", "MixedInstancesPolicy"]),
+];
+
+/// The name of an execution's change set of a stack: the same for a repeated call, and free again
+/// once the plan is known. It allows letters, digits and hyphens after a first letter, at most
+/// 128 (`CreateChangeSet`, ChangeSetName); an execution's name has at most 80.
+#[must_use]
+pub fn change_set_name(execution: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = execution.chars().map(allowed).collect();
+    format!("driftless-{name}")
+}
+
+/// How a change set stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Look again.
+    Pending,
+    /// Its changes are known; there may be none.
+    Ready,
+    /// There will be none, for this reason.
+    Failed(String),
+    /// It has been deleted, or is about to be.
+    Gone,
+}
+
+/// Sorts every status of the API (`DescribeChangeSet`, Status); `None` when there is no such
+/// change set.
+#[must_use]
+pub fn plan(answer: Option<&DescribeChangeSetOutput>) -> Plan {
+    let Some(answer) = answer else { return Plan::Gone };
+    let reason = answer.status_reason().unwrap_or("no reason given");
+    match answer.status() {
+        Some(ChangeSetStatus::CreateComplete) => Plan::Ready,
+        Some(ChangeSetStatus::Failed) if texts::is_no_change(reason) => Plan::Ready,
+        Some(ChangeSetStatus::Failed | ChangeSetStatus::DeleteFailed) => {
+            Plan::Failed(reason.to_owned())
+        }
+        Some(
+            ChangeSetStatus::DeletePending
+            | ChangeSetStatus::DeleteInProgress
+            | ChangeSetStatus::DeleteComplete,
+        ) => Plan::Gone,
+        // CreatePending, CreateInProgress, and what this SDK does not know: looked at again,
+        // within the state machine's bound.
+        _ => Plan::Pending,
+    }
+}
+
+/// A change as it is reported.
+#[must_use]
+pub fn planned(change: &ResourceChange) -> PlannedChange {
+    PlannedChange {
+        logical_id: change.logical_resource_id().unwrap_or("a resource").to_owned(),
+        resource_type: change.resource_type().unwrap_or("a type").to_owned(),
+        action: change.action().map_or("no action", ChangeAction::as_str).to_owned(),
+        replacement: change.replacement().map(|replacement| replacement.as_str().to_owned()),
+        properties: properties(change),
+    }
+}
+
+/// The properties that change, each once: several causes make several details. What is no
+/// property is named by its attribute (`Tags`, `Metadata`, …).
+fn properties(change: &ResourceChange) -> Vec<String> {
+    let name = |detail: &ResourceChangeDetail| {
+        let target = detail.target()?;
+        let attribute = target.attribute().map(ResourceAttribute::as_str);
+        target.name().or(attribute).map(str::to_owned)
+    };
+    let names: BTreeSet<_> = change.details().iter().filter_map(name).collect();
+    names.into_iter().collect()
+}
+
+/// What the plan must not do, if anything.
+#[must_use]
+pub fn finding(stack: &str, changes: &[ResourceChange], images: &[Change]) -> Option<Finding> {
+    let excess = changes.iter().filter(|change| !is_permitted(change, images));
+    let excess: Vec<_> = excess.map(|change| sentence(change, images)).collect();
+    (!excess.is_empty()).then(|| Finding {
+        name: ErrorName::PlanTouchesMore,
+        message: format!(
+            "an update of stack {stack} would touch more than launch templates and the groups' versions of them: {}",
+            excess.join("; ")
+        ),
+    })
+}
+
+fn is_permitted(change: &ResourceChange, images: &[Change]) -> bool {
+    let permitted = PERMITTED.iter().find(|(kind, _)| change.resource_type() == Some(kind));
+    let properties = properties(change);
+    let is_permitted =
+        |name: &String| permitted.is_some_and(|(_, permitted)| permitted.contains(&name.as_str()));
+    change.action() == Some(&ChangeAction::Modify)
+        && change.replacement().is_none_or(|replacement| *replacement == Replacement::False)
+        && !properties.is_empty()
+        && properties.iter().all(is_permitted)
+        && foreign_causes(change, images).is_empty()
+}
+
+/// Parameters other than the images' that change the resource. CloudFormation reads the value of
+/// every SSM-typed parameter anew with each update, so one may come along.
+fn foreign_causes<'a>(change: &'a ResourceChange, images: &[Change]) -> BTreeSet<&'a str> {
+    let by_parameter = change
+        .details()
+        .iter()
+        .filter(|detail| detail.change_source() == Some(&ChangeSource::ParameterReference))
+        .filter_map(ResourceChangeDetail::causing_entity);
+    by_parameter.filter(|cause| images.iter().all(|image| image.parameter != *cause)).collect()
+}
+
+fn sentence(change: &ResourceChange, images: &[Change]) -> String {
+    let PlannedChange { logical_id, resource_type, action, replacement, properties } =
+        planned(change);
+    let replaced = replacement.filter(|replacement| replacement != Replacement::False.as_str());
+    let causes: Vec<_> = foreign_causes(change, images).into_iter().collect();
+    let mut text = format!("{action} {logical_id} ({resource_type})");
+    for (label, parts) in [
+        ("", properties.join(", ")),
+        ("by parameter ", causes.join(", ")),
+        ("replacement ", replaced.unwrap_or_default()),
+    ] {
+        if !parts.is_empty() {
+            text.push_str(&format!(", {label}{parts}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,151 @@
+//! plan-update owns the look ahead of pattern 2: a change set that is never executed tells what
+//! the stack update would do, and whether that is more than a promotion may do.
+
+pub mod decide;
+pub mod error;
+#[cfg(test)]
+mod tests;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::{Change, Parameter, ResourceChange, Stack};
+use contract::steps::{PlanInput, PlanReport, PlannedChange, Progress};
+use step::stack::{self, Readiness, Template};
+use step::{AwsError, texts};
+
+use crate::decide::Plan;
+pub use crate::error::Error;
+
+/// Looks once: makes the change set, or sees whether it is ready. Once it is, it is deleted: it
+/// has told what it was made for.
+///
+/// # Errors
+/// See [`Error`]. What the plan must not do is a finding in the answer.
+pub async fn handle(cloudformation: &Client, input: PlanInput) -> Result<PlanReport, Error> {
+    if let Some(id) = &input.change_set_id
+        && let Some(report) = look(cloudformation, &input, id).await?
+    {
+        return Ok(report);
+    }
+    let name = input.stack_name.as_str();
+    let found = stack::describe(cloudformation, name).await?;
+    check_readiness(name, &found)?;
+    let Some(parameters) = stack::merge(name, found.parameters(), &input.images)? else {
+        return Ok(complete(Vec::new()));
+    };
+    let template = stack::template(cloudformation, name).await?;
+    let id = create(cloudformation, &input, found, parameters, template).await?;
+    tracing::info!(stack = name, change_set = id, "begun");
+    Ok(pending(id))
+}
+
+fn check_readiness(name: &str, stack: &Stack) -> Result<(), Error> {
+    let Some(status) = stack.stack_status() else { return Ok(()) };
+    let (stack, status_text) = (name.to_owned(), status.as_str().to_owned());
+    match stack::readiness(status) {
+        Readiness::Ready => Ok(()),
+        Readiness::Busy => Err(Error::StackBusy { stack, status: status_text }),
+        Readiness::Stuck(remedy) => {
+            Err(Error::StackNotUpdatable { stack, status: status_text, remedy })
+        }
+    }
+}
+
+fn pending(id: String) -> PlanReport {
+    let status = Progress::InProgress;
+    PlanReport { status, change_set_id: Some(id), changes: Vec::new(), finding: None }
+}
+
+fn complete(changes: Vec<PlannedChange>) -> PlanReport {
+    PlanReport { status: Progress::Complete, change_set_id: None, changes, finding: None }
+}
+
+/// The change set's id, also when an earlier call has made it.
+async fn create(
+    cloudformation: &Client,
+    input: &PlanInput,
+    found: Stack,
+    parameters: Vec<Parameter>,
+    template: Template,
+) -> Result<String, Error> {
+    let name = input.stack_name.as_str();
+    let change_set_name = decide::change_set_name(&input.execution);
+    let answer = cloudformation
+        .create_change_set()
+        .stack_name(name)
+        .change_set_name(&change_set_name)
+        .client_token(&change_set_name)
+        .set_use_previous_template(template.body.is_none().then_some(true))
+        .set_template_body(template.body)
+        .set_parameters(Some(parameters))
+        .set_capabilities(Some(template.capabilities).filter(|list| !list.is_empty()))
+        // Unlike an update, a change set without tags takes the stack's away.
+        .set_tags(found.tags.filter(|tags| !tags.is_empty()))
+        .send()
+        .await;
+    match answer.map_err(|e| AwsError::new("cloudformation:CreateChangeSet", e)) {
+        Ok(answer) => Ok(answer.id.unwrap_or(change_set_name)),
+        Err(error) if error.has_code("AlreadyExistsException") => Ok(change_set_name),
+        Err(error) => Err(match texts::stack_state_in_refusal(&error) {
+            // It was ready a moment ago: an update won.
+            Some(state) => Error::StackBusy { stack: name.to_owned(), status: state.to_owned() },
+            None => error.into(),
+        }),
+    }
+}
+
+/// `None` when the change set is gone: the answer of an earlier look was lost, or an update of the
+/// stack has deleted it.
+async fn look(
+    cloudformation: &Client,
+    input: &PlanInput,
+    id: &str,
+) -> Result<Option<PlanReport>, Error> {
+    let name = input.stack_name.as_str();
+    let pages = describe(cloudformation, name, id).await?;
+    match decide::plan(pages.first()) {
+        Plan::Pending => Ok(Some(pending(id.to_owned()))),
+        Plan::Gone => Ok(None),
+        Plan::Failed(reason) => {
+            delete(cloudformation, name, id).await?;
+            Err(Error::PlanFailed { stack: name.to_owned(), reason })
+        }
+        Plan::Ready => {
+            let changes: Vec<ResourceChange> = pages
+                .iter()
+                .flat_map(DescribeChangeSetOutput::changes)
+                .filter_map(Change::resource_change)
+                .cloned()
+                .collect();
+            delete(cloudformation, name, id).await?;
+            let finding = decide::finding(name, &changes, &input.images);
+            let changes = changes.iter().map(decide::planned).collect();
+            tracing::info!(stack = name, ?changes, ?finding);
+            Ok(Some(PlanReport { finding, ..complete(changes) }))
+        }
+    }
+}
+
+/// All pages; none when there is no such change set.
+async fn describe(
+    cloudformation: &Client,
+    stack: &str,
+    id: &str,
+) -> Result<Vec<DescribeChangeSetOutput>, AwsError> {
+    let request = cloudformation.describe_change_set().stack_name(stack).change_set_name(id);
+    let pages: Result<Vec<_>, _> = request.into_paginator().send().collect().await;
+    match pages.map_err(|e| AwsError::new("cloudformation:DescribeChangeSet", e)) {
+        // Whether there is a stack is found out by the next look.
+        Err(error) if error.has_code("ChangeSetNotFound") || texts::is_stack_missing(&error) => {
+            Ok(Vec::new())
+        }
+        pages => pages,
+    }
+}
+
+/// Deleting one that is gone is no error of CloudFormation's.
+async fn delete(cloudformation: &Client, stack: &str, id: &str) -> Result<(), AwsError> {
+    let request = cloudformation.delete_change_set().stack_name(stack).change_set_name(id);
+    let answer = request.send().await;
+    answer.map(drop).map_err(|e| AwsError::new("cloudformation:DeleteChangeSet", e))
+}
