@@ -1,10 +1,16 @@
 //! What promote-ssm decides, without a call.
 
-use contract::steps::PromoteInput;
+use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
+use aws_sdk_ssm::types::ParameterHistory;
+use contract::steps::ParameterWrite;
+use step::InvalidInput;
 
 use crate::Error;
 
-/// How the parameter stands.
+/// How many of a stack's resources CloudFormation lists at most (`DescribeStackResources`).
+const LISTED: usize = 100;
+
+/// How a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// The image is there.
@@ -15,24 +21,92 @@ pub enum Action {
     Await,
 }
 
-/// Compares the value in place with what the decision saw and chose. `written` tells that the
-/// value was written since, so that no second write makes a second version.
+/// The writes with each parameter once: two of a stack's parameters may name the same one.
 ///
 /// # Errors
-/// [`Error::ConcurrentWrite`] when somebody else wrote in between. Whether that value is newer
-/// is for validate-ami to say, so the decision is made again.
-pub fn action(input: &PromoteInput, written: bool, current: &str) -> Result<Action, Error> {
-    if current == input.after.as_str() {
+/// [`InvalidInput`] when it is to take two images.
+pub fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, InvalidInput> {
+    let mut distinct: Vec<ParameterWrite> = Vec::new();
+    for (index, write) in writes.into_iter().enumerate() {
+        match distinct.iter().find(|other| other.parameter_name == write.parameter_name) {
+            None => distinct.push(write),
+            Some(other) if other.after == write.after => {}
+            Some(other) => {
+                let problem = format!(
+                    "parameter {} cannot take both {} and {}",
+                    write.parameter_name, other.after, write.after
+                );
+                return Err(InvalidInput::new(format!("writes[{index}].after"), problem));
+            }
+        }
+    }
+    Ok(distinct)
+}
+
+/// Compares the value in place with what the decision saw and chose. What was written since is
+/// not written again, so that it makes no second version.
+///
+/// # Errors
+/// [`Error::Changed`] when somebody else wrote in between. Whether that value is newer is for
+/// validate-ami to say, so the decision is made again.
+pub fn action(write: &ParameterWrite, current: &str) -> Result<Action, Error> {
+    if current == write.after.as_str() {
         Ok(Action::InPlace)
-    } else if current != input.before {
-        Err(Error::ConcurrentWrite {
-            name: input.parameter_name.to_string(),
-            seen: input.before.clone(),
+    } else if current != write.before {
+        Err(Error::Changed {
+            name: write.parameter_name.to_string(),
+            seen: write.before.clone(),
             current: current.to_owned(),
         })
-    } else if written {
+    } else if write.written {
         Ok(Action::Await)
     } else {
         Ok(Action::Put)
+    }
+}
+
+/// Looks for the parameter among the resources of the stack that has one with its name as
+/// physical id.
+///
+/// # Errors
+/// [`Error::ParameterOwnedByStack`]
+pub fn check_owner(name: &str, resources: &[StackResource]) -> Result<(), Error> {
+    let is_namesake = |resource: &&StackResource| resource.physical_resource_id() == Some(name);
+    // Not a log group, say, of the same name; not one that its stack has let go.
+    let is_parameter = |resource: &&StackResource| {
+        let status = resource.resource_status();
+        let is_gone =
+            matches!(status, Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped));
+        resource.resource_type() == Some("AWS::SSM::Parameter") && !is_gone
+    };
+    let mut namesakes = resources.iter().filter(is_namesake).peekable();
+    let owner = match namesakes.peek() {
+        // It is one of those that the list does not reach.
+        None if resources.len() >= LISTED => {
+            resources[0].stack_name().map(|stack| (stack, "a resource"))
+        }
+        _ => namesakes.find(is_parameter).map(|parameter| {
+            let stack = parameter.stack_name().unwrap_or_default();
+            (stack, parameter.logical_resource_id().unwrap_or_default())
+        }),
+    };
+    match owner {
+        Some((stack, resource)) => Err(Error::ParameterOwnedByStack {
+            name: name.to_owned(),
+            stack: stack.to_owned(),
+            resource: resource.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Why the parameter takes no new version, from its history.
+#[must_use]
+pub fn versions_full(name: &str, history: &[ParameterHistory]) -> Error {
+    let oldest = history.iter().min_by_key(|entry| entry.version());
+    Error::ParameterVersionsFull {
+        name: name.to_owned(),
+        version: oldest.map_or(0, ParameterHistory::version),
+        labels: oldest.map(|entry| entry.labels().to_vec()).unwrap_or_default(),
     }
 }

@@ -1,25 +1,62 @@
 //! What can go wrong in promote-ssm.
 
 use contract::{ErrorName, Named};
-use step::AwsError;
+use step::{AwsError, InvalidInput};
 
-/// Why the parameter does not have the image.
+/// Why a parameter does not have its image.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Two images for one parameter.
+    #[error(transparent)]
+    Input(#[from] InvalidInput),
     /// There is no such parameter.
     #[error(
         "there is no parameter {0}; create it once, outside any stack, with type String and data type aws:ec2:image"
     )]
     ParameterNotFound(String),
-    /// The value is neither what the decision saw nor what it chose.
-    #[error("parameter {name} was {seen} when the image was chosen and is {current} now")]
-    ConcurrentWrite {
+    /// The parameter is a stack's to write.
+    #[error(
+        "parameter {name} is {resource} of stack {stack}, and writing it would be drift; make one outside any stack"
+    )]
+    ParameterOwnedByStack {
         /// The parameter.
         name: String,
-        /// What validate-ami read.
+        /// The stack.
+        stack: String,
+        /// Its resource.
+        resource: String,
+    },
+    /// No version can be made, because the oldest cannot go.
+    #[error(
+        "parameter {name} has all the versions that it can have, and the oldest, version {version}, cannot go because it is labelled {}; move that to a newer version", labels.join(", ")
+    )]
+    ParameterVersionsFull {
+        /// The parameter.
+        name: String,
+        /// Its oldest version.
+        version: i64,
+        /// What keeps it.
+        labels: Vec<String>,
+    },
+    /// The value is neither what the decision saw nor what it chose.
+    #[error("parameter {name} was {seen} when the image was chosen and is {current} now")]
+    Changed {
+        /// The parameter.
+        name: String,
+        /// What the decision saw.
         seen: String,
         /// What is there now.
         current: String,
+    },
+    /// Another writer came between the look and the write.
+    #[error(
+        "another writer put {lost} into parameter {name} at the same moment, and was overwritten"
+    )]
+    Overwrote {
+        /// The parameter.
+        name: String,
+        /// The other's value.
+        lost: String,
     },
     /// A call failed.
     #[error(transparent)]
@@ -29,8 +66,11 @@ pub enum Error {
 impl Named for Error {
     fn name(&self) -> ErrorName {
         match self {
+            Self::Input(error) => error.name(),
             Self::ParameterNotFound(_) => ErrorName::ParameterNotFound,
-            Self::ConcurrentWrite { .. } => ErrorName::ConcurrentWrite,
+            Self::ParameterOwnedByStack { .. } => ErrorName::ParameterOwnedByStack,
+            Self::ParameterVersionsFull { .. } => ErrorName::ParameterVersionsFull,
+            Self::Changed { .. } | Self::Overwrote { .. } => ErrorName::ConcurrentWrite,
             Self::Aws(error) => error.name(),
         }
     }

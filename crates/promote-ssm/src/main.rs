@@ -4,5 +4,6 @@
 async fn main() -> Result<(), lambda_runtime::Error> {
     let config = step::sdk_config().await;
     let ssm = aws_sdk_ssm::Client::new(&config);
-    step::run(async |input| promote_ssm::handle(&ssm, input).await).await
+    let cloudformation = aws_sdk_cloudformation::Client::new(&config);
+    step::run(async |input| promote_ssm::handle(&ssm, &cloudformation, input).await).await
 }

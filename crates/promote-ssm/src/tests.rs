@@ -1,37 +1,56 @@
-//! promote-ssm against rules: which calls are made, with what, and what comes of each answer.
+//! promote-ssm: the decisions, and the handler against rules: which calls are made, with what,
+//! and what comes of each answer.
 
+use aws_sdk_cloudformation::Client as CloudFormation;
+use aws_sdk_cloudformation::operation::describe_stack_resources::{
+    DescribeStackResourcesError, DescribeStackResourcesOutput,
+};
+use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use aws_sdk_ssm::Client;
+use aws_sdk_ssm::error::ErrorMetadata;
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
+use aws_sdk_ssm::operation::get_parameter_history::GetParameterHistoryOutput;
 use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
-use aws_sdk_ssm::types::error::{ParameterNotFound, TooManyUpdates};
-use aws_sdk_ssm::types::{Parameter, ParameterType};
-use contract::steps::{Progress, PromoteInput, Promoted, WriteOutcome};
+use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
+use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
 use contract::{ErrorName, Named};
 use step::mock_client;
 use step::testing::{Rule, mock};
 
-use crate::decide::{Action, action};
+use crate::decide::{Action, action, check_owner, distinct, versions_full};
 use crate::handle;
 
 const NAME: &str = "/golden/web";
+const OTHER: &str = "/golden/db";
 const OLD: &str = "ami-0000000000000000a";
 const NEW: &str = "ami-0000000000000000b";
+const FOREIGN: &str = "ami-0000000000000000c";
 
-fn input() -> PromoteInput {
-    PromoteInput {
-        parameter_name: NAME.parse().unwrap(),
+fn write_of(name: &str) -> ParameterWrite {
+    ParameterWrite {
+        parameter_name: name.parse().unwrap(),
         before: OLD.into(),
         after: NEW.parse().unwrap(),
         written: false,
+        previous_version: None,
+        version: None,
     }
 }
 
-fn later_look() -> PromoteInput {
-    PromoteInput { written: true, ..input() }
+fn write() -> ParameterWrite {
+    write_of(NAME)
 }
 
-fn promoted(status: Progress, outcome: WriteOutcome, version: i64) -> Promoted {
-    Promoted { status, outcome, version }
+fn input() -> PromoteInput {
+    PromoteInput { writes: vec![write()] }
+}
+
+fn promoted(status: Progress, written: bool, previous: i64, version: i64) -> Promoted {
+    let (previous_version, version) = (Some(previous), Some(version));
+    Promoted {
+        status,
+        writes: vec![ParameterWrite { written, previous_version, version, ..write() }],
+    }
 }
 
 fn parameter(value: &str, version: i64) -> GetParameterOutput {
@@ -43,31 +62,70 @@ fn typed_parameter(value: &str, version: i64, data_type: &str) -> GetParameterOu
     GetParameterOutput::builder().parameter(parameter.data_type(data_type).build()).build()
 }
 
+/// The parameter always reads so.
+fn is(name: &'static str, value: &'static str, version: i64) -> Rule {
+    mock!(Client::get_parameter)
+        .match_requests(move |request| request.name() == Some(name))
+        .then_output(move || parameter(value, version))
+}
+
 /// The parameter reads these values, one after the other.
-fn reads(values: [(&'static str, i64); 2]) -> Rule {
+fn reads(name: &'static str, values: [(&'static str, i64); 2]) -> Rule {
     let [(first, v1), (second, v2)] = values;
     mock!(Client::get_parameter)
-        .match_requests(|request| request.name() == Some(NAME))
+        .match_requests(move |request| request.name() == Some(name))
         .sequence()
         .output(move || parameter(first, v1))
         .output(move || parameter(second, v2))
         .build()
 }
 
-fn accepts_the_write_as(data_type: &'static str) -> Rule {
+fn accepts(name: &'static str, data_type: &'static str, version: i64) -> Rule {
     mock!(Client::put_parameter)
         .match_requests(move |request| {
-            request.name() == Some(NAME)
+            request.name() == Some(name)
                 && request.value() == Some(NEW)
                 && request.r#type() == Some(&ParameterType::String)
                 && request.data_type() == Some(data_type)
                 && request.overwrite() == Some(true)
         })
-        .then_output(|| PutParameterOutput::builder().version(2).build())
+        .then_output(move || PutParameterOutput::builder().version(version).build())
 }
 
 fn accepts_the_write() -> Rule {
-    accepts_the_write_as("aws:ec2:image")
+    accepts(NAME, "aws:ec2:image", 2)
+}
+
+fn refuses(code: &'static str) -> Rule {
+    mock!(Client::put_parameter).then_error(move || {
+        PutParameterError::generic(ErrorMetadata::builder().code(code).message("no").build())
+    })
+}
+
+/// No stack has this parameter.
+fn unowned(name: &'static str) -> Rule {
+    mock!(CloudFormation::describe_stack_resources)
+        .match_requests(move |r| r.physical_resource_id() == Some(name) && r.stack_name().is_none())
+        .then_error(move || {
+            let meta = aws_sdk_cloudformation::error::ErrorMetadata::builder();
+            let text = format!("Stack for {name} does not exist");
+            DescribeStackResourcesError::generic(meta.code("ValidationError").message(text).build())
+        })
+}
+
+fn resource(physical_id: &str, kind: &str, status: ResourceStatus) -> StackResource {
+    StackResource::builder()
+        .stack_name("base")
+        .logical_resource_id("Image")
+        .physical_resource_id(physical_id)
+        .resource_type(kind)
+        .resource_status(status)
+        .build()
+}
+
+/// CloudFormation must not be asked.
+fn silent() -> CloudFormation {
+    mock_client!(aws_sdk_cloudformation, [])
 }
 
 #[test]
@@ -78,26 +136,62 @@ fn decides_by_what_is_in_place_and_whether_it_wrote() {
         (true, NEW, Action::InPlace),
         (true, OLD, Action::Await),
     ] {
-        assert_eq!(action(&input(), written, current).unwrap(), expected, "{written} {current}");
+        let write = ParameterWrite { written, ..write() };
+        assert_eq!(action(&write, current).unwrap(), expected, "{written} {current}");
+        assert_eq!(action(&write, FOREIGN).unwrap_err().name(), ErrorName::ConcurrentWrite);
     }
-    for written in [false, true] {
-        let error = action(&input(), written, "ami-0000000000000000c").unwrap_err();
-        assert_eq!(error.name(), ErrorName::ConcurrentWrite);
+}
+
+#[test]
+fn one_parameter_is_written_once_and_takes_one_image() {
+    let twice = vec![write(), write_of(OTHER), write()];
+    assert_eq!(distinct(twice).unwrap(), [write(), write_of(OTHER)]);
+    let conflicting = ParameterWrite { after: FOREIGN.parse().unwrap(), ..write() };
+    let error = distinct(vec![write(), conflicting]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("writes[1].after: parameter {NAME} cannot take both {NEW} and {FOREIGN}")
+    );
+}
+
+#[test]
+fn only_a_live_parameter_of_that_name_makes_a_stack_its_owner() {
+    use ResourceStatus as Status;
+    let many = |physical_id: &str| {
+        vec![resource(physical_id, "AWS::EC2::Instance", Status::CreateComplete); 100]
+    };
+    for (resources, owned) in [
+        (vec![], false),
+        (vec![resource(NAME, "AWS::SSM::Parameter", Status::UpdateComplete)], true),
+        (vec![resource(NAME, "AWS::SSM::Parameter", Status::DeleteFailed)], true),
+        (vec![resource(NAME, "AWS::SSM::Parameter", Status::DeleteComplete)], false),
+        (vec![resource(NAME, "AWS::SSM::Parameter", Status::DeleteSkipped)], false),
+        (vec![resource(NAME, "AWS::Logs::LogGroup", Status::CreateComplete)], false),
+        (vec![resource(OTHER, "AWS::SSM::Parameter", Status::CreateComplete)], false),
+        // CloudFormation lists a hundred of the stack's resources, and it is not among them.
+        (many("i-1"), true),
+        (many(NAME), false),
+    ] {
+        assert_eq!(check_owner(NAME, &resources).is_err(), owned, "{resources:?}");
     }
 }
 
 #[test]
 fn the_first_look_need_not_say_that_nothing_was_written() {
-    let json = serde_json::json!({"parameterName": NAME, "before": OLD, "after": NEW});
+    let json = serde_json::json!({
+        "writes": [{"parameterName": NAME, "before": OLD, "after": NEW}]
+    });
     assert_eq!(serde_json::from_value::<PromoteInput>(json).unwrap(), input());
 }
 
 #[tokio::test]
 async fn writes_once_and_reads_back() {
-    let (get, put) = (reads([(OLD, 1), (NEW, 2)]), accepts_the_write());
-    let answer = handle(&mock_client!(aws_sdk_ssm, [get, put]), input()).await.unwrap();
-    assert_eq!(answer, promoted(Progress::Complete, WriteOutcome::Updated, 2));
-    assert_eq!((get.num_calls(), put.num_calls()), (2, 1));
+    let (get, put, owner) = (reads(NAME, [(OLD, 1), (NEW, 2)]), accepts_the_write(), unowned(NAME));
+    let ssm = mock_client!(aws_sdk_ssm, [get, put]);
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [owner]);
+    let answer = handle(&ssm, &cloudformation, input()).await.unwrap();
+    assert_eq!(answer, promoted(Progress::Complete, true, 1, 2));
+    assert_eq!((get.num_calls(), put.num_calls(), owner.num_calls()), (2, 1, 1));
 }
 
 #[tokio::test]
@@ -107,67 +201,157 @@ async fn the_data_type_stays_as_it_is() {
         .output(|| typed_parameter(OLD, 1, "text"))
         .output(|| typed_parameter(NEW, 2, "text"))
         .build();
-    let put = accepts_the_write_as("text");
-    let answer = handle(&mock_client!(aws_sdk_ssm, [get, put]), input()).await.unwrap();
-    assert_eq!(answer, promoted(Progress::Complete, WriteOutcome::Updated, 2));
+    let ssm = mock_client!(aws_sdk_ssm, [get, accepts(NAME, "text", 2)]);
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    let answer = handle(&ssm, &cloudformation, input()).await.unwrap();
+    assert_eq!(answer, promoted(Progress::Complete, true, 1, 2));
 }
 
 #[tokio::test]
-async fn what_is_in_place_already_is_not_written() {
-    let get = mock!(Client::get_parameter).then_output(|| parameter(NEW, 7));
-    let answer = handle(&mock_client!(aws_sdk_ssm, [get]), input()).await.unwrap();
-    assert_eq!(answer, promoted(Progress::Complete, WriteOutcome::Unchanged, 7));
+async fn what_is_in_place_already_is_neither_written_nor_asked_about() {
+    let get = is(NAME, NEW, 7);
+    let answer = handle(&mock_client!(aws_sdk_ssm, [get]), &silent(), input()).await.unwrap();
+    assert_eq!(answer, promoted(Progress::Complete, false, 7, 7));
     assert_eq!(get.num_calls(), 1);
 }
 
 #[tokio::test]
 async fn a_write_that_does_not_show_yet_is_in_progress() {
-    let (get, put) = (reads([(OLD, 1), (OLD, 1)]), accepts_the_write());
-    let answer = handle(&mock_client!(aws_sdk_ssm, [get, put]), input()).await.unwrap();
-    assert_eq!(answer, promoted(Progress::InProgress, WriteOutcome::Updated, 1));
+    let (get, put) = (reads(NAME, [(OLD, 1), (OLD, 1)]), accepts_the_write());
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    let answer = handle(&mock_client!(aws_sdk_ssm, [get, put]), &cloudformation, input()).await;
+    assert_eq!(answer.unwrap(), promoted(Progress::InProgress, true, 1, 1));
 }
 
 #[tokio::test]
 async fn a_later_look_never_writes_again() {
     for (value, version, status) in [(OLD, 1, Progress::InProgress), (NEW, 2, Progress::Complete)] {
-        let get = mock!(Client::get_parameter).then_output(move || parameter(value, version));
-        let answer = handle(&mock_client!(aws_sdk_ssm, [get]), later_look()).await.unwrap();
-        assert_eq!(answer, promoted(status, WriteOutcome::Updated, version));
+        let get = is(NAME, value, version);
+        let ssm = mock_client!(aws_sdk_ssm, [get]);
+        let last = promoted(Progress::InProgress, true, 1, 1).writes;
+        let answer = handle(&ssm, &silent(), PromoteInput { writes: last }).await.unwrap();
+        assert_eq!(answer, promoted(status, true, 1, version));
         assert_eq!(get.num_calls(), 1);
     }
 }
 
 #[tokio::test]
+async fn of_several_parameters_each_goes_its_own_way() {
+    let gets = (reads(NAME, [(OLD, 1), (NEW, 2)]), is(OTHER, NEW, 7));
+    let ssm = mock_client!(aws_sdk_ssm, [gets.0, gets.1, accepts_the_write()]);
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    let writes = vec![write(), write_of(OTHER)];
+    let answer = handle(&ssm, &cloudformation, PromoteInput { writes }).await.unwrap();
+    assert_eq!(answer.status, Progress::Complete);
+    let told = answer.writes.iter().map(|w| (w.written, w.previous_version, w.version));
+    assert_eq!(told.collect::<Vec<_>>(), [(true, Some(1), Some(2)), (false, Some(7), Some(7))]);
+}
+
+#[tokio::test]
+async fn nothing_is_written_while_one_of_them_cannot_be() {
+    let both = || PromoteInput { writes: vec![write(), write_of(OTHER)] };
+    // Another has changed the second one.
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), is(OTHER, FOREIGN, 3)]);
+    let error = handle(&ssm, &silent(), both()).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ConcurrentWrite);
+    // The second one is a stack's.
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), is(OTHER, OLD, 3)]);
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME), owned(OTHER)]);
+    let error = handle(&ssm, &cloudformation, both()).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ParameterOwnedByStack);
+    assert_eq!(
+        error.to_string(),
+        "parameter /golden/db is Image of stack base, and writing it would be drift; make one outside any stack"
+    );
+}
+
+fn owned(name: &'static str) -> Rule {
+    mock!(CloudFormation::describe_stack_resources)
+        .match_requests(move |request| request.physical_resource_id() == Some(name))
+        .then_output(move || {
+            let parameter = resource(name, "AWS::SSM::Parameter", ResourceStatus::CreateComplete);
+            DescribeStackResourcesOutput::builder().stack_resources(parameter).build()
+        })
+}
+
+#[tokio::test]
 async fn a_value_of_another_writer_that_reads_back_is_noticed() {
-    let (get, put) = (reads([(OLD, 1), ("ami-0000000000000000c", 3)]), accepts_the_write());
-    let error = handle(&mock_client!(aws_sdk_ssm, [get, put]), input()).await.unwrap_err();
+    let (get, put) = (reads(NAME, [(OLD, 1), (FOREIGN, 3)]), accepts_the_write());
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    let answer = handle(&mock_client!(aws_sdk_ssm, [get, put]), &cloudformation, input()).await;
+    assert_eq!(answer.unwrap_err().name(), ErrorName::ConcurrentWrite);
+}
+
+/// Its write is version 3, so somebody made version 2 after the look.
+async fn another_wrote(between: Rule) -> Result<Promoted, crate::Error> {
+    let (get, put) = (reads(NAME, [(OLD, 1), (NEW, 3)]), accepts(NAME, "aws:ec2:image", 3));
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    handle(&mock_client!(aws_sdk_ssm, [get, put, between]), &cloudformation, input()).await
+}
+
+#[tokio::test]
+async fn a_value_that_was_overwritten_unseen_is_noticed() {
+    let error = another_wrote(is("/golden/web:2", FOREIGN, 2)).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ConcurrentWrite);
+    assert!(error.to_string().starts_with(&format!("another writer put {FOREIGN}")), "{error}");
+    // Also when it cannot be read any more.
+    let error =
+        another_wrote(missing("/golden/web:2", "ParameterVersionNotFound")).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ConcurrentWrite);
 }
 
 #[tokio::test]
-async fn a_missing_parameter_is_named() {
-    let get = mock!(Client::get_parameter).then_error(|| {
-        GetParameterError::ParameterNotFound(
-            ParameterNotFound::builder().meta(code("ParameterNotFound")).build(),
-        )
-    });
-    let error = handle(&mock_client!(aws_sdk_ssm, [get]), input()).await.unwrap_err();
-    assert_eq!(error.name(), ErrorName::ParameterNotFound);
-    assert!(error.to_string().contains(NAME), "{error}");
+async fn a_write_that_was_sent_twice_for_want_of_an_answer_is_one_write() {
+    let answer = another_wrote(is("/golden/web:2", NEW, 2)).await.unwrap();
+    assert_eq!(answer, promoted(Progress::Complete, true, 1, 3));
 }
 
 #[tokio::test]
 async fn two_writers_at_once_are_noticed() {
-    let get = mock!(Client::get_parameter).then_output(|| parameter(OLD, 1));
-    let put = mock!(Client::put_parameter).then_error(|| {
-        PutParameterError::TooManyUpdates(
-            TooManyUpdates::builder().meta(code("TooManyUpdates")).build(),
-        )
-    });
-    let error = handle(&mock_client!(aws_sdk_ssm, [get, put]), input()).await.unwrap_err();
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), refuses("TooManyUpdates")]);
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    let error = handle(&ssm, &cloudformation, input()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ConcurrentWrite);
 }
 
-fn code(code: &str) -> aws_sdk_ssm::error::ErrorMetadata {
-    aws_sdk_ssm::error::ErrorMetadata::builder().code(code).build()
+fn version(version: i64, labels: &[&str]) -> ParameterHistory {
+    let labels = labels.iter().map(|&label| label.to_owned()).collect();
+    ParameterHistory::builder().version(version).set_labels(Some(labels)).build()
+}
+
+#[tokio::test]
+async fn a_full_history_is_told_with_the_oldest_version_and_its_labels() {
+    let history = mock!(Client::get_parameter_history)
+        .match_requests(|request| request.name() == Some(NAME))
+        .then_compute_output(|request| {
+            // In no order that anybody promises.
+            let (entry, next) = match request.next_token() {
+                None => (version(102, &[]), Some("second".to_owned())),
+                _ => (version(3, &["stable", "2024"]), None),
+            };
+            let page = GetParameterHistoryOutput::builder().parameters(version(57, &["other"]));
+            page.parameters(entry).set_next_token(next).build()
+        });
+    let refusal = refuses("ParameterMaxVersionLimitExceeded");
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 102), refusal, history]);
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    let error = handle(&ssm, &cloudformation, input()).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ParameterVersionsFull);
+    assert!(error.to_string().contains("version 3, cannot go because it is labelled stable, 2024"));
+    assert_eq!(history.num_calls(), 2);
+    assert_eq!(versions_full(NAME, &[]).name(), ErrorName::ParameterVersionsFull);
+}
+
+fn missing(name: &'static str, code: &'static str) -> Rule {
+    mock!(Client::get_parameter)
+        .match_requests(move |request| request.name() == Some(name))
+        .then_error(move || GetParameterError::generic(ErrorMetadata::builder().code(code).build()))
+}
+
+#[tokio::test]
+async fn a_missing_parameter_is_named() {
+    let ssm = mock_client!(aws_sdk_ssm, [missing(NAME, "ParameterNotFound")]);
+    let error = handle(&ssm, &silent(), input()).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::ParameterNotFound);
+    assert!(error.to_string().contains(NAME), "{error}");
 }
