@@ -25,7 +25,7 @@ START_SECONDS = 30
 #: As short as can be; a test that looks at an intermediate state asks for `slowly`.
 QUICK = {f"OVERLAY_{name}_SECONDS": str(seconds) for name, seconds in {
     "IMAGE_PENDING": 0.05, "INSTANCE": 0.05, "HEAL": 0.08, "STACK": 0.08, "CLEANUP": 0.05,
-    "STABILIZE": 3, "DRIFT": 0.05, "REFRESH": 0.05, "REFRESH_FAILURE": 0.4}.items()}
+    "STABILIZE": 3, "DRIFT": 0.05, "CHANGE_SET": 0.08, "REFRESH": 0.05, "REFRESH_FAILURE": 0.4}.items()}
 _ACCOUNTS = itertools.count(200000000001)
 
 

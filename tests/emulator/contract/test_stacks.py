@@ -171,20 +171,6 @@ def test_template_summary(aws):
     assert "CAPABILITY_IAM" in summary["Capabilities"]
 
 
-def test_change_set_names_what_would_change(aws):
-    """API_DescribeChangeSet: resource changes with replacement and the causing parameter."""
-    create(aws, template(), {"ImageId": image(aws, "image-a")})
-    aws.cfn.create_change_set(StackName="web", ChangeSetName="c", UsePreviousTemplate=True,
-                              Parameters=keyed({"ImageId": image(aws, "image-b"), "Secret": None}))
-    found = until(lambda: (lambda c: c if c["Status"] == "CREATE_COMPLETE" else None)(
-        aws.cfn.describe_change_set(StackName="web", ChangeSetName="c")))
-    changes = {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"] for c in found["Changes"]}
-    assert set(changes) == {"Template", "Group"}
-    assert changes["Template"]["Replacement"] == "False"
-    aws.cfn.execute_change_set(StackName="web", ChangeSetName="c")
-    assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE"
-
-
 def test_rollback_of_a_group_without_instances(aws):
     """CREATE fails with a reason when the group's instances cannot be launched."""
     aws.cfn.create_stack(StackName="web", TemplateBody=template(), Parameters=keyed({"ImageId": MISSING}))

@@ -1,15 +1,15 @@
 """Owns the order in which the patches are applied: a later one wraps an earlier one."""
 
-from . import (authorization, calls, control, delivery, drift, faults, groups, groups_api, history, images,
-               images_describe, instances, launch_templates, parameters, permissions, refresh, stack_operations,
-               stack_parameters, stack_resources, workflows)
+from . import (authorization, calls, change_sets, control, delivery, drift, faults, groups, groups_api, history,
+               images, images_describe, instances, launch_templates, parameters, permissions, refresh,
+               stack_operations, stack_parameters, stack_resources, stack_views, transforms, workflows)
 
 MODULES = (
     images, images_describe, launch_templates, instances,
     groups, groups_api, refresh,
-    stack_resources, stack_parameters, stack_operations, drift,
+    stack_resources, stack_parameters, stack_operations, stack_views, change_sets, drift,
     parameters, history, workflows, delivery,
-    permissions, authorization,
+    permissions, transforms, authorization,
     calls, faults, control,
 )
 

@@ -163,9 +163,9 @@ def _readable(stack, record):
 
 
 def _fetchable(name):
-    arn = parameter_arn(name)
-    if not allowed("ssm:GetParameters", arn):
-        raise ValueError(denial(caller(), "ssm:GetParameters", arn))
+    if not allowed("ssm:GetParameters", parameter_arn(name)):
+        # A ValidationError, as recorded in aws/aws-cdk#20959.
+        raise ValueError("AccessDenied. User doesn't have permission to call ssm:GetParameters")
 
 
 def install():

@@ -37,6 +37,8 @@ class Settings:
     stack: float = _seconds("OVERLAY_STACK_SECONDS", 1.0)
     #: How long UPDATE_COMPLETE_CLEANUP_IN_PROGRESS lasts.
     cleanup: float = _seconds("OVERLAY_CLEANUP_SECONDS", 0.2)
+    #: CREATE_PENDING and CREATE_IN_PROGRESS of a change set.
+    change_set: float = _seconds("OVERLAY_CHANGE_SET_SECONDS", 0.3)
     #: How long CloudFormation waits for a group's instances.
     stabilize: float = _seconds("OVERLAY_STABILIZE_SECONDS", 4.0)
     #: PutParameter of an aws:ec2:image: accepted → validated.

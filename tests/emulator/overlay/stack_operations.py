@@ -8,21 +8,24 @@ AWS facts:
   not updatable yet (CloudFormation user guide, "Stack status codes").
 * A stack remembers the service role of its last operation, which later operations use
   (API_UpdateStack, RoleARN). DescribeStacks shows it.
-* A created stack has no LastUpdatedTime until it is updated first.
+* Every event of an operation carries its ClientRequestToken. A token is a stack's for good: "The client
+  request token … has already been used for this stack. Retry the request with a different client request
+  token" (banzaicloud/pipeline#3016). The same request again is what the token is for ("if you plan to
+  retry requests", API_UpdateStack).
+Unsure: that the retry of an update that is over is refused, rather than answered as its first call was.
 """
 
 import asyncio
 import contextvars
-import re
 
 from ministack.services import cloudformation
-from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
-from ministack.services.cloudformation.helpers import _error, _esc, _p
+from ministack.services.cloudformation import changesets, handlers, stacks
+from ministack.services.cloudformation.helpers import _error, _p, _xml
 
 from . import patching, permissions, stack_parameters, stack_resources
 from .settings import SETTINGS
 
-_STACK = "AWS::CloudFormation::Stack"
+STACK = "AWS::CloudFormation::Stack"
 _FINAL = {"UPDATE_COMPLETE": "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
           "UPDATE_ROLLBACK_COMPLETE": "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"}
 _UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE",
@@ -38,7 +41,7 @@ def _hold_final_event(original):
     """In place of UPDATE_COMPLETE the stack gets its cleanup status first."""
     def add(stack_id, stack_name, logical_id, resource_type, status, *args, **kwargs):
         held = _HELD.get()
-        if held is not None and resource_type == _STACK and logical_id == stack_name and status in _FINAL:
+        if held is not None and resource_type == STACK and logical_id == stack_name and status in _FINAL:
             cleanup = _FINAL[status]
             stack = cloudformation._stacks.get(stack_name)
             shown = any(e["ResourceStatus"] == cleanup
@@ -65,7 +68,7 @@ async def _settle(stack_name, stack_id, add_event, work):
         stack = cloudformation._stacks.get(stack_name)
         if stack and stack["StackStatus"] == _FINAL[held["status"]]:
             stack["StackStatus"] = held["status"]
-            add_event(stack_id, stack_name, stack_name, _STACK, held["status"], physical_id=stack_id)
+            add_event(stack_id, stack_name, stack_name, STACK, held["status"], physical_id=stack_id)
 
 
 def _slow_deploy(add_event):
@@ -124,20 +127,37 @@ def _settled(add_event):
     return make
 
 
-def _refuse_update(stack):
+def refuse_update(stack):
+    """The refusal to begin an update of a stack in its present state; None if it may begin."""
+    if stack is None or stack["StackStatus"] in ("DELETE_COMPLETE", *_ACCEPTED):
+        return None
     return _error("ValidationError",
                   f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated.")
+
+
+def _used_before(stack, params):
+    """The answer to a request token that the stack knows; None if it is new."""
+    token = _p(params, "ClientRequestToken")
+    if not stack or not token or token not in stack.get("_tokens", {}):
+        return None
+    if stack["_tokens"][token] == params and stack["StackStatus"].endswith("_IN_PROGRESS"):
+        return _xml(200, "UpdateStackResponse",
+                    f"<UpdateStackResult><StackId>{stack['StackId']}</StackId></UpdateStackResult>")
+    return _error("TokenAlreadyExistsException",
+                  f"The client request token {token} has already been used for this stack. "
+                  "Retry the request with a different client request token")
 
 
 def _update_stack(original):
     def handle(params):
         stack = handlers._resolve_stack(_p(params, "StackName"))
-        if stack and stack["StackStatus"] not in ("DELETE_COMPLETE", *_ACCEPTED):
-            return _refuse_update(stack)
-        _remember_role(stack, params)
+        if answer := _used_before(stack, params) or refuse_update(stack):
+            return answer
         answer = original(params)
         if answer[0] == 200 and stack:
+            _remember_role(stack, params)
             stack["_updated"] = True
+            stack.setdefault("_tokens", {})[_p(params, "ClientRequestToken")] = params
         return answer
     return handle
 
@@ -172,66 +192,9 @@ def _delete_stack(original):
     return handle
 
 
-def _execute_change_set(original):
-    def handle(params):
-        _, change_set = changesets._find_change_set(_p(params, "ChangeSetName"), _p(params, "StackName"))
-        stack = cloudformation._stacks.get((change_set or {}).get("StackName", ""))
-        if stack and stack["StackStatus"].endswith("_IN_PROGRESS") and \
-                stack["StackStatus"] != "REVIEW_IN_PROGRESS":
-            return _refuse_update(stack)
-        answer = original(params)
-        if answer[0] == 200 and stack:
-            stack["_updated"] = True
-        return answer
-    return handle
-
-
-_EMPTY = re.compile(r"<(StackStatusReason|Description|ResourceStatusReason|PhysicalResourceId)></\1>")
-
-
-def _describe_events(original):
-    def handle(params):
-        status, headers, body = original(params)
-        return status, headers, _EMPTY.sub("", body.decode()).encode()
-    return handle
-
-
-def _describe_stacks(original):
-    def handle(params):
-        status, headers, body = original(params)
-        if status != 200:
-            return status, headers, body
-        # An absent member is absent on AWS, not empty.
-        text = _EMPTY.sub("", body.decode())
-        for stack in cloudformation._stacks.values():
-            marker = f"<StackId>{_esc(stack['StackId'])}</StackId>"
-            at = text.find(marker)
-            if at < 0:
-                continue
-            if not stack.get("_updated"):
-                text = text[:at] + re.sub(r"<LastUpdatedTime>[^<]*</LastUpdatedTime>", "", text[at:], count=1)
-            if stack.get("_role_arn"):
-                text = text.replace(marker, f"{marker}<RoleARN>{_esc(stack['_role_arn'])}</RoleARN>", 1)
-        return status, headers, text.encode()
-    return handle
-
-
-def _no_replacement():
-    """Change sets: which properties of our two types replace the resource.
-
-    aws-resource-ec2-launchtemplate and aws-resource-autoscaling-autoscalinggroup,
-    "Update requires"; MiniStack answers Conditional for a type it does not list.
-    """
-    table, where = provisioners._REPLACING_PROPERTIES, "provisioners._REPLACING_PROPERTIES"
-    patching.new_entry(table, "AWS::EC2::LaunchTemplate", ("LaunchTemplateName",), where=where)
-    patching.new_entry(table, stack_resources.GROUP, ("AutoScalingGroupName", "InstanceId"), where=where)
-
-
 def install():
-    _no_replacement()
     patching.requires(cloudformation, "_stacks", "_stack_events")
     patching.requires(handlers, "_resolve_stack", "_xml")
-    patching.requires(changesets, "_find_change_set")
     add_event = stacks._add_event if hasattr(stacks, "_add_event") else None
     patching.attribute(stacks, "_add_event", _hold_final_event)
     deploy = _slow_deploy(add_event)
@@ -245,6 +208,5 @@ def install():
     patching.attribute(handlers, "_continue_update_rollback_async", _settled(add_event))
     where, table = "cloudformation.handlers._ACTION_HANDLERS", handlers._ACTION_HANDLERS
     for action, make in (("UpdateStack", _update_stack), ("CreateStack", _create_stack),
-                         ("DeleteStack", _delete_stack), ("ExecuteChangeSet", _execute_change_set),
-                         ("DescribeStacks", _describe_stacks), ("DescribeStackEvents", _describe_events)):
+                         ("DeleteStack", _delete_stack)):
         patching.entry(table, action, make, where=where)

@@ -10,7 +10,11 @@ AWS facts:
 * A value of type AWS::EC2::Image::Id must exist. That is found out after the call was
   accepted: the *stack* goes to rollback with `Parameter validation failed: parameter
   value … for parameter name … does not exist.`, and no resource has failed.
+* A parameter of type AWS::SSM::Parameter::Value<…> is fetched again by every operation, UsePreviousValue
+  or not (user guide, "SSM parameter types"; Systems Manager's own permissions apply, see `permissions`).
 """
+
+import contextvars
 
 from ministack.services import ssm
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
@@ -20,7 +24,24 @@ from . import images, patching
 #: Called with the name of a parameter that a typed value is about to be fetched from.
 on_fetch = []
 
+#: Whether the operation takes a processed template, in which parameters are resolved already.
+FROZEN = contextvars.ContextVar("overlay_frozen_parameters", default=False)
+
 _IMAGE_TYPES = ("AWS::EC2::Image::Id", "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>")
+
+
+class Fetched(str):
+    """A value from the parameter store, which knows whose value it is."""
+
+    name = ""
+
+
+def _fetched(resolved):
+    for value in resolved.values():
+        if value.get("SsmName"):
+            value["Value"] = Fetched(value["Value"])
+            value["Value"].name = value["SsmName"]
+    return resolved
 
 
 def _checked(original):
@@ -54,7 +75,10 @@ def _checked(original):
         if absent:
             raise ValueError(f"Unable to fetch parameters [{','.join(absent)}] from parameter store "
                              "for this account.")
-        return original(template, provided_params, previous_params)
+        resolved = _fetched(original(template, provided_params, previous_params))
+        if FROZEN.get():
+            resolved.update({k: v for k, v in (previous_params or {}).items() if k in resolved})
+        return resolved
     return resolve
 
 

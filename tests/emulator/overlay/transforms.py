@@ -1,0 +1,71 @@
+"""Owns what a template's transforms need, and what a later update without the template makes of them.
+
+AWS facts:
+* A template that is sent with a transform needs `cloudformation:CreateChangeSet` on the transform,
+  `arn:aws:cloudformation:REGION:aws:transform/NAME`; found out after the call was accepted
+  (aws/serverless-application-model#179, #186; aws-cloudformation-templates#358).
+* `UsePreviousTemplate` takes the *processed* template. AWS::LanguageExtensions has resolved the parameters
+  in it, so that new values do not reach it: "provide the template instead of using UsePreviousTemplate to
+  ensure new parameter values and Systems Manager parameter updates are applied correctly" (API_UpdateStack,
+  API_CreateChangeSet; cfn-language-discussion#146: "didn't contain changes").
+Unsure: that this holds for every `Ref` to a parameter and not for loops alone; that UpdateStack is refused
+with "No updates are to be performed."
+"""
+
+import contextvars
+
+from ministack.core.responses import get_region
+from ministack.services.cloudformation import engine, handlers
+from ministack.services.cloudformation.helpers import _p, _resolve_template
+
+from . import patching, permissions, stack_parameters
+
+LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
+
+#: The transforms of the template that the request being served has brought along.
+GIVEN = contextvars.ContextVar("overlay_given_transforms", default=())
+
+
+def _declared(body):
+    try:
+        return tuple(engine.declared_transforms(engine._parse_template(body)))
+    except Exception:
+        # What is wrong with the template is the handler's to say.
+        return ()
+
+
+def _noted(original):
+    def handle(params):
+        previous = _p(params, "UsePreviousTemplate").lower() == "true"
+        stack = handlers._resolve_stack(_p(params, "StackName")) or {}
+        given = () if previous else _declared(_resolve_template(params)[0] or "")
+        frozen = previous and LANGUAGE_EXTENSIONS in _declared(stack.get("_template_body") or "")
+        tokens = GIVEN.set(given), stack_parameters.FROZEN.set(frozen)
+        try:
+            return original(params)
+        finally:
+            GIVEN.reset(tokens[0])
+            stack_parameters.FROZEN.reset(tokens[1])
+    return handle
+
+
+def _denied(original):
+    def rejected(template, values):
+        # Expanding is the caller's, not the service role's.
+        role = permissions.ROLE.set("")
+        try:
+            for name in GIVEN.get():
+                arn = f"arn:aws:cloudformation:{get_region()}:aws:transform/{str(name).removeprefix('AWS::')}"
+                if not permissions.allowed("cloudformation:CreateChangeSet", arn):
+                    return permissions.denial(permissions.caller(), "cloudformation:CreateChangeSet", arn)
+        finally:
+            permissions.ROLE.reset(role)
+        return original(template, values)
+    return rejected
+
+
+def install():
+    patching.requires(engine, "declared_transforms", "_parse_template")
+    patching.attribute(stack_parameters, "rejected", _denied)
+    for action in ("CreateStack", "UpdateStack", "CreateChangeSet"):
+        patching.entry(handlers._ACTION_HANDLERS, action, _noted, where="cloudformation.handlers._ACTION_HANDLERS")
