@@ -8,6 +8,7 @@ pub mod error;
 mod tests;
 
 use aws_sdk_autoscaling::types::{InstanceRefresh, InstanceRefreshStatus, RefreshPreferences};
+use aws_sdk_ec2::types::InstanceStateName::Running;
 use contract::steps::{GroupRefresh, RefreshInput, RefreshReport};
 use step::AwsError;
 
@@ -63,7 +64,8 @@ async fn look(clients: &Clients, order: Order, group: GroupRefresh) -> Result<Gr
     }
 }
 
-/// The images that the group's instances run; `None` while the group is on its way to its size.
+/// The images that the group's instances run; `None` while the group is on its way to its size
+/// with running ones.
 async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<String>>, Error> {
     let request = clients.autoscaling.describe_auto_scaling_groups();
     let answer = request.auto_scaling_group_names(name).send().await;
@@ -86,7 +88,9 @@ async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<Stri
         Err(error) => return Err(error.into()),
     };
     let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
-    let images: Vec<_> = instances.filter_map(|i| Some(i.image_id()?.to_owned())).collect();
+    // One that is stopped or terminated is healed as soon as Auto Scaling notices.
+    let running = instances.filter(|i| i.state().and_then(|state| state.name()) == Some(&Running));
+    let images: Vec<_> = running.filter_map(|i| Some(i.image_id()?.to_owned())).collect();
     Ok((images.len() == count).then_some(images))
 }
 

@@ -13,7 +13,7 @@ use aws_sdk_autoscaling::types::{
     LifecycleState,
 };
 use aws_sdk_ec2::operation::describe_instances::{DescribeInstancesError, DescribeInstancesOutput};
-use aws_sdk_ec2::types::{Instance, Reservation};
+use aws_sdk_ec2::types::{Instance, InstanceState, InstanceStateName, Reservation};
 use contract::steps::{GroupRefresh, Progress, RefreshInput, RefreshReport};
 use contract::{ErrorName, Named};
 use step::mock_client;
@@ -67,15 +67,20 @@ fn groups_are(states: &'static [LifecycleState]) -> Rule {
         })
 }
 
-fn runs(image: &'static str) -> (Rule, Rule) {
-    let instances = mock!(aws_sdk_ec2::Client::describe_instances)
+fn instance_is(state: InstanceStateName, image: &'static str) -> Rule {
+    mock!(aws_sdk_ec2::Client::describe_instances)
         .match_requests(|request| request.instance_ids() == ["i-0"])
         .then_output(move || {
-            let instance = Instance::builder().instance_id("i-0").image_id(image).build();
-            let reservation = Reservation::builder().instances(instance).build();
+            let state = InstanceState::builder().name(state.clone()).build();
+            let instance = Instance::builder().instance_id("i-0").image_id(image).state(state);
+            let reservation = Reservation::builder().instances(instance.build()).build();
             DescribeInstancesOutput::builder().reservations(reservation).build()
-        });
-    (groups_are(&[LifecycleState::InService]), instances)
+        })
+}
+
+fn runs(image: &'static str) -> (Rule, Rule) {
+    let instance = instance_is(InstanceStateName::Running, image);
+    (groups_are(&[LifecycleState::InService]), instance)
 }
 
 fn describes(status: &'static str, by_id: bool) -> Rule {
@@ -246,9 +251,12 @@ async fn a_group_that_heals_is_looked_at_again() {
         let meta = ErrorMetadata::builder().code("InvalidInstanceID.NotFound").build();
         DescribeInstancesError::generic(meta)
     });
-    let running = (runs(OLD).0, unknown);
-    let report = run(group(None, None), running, describes("Successful", true), start.clone());
-    assert_eq!(report.await.unwrap().status, Progress::InProgress);
+    for instance in [unknown, instance_is(InstanceStateName::Terminated, OLD)] {
+        let running = (runs(OLD).0, instance);
+        let refreshes = describes("Successful", true);
+        let report = run(group(None, None), running, refreshes, start.clone()).await.unwrap();
+        assert_eq!(report.status, Progress::InProgress);
+    }
     assert_eq!(start.num_calls(), 0);
 }
 
