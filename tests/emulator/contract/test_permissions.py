@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import refused
+from conftest import refused, until
 from scenario import create, drift, image, keyed, reasons, settled, template
 
 STACK = "arn:aws:cloudformation:us-east-1:*:stack/web*/*"
@@ -137,3 +137,80 @@ def test_drift_needs_read_permissions(aws, acting):
     bare = acting(_allow("cloudformation:DetectStackDrift", STACK), name="bare")
     assert "cloudformation:DetectStackResourceDrift" in refused(
         "AccessDenied", bare.cfn.detect_stack_drift, StackName="web")
+
+
+def test_change_sets_are_scoped_by_their_stack(aws, acting):
+    """Service Authorization Reference: Create-, Describe- and DeleteChangeSet take a stack; the change set's
+    own ARN stands for its stack."""
+    create(aws, template(), {"ImageId": image(aws)})
+    create(aws, template(), {"ImageId": image(aws, "other")}, stack="other")
+    step = acting(_allow(["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet",
+                          "cloudformation:DeleteChangeSet"], STACK))
+
+    new = image(aws, "new")
+
+    def plan(by, stack):
+        return by.cfn.create_change_set(
+            StackName=stack, ChangeSetName="plan", UsePreviousTemplate=True,
+            Parameters=keyed({"ImageId": new, "Secret": None}))["Id"]
+    refused("AccessDenied", plan, step, "other")
+    theirs = plan(aws, "other")
+    refused("AccessDenied", step.cfn.describe_change_set, ChangeSetName=theirs)
+    refused("AccessDenied", step.cfn.delete_change_set, ChangeSetName=theirs)
+    ours = plan(step, "web")
+    until(lambda: step.cfn.describe_change_set(ChangeSetName=ours)["Status"] == "CREATE_COMPLETE")
+    step.cfn.delete_change_set(ChangeSetName=ours)
+
+
+def test_a_transform_is_authorized_by_itself(aws, acting):
+    """aws/serverless-application-model#179, aws-cloudformation-templates#358: by CreateChangeSet on the transform,
+    when the template is sent."""
+    body = json.dumps({"Transform": "AWS::LanguageExtensions", **json.loads(template())})
+    expand = dict(StackName="web", Capabilities=["CAPABILITY_AUTO_EXPAND"])
+    aws.cfn.create_stack(TemplateBody=body, Parameters=keyed({"ImageId": image(aws)}), **expand)
+    settled(aws, "web")
+    call = _allow(["cloudformation:UpdateStack", "cloudformation:CreateChangeSet"], STACK)
+    sent = dict(TemplateBody=body, Parameters=keyed({"ImageId": image(aws, "new"), "Secret": None}), **expand)
+    text = ("cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:us-east-1:aws:transform/"
+            "LanguageExtensions")
+
+    def planned(step, name):
+        step.cfn.create_change_set(ChangeSetName=name, **sent)
+        return until(lambda: (lambda c: c if c["ExecutionStatus"] == "AVAILABLE" or c["Status"] == "FAILED" else None)(
+            aws.cfn.describe_change_set(StackName="web", ChangeSetName=name)))
+    narrow = acting(call, *ACT)
+    assert text in planned(narrow, "narrow")["StatusReason"]
+    narrow.cfn.update_stack(**sent)
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert text in reasons(aws)["web UPDATE_ROLLBACK_IN_PROGRESS"]
+    wide = acting(call, *ACT, _allow("cloudformation:CreateChangeSet", "arn:aws:cloudformation:*:aws:transform/*"),
+                  name="wide")
+    assert planned(wide, "wide")["Status"] == "CREATE_COMPLETE"
+    wide.cfn.update_stack(**sent)
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE", reasons(aws)
+
+
+def test_a_stack_is_sought_by_a_physical_id_on_everything(aws, acting):
+    """Without a stack's name there is no stack to authorize DescribeStackResources on."""
+    out = create(aws, template(), {"ImageId": image(aws)})
+    one = _allow("cloudformation:DescribeStackResources", STACK)
+    narrow, wide = acting(one), acting(_allow("cloudformation:DescribeStackResources"), name="wide")
+    assert narrow.cfn.describe_stack_resources(StackName="web")["StackResources"]
+    refused("AccessDenied", narrow.cfn.describe_stack_resources, PhysicalResourceId=out["GroupName"])
+    assert wide.cfn.describe_stack_resources(PhysicalResourceId=out["GroupName"])["StackResources"]
+
+
+def test_fetching_a_parameter_is_the_callers(aws, acting):
+    """aws/aws-cdk#20959: CloudFormation reads the parameter store with the caller's permissions."""
+    aws.ssm.put_parameter(Name="/ami/web", Value=image(aws), Type="String")
+    body = template().replace('"ImageId": {"Type": "String"}',
+                              '"ImageId": {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"}')
+    create(aws, body, {"ImageId": "/ami/web"})
+    aws.ssm.put_parameter(Name="/ami/web", Value=image(aws, "new"), Type="String", Overwrite=True)
+    fetch = dict(StackName="web", UsePreviousTemplate=True, Parameters=keyed({"ImageId": None, "Secret": None}))
+    assert refused("ValidationError", acting(CALL_UPDATE, *ACT).cfn.update_stack, **fetch) == \
+        "AccessDenied. User doesn't have permission to call ssm:GetParameters"
+    reader = acting(CALL_UPDATE, *ACT, _allow("ssm:GetParameters", f"arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/*"),
+                    _allow("ec2:DescribeImages"), name="reader")
+    reader.cfn.update_stack(**fetch)
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE", reasons(aws)

@@ -5,6 +5,8 @@ AWS facts (Service Authorization Reference; the texts are recorded ones):
   one does not allow them. The resource is `*`.
 * DescribeStackDriftDetectionStatus takes no resource either
   (DhananjayThomble/URL-Shortener-App#507).
+* DescribeStackResources by a physical id, and a change set named by its ARN alone, name no stack: the first is
+  authorized on `*`, the second on the change set's stack (every change set action takes a stack).
 * Images live at `arn:aws:ec2:REGION::image/ami-…`, without an account.
 * GetParameters is authorized on every parameter it names.
 * Drift detection of a stack also needs DetectStackResourceDrift and
@@ -16,7 +18,7 @@ import json
 from ministack import app
 from ministack.core import iam_actions
 from ministack.services import autoscaling
-from ministack.services.cloudformation import handlers
+from ministack.services.cloudformation import changesets, handlers
 from ministack.services.cloudformation.helpers import _error, _p
 
 from . import patching, permissions
@@ -59,6 +61,14 @@ def _autoscaling(params):
     return group["AutoScalingGroupARN"] if group else None
 
 
+def _cloudformation(params):
+    change_set = _first(params, "ChangeSetName")
+    if not _first(params, "StackName") and change_set.startswith("arn:"):
+        _, found = changesets._find_change_set(change_set)
+        return (found or {}).get("StackId")
+    return None
+
+
 def _ssm(headers, body, region, account):
     if headers.get("x-amz-target", "").rsplit(".", 1)[-1] not in ("GetParameters", "DeleteParameters"):
         return None
@@ -78,6 +88,8 @@ def _resource(original):
             found = _ec2(query_params, region, account_id)
         elif service == "autoscaling":
             found = _autoscaling(query_params)
+        elif service == "cloudformation":
+            found = _cloudformation(query_params)
         elif service == "ssm":
             found = _ssm(headers, body, region, account_id)
         return found or original(service, method, path, headers, body, query_params, region, account_id)
@@ -111,6 +123,7 @@ def _drift_needs(original):
 
 def install():
     patching.requires(app, "AUTH")
+    patching.requires(changesets, "_find_change_set")
     patching.attribute(iam_actions, "extract_resource_arn", _resource)
     patching.attribute(iam_actions, "access_denied_response", _denial)
     patching.entry(handlers._ACTION_HANDLERS, "DetectStackDrift", _drift_needs,
