@@ -16,7 +16,7 @@ import re
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ec2
 
-from . import patching
+from . import patching, snapshots
 from .background import later
 from .settings import SETTINGS
 from .wire import (ApiError, ec2_action, now_millis, refuse_reserved_tags,
@@ -29,6 +29,8 @@ ADJUSTABLE = frozenset({
     "State", "CreationDate", "Architecture", "RootDeviceType", "VirtualizationType",
     "BootMode", "OwnerId", "SourceInstanceId", "SourceImageId", "Name", "Description",
     "StateReason", "DeprecationTime", "Public", "ImageAllowed"})
+#: … and what it may change of the image's snapshots.
+_SNAPSHOT = {"Encrypted": "encrypted", "KmsKeyId": "key", "SnapshotMissing": "missing"}
 
 
 def check_id(image_id):
@@ -130,24 +132,7 @@ def _becomes_available(record):
     # The harness, or a deregistration, may have been there first.
     if ec2._images.get(record["ImageId"]) is record and record["State"] == "pending":
         record["State"] = "available"
-        for mapping in record["BlockDeviceMappings"]:
-            snapshot = ec2._snapshots.get((mapping.get("Ebs") or {}).get("SnapshotId", ""))
-            if snapshot:
-                snapshot["State"] = "completed"
-                snapshot["Progress"] = "100%"
-
-
-def _snapshot(volume_id, description, tags):
-    snapshot_id = ec2._new_snapshot_id()
-    volume = ec2._volumes.get(volume_id) or {}
-    ec2._snapshots[snapshot_id] = {
-        "SnapshotId": snapshot_id, "VolumeId": volume_id, "VolumeSize": volume.get("Size", 8),
-        "Description": description, "State": "pending", "StartTime": ec2._now_ts(),
-        "Progress": "0%", "OwnerId": get_account_id(), "Encrypted": False, "StorageTier": "standard",
-    }
-    if tags:
-        ec2._tags[snapshot_id] = list(tags)
-    return snapshot_id
+        snapshots.complete(record)
 
 
 def _create_image(p):
@@ -168,12 +153,11 @@ def _create_image(p):
     image_id = ec2._new_image_id()
     mappings = []
     for mapping in instance.get("BlockDeviceMappings") or []:
-        volume_id = (mapping.get("Ebs") or {}).get("VolumeId", "")
-        snapshot_id = _snapshot(volume_id, f"Created by CreateImage({instance_id}) for {image_id}",
-                                tags.get("snapshot"))
-        mappings.append({"DeviceName": mapping["DeviceName"], "Ebs": {
-            "SnapshotId": snapshot_id, "VolumeSize": str((ec2._volumes.get(volume_id) or {}).get("Size", 8)),
-            "VolumeType": "gp3", "DeleteOnTermination": "true", "Encrypted": "false"}})
+        snapshot_id = snapshots.of_volume((mapping.get("Ebs") or {}).get("VolumeId", ""),
+                                          f"Created by CreateImage({instance_id}) for {image_id}")
+        if tags.get("snapshot"):
+            ec2._tags[snapshot_id] = list(tags["snapshot"])
+        mappings.append(snapshots.mapping(mapping["DeviceName"], snapshot_id))
     source = visible().get(instance.get("ImageId", "")) or {}
     _store({
         "ImageId": image_id, "Name": name, "ImageLocation": "",
@@ -198,7 +182,7 @@ def _register_image(p):
         # API_RegisterImage: the defaults are i386 and paravirtual.
         "Architecture": ec2._p(p, "Architecture") or "i386", "RootDeviceType": "ebs",
         "RootDeviceName": ec2._p(p, "RootDeviceName") or "/dev/xvda",
-        "BlockDeviceMappings": ec2._parse_register_block_device_mappings(p),
+        "BlockDeviceMappings": snapshots.registered(ec2._parse_register_block_device_mappings(p)),
         "VirtualizationType": ec2._p(p, "VirtualizationType") or "paravirtual",
         "CreationDate": now_millis(), "OwnerId": get_account_id(),
         "BootMode": ec2._p(p, "BootMode"), "LaunchPermissions": [],
@@ -224,6 +208,7 @@ def _copy_image(p):
         "Description": ec2._p(p, "Description"), "CreationDate": now_millis(),
         "OwnerId": get_account_id(), "LaunchPermissions": [], "DeprecationTime": "",
         "SourceImageId": source_id, "SourceImageRegion": source_region, "SourceInstanceId": "",
+        "BlockDeviceMappings": snapshots.copied(source, p, image_id),
     }, copied + tags.get("image", []))
     return ec2._xml(200, "CopyImageResponse", f"<imageId>{image_id}</imageId>")
 
@@ -274,22 +259,25 @@ def adjust(image_id, members):
     image = ec2._images.get(image_id)
     if image is None:
         raise KeyError(image_id)
-    unknown = set(members) - ADJUSTABLE
+    unknown = set(members) - ADJUSTABLE - set(_SNAPSHOT)
     if unknown:
         raise ValueError(f"not adjustable: {', '.join(sorted(unknown))}")
     members = dict(members)
     if "Public" in members:
         public = bool(members.pop("Public"))
         image["LaunchPermissions"] = [{"Group": "all"}] if public else []
+    devices = {_SNAPSHOT[name]: members.pop(name) for name in list(members) if name in _SNAPSHOT}
+    if devices:
+        snapshots.adjust(image, **devices)
     image.update(members)
     return image
 
 
 def install():
     patching.requires(
-        ec2, "_images", "_tags", "_snapshots", "_volumes", "_instances", "_STUB_AMIS", "_p",
+        ec2, "_images", "_tags", "_instances", "_STUB_AMIS", "_p",
         "_parse_tags", "_parse_member_list", "_parse_register_block_device_mappings",
-        "_new_image_id", "_new_snapshot_id", "_AMI_NAME_RE", "_INSTANCE_ID_RE", "_xml", "_error")
+        "_new_image_id", "_AMI_NAME_RE", "_INSTANCE_ID_RE", "_xml", "_error")
     # MiniStack takes any registered image for a Docker image; none of ours is.
     patching.attribute(ec2, "_docker_touched", lambda _: lambda: False)
     where, table = "ec2._ACTION_MAP", ec2._ACTION_MAP
