@@ -56,11 +56,35 @@ def test_the_data_type_cannot_be_changed(aws):
 
 
 def test_a_label_on_the_oldest_of_a_hundred_versions_blocks_the_next(aws):
-    """User guide, "Working with parameter versions"."""
+    """User guide, "Working with parameter versions"; the text is that of API_PutParameter's error."""
     for n in range(100):
         _put(aws, str(n), DataType="text", Overwrite=True)
-    aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=1, Labels=["kept"])
-    assert "oldest version, can't be deleted because it has a label" in refused(
-        "ParameterMaxVersionLimitExceeded", _put, aws, "x", DataType="text", Overwrite=True)
-    aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=9, Labels=["kept"])
+    aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=1, Labels=["kept", "stable"])
+    assert refused("ParameterMaxVersionLimitExceeded", _put, aws, "x", DataType="text", Overwrite=True) == (
+        "You attempted to create a new version of /ami/web by calling the PutParameter API with the overwrite flag. "
+        "Version 1, the oldest version, can't be deleted because it has a label associated with it. "
+        "Move the label to another version of the parameter, and try again.")
+    first = aws.ssm.get_parameter_history(Name="/ami/web")
+    assert [(p["Version"], p["Labels"]) for p in first["Parameters"]][:2] == [(1, ["kept", "stable"]), (2, [])]
+    assert len(first["Parameters"]) == 50, "the default of MaxResults"
+    rest = aws.ssm.get_parameter_history(Name="/ami/web", NextToken=first["NextToken"])
+    assert [p["Version"] for p in rest["Parameters"]] == list(range(51, 101)) and "NextToken" not in rest
+    # A label is on one version only: given to another, it leaves the first.
+    aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=9, Labels=["kept", "stable"])
     assert _put(aws, "x", DataType="text", Overwrite=True) == 101
+    oldest = aws.ssm.get_parameter_history(Name="/ami/web", MaxResults=1)["Parameters"][0]
+    assert (oldest["Version"], oldest["Labels"]) == (2, [])
+    refused("ParameterNotFound", aws.ssm.get_parameter_history, Name="/nope")
+    refused("ParameterVersionNotFound", aws.ssm.label_parameter_version, Name="/ami/web", ParameterVersion=1,
+            Labels=["kept"])
+
+
+def test_an_image_parameter_with_a_full_history_is_refused_at_once(aws, slowly):
+    """The version limit is the call's own answer; the validation comes after it."""
+    images = image(aws), image(aws, "other")
+    slowly(parameter=0)
+    for n in range(100):
+        _put(aws, images[n % 2], Overwrite=True)
+    until(lambda: aws.ssm.get_parameter(Name="/ami/web")["Parameter"]["Version"] == 100)
+    aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=1, Labels=["kept"])
+    refused("ParameterMaxVersionLimitExceeded", _put, aws, images[0], Overwrite=True)

@@ -140,6 +140,39 @@ def test_a_parameter_switches_the_rule_and_the_policy(owner, app):
     assert "answer" in _call(owner, app, "ssm", "put_parameter", Name="/ami/web", Value="x", Overwrite=True)
 
 
+def _update(owner, **parameters):
+    owner.cfn.update_stack(StackName="app", UsePreviousTemplate=True, Parameters=keyed(
+        {"EventsEnabled": None, "AllowWrites": None, "ParameterPrefix": None, "Schedule": None, **parameters}),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+    return settled(owner, "app")["StackStatus"]
+
+
+def test_schedules_start_the_machine_with_their_input(owner, app):
+    """Schedule and ScheduleV2 events of a state machine: State by condition, Input as the execution's input."""
+    def inputs():
+        return [json.loads(owner.sfn.describe_execution(executionArn=e["executionArn"])["input"])
+                for e in owner.sfn.list_executions(stateMachineArn=app["MachineArn"])["executions"]]
+
+    def fire(name):
+        return owner.control("POST", f"schedules/{app[name]}")["fired"]
+    assert owner.events.describe_rule(Name=app["NightlyName"])["State"] == "DISABLED"
+    assert owner.scheduler.get_schedule(Name=app["ReconcileName"])["State"] == "DISABLED"
+    assert not fire("NightlyName") and not fire("ReconcileName")
+    assert _update(owner, Schedule="rate(2 hours)") == "UPDATE_COMPLETE", reasons(owner, "app")
+    found = owner.events.describe_rule(Name=app["NightlyName"])
+    assert (found["State"], found["ScheduleExpression"]) == ("ENABLED", "rate(2 hours)")
+    assert owner.scheduler.get_schedule(Name=app["ReconcileName"])["ScheduleExpression"] == "rate(2 hours)"
+    assert {"nightly": True} not in inputs() and {"reconcile": True} not in inputs()
+    assert fire("NightlyName") and fire("ReconcileName")
+    until(lambda: {"nightly": True} in inputs() and {"reconcile": True} in inputs(), what="both executions")
+
+
+def test_a_schedule_has_to_be_valid(owner, app):
+    """API_PutRule, ScheduleExpression; aws-cloudformation/cfn-lint#2141."""
+    assert _update(owner, Schedule="rate(1 days)") == "UPDATE_ROLLBACK_COMPLETE"
+    assert "Parameter ScheduleExpression is not valid." in reasons(owner, "app")["MachineNightly UPDATE_FAILED"]
+
+
 def test_logs_go_where_the_template_says(owner, app):
     """AWS::Lambda::Function LoggingConfig, AWS::Logs::LogGroup RetentionInDays."""
     groups = {g["logGroupName"]: g for g in owner.logs.describe_log_groups()["logGroups"]}

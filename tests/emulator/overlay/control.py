@@ -14,7 +14,7 @@ from ministack import app
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge
 
-from . import calls, faults, images, patching
+from . import calls, faults, images, patching, schedules
 from .settings import SETTINGS
 
 PREFIX = "/_overlay/"
@@ -58,6 +58,13 @@ def _adjust_image(image_id, body):
     return {k: v for k, v in image.items() if not k.startswith("_")}
 
 
+def _fire(name):
+    try:
+        return {"fired": schedules.fire(name)}
+    except KeyError:
+        raise Refusal(404, f"no schedule {name} in {get_account_id()} {get_region()}") from None
+
+
 def _calls(query):
     wanted = {k: v[0] for k, v in query.items() if k in ("service", "action", "caller", "error")}
     return {"calls": [c for c in calls.LOG if all(
@@ -79,6 +86,8 @@ def _route(method, what, query, body):
         return _put_events(body)
     if what.startswith("images/") and method == "POST":
         return _adjust_image(what[len("images/"):], body)
+    if what.startswith("schedules/") and method == "POST":
+        return _fire(what[len("schedules/"):])
     if what == "calls" and method == "GET":
         return _calls(query)
     if what == "calls" and method == "DELETE":

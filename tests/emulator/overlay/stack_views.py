@@ -8,7 +8,8 @@ AWS facts:
 * DescribeStackResources finds the stack that a physical id belongs to, and gives *all* resources of it
   ("the associated resources of the stack that the resource belongs to are returned"); it takes either that or
   a stack, not both (API_DescribeStackResources).
-Unsure: the text for a physical id of no stack ("Stack for ID does not exist").
+Unsure: the texts for a physical id of no stack ("Stack for ID does not exist") and for both; whether it is not just
+the one resource (coverage-roadmap#998 shows one).
 """
 
 import re

@@ -9,7 +9,7 @@ AWS facts:
   ensure new parameter values and Systems Manager parameter updates are applied correctly" (API_UpdateStack,
   API_CreateChangeSet; cfn-language-discussion#146: "didn't contain changes").
 Unsure: that this holds for every `Ref` to a parameter and not for loops alone; that UpdateStack is refused
-with "No updates are to be performed."
+with "No updates are to be performed."; that a stack operation, too, is denied a transform by rolling back.
 """
 
 import contextvars
