@@ -45,11 +45,20 @@ mod targets;
 /// What all tests are against.
 static DRIFTLESS: OnceLock<Driftless> = OnceLock::new();
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     // A local AWS ends with this.
-    let _deployed = if arguments.list { None } else { Some(deploy()?) };
+    let _deployed = match arguments.list {
+        true => None,
+        false => match deploy() {
+            Ok(deployed) => Some(deployed),
+            Err(error) => {
+                eprintln!("{error:#}");
+                return ExitCode::FAILURE;
+            }
+        },
+    };
     let modules = [
         errors::trials(),
         stack::trials(),
@@ -62,7 +71,7 @@ fn main() -> Result<ExitCode> {
         events::trials(),
         input::trials(),
     ];
-    Ok(libtest_mimic::run(&arguments, modules.into_iter().flatten().collect()).exit_code())
+    libtest_mimic::run(&arguments, modules.into_iter().flatten().collect()).exit_code()
 }
 
 fn deploy() -> Result<ForTests> {
