@@ -94,7 +94,7 @@ impl Control {
     }
 
     /// Whether the local AWS is ready.
-    pub(crate) async fn is_healthy(&self) -> bool {
+    pub async fn is_healthy(&self) -> bool {
         let url = format!("{}/_ministack/health", self.endpoint);
         request("GET", &url, String::new()).await.is_ok()
     }

@@ -53,6 +53,9 @@ pub async fn run(format: Format) -> Result<bool> {
         }
     }
     print!("{}", table::printed(&rows, format)?);
+    if !failed.is_empty() {
+        eprintln!("\nThe log of the local AWS ends:\n{}\n", emulator.log_tail());
+    }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
     let patterns = rows.iter().filter(|row| row.way != Way::Naive);
     let is_proven = patterns.clone().count() == 2 && patterns.clone().all(|row| row.is_proven);

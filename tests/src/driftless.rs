@@ -3,9 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use crate::cloud::{self, Called, Cloud};
 use crate::emulator::{self, Emulator, Life};
@@ -49,42 +48,37 @@ pub struct Prefixes<'a> {
     pub stack: &'a str,
 }
 
-/// What all tests of one program share. The local AWS ends with the program.
-struct Shared {
-    driftless: Driftless,
+/// A Driftless for tests. Where it is in a local AWS, that ends when this is dropped.
+#[derive(Debug)]
+pub struct ForTests {
+    /// The Driftless.
+    pub driftless: Driftless,
     _emulator: Option<Emulator>,
 }
 
-static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
-
 impl Driftless {
-    /// The one that all tests of a program share: deployed into a local AWS by the first that
-    /// asks, or on AWS the one that `DRIFTLESS_TEST_STACK` names.
+    /// One that tests may use as they like: deployed into a local AWS of its own, or on AWS the
+    /// one that `DRIFTLESS_TEST_STACK` names.
     ///
     /// # Errors
     /// It could not be deployed, or is not there.
-    pub async fn deployed() -> Result<Self> {
-        let shared = SHARED.get_or_init(async || {
-            // Every test that asks gets the same answer, also when there is none.
-            Self::share().await.map_err(|error| format!("{error:#}"))
-        });
-        let shared = shared.await.as_ref().map_err(|error| anyhow!("{error}"))?;
-        let cloud = shared.driftless.cloud.reconnected();
-        Ok(Self { cloud, ..shared.driftless.clone() })
-    }
-
-    async fn share() -> Result<Shared> {
+    pub async fn for_tests() -> Result<ForTests> {
         if cloud::is_aws_wanted()? {
             let name = std::env::var(STACK_VARIABLE).unwrap_or_else(|_| STACK.to_owned());
-            let cloud = Cloud::aws()?;
-            let driftless = Self::of(&Stack::named(&cloud, &name)).await?;
-            return Ok(Shared { driftless, _emulator: None });
+            let driftless = Self::of(&Stack::named(&Cloud::aws()?, &name)).await?;
+            return Ok(ForTests { driftless, _emulator: None });
         }
         let emulator = Emulator::start(&emulator::scratch_folder()?, Life::Attached).await?;
         let cloud = Cloud::local(&emulator.endpoint);
         let prefixes = Prefixes { parameter: PARAMETER_PREFIX, stack: STACK_PREFIX };
         let driftless = Self::deploy(&cloud, &emulator.folder, prefixes).await?;
-        Ok(Shared { driftless, _emulator: Some(emulator) })
+        Ok(ForTests { driftless, _emulator: Some(emulator) })
+    }
+
+    /// The same with connections of its own, for another runtime.
+    #[must_use]
+    pub fn reconnected(&self) -> Self {
+        Self { cloud: self.cloud.reconnected(), ..self.clone() }
     }
 
     /// Deploys it into a local AWS, or updates it there. `folder` is for what has to be written

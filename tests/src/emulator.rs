@@ -96,9 +96,7 @@ impl Emulator {
         let mut emulator = Self { child, is_left: false, endpoint, folder: folder.to_owned() };
         if let Life::Detached(file) = life {
             // At once: if this program is killed now, `stop` still has to know.
-            let running =
-                Running { pid: emulator.child.id(), endpoint: emulator.endpoint.clone() };
-            file.set_len(0).context("emptying the lock file")?;
+            let running = Running { pid: emulator.child.id(), endpoint: emulator.endpoint.clone() };
             let text = serde_json::to_vec(&running)?;
             file.write_all_at(&text, 0).context("writing the lock file")?;
         }

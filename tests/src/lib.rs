@@ -8,7 +8,8 @@
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {
 //! use contract::report::Outcome;
-//! harness::scenario::run(async |scenario| {
+//! let deployed = harness::Driftless::for_tests().await?;
+//! harness::scenario::run(&deployed.driftless, async |scenario| {
 //!     let healing = scenario.by_stack().await?;
 //!     let backup = scenario.backup(&healing.instance).await?;
 //!     let ended = scenario.driftless.send(&backup.event()).await?.ended().await?;

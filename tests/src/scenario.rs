@@ -41,13 +41,15 @@ pub struct Healing {
     pub base: String,
 }
 
-/// Runs a test against the shared Driftless.
+/// Runs a test against this Driftless, which other tests may use at the same time.
 ///
 /// # Errors
-/// The test's own, or what kept it from running.
-pub async fn run(test: impl AsyncFnOnce(&Scenario) -> Result<()>) -> Result<()> {
-    let driftless = Driftless::deployed().await?;
-    let scenario = Scenario { driftless, made: Mutex::default() };
+/// The test's own.
+pub async fn run(
+    driftless: &Driftless,
+    test: impl AsyncFnOnce(&Scenario) -> Result<()>,
+) -> Result<()> {
+    let scenario = Scenario { driftless: driftless.reconnected(), made: Mutex::default() };
     // An assertion that fails must not leave anything behind either.
     let result = AssertUnwindSafe(test(&scenario)).catch_unwind().await;
     if !scenario.cloud().is_local() {

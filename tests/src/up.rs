@@ -84,7 +84,11 @@ fn lock() -> Result<Option<File>> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_file());
     let file = file.context("opening the lock file")?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => {
+            // It may tell of one that was killed.
+            file.set_len(0).context("emptying the lock file")?;
+            Ok(Some(file))
+        }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error).context("locking the lock file"),
     }
@@ -101,9 +105,10 @@ async fn of_another_up() -> Result<Running> {
     let looked = Instant::now();
     loop {
         let found = running();
-        let is_there = match &found {
-            Ok(running) => Cloud::local(&running.endpoint).is_reachable().await,
-            Err(_) => false,
+        let control = found.as_ref().ok().and_then(|it| Cloud::local(&it.endpoint).control());
+        let is_there = match control {
+            Some(control) => control.is_healthy().await,
+            None => false,
         };
         if is_there || looked.elapsed() > OTHER_UP {
             let unreachable = "the local AWS does not answer; `cargo xtask down` ends it";

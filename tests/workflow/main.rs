@@ -4,10 +4,13 @@
 //! Each test has a [`Scenario`] of its own, so all of them run at once.
 
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
-use anyhow::Result;
-use harness::{Scenario, cloud, scenario};
+use anyhow::{Context, Result};
+use harness::driftless::ForTests;
+use harness::{Driftless, Scenario, scenario};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use tokio::runtime::{Builder, Runtime};
 
 /// Tests wait most of their time, for stacks above all.
 const AT_ONCE: usize = 12;
@@ -39,9 +42,23 @@ mod refusals;
 mod stack;
 mod targets;
 
+/// What all tests are against.
+static DRIFTLESS: OnceLock<Driftless> = OnceLock::new();
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
+    // A local AWS ends with this.
+    let _deployed = match arguments.list {
+        true => None,
+        false => match deploy() {
+            Ok(deployed) => Some(deployed),
+            Err(error) => {
+                eprintln!("{error:#}");
+                return ExitCode::FAILURE;
+            }
+        },
+    };
     let modules = [
         errors::trials(),
         stack::trials(),
@@ -57,6 +74,14 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, modules.into_iter().flatten().collect()).exit_code()
 }
 
+fn deploy() -> Result<ForTests> {
+    // It takes some seconds.
+    eprintln!("Deploying what is under test …");
+    let deployed = runtime()?.block_on(Driftless::for_tests())?;
+    DRIFTLESS.get_or_init(|| deployed.driftless.clone());
+    Ok(deployed)
+}
+
 /// `only_here` says why a test cannot run on the real AWS.
 fn trial(
     path: &str,
@@ -64,16 +89,20 @@ fn trial(
     test: impl AsyncFnOnce(&Scenario) -> Result<()> + Send + 'static,
 ) -> Trial {
     let name = path.split_once("::").map_or(path, |(_, name)| name);
-    Trial::ignorable_test(name, move || {
-        let failed = |error: anyhow::Error| Failed::from(format!("{error:#}"));
-        match only_here {
-            Some(why) if cloud::is_aws_wanted().map_err(failed)? => {
-                return Ok(Completion::ignored_with(why));
-            }
-            _ => {}
+    let run = move || {
+        let driftless = DRIFTLESS.get().context("nothing is deployed")?;
+        if let (Some(why), false) = (only_here, driftless.cloud().is_local()) {
+            return Ok(Completion::ignored_with(why));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(scenario::run(test)).map_err(failed)?;
+        runtime()?.block_on(scenario::run(driftless, test))?;
         Ok(Completion::Completed)
+    };
+    Trial::ignorable_test(name, || {
+        run().map_err(|error: anyhow::Error| Failed::from(format!("{error:#}")))
     })
+}
+
+/// Each test runs in a thread of its own.
+fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("making a runtime")
 }

@@ -8,6 +8,7 @@ use futures_util::future::try_join;
 use harness::group::{Group, Instance};
 use harness::{Scenario, Stack, image, wait};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::expect;
 
@@ -18,6 +19,7 @@ trials![
     two_groups_whose_backups_end_at_once_both_get_their_image,
     a_backup_that_ends_during_the_update_for_another_gets_in_too,
     a_busy_stack_is_waited_for,
+    an_update_that_is_rolled_back_meanwhile_has_the_decision_made_again,
 ];
 
 async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
@@ -145,23 +147,46 @@ async fn a_backup_that_ends_during_the_update_for_another_gets_in_too(s: &Scenar
     two.heal_into(&web.image, &worker.image).await
 }
 
+/// Starts an update by hand that takes longer than the steps before ours do on a busy machine.
+async fn update_by_hand(s: &Scenario, stack: &Stack, parameters: &[(&str, &str)]) -> Result<()> {
+    // The setting is everybody's; a stack of another test may take longer too.
+    static SETTING: Mutex<()> = Mutex::const_new(());
+    let Some(control) = s.cloud().control() else { return stack.start_update(parameters).await };
+    let _ours = SETTING.lock().await;
+    control.set(&json!({"stack": 4})).await?;
+    let started = stack.start_update(parameters).await;
+    control.set(&json!({"stack": 1})).await?;
+    started
+}
+
 async fn a_busy_stack_is_waited_for(s: &Scenario) -> Result<()> {
     let two = two_groups(s).await?;
     let by_hand = s.image(&[]).await?;
     let web = s.backup(&two.web_instance).await?;
-    // Longer than the steps before the update take on a busy machine; on AWS it is.
-    let control = s.cloud().control();
-    if let Some(control) = &control {
-        control.set(&json!({"stack": 4})).await?;
-    }
-    two.stack.start_update(&[("WorkerImageId", &by_hand)]).await?;
-    if let Some(control) = &control {
-        control.set(&json!({"stack": 1})).await?;
-    }
+    update_by_hand(s, &two.stack, &[("WorkerImageId", &by_hand)]).await?;
     let ended = s.driftless.send(&web.event()).await?.ended().await?;
 
     expect::target(&ended, Outcome::Promoted)?;
     ensure!(expect::attempts(&ended, ErrorName::StackBusy) > 0, "{:#?}", ended.transcript);
     ensure!(two.stack.parameter("WorkerImageId").await? == by_hand, "the update by hand is lost");
     two.heal_into(&web.image, &by_hand).await
+}
+
+async fn an_update_that_is_rolled_back_meanwhile_has_the_decision_made_again(
+    s: &Scenario,
+) -> Result<()> {
+    let two = two_groups(s).await?;
+    let before = two.web_instance.image.clone();
+    let by_hand = s.image(&[]).await?;
+    let web = s.backup(&two.web_instance).await?;
+    // The one image shows as soon as the update begins; the other, unknown, undoes both.
+    let parameters = [("WebImageId", by_hand.as_str()), ("WorkerImageId", "ami-0aaaaaaaaaaaaaaa0")];
+    update_by_hand(s, &two.stack, &parameters).await?;
+    let ended = s.driftless.send(&web.event()).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    ensure!(expect::attempts(&ended, ErrorName::ConcurrentWrite) > 0, "{:#?}", ended.transcript);
+    let decision = expect::only(target.images)?;
+    ensure!(decision.before == before, "{decision:#?}");
+    two.heal_into(&web.image, &before).await
 }

@@ -42,9 +42,10 @@ def test_events_are_numbered_in_order_and_linked_within_their_branch(aws):
     by_id = {e["id"]: e for e in events}
 
     def branch(event):
-        while event and "mapIterationStartedEventDetails" not in event:
+        # MapStateExited names the last iteration's latest event, and is outside of it.
+        while event and not event["type"].startswith(("MapIterationStarted", "MapState")):
             event = by_id.get(event.get("previousEventId"))
-        return event and event["mapIterationStartedEventDetails"]["index"]
+        return event["mapIterationStartedEventDetails"]["index"] if event and "Iteration" in event["type"] else None
     for index in range(3):
         of_this = [e for e in events if branch(e) == index]
         entered = [e["stateEnteredEventDetails"]["name"] for e in of_this if e["type"].endswith("StateEntered")]

@@ -63,7 +63,7 @@ def _attempt(machine, payload, target):
                                   f"states:StartExecution on resource: {machine}", False)
     if stepfunctions._resolve_state_machine_arn(machine) is None:
         return "NO_RESOURCE", f"State Machine Does Not Exist: '{machine}'", False
-    fault = faults._due({"service": "states", "action": "StartExecution"})
+    fault = faults.due("states", "StartExecution")
     if fault:
         return (("RATE_EXCEEDED", "Rate exceeded", True) if fault["kind"] == "throttle"
                 else ("ERROR_FROM_TARGET", "An internal error has occurred", True))

@@ -3,7 +3,8 @@ loses its answer after the effect has happened.
 
 The error documents are those of the services: EC2 throttles with
 `RequestLimitExceeded` (503), the query services with `Throttling` and "Rate exceeded",
-Systems Manager with `ThrottlingException` (each service's API reference, "Common errors").
+Systems Manager with `ThrottlingException`, Lambda with `TooManyRequestsException` (429) (each
+service's API reference, "Common errors" and errors of Invoke).
 """
 
 import asyncio
@@ -15,7 +16,9 @@ from ministack.services.cloudformation import helpers
 
 from . import calls
 
-KINDS = ("throttle", "5xx", "error", "latency", "cut-after")
+#: The kinds that answer in the service's place.
+REFUSING = ("throttle", "5xx", "error")
+KINDS = (*REFUSING, "latency", "cut-after")
 FAULTS = []
 
 _CUT = contextvars.ContextVar("overlay_cut", default=None)
@@ -48,10 +51,10 @@ def listed():
     return [dict(f) for f in FAULTS]
 
 
-def _due(call):
+def due(service, action):
     """The fault that strikes this call, if any: the first `after` calls are spared."""
     for fault in FAULTS:
-        if fault["service"] != call["service"] or fault["action"] not in (call["action"], "*"):
+        if fault["service"] != service or fault["action"] not in (action, "*"):
             continue
         if fault["after"] > 0:
             fault["after"] -= 1
@@ -63,21 +66,19 @@ def _due(call):
     return None
 
 
-def _refusal(service, fault):
-    throttled = fault["kind"] == "throttle"
+def described(service, fault):
+    """The code, message and status that a refusing fault answers with."""
     if fault["kind"] == "error":
-        return _document(service, fault["code"], fault["message"], fault["status"])
-    if service == "ec2":
-        code = "RequestLimitExceeded" if throttled else "InternalError"
-    elif service in ("autoscaling", "cloudformation"):
-        code = "Throttling" if throttled else "InternalFailure"
-    else:
-        code = "ThrottlingException" if throttled else "InternalServerError"
-    if not throttled:
-        return _document(service, code, "An internal error has occurred", 500)
-    if service == "ec2":
-        return _document(service, code, "Request limit exceeded.", 503)
-    return _document(service, code, "Rate exceeded", 400)
+        return fault["code"], fault["message"], fault["status"]
+    if fault["kind"] == "5xx":
+        code = {"ec2": "InternalError", "autoscaling": "InternalFailure", "cloudformation": "InternalFailure",
+                "lambda": "ServiceException"}.get(service, "InternalServerError")
+        return code, "An internal error has occurred", 500
+    return {"ec2": ("RequestLimitExceeded", "Request limit exceeded.", 503),
+            "autoscaling": ("Throttling", "Rate exceeded", 400),
+            "cloudformation": ("Throttling", "Rate exceeded", 400),
+            "lambda": ("TooManyRequestsException", "Rate exceeded", 429),
+            }.get(service, ("ThrottlingException", "Rate exceeded", 400))
 
 
 def _document(service, code, message, status):
@@ -91,14 +92,14 @@ def _document(service, code, message, status):
 
 
 async def _strike(call, headers):
-    fault = _due(call)
+    fault = due(call["service"], call["action"])
     if fault is None:
         return None
     call["fault"] = fault["kind"]
     if fault["latencyMs"]:
         await asyncio.sleep(fault["latencyMs"] / 1000)
-    if fault["kind"] in ("throttle", "5xx", "error"):
-        return _refusal(call["service"], fault)
+    if fault["kind"] in REFUSING:
+        return _document(call["service"], *described(call["service"], fault))
     return None
 
 

@@ -1,17 +1,17 @@
 """Owns the history of an execution: what GetExecutionHistory and DescribeExecution tell of it.
 
 AWS facts:
-* Every event names the one before it in its own branch, so that the iterations of a Map,
-  which run side by side, can be told apart (API_HistoryEvent, previousEventId).
-* The states inside a Map are entered and exited like any other, between
-  MapIterationStarted and MapIterationSucceeded or MapIterationFailed with the
-  iteration's index (API_MapIterationEventDetails).
-* `output` is set only if the execution succeeds (API_DescribeExecution).
-* A JSONata Succeed state has an `Output` (developer guide, "Succeed workflow state").
-Left out: MapStateStarted and MapStateSucceeded, which name no iteration.
+* An event names the one before it in its own branch, so that iterations of a Map, which run
+  side by side, can be told apart. The first after ExecutionStarted names none: 0, and so does
+  the event of an execution that was stopped or ran out of time (API_HistoryEvent).
+* An execution that has ended, and an iteration that was aborted, record nothing any more.
+* `output` is set only if the execution succeeds (API_DescribeExecution); an error without a
+  cause, such as States.Timeout, has no `cause` there.
 """
 
 import contextvars
+import dataclasses
+import functools
 import json
 import threading
 
@@ -20,89 +20,93 @@ from ministack.services import stepfunctions
 
 from . import patching
 
-#: The execution and the number of the latest event of this branch: each iteration of a
-#: Map runs in a copy of the context that it was started in.
-_LATEST = contextvars.ContextVar("overlay_latest_event", default=("", 0))
-#: The execution whose Map runs in this context: MiniStack records nothing of what is in one.
-_INSIDE = contextvars.ContextVar("overlay_inside_map", default=None)
+#: JSON as Step Functions writes it.
+encoded = functools.partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
+
+_BRANCH = contextvars.ContextVar("overlay_branch", default=None)
 _LOCK = threading.Lock()
 
 
+class Over(BaseException):
+    """Raised into the thread of a branch that may do nothing any more.
+
+    Not an Exception: MiniStack must not take it for an error of the state.
+    """
+
+
+@dataclasses.dataclass(eq=False)
+class Branch:
+    """A chain of states: the execution's own, an iteration of a Map, a branch of a Parallel."""
+    execution: dict
+    parent: "Branch | None" = None
+    #: The number of its latest event.
+    latest: int = 0
+    #: The state it is in, and the event that entered it.
+    state: str = ""
+    kind: str = ""
+    entered: int = 0
+    is_stopped: bool = False
+
+    def is_over(self):
+        return (self.is_stopped or self.execution["status"] != "RUNNING"
+                or (self.parent is not None and self.parent.is_over()))
+
+
+def branch():
+    """The branch that this thread runs, if any."""
+    return _BRANCH.get()
+
+
+def enter(which):
+    """From here on this thread, and what copies its context, runs `which`."""
+    _BRANCH.set(which)
+
+
+def stop(branches):
+    """Let none of them record, and so do, anything more."""
+    with _LOCK:
+        for each in branches:
+            each.is_stopped = True
+
+
+def add(event_type, member=None, **details):
+    """Record an event of this thread's branch; returns its number."""
+    of = branch().execution
+    return stepfunctions._add_event(of, event_type, {f"{member}EventDetails": details} if member else None)["id"]
+
+
 def _linked(original):
-    def add(execution, event_type, details=None):
-        arn, latest = _LATEST.get()
-        previous = latest if arn == execution["executionArn"] else 0
-        # An event's number is its place, and iterations add theirs from threads.
+    def add_event(execution, event_type, details=None):
+        own = branch()
+        is_own = own is not None and own.execution is execution
+        # An event's number is its place, and branches add theirs from threads.
         with _LOCK:
-            event = original(execution, event_type, {**(details or {}), "previousEventId": previous})
-        _LATEST.set((execution["executionArn"], event["id"]))
+            if is_own and own.is_over():
+                raise Over
+            event = original(execution, event_type,
+                             {**(details or {}), "previousEventId": own.latest if is_own else 0})
+            if is_own:
+                own.latest = event["id"]
         return event
-    return add
+    return add_event
 
 
-def _iteration(original):
-    def run(states, start_at, input_data, execution, ctx):
-        _INSIDE.set(execution)
-        of = {"name": ctx["State"]["Name"], "index": ctx.get("Map", {}).get("Item", {}).get("Index", 0)}
-
-        def add(what):
-            stepfunctions._add_event(execution, f"MapIteration{what}",
-                                     {f"mapIteration{what}EventDetails": of})
-        add("Started")
-        try:
-            output = original(states, start_at, input_data, execution, ctx)
-        except Exception:
-            add("Failed")
-            raise
-        add("Succeeded")
-        return output
-    return run
-
-
-def _recorded(kind):
-    def make(original):
-        def execute(state_def, raw_input, *rest):
-            execution, name = _INSIDE.get(), rest[-1]["State"]["Name"]
-            if execution is None:
-                return original(state_def, raw_input, *rest)
-
-            def add(what, member, value):
-                stepfunctions._add_event(execution, f"{kind}State{what}", {
-                    f"state{what}EventDetails": {"name": name, member: json.dumps(value)}})
-            add("Entered", "input", raw_input)
-            output, following = original(state_def, raw_input, *rest)
-            add("Exited", "output", output)
-            return output, following
-        return execute
-    return make
+def end(execution, status, **found):
+    """The status last: whoever sees it finds everything else."""
+    execution.update(found, stopDate=now_iso())
+    add(f"Execution{status.capitalize()}", f"execution{status.capitalize()}",
+        **{name: value for name, value in found.items() if value is not None})
+    execution["status"] = status
+    stepfunctions._emit_execution_status_event(execution)
 
 
 def _fail(_original):
     def fail(execution, error, cause):
-        execution.update(error=error, cause=cause, stopDate=now_iso(), output=None)
-        stepfunctions._add_event(execution, "ExecutionFailed", {
-            "executionFailedEventDetails": {"error": error, "cause": cause}})
-        # The status last: whoever sees it finds everything else.
-        execution["status"] = "FAILED"
-        stepfunctions._emit_execution_status_event(execution)
+        end(execution, "FAILED", error=error, cause=cause or None)
     return fail
 
 
-def _succeed_output(original):
-    """The end of a Succeed state; MiniStack knows only JSONPath's OutputPath there."""
-    def apply(state_def, data, ctx=None):
-        if state_def.get("Type") == "Succeed" and stepfunctions._state_query_language(state_def, ctx) == "JSONata":
-            return stepfunctions._apply_jsonata_output(state_def, data, ctx, default=data)
-        return original(state_def, data, ctx)
-    return apply
-
-
 def install():
+    patching.requires(stepfunctions, "_emit_execution_status_event")
     patching.attribute(stepfunctions, "_add_event", _linked)
-    patching.attribute(stepfunctions, "_run_sub_machine", _iteration)
-    patching.requires(stepfunctions, "_apply_jsonata_output", "_emit_execution_status_event",
-                      "_state_query_language")
     patching.attribute(stepfunctions, "_fail_execution", _fail)
-    patching.attribute(stepfunctions, "_apply_output_path", _succeed_output)
-    for kind in ("Pass", "Task", "Choice", "Wait", "Map"):
-        patching.attribute(stepfunctions, f"_execute_{kind.lower()}", _recorded(kind))

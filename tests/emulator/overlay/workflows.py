@@ -36,16 +36,7 @@ def _expire(execution):
     stepfunctions._emit_execution_status_event(execution)
 
 
-def _fail(original):
-    def fail(execution, error, cause):
-        # A task that ends after the execution was timed out or stopped changes nothing.
-        if execution["status"] == "RUNNING":
-            original(execution, error, cause)
-    return fail
-
-
 def install():
     patching.requires(stepfunctions, "_executions", "_state_machines", "_add_event",
                       "_emit_execution_status_event")
     patching.attribute(stepfunctions, "_start_execution", _start)
-    patching.attribute(stepfunctions, "_fail_execution", _fail)

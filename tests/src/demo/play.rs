@@ -158,9 +158,9 @@ impl Stage<'_> {
         let execution = self.driftless.send(&play.backup.event()).await?;
         let ended = execution.follow(|moment| self.say(play, &told(moment))).await?;
         let report = ended.report()?;
-        self.say(play, &report.summary);
-        let (status, outcome) = (&ended.status, report.outcome);
-        ensure!(outcome == Outcome::Promoted, "{status}, {outcome:?}: {}", report.summary);
+        let (outcome, summary) = (report.outcome, &report.summary);
+        ensure!(outcome == Outcome::Promoted, "the execution came to {outcome:?}: {summary}");
+        self.say(play, summary);
         let [target] = report.targets.as_slice() else {
             anyhow::bail!("{} targets instead of one", report.targets.len())
         };
