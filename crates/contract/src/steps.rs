@@ -42,8 +42,23 @@ message! {
 message! {
     /// What validate-ami answers: a decision for each image parameter of the target.
     Validated {
-        /// In the order of the target's parameters.
+        /// In the order of the target's parameters; those that could be decided about, at least
+        /// one.
         images: Vec<Decision>,
+        /// The rest: one bad image must not keep the other groups of a template from theirs.
+        refused: Vec<Refusal>,
+    }
+}
+
+message! {
+    /// An image parameter for which no image can be promoted, beside others for which one can.
+    Refusal {
+        /// The template parameter's key.
+        parameter: String,
+        /// The name in the catalogue.
+        name: ErrorName,
+        /// What was found, for people.
+        message: String,
     }
 }
 
