@@ -1,9 +1,9 @@
 """Owns the order in which the patches are applied: a later one wraps an earlier one."""
 
-from . import (authorization, branches, calls, change_sets, control, delivery, drift, faults, groups, groups_api, history,
-               images, images_describe, instance_types, instances, launch_templates, parameters, permissions, queries,
-               refresh, runner, schedules, snapshots, stack_operations, stack_parameters, stack_resources, stack_views,
-               tasks, transforms, workflows)
+from . import (authorization, branches, calls, change_sets, control, delivery, drift, faults, groups, groups_api,
+               history, images, images_describe, instance_types, instances, launch_templates, parameters, permissions,
+               queries, refresh, runner, schedules, snapshots, stack_operations, stack_parameters, stack_resources,
+               stack_views, tasks, transforms, workflows)
 
 MODULES = (
     images, images_describe, snapshots, launch_templates, instance_types, instances,
