@@ -194,7 +194,8 @@ def test_a_condition_is_a_boolean(owner):
     """ASL: an incorrectly typed result is a States.QueryEvaluationError."""
     def choose(condition):
         rules = [{"Condition": "{% false %}", "Next": "Other"}, {"Condition": condition, "Next": "Other"}]
-        return Run(owner, ("Which", {"Type": "Choice", "Choices": rules, "Default": "Other"}), ("Other", PASS), given={})
+        which = {"Type": "Choice", "Choices": rules, "Default": "Other"}
+        return Run(owner, ("Which", which), ("Other", PASS), given={})
     for condition in ("{% $states.input.absent %}", "{% 'yes' %}", "{% null %}"):
         error, cause = choose(condition).failure()
         assert error == "States.QueryEvaluationError" and "'Choices[1]/Condition'" in cause
