@@ -226,7 +226,13 @@ impl History {
             moment = Some(Moment::Failed { state, branch, error });
         }
         let is_map_over = |kind: &HistoryEventType| {
-            matches!(kind, HistoryEventType::MapStateSucceeded | HistoryEventType::MapStateFailed)
+            // AWS links the exit to the last iteration's event, not to the Map's success.
+            matches!(
+                kind,
+                HistoryEventType::MapStateSucceeded
+                    | HistoryEventType::MapStateFailed
+                    | HistoryEventType::MapStateExited
+            )
         };
         if is_map_over(&event.r#type) {
             place.branch = None;

@@ -131,6 +131,18 @@ def slowly(server):
     server.control("POST", "settings", before)
 
 
+@pytest.fixture
+def hundred_times_faster(server):
+    """Waits and the delays of retries take a hundredth of their time."""
+    def scale(by):
+        urllib.request.urlopen(urllib.request.Request(
+            f"{server.url}/_ministack/config", method="POST",
+            data=json.dumps({"stepfunctions._SFN_WAIT_SCALE": by}).encode())).close()
+    scale(0.01)
+    yield
+    scale(1)
+
+
 def until(condition, seconds=10.0, what="condition"):
     """Poll until `condition()` is truthy; returns it."""
     deadline = time.monotonic() + seconds

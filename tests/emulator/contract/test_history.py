@@ -1,70 +1,157 @@
-"""The history of an execution: linked events, also inside a Map, and no output of a failed one."""
+"""The history of an execution: which events there are, and which names which as the one before it.
+
+The expected numbers are those of histories recorded on AWS.
+"""
 
 import json
+import time
 
+import pytest
 from conftest import until
+from workflow import Run, each, function, task
 
-TRUST = {"Version": "2012-10-17", "Statement": [{
-    "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}]}
-CALL = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
-        "Arguments": {"FunctionName": "nobody", "Payload": {}},
-        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}]}
-EACH = {"Type": "Map", "Items": "{% $states.input.items %}", "ItemProcessor": {
-    "ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "First",
-    "States": {"First": {"Type": "Pass", "Next": "Call"},
-               "Call": {**CALL, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Last"}], "Next": "Last"},
-               "Last": {"Type": "Pass", "End": True}}}, "Next": "Fails"}
+PASS = {"Type": "Pass", "End": True}
+FAIL = {"Type": "Fail", "Error": "AsAsked", "Cause": "why"}
 
 
-FAILS = {"StartAt": "Each", "States": {
-    "Each": EACH, "Fails": {"Type": "Fail", "Error": "AsAsked", "Cause": "why"}}}
-SUCCEEDS = {"StartAt": "Succeeds", "States": {
-    "Succeeds": {"Type": "Succeed", "Output": {"first": "{% $states.input.items[0] %}"}}}}
+@pytest.fixture(scope="module")
+def owner(server):
+    account = server.session("222233334444")
+    function(account)
+    return account
 
 
-def _run(aws, machine):
-    definition = {"QueryLanguage": "JSONata", **machine}
-    role = aws.iam.create_role(RoleName="machine", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    machine = aws.sfn.create_state_machine(name="m", definition=json.dumps(definition), roleArn=role)
-    arn = aws.sfn.start_execution(stateMachineArn=machine["stateMachineArn"],
-                                  input=json.dumps({"items": [1, 2, 3]}))["executionArn"]
-
-    def ended():
-        found = aws.sfn.describe_execution(executionArn=arn)
-        return found if found["status"] != "RUNNING" else None
-    return until(ended), aws.sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+def _details(events, kind):
+    return [e[f"{kind[0].lower()}{kind[1:]}EventDetails"] for e in events if e["type"] == kind]
 
 
-def test_events_are_numbered_in_order_and_linked_within_their_branch(aws):
-    """API_HistoryEvent: id, previousEventId; API_MapIterationEventDetails."""
-    _, events = _run(aws, FAILS)
+def test_an_execution_is_a_chain(owner):
+    """The first event after ExecutionStarted names none before it."""
+    run = Run(owner, ("First", {"Type": "Pass", "Next": "Last"}), ("Last", {"Type": "Succeed"}))
+    run.ended()
+    assert run.steps() == [
+        (1, 0, "ExecutionStarted"), (2, 0, "PassStateEntered"), (3, 2, "PassStateExited"),
+        (4, 3, "SucceedStateEntered"), (5, 4, "SucceedStateExited"), (6, 5, "ExecutionSucceeded")]
+
+
+def test_the_events_of_a_task(owner):
+    """TaskScheduled, TaskStarted, TaskSucceeded name integration and action; parameters and limit are told."""
+    run = Run(owner, ("Call", task({"a": 1}, TimeoutSeconds=9)))
+    run.ended()
+    assert run.steps()[1:-1] == [
+        (2, 0, "TaskStateEntered"), (3, 2, "TaskScheduled"), (4, 3, "TaskStarted"), (5, 4, "TaskSucceeded"),
+        (6, 5, "TaskStateExited")]
+    events = run.events()
+    scheduled = _details(events, "TaskScheduled")[0]
+    assert json.loads(scheduled["parameters"]) == {"FunctionName": "step", "Payload": {"a": 1}}
+    assert (scheduled["resourceType"], scheduled["resource"], scheduled["region"], scheduled["timeoutInSeconds"]) == (
+        "lambda", "invoke", "us-east-1", 9)
+    assert json.loads(_details(events, "TaskSucceeded")[0]["output"])["Payload"] == {"a": 1}
+
+
+def test_each_attempt_has_its_events(owner, hundred_times_faster):
+    """A retry is scheduled, started and failed again, in the same state."""
+    retry = [{"ErrorEquals": ["Busy"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+    run = Run(owner, ("Call", task({"fail": "Busy"}, Retry=retry)))
+    assert run.failure()[0] == "Busy"
+    assert run.steps()[2:] == [
+        (3, 2, "TaskScheduled"), (4, 3, "TaskStarted"), (5, 4, "TaskFailed"),
+        (6, 5, "TaskScheduled"), (7, 6, "TaskStarted"), (8, 7, "TaskFailed"), (9, 8, "ExecutionFailed")]
+
+
+def test_a_map_of_one_iteration(owner):
+    """MapStateSucceeded and MapStateExited both name the last iteration's latest event."""
+    run = Run(owner, ("Each", each(("One", PASS), Next="After")), ("After", PASS), given=["x"])
+    assert run.output() == ["x"]
+    assert run.steps()[1:] == [
+        (2, 0, "MapStateEntered"), (3, 2, "MapStateStarted"), (4, 3, "MapIterationStarted"),
+        (5, 4, "PassStateEntered"), (6, 5, "PassStateExited"), (7, 6, "MapIterationSucceeded"),
+        (8, 7, "MapStateSucceeded"), (9, 7, "MapStateExited"), (10, 9, "PassStateEntered"),
+        (11, 10, "PassStateExited"), (12, 11, "ExecutionSucceeded")]
+    events = run.events()
+    assert _details(events, "MapStateStarted") == [{"length": 1}]
+    assert _details(events, "MapIterationSucceeded") == [{"name": "Each", "index": 0}]
+
+
+def test_iterations_are_chains_of_their_own(owner):
+    """Each starts at MapStateStarted, whatever the others do meanwhile."""
+    run = Run(owner, ("Each", each(("Call", task("{% $states.input %}", Next="Last")), ("Last", PASS))),
+              given=[{"a": i} for i in range(4)])
+    run.ended()
+    events = run.events()
     assert [e["id"] for e in events] == list(range(1, len(events) + 1))
-    by_id = {e["id"]: e for e in events}
-
-    def branch(event):
-        # MapStateExited names the last iteration's latest event, and is outside of it.
-        while event and not event["type"].startswith(("MapIterationStarted", "MapState")):
-            event = by_id.get(event.get("previousEventId"))
-        return event["mapIterationStartedEventDetails"]["index"] if event and "Iteration" in event["type"] else None
-    for index in range(3):
-        of_this = [e for e in events if branch(e) == index]
-        entered = [e["stateEnteredEventDetails"]["name"] for e in of_this if e["type"].endswith("StateEntered")]
-        assert entered == ["First", "Call", "Last"]
-        assert sum(e["type"] == "TaskFailed" for e in of_this) == 2, "one retry"
-        assert of_this[-1]["type"] == "MapIterationSucceeded"
-    outside = [e["stateEnteredEventDetails"]["name"] for e in events
-               if e["type"].endswith("StateEntered") and branch(e) is None]
-    assert outside == ["Each", "Fails"]
+    for start in (e for e in events if e["type"] == "MapIterationStarted"):
+        assert start["previousEventId"] == 3
+        chain, last = [], start
+        while last["type"] != "MapIterationSucceeded":
+            last = next(e for e in events if e["previousEventId"] == last["id"])
+            chain.append(last["type"])
+        assert chain == ["TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited",
+                         "PassStateEntered", "PassStateExited", "MapIterationSucceeded"]
+        assert last["mapIterationSucceededEventDetails"] == start["mapIterationStartedEventDetails"]
 
 
-def test_a_failed_execution_has_an_error_and_a_cause_and_no_output(aws):
+def test_an_empty_map(owner):
+    run = Run(owner, ("Each", each(("One", PASS))), given=[])
+    assert run.output() == []
+    assert run.steps()[2:5] == [(3, 2, "MapStateStarted"), (4, 3, "MapStateSucceeded"), (5, 3, "MapStateExited")]
+
+
+def test_a_failed_iteration_fails_the_map(owner):
+    """With the iteration's error, which the Map's Catch sees; MapStateFailed names the latest event before it."""
+    catch = [{"ErrorEquals": ["AsAsked"], "Next": "Caught"}]
+    run = Run(owner, ("Each", each(("One", FAIL), Catch=catch)), ("Caught", PASS), given=[1])
+    assert run.output() == {"Error": "AsAsked", "Cause": "why"}
+    assert run.steps()[3:9] == [
+        (4, 3, "MapIterationStarted"), (5, 4, "FailStateEntered"), (6, 5, "MapIterationFailed"),
+        (7, 5, "MapStateFailed"), (8, 7, "MapStateExited"), (9, 8, "PassStateEntered")]
+
+
+def test_the_other_iterations_are_aborted(owner):
+    """At once: the Map does not wait for them, and they do nothing more."""
+    choice = {"Type": "Choice", "Choices": [{"Condition": "{% $states.input = 'bad' %}", "Next": "Soon"}],
+              "Default": "Long"}
+    run = Run(owner, ("Each", each(
+        ("Which", choice), ("Soon", {"Type": "Wait", "Seconds": 1, "Next": "Bad"}), ("Bad", FAIL),
+        ("Long", {"Type": "Wait", "Seconds": 3, "Next": "More"}), ("More", PASS))), given=["bad", "good"])
+    assert run.failure() == ("AsAsked", "why")
+    *_, entered, failed, aborted, state, over, end = run.steps()
+    assert [e[2] for e in (entered, failed, aborted, state, over, end)] == [
+        "FailStateEntered", "MapIterationFailed", "MapIterationAborted", "WaitStateAborted", "MapStateFailed",
+        "ExecutionFailed"]
+    assert {e[1] for e in (failed, aborted, state, over)} == {entered[0]} and end[1] == over[0]
+
+
+def test_a_parallel(owner):
+    """ParallelStateSucceeded and ParallelStateExited name the latest event of a branch; variables stay in theirs."""
+    branches = [{"StartAt": f"S{i}", "States": {f"S{i}": {"Type": "Pass", "Assign": {"own": i}, "Next": f"E{i}"},
+                                                f"E{i}": {**PASS, "Output": "{% $own %}"}}} for i in (1, 2)]
+    run = Run(owner, ("Both", {"Type": "Parallel", "Branches": branches, "End": True}))
+    assert run.output() == [1, 2]
+    steps = run.steps()
+    assert steps[2] == (3, 2, "ParallelStateStarted")
+    assert steps[-3:] == [(12, 11, "ParallelStateSucceeded"), (13, 11, "ParallelStateExited"),
+                          (14, 13, "ExecutionSucceeded")]
+
+
+def test_a_stopped_execution_records_nothing_more(owner):
+    """ExecutionAborted is its last event; what was under way is not seen any more."""
+    run = Run(owner, ("Each", each(("Call", task({"sleep": 0.6}, Next="More")), ("More", PASS))), given=[1, 2])
+    until(lambda: sum(e[2] == "TaskStarted" for e in run.steps()) == 2)
+    owner.sfn.stop_execution(executionArn=run.arn, error="Enough")
+    before = run.steps()
+    assert before[-1][1:] == (0, "ExecutionAborted")
+    time.sleep(0.9)
+    assert run.steps() == before and run.ended()["status"] == "ABORTED"
+
+
+def test_a_failed_execution_has_an_error_and_a_cause_and_no_output(owner):
     """API_DescribeExecution: output "is set only if the execution succeeds"."""
-    ended, _ = _run(aws, FAILS)
-    assert (ended["status"], ended["error"], ended["cause"]) == ("FAILED", "AsAsked", "why")
-    assert "output" not in ended
+    run = Run(owner, ("Fails", FAIL))
+    assert run.failure() == ("AsAsked", "why") and "output" not in run.ended()
 
 
-def test_a_succeed_state_has_an_output_of_its_own(aws):
+def test_a_succeed_state_has_an_output_of_its_own(owner):
     """Step Functions developer guide, "Succeed workflow state": Output (JSONata)."""
-    ended, _ = _run(aws, SUCCEEDS)
-    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"first": 1})
+    run = Run(owner, ("Succeeds", {"Type": "Succeed", "Output": {"first": "{% $states.input[0] %}"}}), given=[1, 2])
+    assert run.output() == {"first": 1}

@@ -92,7 +92,9 @@ def _document(service, code, message, status):
 
 
 async def _strike(call, headers):
-    fault = due(call["service"], call["action"])
+    # The log names what IAM authorizes, which here is not the API's name.
+    action = "Invoke" if (call["service"], call["action"]) == ("lambda", "InvokeFunction") else call["action"]
+    fault = due(call["service"], action)
     if fault is None:
         return None
     call["fault"] = fault["kind"]

@@ -7,9 +7,16 @@ use serde_json::json;
 use super::Format;
 use super::play::{Row, Way};
 
-/// Broken so that the table fits into 100 columns.
-const HEADER: [&str; 7] =
-    ["Pattern", "Image before\n→ after", "Healed into", "Drift", "Steps", "AWS\ncalls", "Time"];
+/// Broken so that the table fits into 110 columns.
+const HEADER: [&str; 7] = [
+    "Pattern",
+    "Image before\n→ after",
+    "Healed instance\nbooted",
+    "Drift",
+    "Steps",
+    "AWS\ncalls",
+    "Time",
+];
 /// The columns with numbers.
 const NUMBERS: std::ops::Range<usize> = 4..7;
 
@@ -42,7 +49,7 @@ fn table(rows: &[Row]) -> Table {
 }
 
 fn cells(row: &Row) -> [Cell; 7] {
-    let healed = if row.healed_image == row.image_after { "new image" } else { "ANOTHER IMAGE" };
+    let healed = if row.healed_image == row.image_after { Color::Green } else { Color::Red };
     let color = match (row.is_proven, row.way) {
         (true, _) => Color::Green,
         (false, Way::Naive) => Color::Yellow,
@@ -51,7 +58,7 @@ fn cells(row: &Row) -> [Cell; 7] {
     [
         Cell::new(row.way),
         Cell::new(format!("{}\n{}", row.image_before, row.image_after)),
-        Cell::new(healed),
+        Cell::new(&row.healed_image).fg(healed),
         Cell::new(drift(row)).fg(color),
         Cell::new(row.steps.map_or("–".to_owned(), |steps| steps.to_string())),
         Cell::new(row.aws_calls),

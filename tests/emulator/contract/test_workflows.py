@@ -1,0 +1,262 @@
+"""What a state machine makes of errors, expressions, variables and data that is too large."""
+
+import datetime
+import json
+
+import pytest
+from workflow import Run, each, function, task
+
+PASS = {"Type": "Pass", "End": True}
+ALL = ["States.ALL"]
+#: The result of a caught error, as the catcher sees it.
+SEEN = {"error": "{% $states.errorOutput.Error %}", "cause": "{% $states.errorOutput.Cause %}"}
+
+
+@pytest.fixture(scope="module")
+def owner(server):
+    account = server.session("333344445555")
+    function(account)
+    function(account, "hasty", timeout=1)
+    return account
+
+
+@pytest.fixture
+def faults(owner):
+    yield lambda **fault: owner.control("POST", "faults", [{"service": "lambda", "action": "Invoke", **fault}])
+    owner.control("DELETE", "faults")
+
+
+def _caught(name="Caught", errors=ALL, **fields):
+    return [{"ErrorEquals": errors, "Output": SEEN, "Next": name, **fields}]
+
+
+# --- retries ---------------------------------------------------------------------------------------
+
+def _delays(run):
+    """Between each failed attempt and the next one, in seconds of AWS."""
+    run.ended()
+    events = run.events()
+    failed = [e["timestamp"] for e in events if e["type"] == "TaskFailed"]
+    again = [e["timestamp"] for e in events if e["type"] == "TaskScheduled"][1:]
+    return [round((b - a) / datetime.timedelta(milliseconds=10)) for a, b in zip(failed, again)]
+
+
+def _retried(owner, **retrier):
+    return _delays(Run(owner, ("Call", task({"fail": "Busy"}, Retry=[{"ErrorEquals": ["Busy"], **retrier}]))))
+
+
+def test_the_delay_grows_up_to_its_limit(owner, hundred_times_faster):
+    """ASL, Retry: IntervalSeconds * BackoffRate ^ retries, at most MaxDelaySeconds."""
+    found = _retried(owner, IntervalSeconds=10, BackoffRate=3, MaxDelaySeconds=40, MaxAttempts=3)
+    assert len(found) == 3
+    assert all(wanted <= seen < wanted + 9 for wanted, seen in zip((10, 30, 40), found)), found
+
+
+def test_there_is_no_limit_by_itself(owner, hundred_times_faster):
+    """ASL, Retry: without MaxDelaySeconds an interval is as long as it says."""
+    found = _retried(owner, IntervalSeconds=90, MaxAttempts=1)
+    assert len(found) == 1 and 90 <= found[0] < 99, found
+
+
+def test_jitter_draws_the_delay(owner, hundred_times_faster):
+    """ASL, Retry: JitterStrategy FULL draws from 0 to the delay."""
+    found = _retried(owner, IntervalSeconds=30, BackoffRate=1, MaxAttempts=8, JitterStrategy="FULL")
+    assert len(found) == 8 and all(seen < 39 for seen in found), found
+    assert min(found) < 27 and max(found) - min(found) > 2, found
+
+
+def test_retriers_count_for_themselves(owner, hundred_times_faster):
+    """ASL, Retry: the first that matches decides, within a Map as outside; RetryCount is of all."""
+    retry = [{"ErrorEquals": ["Busy"], "IntervalSeconds": 1, "MaxAttempts": 2},
+             {"ErrorEquals": ALL, "IntervalSeconds": 1, "MaxAttempts": 5}]
+    count = "{% $states.context.State.RetryCount %}"
+    catch = [{"ErrorEquals": ["Busy"], "Output": count, "Next": "Caught"}]
+    call = task({"fail": "Busy"}, Retry=retry, Catch=catch)
+    assert Run(owner, ("Each", each(("Call", call), ("Caught", PASS))), given=[1]).output() == [2]
+
+
+# --- errors ----------------------------------------------------------------------------------------
+
+def test_catch_in_an_iteration(owner):
+    """Assign and Output of a catcher, with the error; the other iterations go on."""
+    catch = _caught("Last", Assign={"why": "{% $states.errorOutput.Error & ' of ' & $states.input.fail %}"})
+    call = task("{% $states.input %}", Catch=catch, Assign={"why": "none"}, Next="Last")
+    last = {**PASS, "Output": {"why": "{% $why %}", "error": "{% $exists($states.input.error) %}"}}
+    run = Run(owner, ("Each", each(("Call", call), ("Last", last))), given=[{"fail": "Bad"}, {"a": 1}])
+    assert run.output() == [{"why": "Bad of Bad", "error": True}, {"why": "none", "error": False}]
+
+
+def test_a_task_in_a_map_times_out(owner):
+    """TaskTimedOut; States.Timeout has an empty cause for the catcher, and none for the execution."""
+    slow = task({"sleep": 2}, TimeoutSeconds=1)
+    run = Run(owner, ("Each", each(("Call", {**slow, "Catch": _caught()}), ("Caught", PASS))), given=[1])
+    assert run.output() == [{"error": "States.Timeout", "cause": ""}]
+    assert [e["taskTimedOutEventDetails"] for e in run.events() if e["type"] == "TaskTimedOut"] == [
+        {"error": "States.Timeout", "resource": "invoke", "resourceType": "lambda"}]
+    assert Run(owner, ("Call", slow)).failure() == ("States.Timeout", None)
+
+
+def test_a_function_runs_out_of_time(owner):
+    """Lambda, "Troubleshooting invocation": Sandbox.Timedout is the payload's errorType, and so the error."""
+    error, cause = Run(owner, ("Call", task({"sleep": 3}, "hasty"))).failure()
+    assert error == "Sandbox.Timedout" and "Task timed out after 1.00 seconds" in json.loads(cause)["errorMessage"]
+
+
+@pytest.mark.parametrize(("kind", "error"), [
+    ("throttle", "Lambda.TooManyRequestsException"), ("5xx", "Lambda.ServiceException"),
+    ("cut-after", "Lambda.SdkClientException")])
+def test_lambda_itself_fails(owner, faults, hundred_times_faster, kind, error):
+    """ "Handle Lambda service exceptions": each has a name of its own for Retry and Catch."""
+    faults(kind=kind)
+    retry = [{"ErrorEquals": [error], "IntervalSeconds": 1, "MaxAttempts": 1}]
+    run = Run(owner, ("Call", task({"a": 1}, Retry=retry, Output="{% $states.result.Payload %}")))
+    assert run.output() == {"a": 1}
+    assert [e["taskFailedEventDetails"]["error"] for e in run.events() if e["type"] == "TaskFailed"] == [error]
+
+
+def test_lambda_itself_fails_an_invocation(owner, faults):
+    """API_Invoke: TooManyRequestsException is a 429, ServiceException a 500."""
+    for kind, code, status in (("throttle", "TooManyRequestsException", 429), ("5xx", "ServiceException", 500)):
+        faults(kind=kind)
+        with pytest.raises(owner.lambda_.exceptions.ClientError) as caught:
+            owner.lambda_.invoke(FunctionName="step", Payload=b"{}")
+        answer = caught.value.response
+        assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+
+
+def test_a_function_without_capacity(owner):
+    """PutFunctionConcurrency: 0 reserved executions throttle every invocation."""
+    owner.lambda_.put_function_concurrency(FunctionName="hasty", ReservedConcurrentExecutions=0)
+    try:
+        assert Run(owner, ("Call", task({}, "hasty"))).failure()[0] == "Lambda.TooManyRequestsException"
+    finally:
+        owner.lambda_.delete_function_concurrency(FunctionName="hasty")
+
+
+def test_states_all_does_not_catch_states_runtime(owner):
+    """ "Handling errors": States.Runtime is not retried and not caught by States.ALL."""
+    broken = {"Type": "Task", "Resource": "arn:aws:states:::nothing:atAll", "Arguments": {}, "Next": "Caught",
+              "Retry": [{"ErrorEquals": ALL, "IntervalSeconds": 1}], "Catch": _caught()}
+    run = Run(owner, ("Call", broken), ("Caught", PASS))
+    assert run.failure()[0] == "States.Runtime"
+    assert sum(e["type"] == "TaskFailed" for e in run.events()) == 1
+
+
+def test_fail_with_expressions(owner):
+    """ASL, Fail: Error and Cause may be expressions, which give strings."""
+    fail = {"Type": "Fail", "Error": "{% $states.input.name %}", "Cause": "{% 'because of ' & $states.input.name %}"}
+    assert Run(owner, ("Fails", fail), given={"name": "Bad"}).failure() == ("Bad", "because of Bad")
+    error, cause = Run(owner, ("Fails", fail), given={"name": 1}).failure()
+    assert error == "States.QueryEvaluationError" and "Expected 'string', but was 'number' for value: 1" in cause
+
+
+# --- expressions -----------------------------------------------------------------------------------
+
+def test_an_expression_that_returns_nothing(owner):
+    """The cause names state, event, expression and field, and so does EvaluationFailed (seen on AWS)."""
+    run = Run(owner, ("Make", {**PASS, "Output": {"a": [{"b": "{% $states.input.absent %}"}]}}), given={})
+    cause = ("An error occurred while executing the state 'Make' (entered at the event id #2). The JSONata expression "
+             "'$states.input.absent' specified for the field 'Output/a[0]/b' returned nothing (undefined).")
+    assert run.failure() == ("States.QueryEvaluationError", cause)
+    assert run.steps()[2:] == [(3, 2, "EvaluationFailed"), (4, 3, "ExecutionFailed")]
+    assert run.events()[2]["evaluationFailedEventDetails"] == {
+        "state": "Make", "location": "Output/a[0]/b", "error": "States.QueryEvaluationError", "cause": cause}
+
+
+def test_null_is_something(owner):
+    """JSON null is a value, also of a variable; a member of a constructor that is nothing is left out."""
+    make = {"Type": "Pass", "Assign": {"none": None, "null": "{% null %}"}, "Next": "Show"}
+    show = {**PASS, "Output": {"none": "{% $none = null and $exists($none) %}", "null": "{% $null %}",
+                               "left": "{% {'a': $states.input.absent, 'b': null} %}"}}
+    assert Run(owner, ("Make", make), ("Show", show), given={}).output() == {
+        "none": True, "null": None, "left": {"b": None}}
+
+
+@pytest.mark.parametrize(("field", "value", "place"), [
+    ("Arguments", {"FunctionName": "step", "Payload": "{% $absent %}"}, "Arguments/Payload"),
+    ("Output", "{% 1 + 'a' %}", "Output"), ("Assign", {"x": "{% $absent %}"}, "Assign/x")])
+def test_a_tasks_expression_can_be_caught(owner, field, value, place):
+    """By name and by States.ALL, in each field; no TaskFailed for it. A catcher's own is not caught again."""
+    call = {**task({}), field: value, "Catch": _caught(errors=["States.QueryEvaluationError"])}
+    run = Run(owner, ("Each", each(("Call", call), ("Caught", PASS))), given=[1])
+    caught = run.output()[0]
+    assert caught["error"] == "States.QueryEvaluationError" and f"for the field '{place}'" in caught["cause"]
+    assert [e["type"] for e in run.events() if e["type"].endswith("Failed")] == ["EvaluationFailed"]
+
+
+def test_a_catchers_expression_is_not_caught(owner):
+    call = task({"fail": "Bad"}, Catch=[{"ErrorEquals": ALL, "Output": "{% $absent %}", "Next": "Caught"}])
+    error, cause = Run(owner, ("Call", call), ("Caught", PASS)).failure()
+    assert error == "States.QueryEvaluationError" and "for the field 'Catch[0]/Output'" in cause
+
+
+def test_a_condition_is_a_boolean(owner):
+    """ASL: an incorrectly typed result is a States.QueryEvaluationError."""
+    def choose(condition):
+        rules = [{"Condition": "{% false %}", "Next": "Other"}, {"Condition": condition, "Next": "Other"}]
+        which = {"Type": "Choice", "Choices": rules, "Default": "Other"}
+        return Run(owner, ("Which", which), ("Other", PASS), given={})
+    for condition in ("{% $states.input.absent %}", "{% 'yes' %}", "{% null %}"):
+        error, cause = choose(condition).failure()
+        assert error == "States.QueryEvaluationError" and "'Choices[1]/Condition'" in cause
+    assert choose("{% $states.input.absent = 1 %}").output() == {}
+
+
+def test_a_choice_gives_output_and_variables(owner):
+    """ASL, Choice: those of the rule that matched, else the state's own."""
+    which = {"Type": "Choice", "Choices": [{"Condition": "{% $states.input = 1 %}", "Assign": {"by": "rule"},
+                                            "Output": "rule", "Next": "Show"}],
+             "Default": "Show", "Assign": {"by": "default"}, "Output": "default"}
+    show = {**PASS, "Output": "{% [$by, $states.input] %}"}
+    run = Run(owner, ("Each", each(("Which", which), ("Show", show))), given=[1, 2])
+    assert run.output() == [["rule", "rule"], ["default", "default"]]
+
+
+# --- variables -------------------------------------------------------------------------------------
+
+def test_assign_counts_from_the_next_state_on(owner):
+    """ "Passing data between states with variables": the expressions of a state see the values from before it."""
+    start = {"Type": "Pass", "Assign": {"x": 1, "y": 2}, "Next": "Swap"}
+    swap = {"Type": "Pass", "Assign": {"x": "{% $y %}", "y": "{% $x %}"}, "Output": "{% [$x, $y] %}", "Next": "Show"}
+    run = Run(owner, ("Start", start), ("Swap", swap), ("Show", {**PASS, "Output": "{% [$states.input, $x, $y] %}"}))
+    assert run.output() == [1, 2, 2, 1]
+
+
+def test_an_iteration_has_its_own_variables(owner):
+    """It reads outer ones; its own are seen neither by the others nor outside."""
+    start = {"Type": "Pass", "Assign": {"outer": "o"}, "Next": "Each"}
+    mine = {"Type": "Pass", "Assign": {"own": "{% $outer & $states.input & $string($exists($own)) %}"}, "Next": "Mine"}
+    loop = each(("Set", mine), ("Mine", {**PASS, "Output": "{% $own %}"}), MaxConcurrency=1, Next="Show")
+    show = {**PASS, "Output": "{% $append($states.input, $exists($own)) %}"}
+    run = Run(owner, ("Start", start), ("Each", loop), ("Show", show), given=["a", "b"])
+    assert run.output() == ["oafalse", "obfalse", False]
+
+
+def test_the_item_selector(owner):
+    """ASL, Map: ItemSelector sees the Map's input, and the item in the context."""
+    selector = {"item": "{% $states.context.Map.Item.Value %}", "of": "{% $count($states.input) %}"}
+    assert Run(owner, ("Each", each(("One", PASS), ItemSelector=selector)), given=["a", "b"]).output() == [
+        {"item": "a", "of": 2}, {"item": "b", "of": 2}]
+
+
+# --- too large -------------------------------------------------------------------------------------
+
+LIMIT = 262_144
+
+
+def test_a_functions_result_is_too_large(owner):
+    """256 KiB; the text, and that States.ALL catches it, as recorded on AWS."""
+    catch = [{"ErrorEquals": ALL, "Output": SEEN, "Next": "Caught"}]
+    call = task({"size": LIMIT}, Catch=catch)
+    run = Run(owner, ("Call", call), ("Caught", PASS))
+    assert run.output() == {"error": "States.DataLimitExceeded", "cause": "The state/task 'lambda' returned a result "
+                            "with a size exceeding the maximum number of bytes service limit."}
+    assert sum(e["type"] == "TaskFailed" for e in run.events()) == 1
+    assert len(Run(owner, ("Call", task({"size": LIMIT - 200}))).output()["Payload"]["text"]) == LIMIT - 200
+
+
+@pytest.mark.parametrize("field", ["Output", "Assign"])
+def test_a_states_data_is_too_large(owner, field):
+    """Quotas: the output of a state, and what one Assign gives to variables."""
+    run = Run(owner, ("Make", {**PASS, field: {"text": "{% $pad('', 262144, 'x') %}"}}), given={})
+    assert run.failure()[0] == "States.DataLimitExceeded"

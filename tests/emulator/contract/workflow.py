@@ -1,0 +1,81 @@
+"""Owns what tests of state machines need: a function, a machine of a few states, its run and its history."""
+
+import io
+import json
+import pathlib
+import zipfile
+
+from conftest import until
+
+BOOTSTRAP = pathlib.Path(__file__).resolve().parent / "sam" / "function" / "bootstrap"
+
+
+def _role(aws, service):
+    try:
+        return aws.iam.get_role(RoleName=service)["Role"]["Arn"]
+    except aws.iam.exceptions.NoSuchEntityException:
+        trust = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": f"{service}.amazonaws.com"}}]}
+        return aws.iam.create_role(RoleName=service, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+
+
+def function(aws, name="step", timeout=10):
+    """The function of the SAM application: answers its event, sleeps, fails by name."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, BOOTSTRAP.read_bytes())
+    aws.lambda_.create_function(
+        FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Timeout=timeout,
+        Role=_role(aws, "lambda"), Code={"ZipFile": code.getvalue()})
+
+
+def _ending(state):
+    return state if "Next" in state else {**state, "End": True}
+
+
+def task(payload, name="step", **fields):
+    return _ending({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+                    "Arguments": {"FunctionName": name, "Payload": payload}, **fields})
+
+
+def each(*states, **fields):
+    """A Map over the input, whose iterations go through `states`, of which each is (name, definition)."""
+    return _ending({"Type": "Map", "Items": "{% $states.input %}", "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "INLINE"}, "StartAt": states[0][0], "States": dict(states)}, **fields})
+
+
+class Run:
+    """An execution of a machine of these states, from the first."""
+
+    def __init__(self, aws, *states, given=None, **machine):
+        self.aws = aws
+        arn = aws.sfn.create_state_machine(
+            name=f"m{len(aws.sfn.list_state_machines()['stateMachines'])}", roleArn=_role(aws, "states"),
+            definition=json.dumps({"QueryLanguage": "JSONata", "StartAt": states[0][0], "States": dict(states),
+                                   **machine}))["stateMachineArn"]
+        self.arn = aws.sfn.start_execution(stateMachineArn=arn, input=json.dumps(given))["executionArn"]
+
+    def ended(self):
+        def found():
+            now = self.aws.sfn.describe_execution(executionArn=self.arn)
+            return now if now["status"] != "RUNNING" else None
+        return until(found, 15, "the end of the execution")
+
+    def output(self):
+        ended = self.ended()
+        assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
+        return json.loads(ended["output"])
+
+    def failure(self):
+        ended = self.ended()
+        assert ended["status"] == "FAILED", ended
+        return ended.get("error"), ended.get("cause")
+
+    def events(self):
+        return self.aws.sfn.get_execution_history(executionArn=self.arn, maxResults=1000)["events"]
+
+    def steps(self):
+        """The history as (number, the one before, type)."""
+        return [(e["id"], e["previousEventId"], e["type"]) for e in self.events()]
