@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{Image, ImageState};
+use contract::Named;
 use contract::ids::{ImageId, ParameterName};
-use contract::steps::{Decision, DecisionOutcome, Provenance, Rejected, Verdict};
+use contract::steps::{
+    Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict,
+};
 use contract::target::{Candidate, ImageParameter, Target};
 
 use crate::checks::{self, Known, Subject};
@@ -103,8 +106,25 @@ pub fn decision(
         through,
         through_before,
         rejected: chosen.rejected,
-        groups: parameter.groups.clone(),
+        groups: provenance::fed(target, &parameter.groups, circumstances),
     })
+}
+
+/// The step's answer: what could be decided about, and the rest.
+///
+/// # Errors
+/// Of a target about which nothing could be decided: its first refusal.
+pub fn validated(images: Vec<Decision>, refused: Vec<(String, Error)>) -> Result<Validated, Error> {
+    let refusal = |(parameter, error): &(String, Error)| Refusal {
+        parameter: parameter.clone(),
+        name: error.name(),
+        message: error.to_string(),
+    };
+    let all = refused.iter().map(refusal).collect();
+    match refused.into_iter().next() {
+        Some((_, error)) if images.is_empty() => Err(error),
+        _ => Ok(Validated { images, refused: all }),
+    }
 }
 
 /// The candidate that wins.

@@ -56,18 +56,35 @@ pub enum Error {
     #[error("there is no stack {0} in this account and Region")]
     StackNotFound(String),
     /// The template has other parameters.
-    #[error("stack {stack} has no parameter {}; its parameters are: {}", missing.join(", "), known.join(", "))]
+    #[error("stack {stack} has no parameter {}; its parameters are: {}", missing, known.join(", "))]
     ParameterKeyNotFound {
         /// The stack.
         stack: String,
-        /// What images name and the template lacks.
-        missing: Vec<String>,
+        /// What an image names and the template lacks.
+        missing: String,
         /// What the template has.
         known: Vec<String>,
     },
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+}
+
+impl Error {
+    /// Whether it keeps one image parameter from its image, and no other of the same stack.
+    #[must_use]
+    pub fn is_of_one_parameter(&self) -> bool {
+        match self {
+            Self::ImageRejected { .. }
+            | Self::NothingOlder { .. }
+            | Self::TargetNotPermitted { .. }
+            | Self::ParameterNotFound(_)
+            | Self::NotAParameterName { .. }
+            | Self::ParameterKeyNotFound { .. } => true,
+            // A newer image that is being made is waited for: all go into one update.
+            Self::ImagePending(_) | Self::StackNotFound(_) | Self::Aws(_) => false,
+        }
+    }
 }
 
 impl Named for Error {

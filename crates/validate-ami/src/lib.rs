@@ -11,7 +11,7 @@ pub mod provenance;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use contract::steps::{ValidateInput, Validated};
@@ -44,7 +44,17 @@ pub async fn handle(
     input: ValidateInput,
 ) -> Result<Validated, Error> {
     let target = input.target;
-    let in_place = look::in_place(clients, &target).await?;
+    let mut in_place = BTreeMap::new();
+    let mut refused = Vec::new();
+    for (parameter, found) in look::in_place(clients, &target).await? {
+        match found {
+            Ok(found) => drop(in_place.insert(parameter, found)),
+            Err(error) => refused.push((parameter, error)),
+        }
+    }
+    if in_place.is_empty() {
+        return decide::validated(Vec::new(), refused);
+    }
     let ids = decide::wanted(&target, &in_place);
     let (images, instance_types, feeds) = tokio::try_join!(
         look::images(&clients.ec2, &ids),
@@ -56,15 +66,21 @@ pub async fn handle(
     let snapshots = look::snapshots(&clients.ec2, &snapshot_ids).await?;
     let known = Known { now: SystemTime::now().into(), images, snapshots, instance_types };
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
-    let decisions = target.parameters.iter().map(|parameter| {
-        let in_place = &in_place[&parameter.parameter];
-        decide::decision(&target, parameter, in_place, circumstances)
-    });
-    let images = decisions.collect::<Result<Vec<_>, _>>()?;
+    let mut images = Vec::new();
+    for parameter in &target.parameters {
+        let Some(in_place) = in_place.get(&parameter.parameter) else { continue };
+        match decide::decision(&target, parameter, in_place, circumstances) {
+            Ok(decision) => images.push(decision),
+            Err(error) if error.is_of_one_parameter() => {
+                refused.push((parameter.parameter.clone(), error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
     for image in &images {
         let (parameter, before, after) = (&image.parameter, &image.before, &image.after);
         let (outcome, provenance) = (image.outcome, image.provenance.verdict);
         tracing::info!(target.name, parameter, before, %after, ?outcome, ?provenance);
     }
-    Ok(Validated { images })
+    decide::validated(images, refused)
 }

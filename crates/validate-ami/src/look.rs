@@ -14,19 +14,19 @@ use crate::decide::InPlace;
 use crate::provenance::{self, Feeds, Launches, TemplateVersion};
 use crate::{Clients, Error};
 
-/// What each image parameter of the target has now.
+/// What each image parameter of the target has now, or why that cannot be told.
 ///
 /// # Errors
-/// See [`Error`]; what is not there is named.
+/// The target itself is not there, or a call failed.
 pub async fn in_place(
     clients: &Clients,
     target: &Target,
-) -> Result<BTreeMap<String, InPlace>, Error> {
+) -> Result<BTreeMap<String, Result<InPlace, Error>>, Error> {
     if target.pattern == Pattern::Parameter {
         let value = ssm_value(&clients.ssm, &target.name).await?;
         let in_place = InPlace { value, through: None };
         let names = target.parameters.iter().map(|parameter| parameter.parameter.clone());
-        return Ok(names.map(|name| (name, in_place.clone())).collect());
+        return Ok(names.map(|name| (name, Ok(in_place.clone()))).collect());
     }
     let stack = stack(&clients.cloudformation, &target.name).await?;
     let stack = stack.ok_or_else(|| Error::StackNotFound(target.name.clone()))?;
@@ -34,18 +34,21 @@ pub async fn in_place(
     let mut parameters: BTreeMap<_, _> =
         parameters.filter_map(|p| Some((p.parameter_key.clone()?, p))).collect();
     let keys: BTreeSet<_> = target.parameters.iter().map(|p| p.parameter.clone()).collect();
-    let missing: Vec<_> =
-        keys.iter().filter(|key| !parameters.contains_key(*key)).cloned().collect();
-    if !missing.is_empty() {
-        let known = parameters.into_keys().collect();
-        return Err(Error::ParameterKeyNotFound { stack: target.name.clone(), missing, known });
-    }
+    let known: Vec<_> = parameters.keys().cloned().collect();
     let mut found = BTreeMap::new();
     for key in keys {
-        if let Some(parameter) = parameters.remove(&key) {
-            let in_place = of_stack(&clients.ssm, &target.name, &key, parameter).await?;
-            found.insert(key, in_place);
-        }
+        let in_place = match parameters.remove(&key) {
+            Some(parameter) => of_stack(&clients.ssm, &target.name, &key, parameter).await,
+            None => Err(Error::ParameterKeyNotFound {
+                stack: target.name.clone(),
+                missing: key.clone(),
+                known: known.clone(),
+            }),
+        };
+        match in_place {
+            Err(error) if !error.is_of_one_parameter() => return Err(error),
+            in_place => found.insert(key, in_place),
+        };
     }
     Ok(found)
 }

@@ -7,6 +7,8 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Pattern, Target};
 
+use crate::decide::Circumstances;
+
 /// The name of the row that says why an image was passed over.
 pub const PROVENANCE: &str = "provenance";
 
@@ -48,7 +50,8 @@ pub fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
 
 fn groups(target: &Target) -> impl Iterator<Item = &Group> {
     let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
-    candidates.filter_map(|candidate| candidate.origin.group.as_ref())
+    let origins = candidates.filter_map(|candidate| candidate.origin.group.as_ref());
+    origins.chain(target.parameters.iter().flat_map(|parameter| &parameter.groups))
 }
 
 fn may_be_nested(stack: &str, root: &str) -> bool {
@@ -65,10 +68,29 @@ pub fn provenance(target: &Target, origin: &Origin, feeds: &Feeds, account: &str
         let instance = origin.instance_id.as_deref().unwrap_or("an instance");
         return violated(format!("{instance}, which is in no group"));
     };
+    of_group(target, group, feeds, account)
+}
+
+fn of_group(target: &Target, group: &Group, feeds: &Feeds, account: &str) -> Provenance {
     match target.pattern {
         Pattern::Parameter => by_parameter(&target.name, &group.group_name, feeds, account),
         Pattern::Stack => by_stack(&target.name, group, feeds),
     }
+}
+
+/// Of these groups, those that the target feeds, as far as can be told: a stranger's instance may
+/// carry the target's tag, and what it is in must be neither judged nor refreshed.
+#[must_use]
+pub fn fed(
+    target: &Target,
+    groups: &[Group],
+    Circumstances { feeds, policy, .. }: Circumstances<'_>,
+) -> Vec<Group> {
+    let is_fed = |group: &&Group| {
+        let provenance = of_group(target, group, feeds, &policy.account);
+        provenance.verdict != ProvenanceVerdict::Violated
+    };
+    groups.iter().filter(is_fed).cloned().collect()
 }
 
 fn by_parameter(parameter: &str, group: &str, feeds: &Feeds, account: &str) -> Provenance {

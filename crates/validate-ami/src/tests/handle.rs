@@ -14,7 +14,7 @@ use aws_sdk_ec2::types::{Filter, LaunchTemplateVersion, ResponseLaunchTemplateDa
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
 use aws_sdk_ssm::types::Parameter;
 use aws_sdk_ssm::types::error::ParameterNotFound;
-use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, ValidateInput};
+use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, ValidateInput, Validated};
 use contract::target::Target;
 use contract::{ErrorName, Named};
 use step::mock_client;
@@ -54,6 +54,10 @@ impl Rules {
     }
 
     async fn run(&self, target: Target) -> Result<Decision, Error> {
+        self.validated(target).await.map(|validated| validated.images.into_iter().next().unwrap())
+    }
+
+    async fn validated(&self, target: Target) -> Result<Validated, Error> {
         let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
         let clients = Clients {
             autoscaling: mock_client!(aws_sdk_autoscaling, [groups]),
@@ -61,8 +65,7 @@ impl Rules {
             ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template]),
             ssm: mock_client!(aws_sdk_ssm, [parameter]),
         };
-        let answer = handle(&clients, &policy("", "true"), ValidateInput { target }).await;
-        answer.map(|validated| validated.images.into_iter().next().unwrap())
+        handle(&clients, &policy("", "true"), ValidateInput { target }).await
     }
 
     /// How often each was asked, in the order of the fields.
@@ -271,4 +274,25 @@ async fn what_is_not_there_is_named() {
     let rules = Rules { stack: none, ..Rules::new() };
     let error = rules.run(target(vec![candidate(NEW)])).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::StackNotFound);
+}
+
+#[tokio::test]
+async fn one_bad_parameter_keeps_no_other_from_its_image() {
+    let mut target = target(vec![candidate(NEW)]);
+    let mut missing = target.parameters[0].clone();
+    missing.parameter = "OldImageId".into();
+    target.parameters.push(missing);
+    let decided = Rules::new().validated(target).await.unwrap();
+    assert_eq!(decided.images[0].outcome, DecisionOutcome::Promote);
+    assert_eq!(decided.refused.len(), 1);
+    assert_eq!(decided.refused[0].parameter, "OldImageId");
+    assert_eq!(decided.refused[0].name, ErrorName::ParameterKeyNotFound);
+}
+
+#[tokio::test]
+async fn the_group_of_a_stranger_is_not_the_targets() {
+    let mut target = target(vec![candidate(NEW)]);
+    let own = group("web-Group", Some("web"));
+    target.parameters[0].groups = vec![own.clone(), group("stranger", Some("other"))];
+    assert_eq!(Rules::new().run(target).await.unwrap().groups, [own]);
 }
