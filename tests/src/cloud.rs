@@ -12,7 +12,7 @@ use aws_smithy_http_client::tls;
 use serde::Deserialize;
 
 use crate::control::Control;
-use crate::paths;
+use crate::{paths, random};
 
 /// Which AWS the tests run against: unset or `local`, or `aws`.
 pub const TARGET_VARIABLE: &str = "DRIFTLESS_TEST_TARGET";
@@ -73,14 +73,25 @@ impl Cloud {
     /// The local AWS at this address.
     #[must_use]
     pub fn local(endpoint: &str) -> Self {
+        Self::local_account(endpoint, LOCAL_ACCOUNT)
+    }
+
+    fn local_account(endpoint: &str, account: &str) -> Self {
         Self::new(Access {
-            account: LOCAL_ACCOUNT.into(),
+            account: account.into(),
             region: LOCAL_REGION.into(),
-            access_key_id: LOCAL_ACCOUNT.into(),
+            access_key_id: account.into(),
             secret_access_key: LOCAL_SECRET.into(),
             session_token: None,
             endpoint: Some(endpoint.into()),
         })
+    }
+
+    /// A fresh account of the same local AWS; the real one gives none away.
+    #[must_use]
+    pub fn fresh_account(&self) -> Option<Self> {
+        let account = format!("{:012}", random() % 1_000_000_000_000);
+        Some(Self::local_account(self.access.endpoint.as_deref()?, &account))
     }
 
     /// The real AWS, with the credentials and the region that the AWS CLI would take.

@@ -1,6 +1,7 @@
 //! Owns a deployed Driftless: where to send events, how to start a run, what an event started.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -18,8 +19,7 @@ pub const STACK_VARIABLE: &str = "DRIFTLESS_TEST_STACK";
 pub const STACK: &str = "driftless";
 
 /// What the tests' own Driftless may write, so that a test can try what it may not.
-const PARAMETER_PREFIX: &str = "/golden/";
-const STACK_PREFIX: &str = "golden-";
+const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/golden/", stack: "golden-" };
 
 /// A deployed Driftless.
 #[derive(Debug, Clone)]
@@ -70,8 +70,7 @@ impl Driftless {
         }
         let emulator = Emulator::start(&emulator::scratch_folder()?, Life::Attached).await?;
         let cloud = Cloud::local(&emulator.endpoint);
-        let prefixes = Prefixes { parameter: PARAMETER_PREFIX, stack: STACK_PREFIX };
-        let driftless = Self::deploy(&cloud, &emulator.folder, prefixes).await?;
+        let driftless = Self::deploy(&cloud, &emulator.folder, PREFIXES).await?;
         Ok(ForTests { driftless, _emulator: Some(emulator) })
     }
 
@@ -81,23 +80,46 @@ impl Driftless {
         Self { cloud: self.cloud.reconnected(), ..self.clone() }
     }
 
+    /// Another one with these template parameters, in an account of its own of the same local
+    /// AWS: for what is of a whole account, or of how it was deployed.
+    ///
+    /// # Errors
+    /// This is the real AWS, or it could not be deployed.
+    pub async fn alone(&self, parameters: &[(&str, &str)]) -> Result<Self> {
+        let cloud = self.cloud.fresh_account().context("AWS gives no account away")?;
+        // It goes with the local AWS's own.
+        let folder = emulator::scratch_folder()?.join(cloud.account());
+        fs::create_dir_all(&folder).context("making the folder for the template")?;
+        Self::deploy_with(&cloud, &folder, PREFIXES, parameters).await
+    }
+
     /// Deploys it into a local AWS, or updates it there. `folder` is for what has to be written
     /// on the way.
     ///
     /// # Errors
     /// It could not be packaged or deployed.
     pub async fn deploy(cloud: &Cloud, folder: &Path, prefixes: Prefixes<'_>) -> Result<Self> {
+        Self::deploy_with(cloud, folder, prefixes, &[]).await
+    }
+
+    async fn deploy_with(
+        cloud: &Cloud,
+        folder: &Path,
+        prefixes: Prefixes<'_>,
+        others: &[(&str, &str)],
+    ) -> Result<Self> {
         let architecture = match std::env::consts::ARCH {
             "aarch64" => "arm64",
             other => other,
         };
-        let parameters = [
+        let mut parameters = vec![
             ("Architecture", architecture),
             ("ParameterPathPrefix", prefixes.parameter),
             ("StackNamePrefix", prefixes.stack),
             // The fixtures have no service role.
             ("AllowStackResourceUpdates", "true"),
         ];
+        parameters.extend(others);
         let stack = deploy::template(cloud, folder, STACK, &parameters).await?;
         Self::of(&stack).await
     }

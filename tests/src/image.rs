@@ -23,7 +23,7 @@ pub async fn base(cloud: &Cloud) -> Result<String> {
     if !cloud.is_local() {
         return Ok(Parameter::named(cloud, AMAZON_LINUX).read().await?.value);
     }
-    let root = EbsBlockDevice::builder().snapshot_id("snap-0123456789abcdef0").build();
+    let root = EbsBlockDevice::builder().snapshot_id(snapshot(cloud).await?).build();
     let device = BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(root).build();
     let answer = cloud
         .ec2
@@ -39,6 +39,17 @@ pub async fn base(cloud: &Cloud) -> Result<String> {
     let id = answer.image_id.context("RegisterImage gave no id")?;
     available(cloud, &id).await?;
     Ok(id)
+}
+
+/// A snapshot for the root volume of an image.
+async fn snapshot(cloud: &Cloud) -> Result<String> {
+    let zone = format!("{}a", cloud.region());
+    let volume = cloud.ec2.create_volume().availability_zone(zone).size(8).send().await;
+    let volume = volume.called("ec2:CreateVolume")?.volume_id.context("the volume has no id")?;
+    let request = cloud.ec2.create_snapshot().volume_id(volume);
+    let snapshot = request.send().await.called("ec2:CreateSnapshot")?;
+    // Complete at once: this is a local AWS.
+    snapshot.snapshot_id.context("CreateSnapshot gave no id")
 }
 
 /// Starts a copy of an image to begin with, with these tags. Its id.

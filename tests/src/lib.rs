@@ -49,6 +49,10 @@ pub use stack::Stack;
 /// `prefix` with 64 random bits, for names that no other run has.
 #[must_use]
 pub fn unique(prefix: &str) -> String {
-    // Each `RandomState` has keys of its own, so the hash of nothing is a random number.
-    format!("{prefix}-{:016x}", RandomState::new().hash_one(()))
+    format!("{prefix}-{:016x}", random())
+}
+
+/// Each `RandomState` has keys of its own, so the hash of nothing is a random number.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }

@@ -59,6 +59,22 @@ pub async fn run(
 }
 
 impl Scenario {
+    /// The same test against another Driftless, of the same local AWS.
+    #[must_use]
+    pub fn against(&self, driftless: &Driftless) -> Self {
+        // What is in a local AWS needs no removal.
+        Self { driftless: driftless.reconnected(), made: Mutex::default() }
+    }
+
+    /// The same test against a Driftless with these template parameters, in an account of its own
+    /// of the same local AWS.
+    ///
+    /// # Errors
+    /// This is the real AWS, or it could not be deployed.
+    pub async fn alone(&self, parameters: &[(&str, &str)]) -> Result<Self> {
+        Ok(self.against(&self.driftless.alone(parameters).await?))
+    }
+
     /// Where it happens.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
