@@ -31,8 +31,8 @@ async fn what_is_no_known_form_is_refused_with_the_field(s: &Scenario) -> Result
     let inputs = [
         ("$", json!([])),
         ("$", json!("ami-0123456789abcdef0")),
-        ("imageId", json!({})),
-        ("imageId", json!({"ImageId": image})),
+        ("$", json!({})),
+        ("$", json!({"ImageId": image})),
         ("imageId", json!({"imageId": 7})),
         ("imageId", json!({"imageId": "i-0123456789abcdef0"})),
         ("imageId", json!({"imageId": "ami-0123"})),
