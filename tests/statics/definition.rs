@@ -133,8 +133,9 @@ fn every_loop_counts_and_has_a_bound() {
         for state in &scope.states {
             walk(&edges, &mut vec![], state.name, &mut loops);
         }
-        let unbounded =
-            loops.iter().filter(|cycle| !counters(cycle).any(|v| is_bounded_by(cycle, &edges, v)));
+        let unbounded = loops.iter().filter(|cycle| {
+            !is_latched(cycle) && !counters(cycle).any(|v| is_bounded_by(cycle, &edges, v))
+        });
         none(unbounded.map(|cycle| {
             let states: Vec<_> = cycle.iter().map(|edge| edge.from).collect();
             format!("{} has no counter with a bound", states.join(" > "))
@@ -160,6 +161,27 @@ fn walk<'a>(
         }
         way.pop();
     }
+}
+
+/// Whether the loop is gone round once at most: it passes a Choice that wants a variable to be
+/// true (or, with `$not`, false), and what it assigns makes it the other for good.
+fn is_latched(cycle: &[&Edge]) -> bool {
+    let values = |variable: &str| -> Vec<&Value> {
+        cycle.iter().filter_map(|edge| edge.assign?.get(variable)).collect()
+    };
+    let wants = |condition: &str, variable: &str, value: bool| {
+        let negated = condition.contains(&format!("$not(${variable})"));
+        let plain = condition.contains(&format!("${variable} %}}"))
+            || condition.contains(&format!("${variable} and "));
+        if value { plain } else { negated }
+    };
+    cycle.iter().filter_map(|edge| edge.condition).any(|condition| {
+        let assigned = cycle.iter().filter_map(|edge| edge.assign).flat_map(Map::keys);
+        assigned.into_iter().any(|variable| match values(variable).as_slice() {
+            [Value::Bool(after)] => wants(condition, variable, !after),
+            _ => false,
+        })
+    })
 }
 
 /// The variables that go up by one, and change in no other way, each time round.

@@ -126,11 +126,11 @@ fn collect(path: String, value: &'static Value, found: &mut Vec<(String, &'stati
     }
 }
 
-/// The names in `${…}` that the template has to fill in.
+/// The names in `${…}` that the template has to fill in, wherever in a text they stand.
 pub fn substitutions() -> Vec<&'static str> {
     let texts = states().into_iter().flat_map(|state| state.texts());
-    let inside = |(_, text): (String, &'static str)| text.strip_prefix("${")?.strip_suffix('}');
-    texts.filter_map(inside).collect()
+    let rests = texts.flat_map(|(_, text)| text.split("${").skip(1));
+    rests.filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
 }
 
 /// The names that a retrier or a catcher is for.

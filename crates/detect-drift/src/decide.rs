@@ -125,11 +125,14 @@ pub fn template_version(group: &AutoScalingGroup) -> Option<TemplateVersion> {
 /// the wrong image, for it may be the reason of one that is not available.
 #[must_use]
 pub fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
-    use ErrorName::{DriftDetected, LaunchImageMismatch, LaunchImageUnavailable};
-    let drifts = stacks.iter().filter_map(drift_sentence).map(|text| (DriftDetected, text));
+    let drifts =
+        stacks.iter().filter_map(drift_sentence).map(|text| (ErrorName::DriftDetected, text));
     let others = groups.iter().filter_map(mismatch_sentence);
-    let others = others.map(|text| (LaunchImageMismatch, text));
-    let gone = groups.iter().filter_map(state_sentence).map(|text| (LaunchImageUnavailable, text));
+    let others = others.map(|text| (ErrorName::LaunchImageMismatch, text));
+    let gone = groups
+        .iter()
+        .filter_map(state_sentence)
+        .map(|text| (ErrorName::LaunchImageUnavailable, text));
     let (names, sentences): (Vec<_>, Vec<_>) = drifts.chain(others).chain(gone).unzip();
     Some(Finding { name: *names.first()?, message: sentences.join("; ") })
 }

@@ -1,0 +1,181 @@
+//! What is written, or would be: promote-ssm, update-stack, plan-update, wait-stack-complete.
+
+use serde::{Deserialize, Serialize};
+
+use super::Finding;
+use crate::ids::{ImageId, ParameterName, StackName};
+
+// --- promote-ssm -------------------------------------------------------------------------------
+
+message! {
+    /// What promote-ssm takes, on the first look and on every later one.
+    PromoteInput {
+        /// The parameters, on later looks as the last answer gave them.
+        writes: Vec<ParameterWrite>,
+    }
+}
+
+message! {
+    /// What promote-ssm answers.
+    Promoted {
+        /// Whether to look again: a write is accepted before it shows.
+        status: Progress,
+        /// The parameters.
+        writes: Vec<ParameterWrite>,
+    }
+}
+
+message! {
+    /// One parameter's write.
+    ParameterWrite {
+        /// The parameter to write.
+        parameter_name: ParameterName,
+        /// The value that the decision was based on.
+        before: String,
+        /// The image to put there.
+        after: ImageId,
+        /// An earlier look for this decision wrote: wait for the value, never write again.
+        #[serde(default)]
+        written: bool,
+        /// The parameter's version before the write; absent before the first look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_version: Option<i64>,
+        /// The parameter's version, as the last look found it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<i64>,
+    }
+}
+
+/// Whether a step wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WriteOutcome {
+    /// It wrote (for a stack: the update is on its way).
+    Updated,
+    /// Everything was in place already; nothing was sent.
+    Unchanged,
+}
+
+// --- update-stack ------------------------------------------------------------------------------
+
+message! {
+    /// What update-stack takes.
+    UpdateInput {
+        /// The stack to update.
+        stack_name: StackName,
+        /// The parameters to change, all in one update.
+        images: Vec<Change>,
+        /// Names this execution, so that a repeated call finds its own update.
+        execution: String,
+    }
+}
+
+message! {
+    /// One parameter's change.
+    Change {
+        /// The template parameter's key.
+        parameter: String,
+        /// The value that the decision was based on.
+        before: String,
+        /// The image to put there.
+        after: ImageId,
+        /// The parameter's value names an SSM parameter, which has been written; the stack's own
+        /// value stays as it is and is read anew by the update.
+        #[serde(default)]
+        through: bool,
+    }
+}
+
+message! {
+    /// What update-stack answers.
+    StackUpdate {
+        /// Whether an update was started.
+        outcome: WriteOutcome,
+        /// The stack's ARN, which stays valid if the stack is deleted meanwhile.
+        stack_id: String,
+        /// The token that marks the events of this update.
+        client_request_token: String,
+    }
+}
+
+// --- plan-update -------------------------------------------------------------------------------
+
+message! {
+    /// What plan-update takes, on the first look and on every later one.
+    PlanInput {
+        /// The stack that would be updated.
+        stack_name: StackName,
+        /// The parameters that would change.
+        images: Vec<Change>,
+        /// Names this execution, so that a repeated call finds its own change set.
+        execution: String,
+        /// The change set; absent on the first look.
+        #[serde(default)]
+        change_set_id: Option<String>,
+    }
+}
+
+message! {
+    /// What plan-update answers.
+    PlanReport {
+        /// Whether to look again.
+        status: Progress,
+        /// The change set, while there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_set_id: Option<String>,
+        /// What the update would do, once complete.
+        changes: Vec<PlannedChange>,
+        /// What it must not do; absent when all is as it has to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finding: Option<Finding>,
+    }
+}
+
+message! {
+    /// What an update would do to one resource.
+    PlannedChange {
+        /// The resource's name in the template.
+        logical_id: String,
+        /// Its type.
+        resource_type: String,
+        /// `Add`, `Modify`, `Remove`, … as CloudFormation says it.
+        action: String,
+        /// `True`, `False` or `Conditional`; absent when nothing can be replaced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replacement: Option<String>,
+        /// The properties that change.
+        properties: Vec<String>,
+    }
+}
+
+// --- wait-stack-complete -----------------------------------------------------------------------
+
+message! {
+    /// What wait-stack-complete takes.
+    WaitInput {
+        /// The stack's ARN.
+        stack_id: String,
+        /// The token of the update that is waited for.
+        client_request_token: String,
+        /// What the update changes: complete means that these are in place.
+        images: Vec<Change>,
+    }
+}
+
+message! {
+    /// What wait-stack-complete answers when the update has not failed.
+    StackProgress {
+        /// Whether to look again.
+        status: Progress,
+        /// The stack's status as CloudFormation gives it.
+        stack_status: String,
+    }
+}
+
+/// Whether something that takes time has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progress {
+    /// Look again later.
+    InProgress,
+    /// It has ended.
+    Complete,
+}
