@@ -9,11 +9,15 @@ use contract::ids::{ImageId, ParameterName};
 use contract::steps::{
     Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict,
 };
-use contract::target::{Candidate, ImageParameter, Target};
+use contract::target::{Candidate, Group, ImageParameter, Target};
 
 use crate::checks::{self, Known, Subject};
 use crate::provenance::{self, Feeds, PROVENANCE};
 use crate::{Error, Policy};
+
+/// The most images that an error tells about. A rollback has hundreds of candidates, and what
+/// Step Functions keeps of an error's text is 32,768 characters.
+const MOST_TOLD: usize = 10;
 
 /// What an image parameter has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +42,51 @@ pub struct Circumstances<'a> {
 
 /// The images to be looked at: every candidate, and what is in place.
 #[must_use]
-pub fn wanted(target: &Target, in_place: &BTreeMap<String, InPlace>) -> Vec<ImageId> {
+pub fn wanted<'a>(
+    target: &Target,
+    in_place: impl IntoIterator<Item = &'a InPlace>,
+) -> Vec<ImageId> {
     let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
     // An operator may have begun with a placeholder, which is no image.
-    let current = in_place.values().filter_map(|in_place| in_place.value.parse().ok());
+    let current = in_place.into_iter().filter_map(|in_place| in_place.value.parse().ok());
     let mut ids: Vec<_> = candidates.chain(current).collect();
     ids.sort();
     ids.dedup();
     ids
+}
+
+/// Decides about every image parameter of the target: those that can be given no image are told
+/// beside the others.
+///
+/// # Errors
+/// [`Error::AllRefused`] when nothing can be promoted for any; what concerns the target as a
+/// whole, such as an image that has to be waited for.
+pub fn decisions(
+    target: &Target,
+    mut in_place: BTreeMap<String, Result<InPlace, Error>>,
+    circumstances: Circumstances<'_>,
+) -> Result<Validated, Error> {
+    let (mut images, mut refused) = (Vec::new(), Vec::new());
+    for parameter in &target.parameters {
+        let Some(in_place) = in_place.remove(&parameter.parameter) else { continue };
+        match in_place.and_then(|it| decision(target, parameter, &it, circumstances)) {
+            Ok(decision) => images.push(decision),
+            Err(error) if error.is_of_one_parameter() => refused.push(Refusal {
+                parameter: parameter.parameter.clone(),
+                name: error.name(),
+                message: error.to_string(),
+            }),
+            Err(error) => return Err(error),
+        }
+    }
+    match refused.first() {
+        Some(first) if images.is_empty() => {
+            let messages: Vec<_> = refused.iter().map(|one| one.message.as_str()).collect();
+            Err(Error::AllRefused { name: first.name, message: messages.join("; ") })
+        }
+        _ => Ok(Validated { images, refused }),
+    }
 }
 
 /// Decides about one image parameter: the newest candidate that passes wins; for a rollback the
@@ -75,7 +115,9 @@ pub fn decision(
         let (parameter, before) = (parameter.parameter.clone(), before.clone());
         return Err(Error::NothingOlder { parameter, before });
     }
-    let chosen = newest_passing(target, parameter, &eligible, current, circumstances)?;
+    let Circumstances { feeds, policy, .. } = circumstances;
+    let groups = provenance::fed(target, &parameter.groups, feeds, &policy.account);
+    let chosen = newest_passing(target, parameter, &eligible, &groups, current, circumstances)?;
     let may_be_older = target.allow_older || target.rollback;
     let (after, outcome) = match current_id {
         Some(id) if id == chosen.candidate.image_id => (id, DecisionOutcome::Unchanged),
@@ -106,25 +148,8 @@ pub fn decision(
         through,
         through_before,
         rejected: chosen.rejected,
-        groups: provenance::fed(target, &parameter.groups, circumstances),
+        groups,
     })
-}
-
-/// The step's answer: what could be decided about, and the rest.
-///
-/// # Errors
-/// Of a target about which nothing could be decided: its first refusal.
-pub fn validated(images: Vec<Decision>, refused: Vec<(String, Error)>) -> Result<Validated, Error> {
-    let refusal = |(parameter, error): &(String, Error)| Refusal {
-        parameter: parameter.clone(),
-        name: error.name(),
-        message: error.to_string(),
-    };
-    let all = refused.iter().map(refusal).collect();
-    match refused.into_iter().next() {
-        Some((_, error)) if images.is_empty() => Err(error),
-        _ => Ok(Validated { images, refused: all }),
-    }
 }
 
 /// The candidate that wins.
@@ -141,6 +166,7 @@ fn newest_passing<'a>(
     target: &Target,
     parameter: &ImageParameter,
     eligible: &[&'a Candidate],
+    groups: &[Group],
     in_use: Option<&Image>,
     Circumstances { known, feeds, policy }: Circumstances<'_>,
 ) -> Result<Chosen<'a>, Error> {
@@ -153,7 +179,7 @@ fn newest_passing<'a>(
         if is_permitted && image.is_some_and(|image| image.state() == Some(&ImageState::Pending)) {
             return Err(Error::ImagePending(candidate.image_id.clone()));
         }
-        let (groups, account) = (&parameter.groups, policy.account.as_str());
+        let account = policy.account.as_str();
         let subject = |image| Subject { candidate, image, in_use, groups, known, account };
         let mut verdicts = image
             .map_or_else(|| vec![checks::gone()], |image| checks::verdicts(subject(image), policy));
@@ -166,7 +192,7 @@ fn newest_passing<'a>(
         let failed = verdicts.into_iter().filter(|verdict| !verdict.passed).collect();
         rejected.push(Rejected { image_id: candidate.image_id.clone(), failed });
     }
-    let verdicts = rejected.iter().map(sentence).collect::<Vec<_>>().join("; ");
+    let verdicts = sentences(&rejected);
     let parameter = parameter.parameter.clone();
     Err(match not_permitted(&rejected) {
         Some(_) => Error::TargetNotPermitted { parameter, verdicts },
@@ -206,6 +232,14 @@ fn older<'a>(
 fn stays(current: &Image, chosen: &Candidate) -> bool {
     current.state() == Some(&ImageState::Available)
         && current.creation_date().is_some_and(|date| date > chosen.creation_date.as_str())
+}
+
+fn sentences(rejected: &[Rejected]) -> String {
+    let mut sentences: Vec<_> = rejected.iter().take(MOST_TOLD).map(sentence).collect();
+    if rejected.len() > MOST_TOLD {
+        sentences.push(format!("and {} older ones", rejected.len() - MOST_TOLD));
+    }
+    sentences.join("; ")
 }
 
 fn sentence(rejected: &Rejected) -> String {

@@ -56,7 +56,7 @@ pub enum Error {
     #[error("there is no stack {0} in this account and Region")]
     StackNotFound(String),
     /// The template has other parameters.
-    #[error("stack {stack} has no parameter {}; its parameters are: {}", missing, known.join(", "))]
+    #[error("stack {stack} has no parameter {missing}; its parameters are: {}", known.join(", "))]
     ParameterKeyNotFound {
         /// The stack.
         stack: String,
@@ -64,6 +64,14 @@ pub enum Error {
         missing: String,
         /// What the template has.
         known: Vec<String>,
+    },
+    /// Nothing could be decided about any of the target's image parameters.
+    #[error("{message}")]
+    AllRefused {
+        /// The first one's.
+        name: ErrorName,
+        /// Every one's.
+        message: String,
     },
     /// A call failed.
     #[error(transparent)]
@@ -82,7 +90,10 @@ impl Error {
             | Self::NotAParameterName { .. }
             | Self::ParameterKeyNotFound { .. } => true,
             // A newer image that is being made is waited for: all go into one update.
-            Self::ImagePending(_) | Self::StackNotFound(_) | Self::Aws(_) => false,
+            Self::ImagePending(_)
+            | Self::StackNotFound(_)
+            | Self::AllRefused { .. }
+            | Self::Aws(_) => false,
         }
     }
 }
@@ -98,6 +109,7 @@ impl Named for Error {
             }
             Self::StackNotFound(_) => ErrorName::StackNotFound,
             Self::ParameterKeyNotFound { .. } => ErrorName::ParameterKeyNotFound,
+            Self::AllRefused { name, .. } => *name,
             Self::Aws(error) => error.name(),
         }
     }

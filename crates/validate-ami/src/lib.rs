@@ -11,10 +11,10 @@ pub mod provenance;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use contract::steps::{ValidateInput, Validated};
+use contract::steps::{Refusal, ValidateInput, Validated};
 
 use crate::checks::Known;
 use crate::decide::Circumstances;
@@ -44,18 +44,8 @@ pub async fn handle(
     input: ValidateInput,
 ) -> Result<Validated, Error> {
     let target = input.target;
-    let mut in_place = BTreeMap::new();
-    let mut refused = Vec::new();
-    for (parameter, found) in look::in_place(clients, &target).await? {
-        match found {
-            Ok(found) => drop(in_place.insert(parameter, found)),
-            Err(error) => refused.push((parameter, error)),
-        }
-    }
-    if in_place.is_empty() {
-        return decide::validated(Vec::new(), refused);
-    }
-    let ids = decide::wanted(&target, &in_place);
+    let in_place = look::in_place(clients, &target).await?;
+    let ids = decide::wanted(&target, in_place.values().flatten());
     let (images, instance_types, feeds) = tokio::try_join!(
         look::images(&clients.ec2, &ids),
         look::instance_types(&clients.ec2, &target),
@@ -66,21 +56,14 @@ pub async fn handle(
     let snapshots = look::snapshots(&clients.ec2, &snapshot_ids).await?;
     let known = Known { now: SystemTime::now().into(), images, snapshots, instance_types };
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
-    let mut images = Vec::new();
-    for parameter in &target.parameters {
-        let Some(in_place) = in_place.get(&parameter.parameter) else { continue };
-        match decide::decision(&target, parameter, in_place, circumstances) {
-            Ok(decision) => images.push(decision),
-            Err(error) if error.is_of_one_parameter() => {
-                refused.push((parameter.parameter.clone(), error));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    for image in &images {
+    let validated = decide::decisions(&target, in_place, circumstances)?;
+    for image in &validated.images {
         let (parameter, before, after) = (&image.parameter, &image.before, &image.after);
         let (outcome, provenance) = (image.outcome, image.provenance.verdict);
         tracing::info!(target.name, parameter, before, %after, ?outcome, ?provenance);
     }
-    decide::validated(images, refused)
+    for Refusal { parameter, name, message } in &validated.refused {
+        tracing::warn!(target.name, parameter, %name, message);
+    }
+    Ok(validated)
 }

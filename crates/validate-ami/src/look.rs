@@ -117,7 +117,9 @@ pub async fn images(
     let mut found = BTreeMap::new();
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     for filter in filters("image-id", &ids) {
-        let request = ec2.describe_images().filters(filter).include_disabled(true);
+        let request = ec2.describe_images().filters(filter);
+        // What is in place may be another account's, of whom EC2 leaves out the deprecated ones.
+        let request = request.include_disabled(true).include_deprecated(true);
         let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
         let answer = answer.map_err(|error| AwsError::new("ec2:DescribeImages", error))?;
         found.extend(answer.into_iter().filter_map(|image| {
@@ -170,7 +172,7 @@ pub async fn instance_types(
     Ok(found)
 }
 
-/// What the groups and stacks are that the candidates come from.
+/// What the groups and stacks are that the candidates come from or that the target may feed.
 ///
 /// # Errors
 /// The calls'.
@@ -194,19 +196,24 @@ pub async fn feeds(clients: &Clients, target: &Target) -> Result<Feeds, AwsError
     Ok(feeds)
 }
 
+/// Auto Scaling takes no more names in a call (`DescribeAutoScalingGroups`, MaxRecords).
+const MOST_GROUPS: usize = 50;
+
 async fn auto_scaling_groups(
     autoscaling: &aws_sdk_autoscaling::Client,
     names: &BTreeSet<&str>,
 ) -> Result<Vec<AutoScalingGroup>, AwsError> {
-    if names.is_empty() {
-        // No name would mean all groups of the account.
-        return Ok(Vec::new());
+    let mut found = Vec::new();
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    // No name would mean all groups of the account; of none there is no chunk.
+    for names in names.chunks(MOST_GROUPS) {
+        let request = autoscaling.describe_auto_scaling_groups();
+        let request = request.set_auto_scaling_group_names(Some(names.to_vec()));
+        let groups: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        found
+            .extend(groups.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))?);
     }
-    let names = names.iter().map(ToString::to_string).collect();
-    let request = autoscaling.describe_auto_scaling_groups();
-    let request = request.set_auto_scaling_group_names(Some(names));
-    let groups: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-    groups.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))
+    Ok(found)
 }
 
 /// What a group launches. `known` are the versions that were looked at already.

@@ -7,12 +7,10 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Pattern, Target};
 
-use crate::decide::Circumstances;
-
 /// The name of the row that says why an image was passed over.
 pub const PROVENANCE: &str = "provenance";
 
-/// What the groups and stacks of the candidates' origins are now.
+/// What the groups and stacks are now: those of the candidates' origins, and the target's.
 #[derive(Debug, Default)]
 pub struct Feeds {
     /// By group: what its launch templates say the image is, an SSM parameter not resolved.
@@ -81,14 +79,9 @@ fn of_group(target: &Target, group: &Group, feeds: &Feeds, account: &str) -> Pro
 /// Of these groups, those that the target feeds, as far as can be told: a stranger's instance may
 /// carry the target's tag, and what it is in must be neither judged nor refreshed.
 #[must_use]
-pub fn fed(
-    target: &Target,
-    groups: &[Group],
-    Circumstances { feeds, policy, .. }: Circumstances<'_>,
-) -> Vec<Group> {
+pub fn fed(target: &Target, groups: &[Group], feeds: &Feeds, account: &str) -> Vec<Group> {
     let is_fed = |group: &&Group| {
-        let provenance = of_group(target, group, feeds, &policy.account);
-        provenance.verdict != ProvenanceVerdict::Violated
+        of_group(target, group, feeds, account).verdict != ProvenanceVerdict::Violated
     };
     groups.iter().filter(is_fed).cloned().collect()
 }

@@ -5,6 +5,7 @@ mod decide;
 mod handle;
 mod policy;
 mod provenance;
+mod several;
 
 use std::collections::BTreeMap;
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::{Image, ImageState};
-use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict};
-use contract::target::{Candidate, Target};
+use aws_sdk_ec2::types::{ArchitectureValues, Image, ImageState};
+use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, Validated};
+use contract::target::{Candidate, ImageParameter, Target};
 use contract::{ErrorName, Named};
 
-use super::{MID, NEW, OLD, candidate, image, known, origin, policy, target, unknown_origin};
-use crate::decide::{Circumstances, InPlace, decision, wanted};
+use super::{
+    MID, NEW, OLD, candidate, group, image, known, origin, policy, target, unknown_origin,
+};
+use crate::decide::{Circumstances, InPlace, decision, decisions, wanted};
 use crate::provenance::Feeds;
 use crate::{Error, Policy};
 
@@ -227,9 +229,89 @@ fn a_decision_goes_through_the_ssm_parameter_that_the_stack_reads() {
 #[test]
 fn every_image_is_asked_for_once_and_a_placeholder_never() {
     let target = target(candidates(&[NEW, OLD]));
-    let wanted_with =
-        |value: &str| wanted(&target, &BTreeMap::from([("ImageId".to_owned(), in_place(value))]));
+    let wanted_with = |value: &str| wanted(&target, &[in_place(value)]);
     assert_eq!(wanted_with(OLD).len(), 2);
     assert_eq!(wanted_with(MID).len(), 3);
     assert_eq!(wanted_with("placeholder").len(), 2);
+}
+
+#[test]
+fn only_groups_that_the_target_feeds_say_what_an_image_has_to_boot_on() {
+    let images = || vec![image(NEW).architecture(ArchitectureValues::Arm64).build()];
+    let of = |stack| {
+        let groups = vec![group("group", Some(stack))];
+        let mut target = target(candidates(&[NEW]));
+        target.parameters[0].groups = groups;
+        target
+    };
+    let error = decide(&of("web"), OLD, images(), &usual()).unwrap_err();
+    assert!(error.to_string().contains("instanceType is arm64"), "{error}");
+    let decided = decide(&of("db"), OLD, images(), &usual()).unwrap();
+    assert_eq!((decided.outcome, decided.groups), (DecisionOutcome::Promote, vec![]));
+}
+
+#[test]
+fn what_is_told_of_hundreds_of_candidates_fits_into_an_error() {
+    let ids: Vec<_> = (0..300).rev().map(|n| format!("ami-{n:017}")).collect();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    let text = decide(&rollback(&ids), "placeholder", vec![], &usual()).unwrap_err().to_string();
+    assert!(text.contains(ids[9]) && !text.contains(ids[10]), "{text}");
+    assert!(text.ends_with("; and 290 older ones"), "{text}");
+}
+
+#[test]
+fn a_target_fails_only_when_all_is_refused_with_the_first_name_and_every_text() {
+    use ErrorName::{ImageRejected, ParameterNotFound};
+    let states =
+        [(NEW, ImageState::Available), (MID, ImageState::Failed), (OLD, ImageState::Pending)];
+    let images = states.map(|(id, state)| image(id).state(state).build());
+    let (known, feeds, policy) = (known(images.into()), Feeds::default(), usual());
+    let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &policy };
+    let decided = |images: &[Option<&str>]| {
+        let mut target = target(vec![]);
+        let mut found = BTreeMap::new();
+        target.parameters.clear();
+        for (parameter, image) in ["WebImage", "DbImage", "AppImage"].into_iter().zip(images) {
+            let candidates = candidates(image.as_slice());
+            let it = ImageParameter { parameter: parameter.into(), candidates, groups: vec![] };
+            target.parameters.push(it);
+            let gone = Error::ParameterNotFound("/golden/gone".into());
+            found.insert(parameter.to_owned(), image.map(|_| in_place("-")).ok_or(gone));
+        }
+        let validated = decisions(&target, found, circumstances);
+        validated.map(|Validated { images, refused }| {
+            let images = images.into_iter().map(|image| image.parameter);
+            let refused = refused.into_iter().map(|refusal| (refusal.parameter, refusal.name));
+            (images.collect::<Vec<_>>(), refused.collect::<Vec<_>>())
+        })
+    };
+    let refused = |parameter: &str, name| (parameter.to_owned(), name);
+    for (images, promoted, refused) in [
+        (&[Some(NEW)][..], &["WebImage"][..], vec![]),
+        (&[Some(NEW), Some(NEW)], &["WebImage", "DbImage"], vec![]),
+        (&[Some(NEW), Some(MID)], &["WebImage"], vec![refused("DbImage", ImageRejected)]),
+        (
+            &[Some(MID), None, Some(NEW)],
+            &["AppImage"],
+            vec![refused("WebImage", ImageRejected), refused("DbImage", ParameterNotFound)],
+        ),
+    ] {
+        let promoted = promoted.iter().map(ToString::to_string).collect();
+        assert_eq!(decided(images).unwrap(), (promoted, refused), "{images:?}");
+    }
+    for (images, name) in [
+        (&[Some(MID)][..], ImageRejected),
+        (&[None], ParameterNotFound),
+        (&[Some(MID), None], ImageRejected),
+        (&[None, Some(MID)], ParameterNotFound),
+    ] {
+        let error = decided(images).unwrap_err();
+        assert_eq!(error.name(), name, "{images:?}");
+        let text = error.to_string();
+        let told = text.matches("no image for").count() + text.matches("no parameter").count();
+        assert_eq!(told, images.len(), "{text}");
+    }
+    // All go into one update.
+    let error = decided(&[Some(NEW), None, Some(OLD)]).unwrap_err();
+    assert_eq!(error.name(), ErrorName::ImagePending);
 }

@@ -1,6 +1,6 @@
 //! Where an image comes from, against where it is to go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types::builders::LaunchTemplateSpecificationBuilder;
 use aws_sdk_autoscaling::types::{
@@ -8,11 +8,11 @@ use aws_sdk_autoscaling::types::{
     MixedInstancesPolicy,
 };
 use contract::steps::ProvenanceVerdict::{self, Unverified, Verified, Violated};
-use contract::target::{Origin, Target};
+use contract::target::{Group, Origin, Target};
 
 use super::{ACCOUNT, NEW, candidate, group, origin, parameter_target, target, unknown_origin};
 use crate::provenance::{
-    Feeds, Launches, override_images, provenance, template_versions, verdict, wanted_groups,
+    Feeds, Launches, fed, override_images, provenance, template_versions, verdict, wanted_groups,
     wanted_stacks,
 };
 
@@ -112,6 +112,55 @@ fn only_what_is_needed_is_looked_at() {
     assert!(wanted_groups(&target(all())).is_empty());
     assert!(wanted_stacks(&parameter_target(all())).is_empty());
     assert_eq!(wanted_groups(&parameter_target(all())).into_iter().collect::<Vec<_>>(), ["group"]);
+
+    // What no candidate comes from may be fed all the same.
+    let with = |mut target: Target| {
+        target.parameters[0].groups =
+            vec![group("web-1", Some("web-Group-2X")), group("web-2", Some("db"))];
+        target
+    };
+    let (stack, parameter) = (with(target(Vec::new())), with(parameter_target(Vec::new())));
+    assert_eq!(wanted_stacks(&stack), BTreeSet::from(["web-Group-2X"]));
+    assert_eq!(wanted_groups(&parameter), BTreeSet::from(["web-1", "web-2"]));
+}
+
+#[test]
+fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_told() {
+    let said = |image: &str| Ok(vec![image.to_owned()]);
+    let feeds = Feeds {
+        launches: BTreeMap::from([
+            ("reads".to_owned(), said("resolve:ssm:/golden/web")),
+            ("reads-another".to_owned(), said("resolve:ssm:/golden/db")),
+            ("by-stack".to_owned(), said(NEW)),
+            ("no-template".to_owned(), Ok(Vec::new())),
+            ("template-gone".to_owned(), Err("no such version".to_owned())),
+        ]),
+        roots: BTreeMap::from([
+            ("web-Group-1X".to_owned(), Some("web".to_owned())),
+            ("web-Other-1X".to_owned(), Some("web-Other".to_owned())),
+            ("web-alone".to_owned(), None),
+        ]),
+    };
+    let kept = |target: Target, groups: &[Group]| {
+        let kept = fed(&target, groups, &feeds, ACCOUNT).into_iter();
+        kept.map(|group| group.group_name).collect::<Vec<_>>()
+    };
+    let groups = ["reads", "reads-another", "by-stack", "no-template", "template-gone", "gone"]
+        .map(|name| group(name, Some("web")));
+    assert_eq!(kept(parameter_target(Vec::new()), &groups), ["reads", "template-gone", "gone"]);
+
+    let groups = [
+        // By which of the stack's image parameters cannot be told.
+        group("reads-another", Some("web")),
+        group("nested", Some("web-Group-1X")),
+        group("nested-gone", Some("web-Gone-1X")),
+        group("nested-elsewhere", Some("web-Other-1X")),
+        group("of-a-stack-alike", Some("web-alone")),
+        group("of-another", Some("db")),
+        group("of-none", None),
+    ];
+    let expected = ["reads-another", "nested", "nested-gone"];
+    assert_eq!(kept(target(Vec::new()), &groups), expected);
 }
 
 #[test]
