@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::setup;
 
 /// The first words of cargo's status lines, which progress takes the place of.
-const STATUS_WORDS: [&str; 10] = [
+const STATUS_WORDS: [&str; 12] = [
     "Compiling",
     "Checking",
     "Downloading",
@@ -24,6 +24,8 @@ const STATUS_WORDS: [&str; 10] = [
     "Fresh",
     "Finished",
     "Executable",
+    "Installing",
+    "Installed",
 ];
 
 /// Sets up, then builds the functions and the harness.

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::build;
 use crate::paths::{self, Paths};
+use crate::{build, deny};
 
 /// One check and how it went.
-struct Check {
+pub struct Check {
     name: &'static str,
     passed: bool,
     seconds: u64,
@@ -22,7 +22,7 @@ pub fn test(paths: &Paths) -> Result<ExitCode> {
     Ok(summary(&checks))
 }
 
-/// Formatting, lints, every test.
+/// Formatting, lints, what it is built from, every test.
 pub fn ci(paths: &Paths) -> Result<ExitCode> {
     let mut format = Command::new(paths::cargo());
     format.args(["fmt", "--all", "--check"]);
@@ -35,6 +35,7 @@ pub fn ci(paths: &Paths) -> Result<ExitCode> {
     }
     let seconds = started.elapsed().as_secs();
     checks.push(Check { name: "lints", passed: linted.is_ok(), seconds });
+    checks.extend(deny::checks(paths)?);
     checks.extend(tests(paths)?);
     Ok(summary(&checks))
 }
@@ -56,7 +57,7 @@ fn tests(paths: &Paths) -> Result<Vec<Check>> {
 }
 
 /// Runs one check with its output as it comes.
-fn check(paths: &Paths, name: &'static str, command: &mut Command) -> Result<Check> {
+pub fn check(paths: &Paths, name: &'static str, command: &mut Command) -> Result<Check> {
     let started = Instant::now();
     let status = paths
         .hand_on(command)
@@ -65,7 +66,8 @@ fn check(paths: &Paths, name: &'static str, command: &mut Command) -> Result<Che
     Ok(Check { name, passed: status.success(), seconds: started.elapsed().as_secs() })
 }
 
-fn summary(checks: &[Check]) -> ExitCode {
+/// Prints how all went.
+pub fn summary(checks: &[Check]) -> ExitCode {
     println!();
     for check in checks {
         let verdict = if check.passed { "passed" } else { "FAILED" };

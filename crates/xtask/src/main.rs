@@ -4,6 +4,7 @@
 mod build;
 mod checks;
 mod command;
+mod deny;
 mod paths;
 mod progress;
 mod setup;
@@ -57,7 +58,9 @@ enum Task {
     Down,
     /// Run every test there is: of the crates, of the workflow, of the local AWS.
     Test,
-    /// What has to pass before a change is merged: formatting, lints, then `test`.
+    /// Check what Driftless is built from: licences, duplicates, sources, known vulnerabilities.
+    Deny,
+    /// What has to pass before a change is merged: formatting, lints, `deny`, `test`.
     Ci,
 }
 
@@ -110,6 +113,7 @@ fn run(task: Task) -> Result<ExitCode> {
             return harness(&paths, &["down"]);
         }
         Task::Test => return checks::test(&paths),
+        Task::Deny => return deny::run(&paths),
         Task::Ci => return checks::ci(&paths),
     }
     Ok(ExitCode::SUCCESS)

@@ -54,6 +54,11 @@ impl Paths {
         self.target.join("driftless").join("harness")
     }
 
+    /// Programs that are built for the checks, each in a folder of its own.
+    pub fn tools(&self) -> PathBuf {
+        self.target.join("driftless").join("tools")
+    }
+
     /// The Python environment with the local AWS.
     pub fn venv(&self) -> PathBuf {
         self.target.join("driftless").join("venv")
