@@ -39,10 +39,12 @@ pub struct Image {
 /// A live instance as far as this step looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
-    pub instance_id: String,
     pub instance_type: Option<String>,
     pub tags: Tags,
 }
+
+/// Live instances by id: every night's image asks for its source.
+pub type Instances = BTreeMap<String, Instance>;
 
 // --- where an image belongs --------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ pub fn no_targets() -> String {
 pub fn target(
     destination: &Destination,
     images: Vec<Image>,
-    instances: &[Instance],
+    instances: &Instances,
     run: Run,
 ) -> Target {
     let refresh_tagged = images.iter().any(|image| asks_for_refresh(&image.tags));
@@ -172,7 +174,7 @@ fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
     images
 }
 
-fn candidate(image: Image, instances: &[Instance]) -> Candidate {
+fn candidate(image: Image, instances: &Instances) -> Candidate {
     let Image { image_id, creation_date, source_instance_id, status_message, .. } = image;
     Candidate {
         image_id,
@@ -182,12 +184,12 @@ fn candidate(image: Image, instances: &[Instance]) -> Candidate {
     }
 }
 
-fn origin(source: Option<String>, instances: &[Instance]) -> Origin {
+fn origin(source: Option<String>, instances: &Instances) -> Origin {
     let Some(id) = source else {
         let unknown = Some("EC2 names no source instance".to_owned());
         return Origin { instance_id: None, group: None, unknown };
     };
-    let (group, unknown) = match instances.iter().find(|instance| instance.instance_id == id) {
+    let (group, unknown) = match instances.get(&id) {
         Some(instance) => (group_of(instance), None),
         None => (None, Some(format!("instance {id} is gone"))),
     };
@@ -200,19 +202,20 @@ fn groups_of(
     destination: &Destination,
     parameter: &str,
     images: &[Image],
-    instances: &[Instance],
+    instances: &Instances,
 ) -> Vec<Group> {
     let (tag, value) = destination.tag();
     let sources: BTreeSet<_> =
         images.iter().filter_map(|image| image.source_instance_id.as_deref()).collect();
-    let feeds = |instance: &&Instance| {
+    let feeds = |(id, instance): &(&String, &Instance)| {
         if instance.tags.get(tag).is_some_and(|found| found == value) {
             destination.parameter(&instance.tags).as_deref() == Some(parameter)
         } else {
-            sources.contains(instance.instance_id.as_str())
+            sources.contains(id.as_str())
         }
     };
-    let groups: BTreeSet<Group> = instances.iter().filter(feeds).filter_map(group_of).collect();
+    let fed = instances.iter().filter(feeds);
+    let groups: BTreeSet<Group> = fed.filter_map(|(_, instance)| group_of(instance)).collect();
     let mut groups = Vec::from_iter(groups);
     // Instances of several types are one group still.
     groups.dedup_by(|a, b| a.group_name == b.group_name);

@@ -18,7 +18,7 @@ use contract::target::{TAG_PARAMETER_NAME, TAG_STACK_NAME, Target};
 use serde_json::Value;
 use step::AwsError;
 
-use crate::decide::{Destination, Image, Instance, Tags};
+use crate::decide::{Destination, Image, Instance, Instances, Tags};
 pub use crate::error::Error;
 use crate::request::{Request, Rollback, Run};
 
@@ -152,14 +152,13 @@ async fn instances_for(
     ec2: &Client,
     filter: Filter,
     images: impl IntoIterator<Item = &Image>,
-) -> Result<Vec<Instance>, AwsError> {
+) -> Result<Instances, AwsError> {
     let mut found = live_instances(ec2, filter).await?;
-    let known: BTreeSet<_> = found.iter().map(|instance| instance.instance_id.as_str()).collect();
     // A set: many nights of images have one source.
     let sources: BTreeSet<_> = images
         .into_iter()
         .filter_map(|image| image.source_instance_id.as_deref())
-        .filter(|id| !known.contains(id))
+        .filter(|id| !found.contains_key(*id))
         .map(str::to_owned)
         .collect();
     for sources in Vec::from_iter(sources).chunks(MOST_FILTER_VALUES) {
@@ -169,7 +168,7 @@ async fn instances_for(
     Ok(found)
 }
 
-async fn live_instances(ec2: &Client, filter: Filter) -> Result<Vec<Instance>, AwsError> {
+async fn live_instances(ec2: &Client, filter: Filter) -> Result<Instances, AwsError> {
     let live = Filter::builder().name("instance-state-name");
     let live = live.values("pending").values("running").values("stopping").values("stopped");
     let request = ec2.describe_instances().filters(filter).filters(live.build());
@@ -198,12 +197,9 @@ fn to_image(image: aws_sdk_ec2::types::Image) -> Option<Image> {
     })
 }
 
-fn to_instance(instance: aws_sdk_ec2::types::Instance) -> Option<Instance> {
-    Some(Instance {
-        instance_id: instance.instance_id?,
-        instance_type: instance.instance_type.map(|kind| kind.as_str().to_owned()),
-        tags: to_tags(instance.tags),
-    })
+fn to_instance(instance: aws_sdk_ec2::types::Instance) -> Option<(String, Instance)> {
+    let instance_type = instance.instance_type.map(|kind| kind.as_str().to_owned());
+    Some((instance.instance_id?, Instance { instance_type, tags: to_tags(instance.tags) }))
 }
 
 fn to_tags(tags: Option<Vec<Tag>>) -> Tags {

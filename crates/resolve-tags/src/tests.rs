@@ -38,11 +38,11 @@ fn of_instance(image: Image, instance: &str) -> Image {
 }
 
 /// A live instance of group `group`, which stack `infra` made.
-fn instance(id: &str, group: &str, tagged: &[(&str, &str)]) -> Instance {
+fn instance(group: &str, tagged: &[(&str, &str)]) -> Instance {
     let mut tags = tags(tagged);
     tags.insert("aws:autoscaling:groupName".into(), group.into());
     tags.insert("aws:cloudformation:stack-name".into(), "infra".into());
-    Instance { instance_id: id.into(), instance_type: Some("t3.small".into()), tags }
+    Instance { instance_type: Some("t3.small".into()), tags }
 }
 
 fn backup(change: impl FnOnce(&mut Value)) -> Value {

@@ -7,8 +7,8 @@ use super::{
     of_instance, tags,
 };
 use crate::decide::{
-    Destination, Image, Instance, MOST_CANDIDATES, MOST_CANDIDATES_OF_A_RUN, destinations,
-    images_of_rollback, keep_newest, target,
+    Destination, Image, Instance, Instances, MOST_CANDIDATES, MOST_CANDIDATES_OF_A_RUN,
+    destinations, images_of_rollback, keep_newest, target,
 };
 use crate::request::{Rollback, Run};
 
@@ -66,8 +66,13 @@ fn the_tag_that_selects_is_the_one_that_names_the_destination() {
 
 // --- what makes up a target --------------------------------------------------------------------
 
-fn target_of(destination: &Destination, images: Vec<Image>, instances: &[Instance]) -> Target {
-    target(destination, images, instances, Run::default())
+fn target_of(
+    destination: &Destination,
+    images: Vec<Image>,
+    instances: &[(&str, Instance)],
+) -> Target {
+    let instances = instances.iter().map(|(id, instance)| ((*id).to_owned(), instance.clone()));
+    target(destination, images, &instances.collect(), Run::default())
 }
 
 #[test]
@@ -120,20 +125,20 @@ fn a_stack_has_a_parameter_for_each_key_and_a_malformed_key_blocks_no_other() {
 #[test]
 fn groups_are_those_of_tagged_instances_and_of_the_images_sources() {
     let images = [image(FIRST, 1, TO_STACKS_DB), of_instance(image(SECOND, 2, TO_STACK), "i-src")];
-    let mut handmade = instance("i-handmade", "", TO_STACK);
+    let mut handmade = instance("", TO_STACK);
     handmade.tags.remove("aws:autoscaling:groupName");
-    let mut made_by_api = instance("i-api", "api-group", TO_STACK);
+    let mut made_by_api = instance("api-group", TO_STACK);
     made_by_api.tags.remove("aws:cloudformation:stack-name");
-    let mut of_another_type = instance("i-web2", "web-group", TO_STACK);
+    let mut of_another_type = instance("web-group", TO_STACK);
     of_another_type.instance_type = Some("t3.xlarge".into());
     let instances = [
-        instance("i-db", "db-group", TO_STACKS_DB),
-        instance("i-web", "web-group", TO_STACK),
-        of_another_type,
-        instance("i-src", "source-group", &[]),
-        instance("i-stranger", "stranger-group", &[("StackName", "another")]),
-        handmade,
-        made_by_api,
+        ("i-db", instance("db-group", TO_STACKS_DB)),
+        ("i-web", instance("web-group", TO_STACK)),
+        ("i-web2", of_another_type),
+        ("i-src", instance("source-group", &[])),
+        ("i-stranger", instance("stranger-group", &[("StackName", "another")])),
+        ("i-handmade", handmade),
+        ("i-api", made_by_api),
     ];
     let target = target_of(&stack(), images.to_vec(), &instances);
     let groups: Vec<_> =
@@ -145,9 +150,9 @@ fn groups_are_those_of_tagged_instances_and_of_the_images_sources() {
 
 #[test]
 fn an_origin_is_a_group_no_group_or_the_reason_why_none_is_known() {
-    let mut handmade = instance("i-handmade", "", &[]);
+    let mut handmade = instance("", &[]);
     handmade.tags.remove("aws:autoscaling:groupName");
-    let instances = [instance("i-web", "web-group", &[]), handmade];
+    let instances = [("i-web", instance("web-group", &[])), ("i-handmade", handmade)];
     let source = |source: &str| of_instance(image(FIRST, 1, TO_PARAMETER), source);
     for (image, instance_id, group, unknown) in [
         (source("i-web"), Some("i-web"), Some(group("web-group")), None),
@@ -180,7 +185,7 @@ fn a_target_is_what_its_run_says_and_a_tag_too_asks_for_a_refresh() {
         (Run { rollback: true, ..run }, TO_PARAMETER.to_vec(), false),
         (Run { dry_run: true, ..run }, TO_PARAMETER.to_vec(), false),
     ] {
-        let target = target(&parameter(), vec![image(FIRST, 1, &tagged)], &[], run);
+        let target = target(&parameter(), vec![image(FIRST, 1, &tagged)], &Instances::new(), run);
         assert_eq!(target.instance_refresh, refresh, "{tagged:?} {run:?}");
         let others = (target.allow_older, target.rollback, target.dry_run);
         assert_eq!(others, (run.allow_older, run.rollback, run.dry_run), "{run:?}");
@@ -198,7 +203,7 @@ fn only_the_newest_few_travel_on_and_fewer_when_they_are_of_many_targets() {
         (1, rollback, 28),
         (20, rollback, MOST_CANDIDATES_OF_A_RUN / 20),
     ] {
-        let one = target(&parameter(), nights(), &[], run);
+        let one = target(&parameter(), nights(), &Instances::new(), run);
         let mut targets = vec![one; targets];
         keep_newest(&mut targets);
         for target in &targets {
