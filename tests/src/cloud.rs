@@ -163,10 +163,16 @@ impl Cloud {
         self.access.endpoint.is_some()
     }
 
+    /// The address of a local AWS.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.access.endpoint.as_deref()
+    }
+
     /// What only a local AWS has: events in AWS's name, faults, the log of calls.
     #[must_use]
     pub fn control(&self) -> Option<Control> {
-        let endpoint = self.access.endpoint.as_deref()?;
+        let endpoint = self.endpoint()?;
         Some(Control::new(endpoint, self.account(), self.region()))
     }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cloud::Cloud;
 use crate::stack::{Request, Stack};
-use crate::{artifacts, paths};
+use crate::{artifacts, emulator, paths, unique};
 
 /// Where `template.yaml` expects the functions, below which each has a folder.
 const FUNCTIONS: &str = "target/lambda/";
@@ -38,12 +38,36 @@ pub async fn template(
     Stack::deploy(cloud, &request).await
 }
 
+/// Puts a template where CloudFormation can fetch it, in a local AWS with Driftless deployed; its
+/// address. For templates that a request does not carry: nested and long ones.
+///
+/// # Errors
+/// This is the real AWS, or the bucket is not there.
+pub async fn upload(cloud: &Cloud, template: &str) -> Result<String> {
+    let endpoint = cloud.endpoint().context("on AWS there is no bucket for it")?;
+    let (bucket, key) = (bucket(cloud), unique("template"));
+    let file = emulator::scratch_folder()?.join(&key);
+    fs::write(&file, template).context("writing the template")?;
+    let address = format!("{endpoint}/{bucket}/{key}");
+    let cloud = cloud.clone();
+    tokio::task::spawn_blocking(move || {
+        let put = ["s3api", "put-object", "--bucket", &bucket, "--key", &key];
+        aws(&cloud, &[put.as_slice(), &["--body", text(&file)?]].concat())
+    })
+    .await??;
+    Ok(address)
+}
+
+fn bucket(cloud: &Cloud) -> String {
+    format!("driftless-artifacts-{}", cloud.account())
+}
+
 /// The template with its functions and definition uploaded.
 fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
     let source = paths::root().join("template.yaml");
     let template =
         fs::read_to_string(&source).with_context(|| format!("reading {}", source.display()))?;
-    let bucket = format!("driftless-artifacts-{}", cloud.account());
+    let bucket = bucket(cloud);
     let prepared = folder.join("template.yaml");
     let packaged = folder.join("packaged.yaml");
     // The two take about as long as each other.

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use crate::cloud::{Called, Cloud};
 use crate::group::{Group, Instance};
 use crate::image::{self, Parameter};
+use crate::stack::Request;
 use crate::{Backup, Driftless, Stack};
 
 /// What a test works with.
@@ -106,6 +107,22 @@ impl Scenario {
     /// It did not become complete.
     pub async fn stack(&self, fixture: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
         self.stack_called(&self.driftless.stack_name(), fixture, parameters).await
+    }
+
+    /// A stack that Driftless may update, from this template.
+    ///
+    /// # Errors
+    /// It did not become complete.
+    pub async fn stack_of(
+        &self,
+        template: &str,
+        parameters: &[(&str, &str)],
+        capabilities: &[&str],
+    ) -> Result<Stack> {
+        let name = self.driftless.stack_name();
+        self.note(Made::Stack(Stack::named(self.cloud(), &name)));
+        let request = Request { name: &name, template, parameters, capabilities };
+        Stack::deploy(self.cloud(), &request).await
     }
 
     /// A stack of this name, from a fixture.
@@ -205,7 +222,11 @@ impl Scenario {
 }
 
 impl Healing {
-    async fn of(stack: Stack, base: String) -> Result<Self> {
+    /// Of a stack whose group is `Group`, in service with this image.
+    ///
+    /// # Errors
+    /// There is no such group, or nothing gets into service.
+    pub async fn of(stack: Stack, base: String) -> Result<Self> {
         let group = stack.group().await?;
         let instance = group.instance().await?;
         Ok(Self { stack, group, instance, base })
