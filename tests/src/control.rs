@@ -15,6 +15,7 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub struct Control {
     endpoint: String,
+    account: String,
     scope: String,
 }
 
@@ -38,7 +39,7 @@ pub struct Call {
 impl Control {
     pub(crate) fn new(endpoint: &str, account: &str, region: &str) -> Self {
         let scope = format!("account={account}&region={region}");
-        Self { endpoint: endpoint.to_owned(), scope }
+        Self { endpoint: endpoint.to_owned(), account: account.to_owned(), scope }
     }
 
     /// Puts events on the default bus as if AWS's own services had.
@@ -82,6 +83,26 @@ impl Control {
     /// A setting is unknown.
     pub async fn set(&self, settings: &Value) -> Result<Value> {
         self.call("POST", "settings", settings).await
+    }
+
+    /// Lets a rule with a schedule be due now. Whether it is on.
+    ///
+    /// # Errors
+    /// There is no such rule, or it has no schedule.
+    pub async fn fire(&self, rule: &str) -> Result<bool> {
+        let answer = self.call("POST", &format!("schedules/{rule}"), &Value::Null).await?;
+        answer["fired"].as_bool().context("no \"fired\" in the answer")
+    }
+
+    /// Every call of this account's functions so far, oldest first.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn calls_of_functions(&self) -> Result<Vec<Call>> {
+        let role = format!("::{}:assumed-role/", self.account);
+        let mut calls = self.calls().await?;
+        calls.retain(|call| call.caller.contains(&role));
+        Ok(calls)
     }
 
     /// Every call so far, oldest first.

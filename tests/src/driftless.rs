@@ -254,7 +254,10 @@ impl Driftless {
     }
 
     /// The ARNs of the newest executions, newest first.
-    async fn executions(&self) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn executions(&self) -> Result<Vec<String>> {
         let request = self.cloud.sfn.list_executions().state_machine_arn(&self.state_machine);
         let listed = request.send().await.called("states:ListExecutions")?;
         Ok(listed.executions.into_iter().map(|execution| execution.execution_arn).collect())

@@ -136,6 +136,20 @@ impl Execution {
         Ok(Ended::of(found, history))
     }
 
+    /// Waits until it has entered this state.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub async fn entered(&self, state: &str) -> Result<()> {
+        let what = format!("{} to enter {state}", self.arn);
+        wait::until(&self.cloud, wait::EXECUTION, &what, async || {
+            let events = self.events().await?;
+            let mut entered = events.iter().filter_map(|e| e.state_entered_event_details());
+            Ok(entered.any(|entered| entered.name == state).then_some(()))
+        })
+        .await
+    }
+
     /// Waits for its end and tells what happens as it happens.
     ///
     /// # Errors

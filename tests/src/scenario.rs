@@ -144,9 +144,17 @@ impl Scenario {
     /// # Errors
     /// A call failed.
     pub async fn by_parameter(&self) -> Result<(Parameter, Healing)> {
+        self.by_parameter_from("parameter").await
+    }
+
+    /// Pattern 1 from another fixture.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn by_parameter_from(&self, fixture: &str) -> Result<(Parameter, Healing)> {
         let base = image::base(self.cloud()).await?;
         let parameter = self.parameter(&base).await?;
-        let stack = self.stack("parameter", &[("ImageIdParameterName", &parameter.name)]).await?;
+        let stack = self.stack(fixture, &[("ImageIdParameterName", &parameter.name)]).await?;
         Ok((parameter, Healing::of(stack, base).await?))
     }
 
