@@ -4,8 +4,12 @@ use contract::{ErrorName, Named};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// A message repeats what was found; found values may be of any length.
-const LONGEST_MESSAGE: usize = 500;
+use crate::bounded;
+
+/// A message repeats what was found; found values may be of any length, and so may the name of a
+/// field too many.
+const LONGEST_PROBLEM: usize = 500;
+const LONGEST_PATH: usize = 200;
 
 /// The input is not what the step takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +24,7 @@ impl InvalidInput {
     /// is the whole input), `problem` says what was expected and found.
     #[must_use]
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        let problem = problem.into().chars().take(LONGEST_MESSAGE).collect();
-        Self { path: path.into(), problem }
+        Self { path: bounded(path, LONGEST_PATH), problem: bounded(problem, LONGEST_PROBLEM) }
     }
 }
 
@@ -72,8 +75,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_does_not_make_a_long_message() {
-        let error = decode::<bool>(json!("x".repeat(100_000))).unwrap_err();
-        assert!(error.to_string().len() < 600);
+    fn a_long_value_or_name_does_not_make_a_long_message() {
+        let long = "x".repeat(100_000);
+        for value in [json!(long), json!({long: 1})] {
+            let error = decode::<ManualRun>(value).unwrap_err();
+            assert!(error.to_string().len() < 800);
+        }
     }
 }

@@ -5,18 +5,26 @@
 //! * [`decode`] and [`InvalidInput`]: typed input with the path of what is wrong.
 //! * [`sdk_config`] and [`AwsError`]: how AWS is called, and what its failures are.
 //! * [`texts`]: the predicates on AWS's error texts, where there is nothing but text to go by.
+//! * [`bounded`]: texts from outside, cut to a length.
 //! * `stack`: what changing a stack's parameters takes, for the steps that do or plan it.
-//! * `testing`: clients that answer from rules, for the steps' unit tests.
+//! * `testing` and `hostile`: clients that answer from rules, and what nobody sends who means
+//!   well, for the steps' tests.
 
 mod aws;
+mod bounded;
+#[cfg(any(test, feature = "testing"))]
+pub mod hostile;
 mod input;
 mod shell;
 #[cfg(feature = "stack")]
 pub mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod texts;
 
 pub use aws::{AwsError, sdk_config};
+pub use bounded::bounded;
 pub use input::{InvalidInput, decode};
 pub use shell::run;

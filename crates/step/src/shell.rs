@@ -13,6 +13,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::bounded;
+
+/// The most characters of a failure's message. Step Functions keeps 32,768 of a cause, which is
+/// the message as JSON; one that is cut off there is JSON no more. A run's report has the
+/// messages of all its targets.
+const LONGEST_MESSAGE: usize = 2_000;
+
 /// Runs the step until Lambda ends the sandbox.
 ///
 /// # Errors
@@ -37,6 +44,12 @@ struct Failure {
     message: String,
 }
 
+impl Failure {
+    fn new(name: ErrorName, message: impl Into<String>) -> Self {
+        Self { name, message: bounded(message, LONGEST_MESSAGE) }
+    }
+}
+
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         Self { error_type: failure.name.to_string(), error_message: failure.message }
@@ -53,14 +66,10 @@ where
     E: Named,
 {
     let result = match crate::decode(payload) {
-        Err(error) => Err(Failure { name: error.name(), message: error.to_string() }),
+        Err(error) => Err(Failure::new(error.name(), error.to_string())),
         Ok(input) => match AssertUnwindSafe(handle(input)).catch_unwind().await {
-            Err(panic) => {
-                Err(Failure { name: ErrorName::StepPanicked, message: panic_text(&*panic) })
-            }
-            Ok(result) => {
-                result.map_err(|error| Failure { name: error.name(), message: error.to_string() })
-            }
+            Err(panic) => Err(Failure::new(ErrorName::StepPanicked, panic_text(&*panic))),
+            Ok(result) => result.map_err(|error| Failure::new(error.name(), error.to_string())),
         },
     };
     if let Err(failure) = &result {
@@ -111,6 +120,17 @@ mod tests {
         let failure = invoke(&step, json!(null)).await.unwrap_err();
         assert_eq!(failure.name, ErrorName::AccessDenied);
         assert_eq!(failure.message, "ssm:PutParameter is denied: no");
+    }
+
+    #[tokio::test]
+    async fn a_cause_is_never_cut_off() {
+        let step = async |(): ()| {
+            let message = "\u{1}".repeat(100_000);
+            Err::<(), _>(AwsError::Denied { action: "ssm:PutParameter", message })
+        };
+        let failure = invoke(&step, json!(null)).await.unwrap_err();
+        let cause = json!({"errorType": failure.name, "errorMessage": failure.message}).to_string();
+        assert!(cause.chars().count() < 32_768);
     }
 
     #[tokio::test]
