@@ -30,6 +30,7 @@ macro_rules! trials {
     };
 }
 
+mod checks;
 mod errors;
 mod events;
 mod expect;
@@ -37,6 +38,7 @@ mod images;
 mod input;
 mod parameter;
 mod proof;
+mod provenance;
 mod refresh;
 mod refusals;
 mod stack;
@@ -68,6 +70,8 @@ fn main() -> ExitCode {
         refusals::trials(),
         targets::trials(),
         images::trials(),
+        checks::trials(),
+        provenance::trials(),
         events::trials(),
         input::trials(),
     ];

@@ -36,10 +36,11 @@ async fn drift_made_by_hand_is_reported_with_the_difference(s: &Scenario) -> Res
 }
 
 async fn a_launch_template_changed_by_hand_is_drift(s: &Scenario) -> Result<()> {
-    let (_, healing) = s.by_parameter().await?;
+    let healing = s.by_stack().await?;
+    let backup = s.backup(&healing.instance).await?;
+    expect::target(&s.driftless.send(&backup.event()).await?.ended().await?, Outcome::Promoted)?;
     let other = s.image(&[]).await?;
     naive::promote(s.cloud(), &healing.group, &other).await?;
-    let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
 
     let target = expect::target(&ended, Outcome::Failed)?;

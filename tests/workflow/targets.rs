@@ -7,6 +7,7 @@ use contract::target::{Pattern, TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use harness::{Scenario, image};
 use serde_json::json;
 
+use crate::events::event_of;
 use crate::expect;
 
 trials![both_tags_mean_both_targets, one_target_that_fails_does_not_keep_the_other,];
@@ -14,18 +15,20 @@ trials![both_tags_mean_both_targets, one_target_that_fails_does_not_keep_the_oth
 async fn both_tags_mean_both_targets(s: &Scenario) -> Result<()> {
     let healing = s.by_stack().await?;
     let parameter = s.parameter(&healing.base).await?;
-    let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str())];
-    let backup = s.backup_with(&healing.instance, &tags).await?;
-    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    // A backup would be of one group, which boots from one of the two.
+    let stack = healing.stack.name.as_str();
+    let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str()), (TAG_STACK_NAME, stack)];
+    let image = s.image(&tags).await?;
+    let ended = s.driftless.send(&event_of(&image)?).await?.ended().await?;
 
     let report = expect::report(&ended, Outcome::Promoted)?;
     ensure!(report.targets.len() == 2, "{report:#?}");
-    expect::promoted(of(&report, Pattern::Stack)?, &healing, &backup.image)?;
+    expect::promoted(of(&report, Pattern::Stack)?, &healing, &image)?;
     let written = of(&report, Pattern::Parameter)?;
     ensure!(written.outcome == TargetOutcome::Updated, "{written:#?}");
     ensure!(written.name == parameter.name, "{written:#?}");
-    ensure!(parameter.read().await?.value == backup.image, "the parameter is another");
-    expect::heals_into(&healing, &backup.image).await
+    ensure!(parameter.read().await?.value == image, "the parameter is another");
+    expect::heals_into(&healing, &image).await
 }
 
 async fn one_target_that_fails_does_not_keep_the_other(s: &Scenario) -> Result<()> {
