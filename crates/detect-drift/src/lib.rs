@@ -126,7 +126,7 @@ async fn resource_drifts(
 
 async fn look_at_groups(clients: &Clients, groups: &mut [GroupLaunch]) -> Result<(), AwsError> {
     let names: Vec<_> = groups.iter().map(|group| group.group_name.clone()).collect();
-    let described = auto_scaling_groups(&clients.autoscaling, names).await?;
+    let described = auto_scaling_groups(&clients.autoscaling, &names).await?;
     for group in groups {
         let found = described
             .iter()
@@ -141,16 +141,19 @@ async fn look_at_groups(clients: &Clients, groups: &mut [GroupLaunch]) -> Result
 
 async fn auto_scaling_groups(
     autoscaling: &aws_sdk_autoscaling::Client,
-    names: Vec<String>,
+    names: &[String],
 ) -> Result<Vec<AutoScalingGroup>, AwsError> {
-    if names.is_empty() {
-        // No name would mean all groups of the account.
-        return Ok(Vec::new());
+    let mut groups = Vec::new();
+    // By default Auto Scaling takes 50 names (`DescribeAutoScalingGroups`, MaxRecords); no name
+    // at all would mean every group of the account.
+    for names in names.chunks(50) {
+        let request = autoscaling.describe_auto_scaling_groups();
+        let request = request.set_auto_scaling_group_names(Some(names.to_vec()));
+        let found: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        let found = found.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))?;
+        groups.extend(found);
     }
-    let request = autoscaling.describe_auto_scaling_groups();
-    let request = request.set_auto_scaling_group_names(Some(names));
-    let groups: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-    groups.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))
+    Ok(groups)
 }
 
 /// The image that a launch template's version gives now: an SSM parameter in it is resolved.
