@@ -15,5 +15,7 @@ pub mod ids;
 pub mod report;
 pub mod steps;
 pub mod target;
+#[cfg(test)]
+mod tests;
 
 pub use error_name::{Class, ErrorName, Named};

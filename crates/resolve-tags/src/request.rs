@@ -5,7 +5,7 @@ use contract::event::{
 };
 use contract::ids::{ImageId, ParameterKey};
 use serde_json::Value;
-use step::{InvalidInput, decode};
+use step::{InvalidInput, bounded, decode};
 
 use crate::decide::Destination;
 
@@ -14,6 +14,11 @@ const FORMS: &str = concat!(
     r#"AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, "#,
     r#"{"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}"#
 );
+
+/// How much is repeated of a word that is none of the known ones.
+const LONGEST_FOUND: usize = 64;
+/// How much of AWS Backup's message travels on with its image.
+const LONGEST_STATUS: usize = 1_000;
 
 /// What the input asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,7 @@ pub fn request(input: Value) -> Result<Request, InvalidInput> {
         // What else is in an event depends on this, so it comes before the decoding.
         return match detail_type.as_str() {
             Some(other) if other != BACKUP_JOB => {
+                let other = bounded(other, LONGEST_FOUND);
                 Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
             }
             _ => from_event(decode(input)?),
@@ -96,16 +102,18 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
         return Err(InvalidInput::new("source", found));
     }
     if event.detail.state != "COMPLETED" {
-        let reason = format!("the backup job is {}, not COMPLETED", event.detail.state);
-        return Ok(Request::Skip(reason));
+        let state = bounded(event.detail.state, LONGEST_FOUND);
+        return Ok(Request::Skip(format!("the backup job is {state}, not COMPLETED")));
     }
     match event.detail.resource_type.as_deref() {
         Some("EC2") => {
             let image_id = image_in(&event.resources)?;
-            Ok(Request::Hint { image_id, status_message: event.detail.status_message })
+            let status_message = event.detail.status_message;
+            let status_message = status_message.map(|text| bounded(text, LONGEST_STATUS));
+            Ok(Request::Hint { image_id, status_message })
         }
         other => {
-            let found = other.unwrap_or("a resource of no named type");
+            let found = bounded(other.unwrap_or("a resource of no named type"), LONGEST_FOUND);
             Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
         }
     }

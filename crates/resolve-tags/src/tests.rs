@@ -2,6 +2,7 @@
 
 mod decide;
 mod handler;
+mod properties;
 mod reconcile;
 mod request;
 

@@ -1,0 +1,178 @@
+//! What holds for any input and any tags: an answer or a named error, neither of them long, and
+//! targets whose candidates are newest first.
+
+use contract::{ErrorName, Named};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use step::hostile::{json, spoilt, text};
+
+use super::{FIRST, backup, image, instance};
+use crate::decide::{
+    Destination, Image, MOST_CANDIDATES, Tags, destinations, images_of_rollback, keep_newest,
+    target,
+};
+use crate::request::{Request, Rollback, Run, request};
+
+/// The most characters of a message, of one that is skipped too.
+const LONGEST: usize = 1_000;
+
+/// One input of each form.
+fn inputs() -> Vec<Value> {
+    vec![
+        backup(|event| event["detail"]["statusMessage"] = "VSS".into()),
+        json!({"imageId": FIRST, "allowOlder": true, "instanceRefresh": true, "dryRun": true}),
+        json!({"rollback": {"parameterName": "/golden/web"}, "instanceRefresh": true}),
+        json!({"rollback": {"stackName": "web", "parameterKey": "ImageId"}, "dryRun": true}),
+        json!({"reconcile": true, "dryRun": true}),
+        json!({"dryRun": true}),
+    ]
+}
+
+/// The request, or none when it is refused as it has to be.
+fn requested(input: Value) -> Option<Request> {
+    let request = request(input);
+    let said = match &request {
+        Ok(Request::Skip(reason)) => reason.clone(),
+        Ok(Request::Hint { status_message, .. }) => status_message.clone().unwrap_or_default(),
+        Ok(_) => String::new(),
+        Err(error) => {
+            assert_eq!(error.name(), ErrorName::InvalidInput);
+            error.to_string()
+        }
+    };
+    assert!(said.chars().count() <= LONGEST + 100, "{said}");
+    request.ok()
+}
+
+/// Tags that mean something, with any values.
+fn tags() -> impl Strategy<Value = Tags> {
+    let name = prop_oneof![
+        Just("ImageIdParameterName".to_owned()),
+        Just("StackName".to_owned()),
+        Just("ImageIdParameterKey".to_owned()),
+        Just("InstanceRefresh".to_owned()),
+        text(),
+    ];
+    let value = prop_oneof![
+        text(),
+        Just("/golden/web".to_owned()),
+        Just("web".to_owned()),
+        Just("DbImage".to_owned()),
+        Just("true".to_owned()),
+    ];
+    btree_map(name, value, 0..5)
+}
+
+fn images() -> impl Strategy<Value = Vec<Image>> {
+    let source = proptest::option::of(prop_oneof![Just("i-1".to_owned()), text()]);
+    let one = (0..40_u32, 1..30_u8, tags(), source).prop_map(|(number, night, tags, source)| {
+        let image = image(&format!("ami-{number:017x}"), night, &[]);
+        Image { tags, source_instance_id: source, ..image }
+    });
+    vec(one, 0..30)
+}
+
+/// A run's flags; those of a rollback or not.
+fn run() -> impl Strategy<Value = Run> {
+    any::<[bool; 4]>().prop_map(|[allow_older, rollback, dry_run, instance_refresh]| Run {
+        allow_older,
+        rollback,
+        dry_run,
+        instance_refresh,
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_a_request_or_refused(input in json()) {
+        requested(input);
+    }
+
+    #[test]
+    fn one_wrong_value_is_a_request_or_refused(
+        input in proptest::sample::select(inputs()).prop_flat_map(|input| spoilt(&input))
+    ) {
+        requested(input);
+    }
+
+    #[test]
+    fn a_run_does_no_more_than_it_says(
+        input in proptest::sample::select(inputs()).prop_flat_map(|input| spoilt(&input))
+    ) {
+        let says = |field: &str| input[field] == json!(true);
+        let (older, dry, refresh) = (says("allowOlder"), says("dryRun"), says("instanceRefresh"));
+        let back = input.get("rollback").is_some();
+        if let Some(Request::Pinned(_, run) | Request::Rollback(_, run) | Request::Reconcile(run)) =
+            requested(input)
+        {
+            prop_assert_eq!((run.dry_run, run.instance_refresh), (dry, refresh));
+            prop_assert_eq!((run.rollback, run.allow_older), (back, back || older));
+        }
+    }
+
+    #[test]
+    fn a_backup_of_any_partition_names_its_image(
+        partition in "aws(-cn|-us-gov|-iso|-iso-b|-iso-e|-iso-f|-eusc)?",
+        region in "[a-z]{2}(-[a-z]{2,4})?-[a-z]{4,9}-[0-9]",
+        others in vec(step::hostile::arn(), 0..3),
+    ) {
+        let mut resources = others;
+        resources.retain(|arn| !arn.contains(":image/"));
+        resources.push(format!("arn:{partition}:ec2:{region}::image/{FIRST}"));
+        let input = backup(|event| event["resources"] = json!(resources));
+        let hint = Request::Hint { image_id: FIRST.parse().unwrap(), status_message: None };
+        prop_assert_eq!(request(input), Ok(hint));
+    }
+
+    #[test]
+    fn any_tags_lead_somewhere_or_are_refused(tags in tags()) {
+        match destinations(&tags) {
+            Ok(found) => for destination in found {
+                let (name, value) = destination.tag();
+                prop_assert_eq!(tags.get(name).map(String::as_str), Some(value));
+            },
+            Err(error) => {
+                prop_assert_eq!(error.name(), ErrorName::InvalidInput);
+                prop_assert!(error.to_string().chars().count() <= LONGEST);
+            }
+        }
+    }
+
+    #[test]
+    fn a_targets_candidates_are_newest_first_and_each_once(
+        images in images(), run in run(), group in tags(), to_stack in any::<bool>()
+    ) {
+        let destination = if to_stack {
+            Destination::Stack("web".parse().unwrap())
+        } else {
+            Destination::Parameter("/golden/web".parse().unwrap())
+        };
+        let mut instance = instance("group", &[]);
+        instance.tags.extend(group);
+        let mut targets = [target(&destination, images.clone(), &[("i-1".to_owned(), instance)].into(), run)];
+        keep_newest(&mut targets);
+        let [target] = targets;
+        prop_assert_eq!((target.allow_older, target.dry_run), (run.allow_older, run.dry_run));
+        for parameter in &target.parameters {
+            let ages = parameter.candidates.iter().map(|c| (&c.creation_date, &c.image_id));
+            prop_assert!(ages.is_sorted_by(|newer, older| newer.0 >= older.0 && newer != older));
+            prop_assert!(run.rollback || parameter.candidates.len() <= MOST_CANDIDATES);
+            for candidate in &parameter.candidates {
+                prop_assert!(images.iter().any(|image| image.image_id == candidate.image_id));
+            }
+        }
+    }
+
+    #[test]
+    fn a_rollback_chooses_among_images_of_its_own(images in images(), with_key in any::<bool>()) {
+        let only = with_key.then(|| "DbImage".parse().unwrap());
+        let destination = Destination::Stack("web".parse().unwrap());
+        match images_of_rollback(&Rollback { destination, only }, images.clone()) {
+            Ok(chosen) => prop_assert!(
+                !chosen.is_empty() && chosen.iter().all(|image| images.contains(image))
+            ),
+            Err(error) => prop_assert_eq!(error.name(), ErrorName::InvalidInput),
+        }
+    }
+}
