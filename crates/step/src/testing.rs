@@ -1,9 +1,42 @@
 //! SDK clients that answer from rules, for the steps' unit tests. The rules see each request, so
-//! a test asserts what was asked as well as what came of it.
+//! a test asserts what was asked as well as what came of it, and what was logged.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 pub use aws_smithy_mocks::{
     MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
 };
+use lambda_runtime::tracing::subscriber::fmt;
+use lambda_runtime::tracing::subscriber::util::SubscriberInitExt;
+
+/// What a step answers, and what it logs meanwhile.
+///
+/// # Panics
+/// There is no runtime to be had.
+pub fn logged<T>(step: impl Future<Output = T>) -> (T, String) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = fmt().with_ansi(false).with_writer(move || writer.clone());
+    let _guard = subscriber.finish().set_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer = runtime.expect("a runtime").block_on(step);
+    let bytes = log.0.lock().expect("the only one").clone();
+    (answer, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("the only one").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A client of the SDK crate `$sdk` that answers from these rules, each as often as it says, in
 /// any order. A request that no rule matches fails the test; so no rules means that no call may

@@ -1,5 +1,7 @@
 //! update-stack: the token, and the handler against rules.
 
+mod properties;
+
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_stack_events::DescribeStackEventsOutput;
