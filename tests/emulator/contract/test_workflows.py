@@ -16,14 +16,7 @@ SEEN = {"error": "{% $states.errorOutput.Error %}", "cause": "{% $states.errorOu
 def owner(server):
     account = server.session("333344445555")
     function(account)
-    function(account, "hasty", timeout=1)
     return account
-
-
-@pytest.fixture
-def faults(owner):
-    yield lambda **fault: owner.control("POST", "faults", [{"service": "lambda", "action": "Invoke", **fault}])
-    owner.control("DELETE", "faults")
 
 
 def _caught(name="Caught", errors=ALL, **fields):
@@ -94,43 +87,6 @@ def test_a_task_in_a_map_times_out(owner):
     assert [e["taskTimedOutEventDetails"] for e in run.events() if e["type"] == "TaskTimedOut"] == [
         {"error": "States.Timeout", "resource": "invoke", "resourceType": "lambda"}]
     assert Run(owner, ("Call", slow)).failure() == ("States.Timeout", None)
-
-
-def test_a_function_runs_out_of_time(owner):
-    """Lambda, "Troubleshooting invocation": Sandbox.Timedout is the payload's errorType, and so the error."""
-    error, cause = Run(owner, ("Call", task({"sleep": 3}, "hasty"))).failure()
-    assert error == "Sandbox.Timedout" and "Task timed out after 1.00 seconds" in json.loads(cause)["errorMessage"]
-
-
-@pytest.mark.parametrize(("kind", "error"), [
-    ("throttle", "Lambda.TooManyRequestsException"), ("5xx", "Lambda.ServiceException"),
-    ("cut-after", "Lambda.SdkClientException")])
-def test_lambda_itself_fails(owner, faults, hundred_times_faster, kind, error):
-    """ "Handle Lambda service exceptions": each has a name of its own for Retry and Catch."""
-    faults(kind=kind)
-    retry = [{"ErrorEquals": [error], "IntervalSeconds": 1, "MaxAttempts": 1}]
-    run = Run(owner, ("Call", task({"a": 1}, Retry=retry, Output="{% $states.result.Payload %}")))
-    assert run.output() == {"a": 1}
-    assert [e["taskFailedEventDetails"]["error"] for e in run.events() if e["type"] == "TaskFailed"] == [error]
-
-
-def test_lambda_itself_fails_an_invocation(owner, faults):
-    """API_Invoke: TooManyRequestsException is a 429, ServiceException a 500."""
-    for kind, code, status in (("throttle", "TooManyRequestsException", 429), ("5xx", "ServiceException", 500)):
-        faults(kind=kind)
-        with pytest.raises(owner.lambda_.exceptions.ClientError) as caught:
-            owner.lambda_.invoke(FunctionName="step", Payload=b"{}")
-        answer = caught.value.response
-        assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
-
-
-def test_a_function_without_capacity(owner):
-    """PutFunctionConcurrency: 0 reserved executions throttle every invocation."""
-    owner.lambda_.put_function_concurrency(FunctionName="hasty", ReservedConcurrentExecutions=0)
-    try:
-        assert Run(owner, ("Call", task({}, "hasty"))).failure()[0] == "Lambda.TooManyRequestsException"
-    finally:
-        owner.lambda_.delete_function_concurrency(FunctionName="hasty")
 
 
 def test_states_all_does_not_catch_states_runtime(owner):

@@ -19,8 +19,12 @@ def _role(aws, service):
         return aws.iam.create_role(RoleName=service, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
 
 
-def function(aws, name="step", timeout=10):
-    """The function of the SAM application: answers its event, sleeps, fails by name."""
+def function(aws, name="step", timeout=10, allowed=None):
+    """The function of the SAM application: answers its event, sleeps, fails by name, makes allowed calls."""
+    role = _role(aws, "lambda")
+    if allowed:
+        aws.iam.put_role_policy(RoleName="lambda", PolicyName="allowed", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}))
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         entry = zipfile.ZipInfo("bootstrap")
@@ -28,7 +32,12 @@ def function(aws, name="step", timeout=10):
         archive.writestr(entry, BOOTSTRAP.read_bytes())
     aws.lambda_.create_function(
         FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Timeout=timeout,
-        Role=_role(aws, "lambda"), Code={"ZipFile": code.getvalue()})
+        Role=role, Code={"ZipFile": code.getvalue()})
+
+
+def calls(service, method, **arguments):
+    """The event that makes the function call AWS."""
+    return {"call": {"service": service, "method": method, "arguments": arguments}}
 
 
 def _ending(state):

@@ -10,19 +10,23 @@ import contextvars
 import datetime
 import json
 import re
+from dataclasses import dataclass
+from urllib.parse import unquote, unquote_plus
 
 from ministack import app
 from ministack.core.iam_actions import extract_iam_action
 from ministack.core.iam_evaluator import resolve_caller_identity
 from ministack.core.responses import get_account_id, get_region
 from ministack.core.router import detect_service, extract_access_key_id
+from ministack.services import lambda_svc
 
 from . import patching
 
-_KEPT = 20000
+#: More than what 200 executions at once make, with all the polling of whoever watches them.
+_KEPT = 100_000
 LOG = collections.deque(maxlen=_KEPT)
 
-#: Called with the call about to be dispatched; an answer returned is sent instead.
+#: Called with (call, request) before it is dispatched; an answer returned is sent instead.
 before = []
 #: Called with (call, answer) before the answer is sent; returns the answer to send.
 after = []
@@ -30,6 +34,25 @@ after = []
 ACCESS_KEY = contextvars.ContextVar("overlay_access_key", default="")
 
 _CODE = re.compile(rb"<Code>([^<]+)</Code>")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was sent; a fault may be for some of its contents."""
+
+    path: str
+    query: dict
+    body: bytes
+
+    def text(self):
+        """All of it, as it is and decoded."""
+        raw = f"{self.path} {self.query} {self.body.decode(errors='replace')}"
+        return f"{raw} {unquote_plus(raw)}"
+
+    def function(self):
+        """The name in the path of an Invoke."""
+        name = unquote(self.path.partition("/functions/")[2].partition("/")[0])
+        return lambda_svc._resolve_name(name)
 
 
 def _error_code(status, headers, body):
@@ -60,9 +83,9 @@ def _watched(original):
             "service": namespace or service, "action": name, "caller": (identity or {}).get("userArn", ""),
             "account": get_account_id(), "region": get_region(), "status": 0, "error": ""}
         LOG.append(call)
-        answer = None
+        answer, request = None, Request(path, query_params, body)
         for hook in before:
-            answer = await hook(call, headers)
+            answer = await hook(call, request)
             if answer is not None:
                 break
         if answer is None:
@@ -77,4 +100,5 @@ def _watched(original):
 
 def install():
     patching.requires(app, "_routing_params")
+    patching.requires(lambda_svc, "_resolve_name")
     patching.attribute(app, "_dispatch_service_request", _watched)

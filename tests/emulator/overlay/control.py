@@ -101,7 +101,10 @@ def _route(method, what, query, body):
     if what == "faults" and method == "GET":
         return {"faults": faults.listed()}
     if what == "faults" and method == "DELETE":
-        faults.FAULTS.clear()
+        faults.remove()
+        return {}
+    if what.startswith("faults/") and method == "DELETE":
+        faults.remove(int(what[len("faults/"):]))
         return {}
     if what == "settings":
         return _settings(body if method == "POST" else {})

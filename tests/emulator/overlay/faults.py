@@ -1,16 +1,21 @@
-"""Owns injected faults: the n-th call of an action is throttled, fails, is slow, or
-loses its answer after the effect has happened.
+"""Owns injected faults: which call is throttled, fails, is slow, or loses its answer
+after the effect has happened.
 
 The error documents are those of the services: EC2 throttles with
 `RequestLimitExceeded` (503), the query services with `Throttling` and "Rate exceeded",
 Systems Manager with `ThrottlingException`, Lambda with `TooManyRequestsException` (429) (each
-service's API reference, "Common errors" and errors of Invoke).
+service's API reference, "Common errors" and errors of Invoke). What a fault makes of an
+invocation of a function is in `invocations`.
 """
 
 import asyncio
 import contextvars
+import dataclasses
+import itertools
 import json
+import random
 
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import autoscaling, ec2
 from ministack.services.cloudformation import helpers
 
@@ -18,9 +23,15 @@ from . import calls
 
 #: The kinds that answer in the service's place.
 REFUSING = ("throttle", "5xx", "error")
-KINDS = (*REFUSING, "latency", "cut-after")
+#: The kinds that answer in a function's place, or run it again.
+OF_FUNCTIONS = ("function-error", "timeout", "out-of-memory", "twice")
+KINDS = (*REFUSING, *OF_FUNCTIONS, "latency", "cut-after")
 FAULTS = []
 
+#: The one that strikes what is being called; what runs for that call inherits it.
+STRIKING = contextvars.ContextVar("overlay_striking_fault", default=None)
+
+_NUMBERS = itertools.count(1)
 _CUT = contextvars.ContextVar("overlay_cut", default=None)
 
 
@@ -28,56 +39,117 @@ class AnswerLost(Exception):
     """Raised into the server so that it closes the connection in the middle of an answer."""
 
 
+@dataclasses.dataclass
+class Fault:
+    """An element of POST faults; its account and region are those of that request."""
+
+    service: str
+    action: str
+    kind: str
+    #: How many calls it strikes; None together with `rate`: all.
+    count: int | None = None
+    #: How many are spared before.
+    after: int = 0
+    #: Instead of a count: the part of the calls that it strikes, 0..1.
+    rate: float | None = None
+    seed: int | None = None
+    #: Substrings of the request, of the caller's ARN, of the invoked function's name.
+    match: str = ""
+    caller: str = ""
+    function: str = ""
+    latencyMs: int = 0
+    #: Of an `error`.
+    code: str = ""
+    message: str = ""
+    status: int = 400
+    #: Of a `function-error`; without a type Step Functions calls it Lambda.Unknown.
+    errorType: str = ""
+    errorMessage: str = ""
+    #: Whether a function that times out or is killed has done its work before.
+    runs: bool = False
+    id: int = dataclasses.field(init=False, default_factory=_NUMBERS.__next__)
+    hits: int = dataclasses.field(init=False, default=0)
+    account: str = dataclasses.field(init=False, default_factory=get_account_id)
+    region: str = dataclasses.field(init=False, default_factory=get_region)
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"kind {self.kind!r} is none of {', '.join(KINDS)}")
+        if self.kind == "error" and not self.code:
+            raise ValueError("an error has a code")
+        if (self.kind in OF_FUNCTIONS or self.function) and (self.service, self.action) != ("lambda", "Invoke"):
+            raise ValueError(f"{self.function or self.kind!r}: only service lambda, action Invoke has functions")
+        if self.runs and self.kind not in ("timeout", "out-of-memory"):
+            raise ValueError("runs is for timeout and out-of-memory")
+        if self.rate is None:
+            self.count = 1 if self.count is None else self.count
+        elif self.count is not None or not 0 <= self.rate <= 1:
+            raise ValueError("a rate is from 0 to 1, and takes the place of a count")
+        self._draw = random.Random(self.seed).random
+
+    def _is_of(self, service, action, caller, function, text):
+        return (self.service in (service, "*") and self.action in (action, "*")
+                and (self.account, self.region) == (get_account_id(), get_region())
+                and self.caller in caller and self.function in function
+                and (not self.match or self.match in text()))
+
+    def _is_due(self):
+        if self.after > 0:
+            self.after -= 1
+            return False
+        if self.rate is not None:
+            return self._draw() < self.rate
+        if self.count <= 0:
+            return False
+        self.count -= 1
+        return True
+
+    def strikes(self, *call):
+        if not self._is_of(*call) or not self._is_due():
+            return False
+        self.hits += 1
+        return True
+
+
 def add(faults):
     if not isinstance(faults, list):
         raise TypeError("the body must be an array of faults")
-    made = []
-    for fault in faults:
-        if fault["kind"] not in KINDS:
-            raise ValueError(f"kind {fault['kind']!r} is none of {', '.join(KINDS)}")
-        unknown = set(fault) - {"service", "action", "count", "after", "kind", "latencyMs", "code", "message", "status"}
-        if unknown:
-            raise ValueError(f"unknown members: {', '.join(sorted(unknown))}")
-        made.append({"service": fault["service"], "action": fault["action"], "kind": fault["kind"],
-                     "count": int(fault.get("count", 1)), "after": int(fault.get("after", 0)),
-                     "latencyMs": int(fault.get("latencyMs", 0)), "hits": 0,
-                     **({"code": fault["code"], "message": fault.get("message", ""),
-                         "status": int(fault.get("status", 400))} if fault["kind"] == "error" else {})})
+    made = [Fault(**fault) for fault in faults]
     FAULTS.extend(made)
-    return listed()
+    return [dataclasses.asdict(fault) for fault in made]
 
 
 def listed():
-    return [dict(f) for f in FAULTS]
+    return [dataclasses.asdict(fault) for fault in _own()]
 
 
-def due(service, action):
-    """The fault that strikes this call, if any: the first `after` calls are spared."""
-    for fault in FAULTS:
-        if fault["service"] != service or fault["action"] not in (action, "*"):
-            continue
-        if fault["after"] > 0:
-            fault["after"] -= 1
-            continue
-        if fault["count"] > 0:
-            fault["count"] -= 1
-            fault["hits"] += 1
-            return fault
-    return None
+def remove(number=None):
+    """The one of this number, or all of this account and region."""
+    for fault in [f for f in _own() if number is None or f.id == number]:
+        FAULTS.remove(fault)
+
+
+def _own():
+    return [f for f in FAULTS if (f.account, f.region) == (get_account_id(), get_region())]
+
+
+def due(service, action, caller="", function="", text=str):
+    """The fault that strikes this call, if any; `text` returns what `match` is sought in."""
+    return next((f for f in FAULTS if f.strikes(service, action, caller, function, text)), None)
 
 
 def described(service, fault):
     """The code, message and status that a refusing fault answers with."""
-    if fault["kind"] == "error":
-        return fault["code"], fault["message"], fault["status"]
-    if fault["kind"] == "5xx":
+    if fault.kind == "error":
+        return fault.code, fault.message, fault.status
+    if fault.kind == "5xx":
         code = {"ec2": "InternalError", "autoscaling": "InternalFailure", "cloudformation": "InternalFailure",
                 "lambda": "ServiceException"}.get(service, "InternalServerError")
         return code, "An internal error has occurred", 500
     return {"ec2": ("RequestLimitExceeded", "Request limit exceeded.", 503),
             "autoscaling": ("Throttling", "Rate exceeded", 400),
             "cloudformation": ("Throttling", "Rate exceeded", 400),
-            "lambda": ("TooManyRequestsException", "Rate exceeded", 429),
+            "lambda": ("TooManyRequestsException", "Rate Exceeded.", 429),
             }.get(service, ("ThrottlingException", "Rate exceeded", 400))
 
 
@@ -91,16 +163,17 @@ def _document(service, code, message, status):
             json.dumps({"__type": code, "message": message}).encode())
 
 
-async def _strike(call, headers):
+async def _strike(call, request):
     # The log names what IAM authorizes, which here is not the API's name.
     action = "Invoke" if (call["service"], call["action"]) == ("lambda", "InvokeFunction") else call["action"]
-    fault = due(call["service"], action)
+    function = request.function() if action == "Invoke" else ""
+    fault = due(call["service"], action, call["caller"], function, request.text)
+    STRIKING.set(fault)
     if fault is None:
         return None
-    call["fault"] = fault["kind"]
-    if fault["latencyMs"]:
-        await asyncio.sleep(fault["latencyMs"] / 1000)
-    if fault["kind"] in REFUSING:
+    call["fault"] = fault.kind
+    await asyncio.sleep(fault.latencyMs / 1000)
+    if fault.kind in REFUSING:
         return _document(call["service"], *described(call["service"], fault))
     return None
 

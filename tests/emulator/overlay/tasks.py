@@ -1,4 +1,4 @@
-"""Owns the attempts of a task: their events, Retry and Catch, and how calling a function fails.
+"""Owns the attempts of a task: their events, Retry and Catch.
 
 AWS facts (developer guide, "Handling errors"; events as recorded on AWS):
 * Each attempt is TaskScheduled, TaskStarted and TaskSucceeded, TaskFailed or TaskTimedOut,
@@ -7,20 +7,15 @@ AWS facts (developer guide, "Handling errors"; events as recorded on AWS):
   MaxDelaySeconds; with JitterStrategy FULL anything up to that.
 * States.ALL and States.TaskFailed do not match States.Runtime. States.ALL does match the
   States.DataLimitExceeded of a function's result, whatever the guide says: so it was recorded.
-* A function that cannot be invoked fails with Lambda's error, as `Lambda.<name>`: throttled
-  with TooManyRequestsException, ServiceException, or the caller's SdkClientException.
 Left to MiniStack: JSONPath, activities, task tokens and a function's ARN as the resource.
-Unsure: the messages of these three.
 """
 
-import json
 import random
-import time
 
-from ministack.core.responses import get_region, new_uuid
+from ministack.core.responses import get_region
 from ministack.services import stepfunctions
 
-from . import background, faults, history, patching
+from . import history, patching
 from .history import encoded
 from .queries import is_jsonata, within
 from .runner import limited
@@ -114,30 +109,6 @@ def _matches(original):
     return matches
 
 
-def _call_lambda(original):
-    def call(function, event):
-        fault = background.on_loop(faults.due, "lambda", "Invoke") or {"kind": ""}
-        time.sleep(fault.get("latencyMs", 0) / 1000)
-        if fault["kind"] in faults.REFUSING:
-            raise _refused(*faults.described("lambda", fault))
-        try:
-            result = original(function, event)
-        except stepfunctions._ExecutionError as error:
-            if error.error == "Lambda.Unknown" and '"__type": "TooManyRequestsException"' in error.cause:
-                raise _refused("TooManyRequestsException", json.loads(error.cause)["message"], 429) from error
-            raise
-        if fault["kind"] == "cut-after":
-            raise stepfunctions._ExecutionError("Lambda.SdkClientException", "Unable to execute HTTP request")
-        return result
-    return call
-
-
-def _refused(code, message, status):
-    return stepfunctions._ExecutionError(
-        f"Lambda.{code}", f"{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; "
-        f"Request ID: {new_uuid()}; Proxy: null)")
-
-
 def install():
     patching.requires(
         stepfunctions, "_invoke_resource", "_invoke_resource_with_timeout", "_find_matching_retrier",
@@ -145,4 +116,3 @@ def install():
     patching.attribute(stepfunctions, "_execute_task", _execute)
     patching.attribute(stepfunctions, "_with_retry_and_catch", _with_retry_and_catch)
     patching.attribute(stepfunctions, "_error_matches", _matches)
-    patching.attribute(stepfunctions, "_call_lambda", _call_lambda)
