@@ -103,3 +103,22 @@ def drift(aws, stack="web", **kwargs):
     status = until(look, what="drift detection")
     drifts = aws.cfn.describe_stack_resource_drifts(StackName=stack)["StackResourceDrifts"]
     return status, {d["LogicalResourceId"]: d for d in drifts}
+
+
+def queue(aws, name, *statements):
+    """A queue with these statements in its policy: (url, ARN)."""
+    url = aws.sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn, **s}
+                                               for s in statements]})})
+    return url, arn
+
+
+def inbox(aws, pattern, name="inbox"):
+    """A queue that a rule feeds with the events of a pattern; returns what fetches those that came."""
+    url, arn = queue(aws, name, {"Principal": {"Service": "events.amazonaws.com"}})
+    aws.events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    aws.events.put_targets(Rule=name, Targets=[{"Id": "q", "Arn": arn}])
+    return lambda: [json.loads(message["Body"]) for message in aws.sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])]

@@ -1,12 +1,14 @@
-"""What becomes of an event that cannot be delivered to a state machine."""
+"""What becomes of an event that cannot be delivered to a state machine or a queue."""
 
 import json
 
 import pytest
 from conftest import until
+from scenario import queue
 
 EVENT = [{"Source": "aws.backup", "DetailType": "Backup Job State Change", "Detail": {"state": "COMPLETED"}}]
 MACHINE = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+SENDER = {"Principal": {"Service": "events.amazonaws.com"}}
 
 
 @pytest.fixture
@@ -23,19 +25,14 @@ def wired(aws):
         name="m", definition=json.dumps(MACHINE),
         roleArn=role("machine", "states.amazonaws.com", {"Effect": "Allow", "Action": "x:y", "Resource": "*"}),
     )["stateMachineArn"]
-    url = aws.sqs.create_queue(QueueName="dead")["QueueUrl"]
-    queue = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({
-        "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
-            "Resource": queue}]})})
+    url, dead_arn = queue(aws, "dead", SENDER)
     rule = aws.events.put_rule(Name="r", EventPattern=json.dumps({"source": ["aws.backup"]}))["RuleArn"]
     may = role("rule", "events.amazonaws.com",
                {"Effect": "Allow", "Action": "states:StartExecution", "Resource": machine})
 
     def aim(arn=machine, role_arn=may):
         aws.events.put_targets(Rule="r", Targets=[{
-            "Id": "t", "Arn": arn, "RoleArn": role_arn, "DeadLetterConfig": {"Arn": queue},
+            "Id": "t", "Arn": arn, **({"RoleArn": role_arn} if role_arn else {}), "DeadLetterConfig": {"Arn": dead_arn},
             "RetryPolicy": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}}])
         aws.control("POST", "events", EVENT)
 
@@ -59,6 +56,26 @@ def test_it_is_retried(aws, wired):
     wired["aim"]()
     until(lambda: len(_runs(aws, wired)) == 1, what="one execution")
     assert not wired["dead"]()
+
+
+def test_it_arrives_twice_when_the_answer_was_lost(aws, wired):
+    """ "at least once": a delivery that was not acknowledged is made again."""
+    aws.control("POST", "faults", [{"service": "states", "action": "StartExecution", "kind": "cut-after"}])
+    wired["aim"]()
+    until(lambda: len(_runs(aws, wired)) == 2, what="two executions")
+    assert not wired["dead"]()
+
+
+def test_one_delivery_is_struck_and_another_is_late(aws, wired):
+    """The event is what `match` is sought in, the rule's role is the caller."""
+    start = {"service": "states", "action": "StartExecution", "caller": "assumed-role/rule/"}
+    aws.control("POST", "faults", [{**start, "kind": "5xx", "match": "COMPLETED", "count": 99},
+                                   {**start, "kind": "latency", "latencyMs": 300, "match": "LATE"}])
+    wired["aim"]()
+    aws.control("POST", "events", [{**EVENT[0], "Detail": {"state": "LATE"}}])
+    assert _runs(aws, wired) == []
+    until(lambda: len(_runs(aws, wired)) == 1, what="one execution")
+    assert _attributes(until(wired["dead"])[0])["ERROR_CODE"] == "ERROR_FROM_TARGET"
 
 
 def test_it_is_a_dead_letter_after_the_retries(aws, wired):
@@ -87,3 +104,38 @@ def test_a_role_that_may_not_start_it(aws, wired):
     wired["aim"](role_arn=wired["role"]("none", "events.amazonaws.com",
                                         {"Effect": "Allow", "Action": "x:y", "Resource": "*"}))
     assert _attributes(until(wired["dead"])[0])["ERROR_CODE"] == "NO_PERMISSIONS"
+
+
+def _policy(**statement):
+    return {**SENDER, **statement}
+
+
+@pytest.mark.parametrize("condition", [None, "ArnEquals", "ArnLike"])
+def test_a_queue_takes_what_its_policy_lets_the_rule_send(aws, wired, condition):
+    """ "Amazon SQS permissions": the service as principal, the rule as aws:SourceArn."""
+    of_rule = {"Condition": {condition: {"aws:SourceArn": wired["rule"]}}} if condition else {}
+    url, arn = queue(aws, "inbox", _policy(**of_rule))
+    wired["aim"](arn, None)
+    message = until(lambda: aws.sqs.receive_message(QueueUrl=url).get("Messages"))[0]
+    assert json.loads(message["Body"])["detail"] == {"state": "COMPLETED"}
+
+
+@pytest.mark.parametrize("statement", [
+    {"Principal": {"Service": "sns.amazonaws.com"}}, {"Effect": "Deny"}, {"Action": "sqs:ReceiveMessage"},
+    {"Resource": "arn:aws:sqs:us-east-1:111111111111:other"},
+    {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:events:us-east-1:111111111111:rule/other"}}}])
+def test_a_queue_that_may_not_be_sent_to(aws, wired, statement):
+    """Nothing arrives; the rule's own dead-letter queue has the event and why."""
+    url, arn = queue(aws, "inbox", _policy(**statement))
+    wired["aim"](arn, None)
+    found = _attributes(until(wired["dead"])[0])
+    assert (found["ERROR_CODE"], found["TARGET_ARN"], found["RETRY_ATTEMPTS"]) == ("NO_PERMISSIONS", arn, "0")
+    assert "Messages" not in aws.sqs.receive_message(QueueUrl=url)
+
+
+def test_a_dead_letter_queue_needs_a_policy_too(aws, wired):
+    """ "Granting permissions to the dead-letter queue": else the event is lost."""
+    for of_rule, is_there in (("arn:aws:events:us-east-1:111111111111:rule/other", False), (wired["rule"], True)):
+        queue(aws, "dead", _policy(Condition={"ArnEquals": {"aws:SourceArn": of_rule}}))
+        wired["aim"](f"arn:aws:sqs:us-east-1:{aws.id}:missing", None)
+        assert bool(wired["dead"]()) is is_there

@@ -1,9 +1,7 @@
 """PutParameter answers before it is true."""
 
-import json
-
 from conftest import refused, until
-from scenario import image
+from scenario import image, inbox
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
 
@@ -32,16 +30,12 @@ def test_an_image_parameter_appears_later(aws, slowly):
 
 def test_an_image_that_is_not_there_is_accepted_and_never_written(aws):
     """User guide, "Troubleshooting `aws:ec2:image` parameter creation"."""
-    url = aws.sqs.create_queue(QueueName="inbox")["QueueUrl"]
-    arn = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    aws.events.put_rule(Name="r", EventPattern=json.dumps({"detail-type": ["Parameter Store Change"]}))
-    aws.events.put_targets(Rule="r", Targets=[{"Id": "q", "Arn": arn}])
+    events = inbox(aws, {"detail-type": ["Parameter Store Change"]})
     old = image(aws)
     _put(aws, old)
     until(lambda: aws.ssm.get_parameters(Names=["/ami/web"])["Parameters"])
     assert _put(aws, MISSING, Overwrite=True) == 2
-    event = until(lambda: [e for e in (json.loads(m["Body"]) for m in aws.sqs.receive_message(
-        QueueUrl=url).get("Messages", [])) if "exception" in e["detail"]])[0]
+    event = until(lambda: [e for e in events() if "exception" in e["detail"]])[0]
     assert event["detail"] == {"exception": "Unable to Describe Resource", "dataType": "aws:ec2:image",
                                "name": "/ami/web", "type": "String", "operation": "Update"}
     assert _value(aws) == old
