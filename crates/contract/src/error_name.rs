@@ -69,7 +69,7 @@ catalogue! {
     ImagePending: Retryable, ByStep;
     /// No candidate image passes validation; the message lists each check that failed, with what was expected and found.
     ImageRejected: Terminal, ByStep;
-    /// The image's source instance is not in a group that the target feeds, or that cannot be told and has to be. Whoever tags an instance does not thereby choose what is overwritten.
+    /// The image's source instance is not in a group that the target feeds, or that cannot be told and has to be; or what the tags name holds a secret. Whoever tags an instance does not thereby choose what is overwritten.
     TargetNotPermitted: Terminal, ByStep;
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, ByStep;

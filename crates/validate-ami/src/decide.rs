@@ -10,6 +10,7 @@ use contract::steps::{
     Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict,
 };
 use contract::target::{Candidate, Group, ImageParameter, Target};
+use step::bounded;
 
 use crate::checks::{self, Known, Subject};
 use crate::provenance::{self, Feeds, PROVENANCE};
@@ -18,6 +19,8 @@ use crate::{Error, Policy};
 /// The most images that an error tells about. A rollback has hundreds of candidates, and what
 /// Step Functions keeps of an error's text is 32,768 characters.
 const MOST_TOLD: usize = 10;
+/// The most characters of what is said of one image parameter among others.
+const LONGEST_REFUSAL: usize = 1_000;
 
 /// What an image parameter has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +78,7 @@ pub fn decisions(
             Err(error) if error.is_of_one_parameter() => refused.push(Refusal {
                 parameter: parameter.parameter.clone(),
                 name: error.name(),
-                message: error.to_string(),
+                message: bounded(error.to_string(), LONGEST_REFUSAL),
             }),
             Err(error) => return Err(error),
         }

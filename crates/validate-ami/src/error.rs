@@ -34,6 +34,10 @@ pub enum Error {
         /// The candidates that were passed over, with the reason.
         verdicts: String,
     },
+    /// A tag names something that is hidden. No image is, and what is must not be overwritten
+    /// because somebody may tag an instance.
+    #[error("{0} holds a secret and not an image; correct the image's tags")]
+    Secret(String),
     /// There is no such SSM parameter.
     #[error(
         "there is no parameter {0}; create it once, outside any stack, with type String and data type aws:ec2:image"
@@ -86,6 +90,7 @@ impl Error {
             Self::ImageRejected { .. }
             | Self::NothingOlder { .. }
             | Self::TargetNotPermitted { .. }
+            | Self::Secret(_)
             | Self::ParameterNotFound(_)
             | Self::NotAParameterName { .. }
             | Self::ParameterKeyNotFound { .. } => true,
@@ -103,7 +108,7 @@ impl Named for Error {
         match self {
             Self::ImagePending(_) => ErrorName::ImagePending,
             Self::ImageRejected { .. } | Self::NothingOlder { .. } => ErrorName::ImageRejected,
-            Self::TargetNotPermitted { .. } => ErrorName::TargetNotPermitted,
+            Self::TargetNotPermitted { .. } | Self::Secret(_) => ErrorName::TargetNotPermitted,
             Self::ParameterNotFound(_) | Self::NotAParameterName { .. } => {
                 ErrorName::ParameterNotFound
             }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_cloudformation::types::{Parameter, Stack};
 use aws_sdk_ec2::types::{Filter, Image, InstanceTypeInfo, Snapshot};
+use aws_sdk_ssm::types::ParameterType;
 use contract::ids::{ImageId, ParameterName};
 use contract::target::{Pattern, Target};
 use step::{AwsError, texts};
@@ -53,6 +54,9 @@ pub async fn in_place(
     Ok(found)
 }
 
+/// What a NoEcho parameter reads as (`DescribeStacks`, Parameters).
+const NO_ECHO: &str = "****";
+
 /// What a stack's parameter has. One of a type `AWS::SSM::Parameter::Value<…>` has a resolved
 /// value besides; that is what reached the template when the stack was last updated.
 async fn of_stack(
@@ -62,6 +66,9 @@ async fn of_stack(
     parameter: Parameter,
 ) -> Result<InPlace, Error> {
     let value = parameter.parameter_value.unwrap_or_default();
+    if value == NO_ECHO {
+        return Err(Error::Secret(format!("parameter {key} of stack {stack}, which is NoEcho,")));
+    }
     let Some(resolved) = parameter.resolved_value else {
         return Ok(InPlace { value, through: None });
     };
@@ -81,6 +88,9 @@ async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, Erro
         Err(error) => return Err(error.into()),
     };
     let found = found.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
+    if found.r#type == Some(ParameterType::SecureString) {
+        return Err(Error::Secret(format!("parameter {name}, a SecureString,")));
+    }
     Ok(found.value.unwrap_or_default())
 }
 

@@ -4,6 +4,7 @@ mod checks;
 mod decide;
 mod handle;
 mod policy;
+mod properties;
 mod provenance;
 mod several;
 

@@ -12,8 +12,8 @@ use aws_sdk_ec2::operation::describe_launch_template_versions::{
 use aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsOutput;
 use aws_sdk_ec2::types::{Filter, LaunchTemplateVersion, ResponseLaunchTemplateData};
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
-use aws_sdk_ssm::types::Parameter;
 use aws_sdk_ssm::types::error::ParameterNotFound;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, ValidateInput, Validated};
 use contract::target::Target;
 use contract::{ErrorName, Named};
@@ -115,10 +115,14 @@ fn types() -> Rule {
 }
 
 fn ssm_has(value: &'static str) -> Rule {
+    ssm_has_a(ParameterType::String, value)
+}
+
+fn ssm_has_a(kind: ParameterType, value: &'static str) -> Rule {
     mock!(aws_sdk_ssm::Client::get_parameter)
         .match_requests(|request| request.name() == Some("/golden/web"))
         .then_output(move || {
-            let parameter = Parameter::builder().value(value).build();
+            let parameter = Parameter::builder().r#type(kind.clone()).value(value).build();
             GetParameterOutput::builder().parameter(parameter).build()
         })
 }
@@ -279,4 +283,26 @@ async fn what_is_not_there_is_named() {
     let rules = Rules { stack: none, ..Rules::new() };
     let error = rules.run(target(vec![candidate(NEW)])).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::StackNotFound);
+}
+
+#[tokio::test]
+async fn a_secret_is_neither_told_nor_replaced() {
+    let hidden = || ssm_has_a(ParameterType::SecureString, "AQICAHh");
+    let through = Rules {
+        stack: stack_has("ImageId", "/golden/web", Some(OLD)),
+        parameter: hidden(),
+        ..Rules::new()
+    };
+    for (rules, target) in [
+        (Rules { parameter: hidden(), ..Rules::new() }, parameter_target(vec![candidate(NEW)])),
+        (through, target(vec![candidate(NEW)])),
+        (
+            Rules { stack: stack_has("ImageId", "****", None), ..Rules::new() },
+            target(vec![candidate(NEW)]),
+        ),
+    ] {
+        let error = rules.run(target).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::TargetNotPermitted);
+        assert!(!error.to_string().contains("AQICAHh"), "{error}");
+    }
 }
