@@ -90,7 +90,9 @@ impl Driftless {
         // It goes with the local AWS's own.
         let folder = emulator::scratch_folder()?.join(cloud.account());
         fs::create_dir_all(&folder).context("making the folder for the template")?;
-        Self::deploy_with(&cloud, &folder, PREFIXES, parameters).await
+        // With the same name its functions would have those of the first one, whose processes the
+        // local AWS ends when it makes others of their names, in whatever account.
+        Self::deploy_as(&unique(STACK), &cloud, &folder, PREFIXES, parameters).await
     }
 
     /// Deploys it into a local AWS, or updates it there. `folder` is for what has to be written
@@ -99,10 +101,11 @@ impl Driftless {
     /// # Errors
     /// It could not be packaged or deployed.
     pub async fn deploy(cloud: &Cloud, folder: &Path, prefixes: Prefixes<'_>) -> Result<Self> {
-        Self::deploy_with(cloud, folder, prefixes, &[]).await
+        Self::deploy_as(STACK, cloud, folder, prefixes, &[]).await
     }
 
-    async fn deploy_with(
+    async fn deploy_as(
+        stack: &str,
         cloud: &Cloud,
         folder: &Path,
         prefixes: Prefixes<'_>,
@@ -120,7 +123,7 @@ impl Driftless {
             ("AllowStackResourceUpdates", "true"),
         ];
         parameters.extend(others);
-        let stack = deploy::template(cloud, folder, STACK, &parameters).await?;
+        let stack = deploy::template(cloud, folder, stack, &parameters).await?;
         Self::of(&stack).await
     }
 

@@ -71,6 +71,16 @@ impl Group {
         request.send().await.called("ec2:TerminateInstances").map(drop)
     }
 
+    /// Lets it have more than its template says: drift by hand.
+    ///
+    /// # Errors
+    /// Auto Scaling refuses it.
+    pub async fn enlarge(&self) -> Result<()> {
+        let request = self.cloud.autoscaling.update_auto_scaling_group();
+        let request = request.auto_scaling_group_name(&self.name).max_size(2);
+        request.send().await.called("autoscaling:UpdateAutoScalingGroup").map(drop)
+    }
+
     /// The instance in service that is not this one.
     ///
     /// # Errors

@@ -30,17 +30,21 @@ macro_rules! trials {
     };
 }
 
+mod careful;
 mod checks;
+mod drift;
 mod errors;
 mod events;
 mod expect;
 mod images;
 mod input;
 mod parameter;
+mod plan;
 mod proof;
 mod provenance;
 mod refresh;
 mod refusals;
+mod rollback;
 mod stack;
 mod targets;
 
@@ -72,6 +76,9 @@ fn main() -> ExitCode {
         images::trials(),
         checks::trials(),
         provenance::trials(),
+        plan::trials(),
+        drift::trials(),
+        rollback::trials(),
         events::trials(),
         input::trials(),
     ];

@@ -1,6 +1,7 @@
 //! Instance refreshes: only where one is asked for, and never a second one.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
 use contract::target::TAG_INSTANCE_REFRESH;
 use harness::Scenario;
@@ -14,6 +15,9 @@ trials![
     the_tag_has_the_running_instance_replaced,
     the_input_has_the_running_instance_replaced,
     instances_that_cloudformation_has_replaced_are_left_alone,
+    a_refresh_that_fails_is_reported_with_its_reason;
+    only here, "only a local AWS begins a refresh late":
+    a_refresh_that_runs_already_is_adopted,
 ];
 
 async fn the_tag_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
@@ -62,4 +66,46 @@ async fn is_replaced(
     let refreshes = refreshes.called("autoscaling:DescribeInstanceRefreshes")?;
     ensure!(refreshes.instance_refreshes().len() == 1, "{refreshes:#?}");
     expect::in_sync(&healing.stack).await
+}
+
+async fn a_refresh_that_fails_is_reported_with_its_reason(s: &Scenario) -> Result<()> {
+    let healing = s.by_stack().await?;
+    let backup = s.backup(&healing.instance).await?;
+    let input = json!({"imageId": backup.image, "instanceRefresh": true});
+    let execution = s.driftless.start(&input).await?;
+    // Nothing can be launched from it any more, which only the refresh finds out.
+    execution.entered("InstanceRefresh").await?;
+    let disabled = s.cloud().ec2.disable_image().image_id(&backup.image).send().await;
+    disabled.called("ec2:DisableImage")?;
+
+    let ended = execution.ended().await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::InstanceRefreshFailed)?;
+    for named in [healing.group.name.as_str(), "Failed", "could not be launched"] {
+        ensure!(message.contains(named), "no {named:?} in {message:?}");
+    }
+    let refresh = expect::only(target.refresh)?;
+    ensure!(refresh.refresh_id.is_some() && !refresh.adopted, "{refresh:#?}");
+    // The promotion itself is kept.
+    ensure!(healing.stack.parameter("ImageId").await? == backup.image, "the parameter is another");
+    Ok(())
+}
+
+async fn a_refresh_that_runs_already_is_adopted(s: &Scenario) -> Result<()> {
+    let (_, healing) = s.by_parameter().await?;
+    let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
+    // Somebody's own, which begins so late that it boots what is being promoted.
+    let control = s.cloud().control().context("a local AWS has a control API")?;
+    control.set(&json!({"refresh": 3})).await?;
+    let request = s.cloud().autoscaling.start_instance_refresh();
+    let started = request.auto_scaling_group_name(&healing.group.name).send().await;
+    control.set(&json!({"refresh": 0.3})).await?;
+    let id = started.called("autoscaling:StartInstanceRefresh")?.instance_refresh_id;
+
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    is_replaced(s, &healing, &backup.image, &target, "Successful").await?;
+    let refresh = expect::only(target.refresh)?;
+    ensure!(refresh.adopted && refresh.refresh_id == id, "{refresh:#?}");
+    Ok(())
 }

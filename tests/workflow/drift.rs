@@ -1,0 +1,55 @@
+//! What of a promotion is found out to be wrong, and what was wrong before it.
+
+use anyhow::{Result, ensure};
+use contract::ErrorName;
+use contract::report::{Outcome, TargetOutcome};
+use harness::Scenario;
+use harness::cloud::Called;
+
+use crate::careful::careful;
+use crate::expect;
+
+trials![
+    an_image_that_is_disabled_meanwhile_is_found_out;
+    only here, "it needs a Driftless with other parameters":
+    drift_that_was_there_before_is_reported_as_such,
+];
+
+async fn an_image_that_is_disabled_meanwhile_is_found_out(s: &Scenario) -> Result<()> {
+    let (_, healing) = s.by_parameter().await?;
+    let backup = s.backup(&healing.instance).await?;
+    let execution = s.driftless.send(&backup.event()).await?;
+    // Validated and written; whether it can be booted is looked at when the detection has ended.
+    execution.entered("DetectDrift").await?;
+    let disabled = s.cloud().ec2.disable_image().image_id(&backup.image).send().await;
+    disabled.called("ec2:DisableImage")?;
+
+    let ended = execution.ended().await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::LaunchImageUnavailable)?;
+    ensure!(message.contains(&backup.image) && message.contains("disabled"), "{message}");
+    let group = expect::only(target.groups)?;
+    ensure!(group.image_state.as_deref() == Some("disabled"), "{group:#?}");
+    Ok(())
+}
+
+async fn drift_that_was_there_before_is_reported_as_such(s: &Scenario) -> Result<()> {
+    let s = &careful(s).await?;
+    // Not by stack: an update of the group would take the difference away.
+    let (_, healing) = s.by_parameter().await?;
+    let backup = s.backup(&healing.instance).await?;
+    healing.group.enlarge().await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    ensure!(target.outcome == TargetOutcome::Updated && target.error.is_none(), "{target:#?}");
+    let drift = expect::only(target.drift)?;
+    ensure!(drift.status.as_deref() == Some("DRIFTED"), "{drift:#?}");
+    let difference = expect::only(drift.differences)?;
+    ensure!(difference.path == "/MaxSize" && difference.before, "{difference:#?}");
+    let group = expect::only(target.groups)?;
+    ensure!(group.boots.as_ref() == Some(&backup.image), "{group:#?}");
+    let healed = healing.group.heal().await?;
+    ensure!(healed.image == backup.image, "healed into {}", healed.image);
+    Ok(())
+}
