@@ -45,6 +45,14 @@ def test_sizes_are_compared_and_undeclared_ones_are_not(aws):
             for d in found["Group"]["PropertyDifferences"]] == [("/MaxSize", "1", "2")]
 
 
+def test_a_groups_tags_are_the_stacks_too(aws):
+    """User guide, "Resource tags": a stack's tags get to its resources."""
+    aws.cfn.create_stack(StackName="web", TemplateBody=template(Tags=[]), Tags=[{"Key": "Owner", "Value": "us"}],
+                         Parameters=keyed({"ImageId": image(aws)}))
+    settled(aws, "web")
+    assert drift(aws)[0]["StackDriftStatus"] == "IN_SYNC"
+
+
 def test_one_detection_at_a_time_and_it_takes_time(aws, slowly):
     """Scripts in the wild match "Drift detection is already in progress for stack"."""
     create(aws, template(), {"ImageId": image(aws)})

@@ -126,6 +126,23 @@ def test_nested_stacks_name_their_parent_and_root(aws):
             for c in plan["Changes"]] == [("Middle", "Automatic")]
 
 
+def test_nested_stacks_are_updated_by_their_root(aws):
+    """User guide, "Embed stacks within other stacks using nested stacks"."""
+    aws.s3.create_bucket(Bucket="leaves")
+    aws.s3.put_object(Bucket="leaves", Key="leaf", Body=json.dumps({
+        "Parameters": {"Name": {"Type": "String"}},
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}}}))
+    create(aws, json.dumps({"Parameters": {"Name": {"Type": "String"}}, "Resources": {"Leaf": {
+        "Type": "AWS::CloudFormation::Stack", "Properties": {
+            "TemplateURL": f"{aws.server.url}/leaves/leaf", "Parameters": {"Name": {"Ref": "Name"}}}}}}),
+        {"Name": "a"}, stack="root")
+    for name in ("b", "c"):
+        aws.cfn.update_stack(StackName="root", UsePreviousTemplate=True, Parameters=keyed({"Name": name}))
+        assert settled(aws, "root")["StackStatus"] == "UPDATE_COMPLETE", reasons(aws, "root")
+        leaf = next(s for s in aws.cfn.describe_stacks()["Stacks"] if s.get("ParentId"))
+        assert (leaf["StackStatus"], leaf["Parameters"][0]["ParameterValue"]) == ("UPDATE_COMPLETE", name)
+
+
 def test_the_template_as_it_was_sent_and_processed(aws):
     """API_GetTemplate, TemplateStage; API_GetTemplateSummary of a running stack."""
     body = json.dumps({"Transform": "AWS::LanguageExtensions", **json.loads(

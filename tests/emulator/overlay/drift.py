@@ -49,8 +49,8 @@ def _read_group(physical_id, props):
     zones = group.get("VPCZoneIdentifier", "")
     if isinstance(props.get("VPCZoneIdentifier"), list):
         current["VPCZoneIdentifier"] = zones.split(",") if zones else []
-    # A declared member that the group no longer has must show as a difference.
-    return {k: _like(props.get(k), current.get(k)) for k in props if k in _GROUP_PROPERTIES}
+    # A declared member that the group no longer has must show as a difference. Tags may be the stack's.
+    return {k: _like(props.get(k), current.get(k)) for k in (*props, "Tags") if k in _GROUP_PROPERTIES}
 
 
 def _read_launch_template(physical_id, props):

@@ -33,7 +33,7 @@ _UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_C
 #: Statuses from which MiniStack's own handler starts an update.
 _ACCEPTED = _UPDATABLE - {"UPDATE_FAILED", "CREATE_FAILED"}
 
-#: The final status that is being held back for the cleanup phase, in a list of one.
+#: The stack, and the final status that is being held back for its cleanup phase.
 _HELD = contextvars.ContextVar("overlay_held_status", default=None)
 
 
@@ -41,7 +41,9 @@ def _hold_final_event(original):
     """In place of UPDATE_COMPLETE the stack gets its cleanup status first."""
     def add(stack_id, stack_name, logical_id, resource_type, status, *args, **kwargs):
         held = _HELD.get()
-        if held is not None and resource_type == STACK and logical_id == stack_name and status in _FINAL:
+        # A nested stack ends within the operation of its root, without a phase of its own.
+        is_own = held is not None and held["stack"] == stack_name
+        if is_own and resource_type == STACK and logical_id == stack_name and status in _FINAL:
             cleanup = _FINAL[status]
             stack = cloudformation._stacks.get(stack_name)
             shown = any(e["ResourceStatus"] == cleanup
@@ -57,7 +59,7 @@ def _hold_final_event(original):
 
 async def _settle(stack_name, stack_id, add_event, work):
     """Run an operation, then its cleanup phase, then set the status it ended in."""
-    held = {"from": len(cloudformation._stack_events.get(stack_id, []))}
+    held = {"stack": stack_name, "from": len(cloudformation._stack_events.get(stack_id, []))}
     token = _HELD.set(held)
     try:
         await work()
