@@ -101,6 +101,14 @@ impl Scenario {
         Ok(parameter)
     }
 
+    /// An SSM parameter that Driftless may write, and that the test makes in a way of its own.
+    #[must_use]
+    pub fn parameter_to_be(&self) -> Parameter {
+        let parameter = Parameter::named(self.cloud(), &self.driftless.parameter_name());
+        self.note(Made::Parameter(parameter.clone()));
+        parameter
+    }
+
     /// A stack that Driftless may update, from a fixture.
     ///
     /// # Errors
@@ -119,10 +127,17 @@ impl Scenario {
         parameters: &[(&str, &str)],
         capabilities: &[&str],
     ) -> Result<Stack> {
-        let name = self.driftless.stack_name();
-        self.note(Made::Stack(Stack::named(self.cloud(), &name)));
+        let Stack { name, .. } = self.stack_to_be();
         let request = Request { name: &name, template, parameters, capabilities };
         Stack::deploy(self.cloud(), &request).await
+    }
+
+    /// A stack that Driftless may update, and that the test makes in a way of its own.
+    #[must_use]
+    pub fn stack_to_be(&self) -> Stack {
+        let stack = Stack::named(self.cloud(), &self.driftless.stack_name());
+        self.note(Made::Stack(stack.clone()));
+        stack
     }
 
     /// A stack of this name, from a fixture.

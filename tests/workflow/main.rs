@@ -38,6 +38,7 @@ mod events;
 mod expect;
 mod images;
 mod input;
+mod kept;
 mod parameter;
 mod plan;
 mod proof;
@@ -47,6 +48,8 @@ mod refusals;
 mod rollback;
 mod stack;
 mod targets;
+mod templates;
+mod writes;
 
 /// What all tests are against.
 static DRIFTLESS: OnceLock<Driftless> = OnceLock::new();
@@ -76,6 +79,9 @@ fn main() -> ExitCode {
         images::trials(),
         checks::trials(),
         provenance::trials(),
+        writes::trials(),
+        templates::trials(),
+        kept::trials(),
         plan::trials(),
         drift::trials(),
         rollback::trials(),

@@ -1,0 +1,189 @@
+//! Pattern 2: templates of every kind, and what their parameters are.
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_cloudformation::types::{Parameter, TemplateStage};
+use contract::ErrorName;
+use contract::report::{Outcome, TargetOutcome};
+use contract::target::{TAG_PARAMETER_KEY, TAG_STACK_NAME};
+use harness::cloud::Called;
+use harness::scenario::Healing;
+use harness::{Scenario, Stack, deploy, image, paths};
+use serde_json::json;
+
+use crate::expect;
+use crate::images::control;
+
+trials![
+    an_image_parameter_that_reads_a_parameter_is_written_and_then_updated,
+    a_template_with_language_extensions_is_promoted;
+    only here, "on AWS no image fails when it is told to, and there is no bucket for templates":
+    one_bad_image_keeps_no_other_group_from_its_own,
+    a_template_that_is_too_long_to_be_sent_is_reported,
+    a_nested_stack_is_refused_with_its_root,
+    the_root_of_a_nested_stack_is_promoted,
+];
+
+const IMAGE_TYPE: &str = "Type: AWS::EC2::Image::Id";
+const LANGUAGE_EXTENSIONS: &str = "Transform: AWS::LanguageExtensions\n";
+
+/// The template of pattern 2, with this in place of that.
+fn template(old: &str, new: &str) -> Result<String> {
+    let template = paths::fixture("stacks/stack.yaml")?;
+    ensure!(template.matches(old).count() == 1, "{old:?} is not in the template once");
+    Ok(template.replace(old, new))
+}
+
+async fn an_image_parameter_that_reads_a_parameter_is_written_and_then_updated(
+    s: &Scenario,
+) -> Result<()> {
+    let base = image::base(s.cloud()).await?;
+    let parameter = s.parameter(&base).await?;
+    let before = parameter.read().await?;
+    let reads = "Type: AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>";
+    let values = [("ImageId", parameter.name.as_str())];
+    let stack = s.stack_of(&template(IMAGE_TYPE, reads)?, &values, &[]).await?;
+    let healing = Healing::of(stack, base).await?;
+    let backup = s.backup(&healing.instance).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    expect::promoted(&target, &healing, &backup.image)?;
+    let write = expect::only(target.writes)?;
+    ensure!(write.parameter_name.as_str() == parameter.name, "{write:#?}");
+    ensure!(write.previous_version == Some(before.version) && write.written, "{write:#?}");
+    ensure!(parameter.read().await?.value == backup.image, "the parameter is another");
+    // The stack's own value is the name still.
+    ensure!(healing.stack.parameter("ImageId").await? == parameter.name, "it reads another");
+    ensure!(healing.stack.updates().await? == 1, "not one update");
+    expect::heals_into(&healing, &backup.image).await
+}
+
+async fn a_template_with_language_extensions_is_promoted(s: &Scenario) -> Result<()> {
+    let body = template("\nParameters:", &format!("\n{LANGUAGE_EXTENSIONS}\nParameters:"))?;
+    let healing = extended(s, &body).await?;
+    let backup = s.backup(&healing.instance).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    expect::promoted(&expect::target(&ended, Outcome::Promoted)?, &healing, &backup.image)?;
+    ensure!(original(s, &healing.stack).await? == body, "the template is another");
+    expect::heals_into(&healing, &backup.image).await
+}
+
+/// A stack whose template is expanded.
+async fn extended(s: &Scenario, body: &str) -> Result<Healing> {
+    let base = image::base(s.cloud()).await?;
+    let stack = s.stack_of(body, &[("ImageId", &base)], &["CAPABILITY_AUTO_EXPAND"]).await?;
+    Healing::of(stack, base).await
+}
+
+/// The template as it was given.
+async fn original(s: &Scenario, stack: &Stack) -> Result<String> {
+    let request = s.cloud().cloudformation.get_template().stack_name(&stack.name);
+    let answer = request.template_stage(TemplateStage::Original).send().await;
+    answer.called("cloudformation:GetTemplate")?.template_body.context("no template")
+}
+
+async fn a_template_that_is_too_long_to_be_sent_is_reported(s: &Scenario) -> Result<()> {
+    let comment = "# What makes it too long.\n".repeat(2000);
+    let begin = format!("\n{comment}{LANGUAGE_EXTENSIONS}\nParameters:");
+    let address = deploy::upload(s.cloud(), &template("\nParameters:", &begin)?).await?;
+    let (stack, base) = (s.stack_to_be(), image::base(s.cloud()).await?);
+    let create = s.cloud().cloudformation.create_stack().stack_name(&stack.name);
+    let image = Parameter::builder().parameter_key("ImageId").parameter_value(base);
+    let create = create.template_url(address).parameters(image.build());
+    let create = create.capabilities("CAPABILITY_AUTO_EXPAND".into());
+    create.send().await.called("cloudformation:CreateStack")?;
+    ensure!(stack.settled().await? == "CREATE_COMPLETE", "it was not made");
+
+    let image = s.image(&[(TAG_STACK_NAME, &stack.name)]).await?;
+    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::TemplateTooLong)?;
+    for named in [stack.name.as_str(), "AWS::LanguageExtensions", "51200"] {
+        ensure!(message.contains(named), "no {named} in {message:?}");
+    }
+    ensure!(stack.updates().await? == 0, "it was updated");
+    Ok(())
+}
+
+/// A stack whose group is in a stack that is nested in it.
+struct Nested {
+    root: Stack,
+    healing: Healing,
+}
+
+async fn nested(s: &Scenario) -> Result<Nested> {
+    let address = deploy::upload(s.cloud(), &paths::fixture("stacks/stack.yaml")?).await?;
+    let template = format!(
+        "
+Parameters:
+  GoldenImage: {{Type: AWS::EC2::Image::Id}}
+Resources:
+  Child:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: {address}
+      Parameters: {{ImageId: !Ref GoldenImage}}
+"
+    );
+    let base = image::base(s.cloud()).await?;
+    let root = s.stack_of(&template, &[("GoldenImage", &base)], &[]).await?;
+    let child = root.resource("Child").await?;
+    let name = child.split('/').nth(1).context("a stack's id is its ARN")?;
+    let healing = Healing::of(Stack::named(s.cloud(), name), base).await?;
+    Ok(Nested { root, healing })
+}
+
+async fn a_nested_stack_is_refused_with_its_root(s: &Scenario) -> Result<()> {
+    let Nested { root, healing } = nested(s).await?;
+    let backup = s.backup(&healing.instance).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    ensure!(target.name == healing.stack.name, "{target:#?}");
+    let message = expect::error(&ended, &target, ErrorName::StackNested)?;
+    for named in [&root.name, &healing.stack.name] {
+        ensure!(message.contains(named), "no {named} in {message:?}");
+    }
+    ensure!(healing.stack.updates().await? == 0, "it was updated");
+    Ok(())
+}
+
+async fn the_root_of_a_nested_stack_is_promoted(s: &Scenario) -> Result<()> {
+    let Nested { root, healing } = nested(s).await?;
+    let tags = [(TAG_STACK_NAME, root.name.as_str()), (TAG_PARAMETER_KEY, "GoldenImage")];
+    let backup = s.backup_with(&healing.instance, &tags).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    ensure!(target.name == root.name && target.outcome == TargetOutcome::Updated, "{target:#?}");
+    let group = expect::only(target.groups)?;
+    ensure!(group.boots.as_ref() == Some(&backup.image), "{group:#?}");
+    ensure!(root.updates().await? == 1, "not one update");
+    // The root does not wait for what its child has to clean up.
+    healing.stack.settled().await?;
+    expect::heals_into(&healing, &backup.image).await
+}
+
+async fn one_bad_image_keeps_no_other_group_from_its_own(s: &Scenario) -> Result<()> {
+    let base = image::base(s.cloud()).await?;
+    let parameters = [("WebImageId", base.as_str()), ("WorkerImageId", base.as_str())];
+    let stack = s.stack("two-groups", &parameters).await?;
+    let web = stack.group_called("WebGroup").await?;
+    let worker = stack.group_called("WorkerGroup").await?;
+    let good = s.backup(&web.instance().await?).await?;
+    let bad = s.backup(&worker.instance().await?).await?;
+    control(s)?.adjust_image(&bad.image, &json!({"State": "failed"})).await?;
+    let ended = s.driftless.send(&good.event()).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let error = target.error.context("a failed target without an error")?;
+    ensure!(error.catalogued() == Some(ErrorName::ImageRejected), "{error:#?}");
+    for named in ["WorkerImageId", &bad.image, "state is failed, not available"] {
+        ensure!(error.message.contains(named), "no {named:?} in {error:#?}");
+    }
+    let decision = expect::only(target.images)?;
+    ensure!(decision.parameter == "WebImageId", "{decision:#?}");
+    ensure!(decision.after.as_str() == good.image, "{decision:#?}");
+    ensure!(stack.parameter("WorkerImageId").await? == base, "the bad image is in");
+    let healed = web.heal().await?;
+    ensure!(healed.image == good.image, "healed into {}, not {}", healed.image, good.image);
+    expect::in_sync(&stack).await
+}

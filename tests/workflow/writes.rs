@@ -1,0 +1,200 @@
+//! Pattern 1: which parameters are written, how, and what becomes of a write that does not stick.
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_ssm::types::{Parameter as Described, ParameterType};
+use contract::ErrorName;
+use contract::report::{Outcome, TargetReport};
+use contract::target::TAG_PARAMETER_NAME;
+use futures_util::future::try_join;
+use harness::cloud::Called;
+use harness::execution::Moment;
+use harness::image::Parameter;
+use harness::{Ended, Execution, Scenario, image};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::expect;
+use crate::images::{control, promotable, promote};
+
+trials![
+    a_write_is_told_with_the_value_and_version_before,
+    a_data_type_stays_as_it_is,
+    a_parameter_of_a_stack_is_not_written,
+    a_label_on_the_oldest_of_a_hundred_versions_is_named;
+    only here, "only a local AWS can be made slow for a moment":
+    a_second_writer_is_noticed_and_the_newest_image_stays,
+    a_parameter_that_does_not_take_the_image_is_reported,
+];
+
+/// How many versions Parameter Store keeps.
+const VERSIONS: usize = 100;
+
+async fn a_write_is_told_with_the_value_and_version_before(s: &Scenario) -> Result<()> {
+    let (parameter, image) = promotable(s).await?;
+    let before = parameter.read().await?;
+    let target = expect::target(&promote(s, &image).await?, Outcome::Promoted)?;
+    let after = parameter.read().await?;
+    let write = expect::only(target.writes)?;
+    ensure!(write.parameter_name.as_str() == parameter.name, "{write:#?}");
+    ensure!(write.before == before.value && write.previous_version == Some(before.version));
+    ensure!(write.after.as_str() == image && write.version == Some(after.version), "{write:#?}");
+    ensure!(write.written && after.version == before.version + 1, "{write:#?}");
+    Ok(())
+}
+
+async fn a_data_type_stays_as_it_is(s: &Scenario) -> Result<()> {
+    let (checked, image) = promotable(s).await?;
+    expect::target(&promote(s, &image).await?, Outcome::Promoted)?;
+    let found = describe(s, &checked.name).await?;
+    ensure!(found.data_type() == Some("aws:ec2:image"), "{found:#?}");
+    ensure!(found.value() == Some(image.as_str()), "{found:#?}");
+
+    let text = parameter_of_text(s).await?;
+    let image = s.image(&[(TAG_PARAMETER_NAME, &text.name)]).await?;
+    expect::target(&promote(s, &image).await?, Outcome::Promoted)?;
+    let found = describe(s, &text.name).await?;
+    ensure!(found.data_type() == Some("text"), "{found:#?}");
+    ensure!(found.value() == Some(image.as_str()), "{found:#?}");
+    Ok(())
+}
+
+async fn a_parameter_of_a_stack_is_not_written(s: &Scenario) -> Result<()> {
+    const TEMPLATE: &str = "
+Parameters:
+  Name: {Type: String}
+  ImageId: {Type: AWS::EC2::Image::Id}
+Resources:
+  GoldenImage:
+    Type: AWS::SSM::Parameter
+    Properties: {Type: String, Name: !Ref Name, Value: !Ref ImageId}
+";
+    let (name, base) = (s.driftless.parameter_name(), image::base(s.cloud()).await?);
+    let parameters = [("Name", name.as_str()), ("ImageId", &base)];
+    let stack = s.stack_of(TEMPLATE, &parameters, &[]).await?;
+    let parameter = Parameter::named(s.cloud(), &name);
+    let before = parameter.read().await?;
+    let image = s.image(&[(TAG_PARAMETER_NAME, &name)]).await?;
+    let ended = promote(s, &image).await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::ParameterOwnedByStack)?;
+    for named in [name.as_str(), "GoldenImage", &stack.name] {
+        ensure!(message.contains(named), "no {named} in {message:?}");
+    }
+    ensure!(parameter.read().await? == before, "it was written");
+    expect::in_sync(&stack).await
+}
+
+async fn a_label_on_the_oldest_of_a_hundred_versions_is_named(s: &Scenario) -> Result<()> {
+    // Text, because each value of the other type is looked at first.
+    let parameter = parameter_of_text(s).await?;
+    let label = s.cloud().ssm.label_parameter_version().name(&parameter.name).labels("known-good");
+    label.parameter_version(1).send().await.called("ssm:LabelParameterVersion")?;
+    let base = parameter.read().await?.value;
+    for _ in 1..VERSIONS {
+        put_text(s, &parameter.name, &base).await?;
+    }
+    let before = parameter.read().await?;
+    let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
+    let ended = promote(s, &image).await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::ParameterVersionsFull)?;
+    for named in [parameter.name.as_str(), "version 1,", "known-good"] {
+        ensure!(message.contains(named), "no {named} in {message:?}");
+    }
+    ensure!(parameter.read().await? == before, "it was written");
+    Ok(())
+}
+
+async fn a_second_writer_is_noticed_and_the_newest_image_stays(s: &Scenario) -> Result<()> {
+    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let theirs = s.image(&[]).await?;
+    let newest = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
+    let ended = during_the_write(s, &parameter, &newest, parameter.write(&theirs)).await?;
+    ensure!(ended.status == "SUCCEEDED", "{:?}", ended.cause);
+    ensure!(expect::attempts(&ended, ErrorName::ConcurrentWrite) > 0, "{:#?}", ended.transcript);
+    let after = parameter.read().await?;
+    ensure!(after.value == newest, "{} is in place, not {newest}", after.value);
+    Ok(())
+}
+
+async fn a_parameter_that_does_not_take_the_image_is_reported(s: &Scenario) -> Result<()> {
+    let (parameter, image) = promotable(s).await?;
+    let before = parameter.read().await?;
+    // Parameter Store answers first and looks for the image afterwards, in vain.
+    let gone = async {
+        let gone = s.cloud().ec2.deregister_image().image_id(&image).send().await;
+        gone.called("ec2:DeregisterImage").map(drop)
+    };
+    let ended = during_the_write(s, &parameter, &image, gone).await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::ParameterNotUpdated)?;
+    for named in [&parameter.name, &image] {
+        ensure!(message.contains(named), "no {named} in {message:?}");
+    }
+    ensure!(parameter.read().await? == before, "it was written");
+    was_written_once(&target)
+}
+
+/// The one write that was made, though nothing of it is to be seen.
+fn was_written_once(target: &TargetReport) -> Result<()> {
+    let [write] = target.writes.as_slice() else { anyhow::bail!("not one write: {target:#?}") };
+    ensure!(write.written && write.version == write.previous_version, "{write:#?}");
+    Ok(())
+}
+
+/// Promotes an image, and does something between the decision for it and its write.
+async fn during_the_write(
+    s: &Scenario,
+    parameter: &Parameter,
+    image: &str,
+    meanwhile: impl Future<Output = Result<()>>,
+) -> Result<Ended> {
+    let slow = json!([{
+        "service": "ssm",
+        "action": "PutParameter",
+        // Of the two that write it now, the one that puts this.
+        "match": image,
+        "kind": "latency",
+        "latencyMs": 2500,
+    }]);
+    control(s)?.add_faults(&slow).await?;
+    let execution = s.driftless.start(&json!({"imageId": image})).await?;
+    let writes = Notify::new();
+    let meanwhile = async {
+        writes.notified().await;
+        meanwhile.await
+    };
+    let (ended, ()) = try_join(follow(&execution, &writes), meanwhile)
+        .await
+        .with_context(|| format!("promoting {image} into {}", parameter.name))?;
+    Ok(ended)
+}
+
+/// Follows an execution to its end, and says when it begins to write.
+async fn follow(execution: &Execution, writes: &Notify) -> Result<Ended> {
+    let is_write =
+        |moment: &Moment| matches!(moment, Moment::Entered(step) if step.state == "PromoteSsm");
+    let tell = |moment: &Moment| {
+        if is_write(moment) {
+            writes.notify_one();
+        }
+    };
+    execution.follow(tell).await
+}
+
+/// A parameter whose values nobody looks at.
+async fn parameter_of_text(s: &Scenario) -> Result<Parameter> {
+    let parameter = s.parameter_to_be();
+    put_text(s, &parameter.name, &image::base(s.cloud()).await?).await?;
+    Ok(parameter)
+}
+
+async fn put_text(s: &Scenario, name: &str, value: &str) -> Result<()> {
+    let put = s.cloud().ssm.put_parameter().name(name).value(value).r#type(ParameterType::String);
+    put.overwrite(true).send().await.called("ssm:PutParameter").map(drop)
+}
+
+async fn describe(s: &Scenario, name: &str) -> Result<Described> {
+    let answer = s.cloud().ssm.get_parameter().name(name).send().await;
+    answer.called("ssm:GetParameter")?.parameter.context("GetParameter gave nothing")
+}
