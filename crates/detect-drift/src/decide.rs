@@ -1,6 +1,8 @@
 //! What detect-drift decides, without a call: how a detection stands, what differs, and whether
 //! anything is wrong.
 
+use std::hash::Hasher;
+
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
 use aws_sdk_cloudformation::types::{
@@ -9,6 +11,11 @@ use aws_sdk_cloudformation::types::{
 use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
 use contract::steps::{Difference, Finding, GroupLaunch, StackDrift};
+use fnv::FnvHasher;
+use step::{LONGEST_MESSAGE, bounded};
+
+/// The most characters of a property's value in the report: a policy or a script may be one.
+const LONGEST_VALUE: usize = 200;
 
 /// How a drift detection stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +80,23 @@ pub fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let difference = |property: &aws_sdk_cloudformation::types::PropertyDifference| Difference {
         logical_id: logical_id.clone(),
         path: property.property_path().unwrap_or_default().to_owned(),
-        expected: property.expected_value().unwrap_or_default().to_owned(),
-        actual: property.actual_value().unwrap_or_default().to_owned(),
+        expected: told(property.expected_value().unwrap_or_default()),
+        actual: told(property.actual_value().unwrap_or_default()),
         before: false,
     };
     resource.property_differences().iter().map(difference).collect()
+}
+
+/// A value as it is reported. One that is cut is told from others that begin alike by its hash,
+/// which is the same in every process.
+fn told(value: &str) -> String {
+    let told = bounded(value, LONGEST_VALUE);
+    if told == value {
+        return told;
+    }
+    let mut hasher = FnvHasher::default();
+    hasher.write(value.as_bytes());
+    format!("{told} #{:016x}", hasher.finish())
 }
 
 /// Marks the differences that were there before the promotion: the same property of the same
@@ -134,7 +153,8 @@ pub fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding>
         .filter_map(state_sentence)
         .map(|text| (ErrorName::LaunchImageUnavailable, text));
     let (names, sentences): (Vec<_>, Vec<_>) = drifts.chain(others).chain(gone).unzip();
-    Some(Finding { name: *names.first()?, message: sentences.join("; ") })
+    let message = bounded(sentences.join("; "), LONGEST_MESSAGE);
+    Some(Finding { name: *names.first()?, message })
 }
 
 /// The drift that was not there before. A stack that is `DRIFTED` without a difference that says

@@ -47,7 +47,13 @@ pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport,
     look_at_groups(clients, &mut groups).await?;
     look_at_images(&clients.ec2, &mut groups).await?;
     let finding = decide::finding(&stacks, &groups);
-    tracing::info!(?stacks, ?groups, ?finding);
+    for StackDrift { stack_name, status, resources_checked, differences, .. } in &stacks {
+        // Without the values, which are the properties of any resource of the stack.
+        let places: Vec<_> =
+            differences.iter().map(|d| format!("{}{}", d.logical_id, d.path)).collect();
+        tracing::info!(stack = %stack_name, status, resources_checked, ?places);
+    }
+    tracing::info!(?groups, finding = finding.as_ref().map(|finding| finding.name.as_str()));
     Ok(DriftReport { status: Progress::Complete, stacks, groups, finding })
 }
 

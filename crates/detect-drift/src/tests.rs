@@ -1,6 +1,8 @@
 //! detect-drift: how a detection stands, what differs, what is wrong; and the handler against
 //! rules.
 
+mod properties;
+
 use aws_sdk_autoscaling::Client as AutoScaling;
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
 use aws_sdk_autoscaling::types::{

@@ -10,8 +10,10 @@ use aws_sdk_cloudformation::types::{
 };
 use contract::ErrorName;
 use contract::steps::{Change, Finding, PlannedChange};
-use step::texts;
+use step::{LONGEST_MESSAGE, bounded, texts};
 
+/// How much of the execution's name a change set repeats: all that it can have.
+const LONGEST_NAME: usize = 80;
 /// What may change, and of what type of resource.
 const PERMITTED: [(&str, &[&str]); 2] = [
     ("AWS::EC2::LaunchTemplate", &["LaunchTemplateData"]),
@@ -20,11 +22,11 @@ const PERMITTED: [(&str, &[&str]); 2] = [
 
 /// The name of an execution's change set of a stack: the same for a repeated call, and free again
 /// once the plan is known. It allows letters, digits and hyphens after a first letter, at most
-/// 128 (`CreateChangeSet`, ChangeSetName); an execution's name has at most 80.
+/// 128 (`CreateChangeSet`, ChangeSetName); an execution's name has at most 80 (`StartExecution`).
 #[must_use]
 pub fn change_set_name(execution: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let name: String = execution.chars().map(allowed).collect();
+    let name: String = execution.chars().map(allowed).take(LONGEST_NAME).collect();
     format!("driftless-{name}")
 }
 
@@ -95,9 +97,12 @@ pub fn finding(stack: &str, changes: &[ResourceChange], images: &[Change]) -> Op
     let excess: Vec<_> = excess.map(|change| sentence(change, images)).collect();
     (!excess.is_empty()).then(|| Finding {
         name: ErrorName::PlanTouchesMore,
-        message: format!(
-            "an update of stack {stack} would touch more than launch templates and the groups' versions of them: {}",
-            excess.join("; ")
+        message: bounded(
+            format!(
+                "an update of stack {stack} would touch more than launch templates and the groups' versions of them: {}",
+                excess.join("; ")
+            ),
+            LONGEST_MESSAGE,
         ),
     })
 }

@@ -1,6 +1,7 @@
 //! plan-update: the tables are in `decide`, the handler against rules is here.
 
 mod decide;
+mod properties;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ErrorMetadata;

@@ -1,6 +1,10 @@
 //! Texts from outside, cut to a length: what is in a message travels through the state machine,
 //! which carries 256 KiB from one state to the next and 32,768 characters of an error's cause.
 
+/// The most characters of an error's or a finding's message. A cause is the message as JSON, and
+/// one that is cut off there is JSON no more; a run's report has the messages of all its targets.
+pub const LONGEST_MESSAGE: usize = 2_000;
+
 /// At most the first `most` characters, followed by how many there were where some are left out.
 #[must_use]
 pub fn bounded(text: impl Into<String>, most: usize) -> String {

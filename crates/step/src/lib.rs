@@ -25,6 +25,6 @@ mod tests;
 pub mod texts;
 
 pub use aws::{AwsError, sdk_config};
-pub use bounded::bounded;
+pub use bounded::{LONGEST_MESSAGE, bounded};
 pub use input::{InvalidInput, decode};
 pub use shell::run;

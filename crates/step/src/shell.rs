@@ -13,12 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::bounded;
-
-/// The most characters of a failure's message. Step Functions keeps 32,768 of a cause, which is
-/// the message as JSON; one that is cut off there is JSON no more. A run's report has the
-/// messages of all its targets.
-const LONGEST_MESSAGE: usize = 2_000;
+use crate::{LONGEST_MESSAGE, bounded};
 
 /// Runs the step until Lambda ends the sandbox.
 ///

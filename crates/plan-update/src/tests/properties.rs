@@ -1,0 +1,84 @@
+//! What holds for any change set: whatever is more than a launch template's or a group's version
+//! of it is found, and told at bounded length.
+
+use aws_sdk_cloudformation::types::{
+    ChangeAction, ChangeSource, Replacement, ResourceChange, ResourceChangeDetail,
+    ResourceTargetDefinition,
+};
+use contract::ErrorName;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use step::hostile::text;
+
+use super::{GROUP, TEMPLATE, image};
+use crate::decide::{change_set_name, finding, planned};
+
+fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop_oneof![5 => proptest::sample::select(words).prop_map(str::to_owned), 1 => text()]
+}
+
+fn detail() -> impl Strategy<Value = ResourceChangeDetail> {
+    let name = one_of(&["LaunchTemplateData", "LaunchTemplate", "MixedInstancesPolicy", "MaxSize"]);
+    let source = one_of(&["ParameterReference", "ResourceAttribute", "DirectModification"]);
+    let cause = one_of(&["ImageId", "Other"]);
+    (name, source, cause).prop_map(|(name, source, cause)| {
+        ResourceChangeDetail::builder()
+            .target(ResourceTargetDefinition::builder().name(name).build())
+            .change_source(ChangeSource::from(source.as_str()))
+            .causing_entity(cause)
+            .build()
+    })
+}
+
+fn change() -> impl Strategy<Value = ResourceChange> {
+    let kind = one_of(&[GROUP, TEMPLATE, "AWS::EC2::Instance"]);
+    let action = one_of(&["Modify", "Modify", "Remove", "Add"]);
+    let replacement = proptest::option::of(one_of(&["False", "True", "Conditional"]));
+    (kind, action, replacement, vec(detail(), 0..3)).prop_map(
+        |(kind, action, replacement, details)| {
+            ResourceChange::builder()
+                .logical_resource_id("It")
+                .resource_type(kind)
+                .action(ChangeAction::from(action.as_str()))
+                .set_replacement(replacement.as_deref().map(Replacement::from))
+                .set_details(Some(details))
+                .build()
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_more_is_found(changes in vec(change(), 0..4)) {
+        let is_fine = |change: &ResourceChange| {
+            let planned = planned(change);
+            let permitted: &[&str] = match planned.resource_type.as_str() {
+                TEMPLATE => &["LaunchTemplateData"],
+                GROUP => &["LaunchTemplate", "MixedInstancesPolicy"],
+                _ => &[],
+            };
+            let foreign = change.details().iter().any(|detail| {
+                detail.change_source() == Some(&ChangeSource::ParameterReference)
+                    && detail.causing_entity() != Some("ImageId")
+            });
+            planned.action == "Modify"
+                && planned.replacement.is_none_or(|replacement| replacement == "False")
+                && !planned.properties.is_empty()
+                && planned.properties.iter().all(|name| permitted.contains(&name.as_str()))
+                && !foreign
+        };
+        let found = finding("web", &changes, &[image("ImageId")]);
+        prop_assert_eq!(found.is_none(), changes.iter().all(is_fine));
+        if let Some(found) = found {
+            prop_assert_eq!(found.name, ErrorName::PlanTouchesMore);
+            prop_assert!(found.message.chars().count() < step::LONGEST_MESSAGE + 40);
+        }
+    }
+
+    #[test]
+    fn any_name_is_one_that_cloudformation_takes(execution in text()) {
+        let name = change_set_name(&execution);
+        prop_assert!(name.len() <= 128 && name.starts_with(|c: char| c.is_ascii_alphabetic()));
+        prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    }
+}
