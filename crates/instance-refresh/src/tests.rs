@@ -1,5 +1,7 @@
 //! instance-refresh: the order, every status, what is next, and the handler against rules.
 
+mod properties;
+
 use aws_sdk_autoscaling::Client as AutoScaling;
 use aws_sdk_autoscaling::error::ErrorMetadata;
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;

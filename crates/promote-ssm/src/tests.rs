@@ -1,6 +1,8 @@
 //! promote-ssm: the decisions, and the handler against rules: which calls are made, with what,
 //! and what comes of each answer.
 
+mod properties;
+
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_cloudformation::operation::describe_stack_resources::{
     DescribeStackResourcesError, DescribeStackResourcesOutput,

@@ -1,5 +1,7 @@
 //! wait-stack-complete: the table of verdicts, the reason of a failure, and the handler.
 
+mod properties;
+
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_stack_events::DescribeStackEventsOutput;
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksOutput;

@@ -150,7 +150,8 @@ proptest! {
         };
         let mut instance = instance("group", &[]);
         instance.tags.extend(group);
-        let mut targets = [target(&destination, images.clone(), &[("i-1".to_owned(), instance)].into(), run)];
+        let instances = [("i-1".to_owned(), instance)].into();
+        let mut targets = [target(&destination, images.clone(), &instances, run)];
         keep_newest(&mut targets);
         let [target] = targets;
         prop_assert_eq!((target.allow_older, target.dry_run), (run.allow_older, run.dry_run));

@@ -151,7 +151,7 @@ proptest! {
             let after = case.image(decision.after.as_str()).expect("known").creation_date();
             prop_assert!(after >= current.creation_date() || case.target.allow_older || !boots);
             // And a rollback goes nowhere else.
-            let age = |image: &Image| (image.creation_date().map(str::to_owned), image.image_id().map(str::to_owned));
+            let age = |image: &Image| (image.creation_date.clone(), image.image_id.clone());
             let chosen = case.image(decision.after.as_str()).expect("known");
             prop_assert!(!case.target.rollback || age(chosen) < age(current));
         }
@@ -191,8 +191,9 @@ proptest! {
     #[test]
     fn what_is_refused_has_a_name(case in cases()) {
         if let Err(error) = decide(&case) {
-            let expected = [ErrorName::ImagePending, ErrorName::ImageRejected, ErrorName::TargetNotPermitted];
-            prop_assert!(expected.contains(&error.name()), "{error}");
+            use ErrorName::{ImagePending, ImageRejected, TargetNotPermitted};
+            let expected = [ImagePending, ImageRejected, TargetNotPermitted];
+            prop_assert!(expected.contains(&error.name()), "{}", error);
         }
     }
 }

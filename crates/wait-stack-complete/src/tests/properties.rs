@@ -1,0 +1,70 @@
+//! What holds for any events of a stack, in any order: success is said only where the images are
+//! in place or the update's own events say so.
+
+use aws_sdk_cloudformation::types::{Parameter, ResourceStatus, StackEvent, StackStatus};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use step::hostile::text;
+
+use super::{NEW, OLD, TOKEN, changes, event, image, of_stack};
+use crate::decide::{End, Verdict, end, reason, verdict};
+
+fn status() -> impl Strategy<Value = StackStatus> {
+    let known = proptest::sample::select(StackStatus::values().to_vec());
+    prop_oneof![
+        5 => known.prop_map(StackStatus::from),
+        1 => text().prop_map(|text| StackStatus::from(text.as_str())),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Vec<StackEvent>> {
+    let status = proptest::sample::select(ResourceStatus::values().to_vec());
+    let why = proptest::option::of(text());
+    let one = (status, why, any::<bool>(), text()).prop_map(|(status, why, is_stack, id)| {
+        let status = ResourceStatus::from(status);
+        let mut event =
+            if is_stack { of_stack(TOKEN, status, "") } else { event(TOKEN, &id, status, "") };
+        event.resource_status_reason = why;
+        event
+    });
+    vec(one, 0..6)
+}
+
+fn parameters() -> impl Strategy<Value = Vec<Parameter>> {
+    vec(prop_oneof![Just(NEW.to_owned()), Just(OLD.to_owned()), text()], 0..3)
+        .prop_map(|values| values.iter().map(|value| image(value)).collect())
+}
+
+proptest! {
+    #[test]
+    fn complete_means_that_the_images_are_there(status in status(), parameters in parameters()) {
+        let is_there = parameters.first().and_then(Parameter::parameter_value) == Some(NEW);
+        let is_complete = status == StackStatus::UpdateComplete && is_there;
+        let verdict = verdict(&status, &parameters, &changes());
+        prop_assert_eq!(verdict == Verdict::Complete, is_complete);
+        prop_assert!(!status.as_str().ends_with("_IN_PROGRESS") || verdict != Verdict::Settled);
+    }
+
+    #[test]
+    fn an_end_is_one_that_its_own_events_tell(status in status(), events in events()) {
+        let newest_of_stack = events.iter().find(|e| e.physical_resource_id() == Some("arn:web"));
+        let told = newest_of_stack.and_then(StackEvent::resource_status);
+        match end(&status, &events) {
+            End::Complete => prop_assert_eq!(told, Some(&ResourceStatus::UpdateComplete)),
+            End::Failed(in_status) => {
+                prop_assert!(in_status.contains("FAILED") || in_status.contains("ROLLBACK"));
+                prop_assert!(!events.is_empty());
+            }
+            End::Unknown => {}
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_that_an_event_gives(events in events()) {
+        if let Some(reason) = reason(&events) {
+            let given = events.iter().map(StackEvent::resource_status_reason);
+            let mut given = given.map(|given| given.unwrap_or("no reason given"));
+            prop_assert!(given.any(|given| reason.ends_with(given)));
+        }
+    }
+}
