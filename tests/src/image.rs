@@ -57,7 +57,15 @@ async fn snapshot(cloud: &Cloud) -> Result<String> {
 /// # Errors
 /// A call failed.
 pub async fn copy_of_base(cloud: &Cloud, tags: &[(&str, &str)]) -> Result<String> {
-    let request = cloud.ec2.copy_image().source_image_id(base(cloud).await?);
+    copy(cloud, &base(cloud).await?, tags).await
+}
+
+/// Starts a copy of an image, with these tags. Its id.
+///
+/// # Errors
+/// A call failed.
+pub async fn copy(cloud: &Cloud, image: &str, tags: &[(&str, &str)]) -> Result<String> {
+    let request = cloud.ec2.copy_image().source_image_id(image);
     let request = request.source_region(cloud.region()).name(unique("copy"));
     let request = if tags.is_empty() {
         request

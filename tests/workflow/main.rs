@@ -39,10 +39,12 @@ mod expect;
 mod images;
 mod input;
 mod kept;
+mod numbers;
 mod parameter;
 mod plan;
 mod proof;
 mod provenance;
+mod reconcile;
 mod refresh;
 mod refusals;
 mod rollback;
@@ -85,6 +87,8 @@ fn main() -> ExitCode {
         plan::trials(),
         drift::trials(),
         rollback::trials(),
+        reconcile::trials(),
+        numbers::trials(),
         events::trials(),
         input::trials(),
     ];

@@ -59,7 +59,8 @@ pub fn changes_no_more(plan: &[PlannedChange]) -> Result<()> {
     Ok(())
 }
 
-async fn has_no_change_set(s: &Scenario, stack: &Stack) -> Result<()> {
+/// Every change set of the stack is gone.
+pub async fn has_no_change_set(s: &Scenario, stack: &Stack) -> Result<()> {
     let request = s.cloud().cloudformation.list_change_sets().stack_name(&stack.name);
     let left = request.send().await.called("cloudformation:ListChangeSets")?;
     ensure!(left.summaries().is_empty(), "left behind: {left:#?}");

@@ -1,0 +1,163 @@
+//! How much it takes: many groups of one template at once, and many targets of one account.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anyhow::{Context, Result, ensure};
+use contract::report::{Outcome, TargetOutcome, TargetReport};
+use contract::target::TAG_PARAMETER_NAME;
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use harness::{Scenario, image};
+use serde_json::json;
+
+use crate::expect;
+
+trials![
+    ten_groups_of_one_template_get_their_images_by_two_updates_at_most;
+    only here, "it needs an account of its own":
+    a_hundred_targets_are_reconciled_by_one_listing,
+];
+
+const GROUPS: usize = 10;
+const TARGETS: usize = 100;
+/// Images of each of those targets.
+const NIGHTS: usize = 2;
+/// How many calls a test makes at once.
+const AT_ONCE: usize = 16;
+/// What one state may give to the next (Step Functions, "Service quotas").
+const MOST_STATE_DATA: usize = 256 * 1024;
+
+/// A template like `two-groups.yaml` with this many.
+fn template(groups: usize) -> Result<String> {
+    let mut parameters = String::new();
+    let mut resources = String::new();
+    for n in 0..groups {
+        write!(parameters, "  Image{n}: {{Type: 'AWS::EC2::Image::Id'}}\n")?;
+        write!(
+            resources,
+            "  Template{n}:
+    Type: AWS::EC2::LaunchTemplate
+    Properties:
+      LaunchTemplateData:
+        ImageId: !Ref Image{n}
+        InstanceType: t3.micro
+        TagSpecifications:
+          - ResourceType: instance
+            Tags:
+              - {{Key: StackName, Value: !Ref 'AWS::StackName'}}
+              - {{Key: ImageIdParameterKey, Value: Image{n}}}
+  Group{n}:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      MinSize: '1'
+      MaxSize: '1'
+      AvailabilityZones: !GetAZs ''
+      LaunchTemplate:
+        LaunchTemplateId: !Ref Template{n}
+        Version: !GetAtt Template{n}.LatestVersionNumber
+"
+        )?;
+    }
+    Ok(format!("Parameters:\n{parameters}Resources:\n{resources}"))
+}
+
+async fn ten_groups_of_one_template_get_their_images_by_two_updates_at_most(
+    s: &Scenario,
+) -> Result<()> {
+    let base = image::base(s.cloud()).await?;
+    let keys: Vec<_> = (0..GROUPS).map(|n| format!("Image{n}")).collect();
+    let parameters: Vec<_> = keys.iter().map(|key| (key.as_str(), base.as_str())).collect();
+    let stack = s.stack_of(&template(GROUPS)?, &parameters, &[]).await?;
+    let groups = try_join_all((0..GROUPS).map(async |n| {
+        let group = stack.group_called(&format!("Group{n}")).await?;
+        let instance = group.instance().await?;
+        anyhow::Ok((group, instance))
+    }))
+    .await?;
+
+    // Each backup is told of as soon as it is complete, which all are in the same second.
+    let promotions = groups.iter().map(async |(_, instance)| {
+        let backup = s.backup(instance).await?;
+        let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+        anyhow::Ok((backup.image, ended))
+    });
+    let promotions = try_join_all(promotions).await?;
+
+    for (image, ended) in &promotions {
+        ensure!(ended.status == "SUCCEEDED", "{ended:#?}");
+        let target = expect::only(ended.report()?.targets)?;
+        ensure!(target.images.iter().any(|decision| decision.after.as_str() == image));
+    }
+    let updates = stack.updates().await?;
+    ensure!((1..=2).contains(&updates), "{updates} updates");
+    let slowest = promotions.iter().map(|(_, ended)| ended.took).max().unwrap_or_default();
+    println!("{GROUPS} groups of one template: {updates} updates, the slowest run {slowest:.1?}");
+    let healed = try_join_all(groups.iter().map(|(group, _)| group.heal())).await?;
+    for ((image, _), healed) in promotions.iter().zip(healed) {
+        ensure!(healed.image == *image, "healed into {}, not {image}", healed.image);
+    }
+    expect::in_sync(&stack).await
+}
+
+/// Runs the calls, some at once.
+async fn all<T>(calls: impl Iterator<Item = impl Future<Output = Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(calls).buffered(AT_ONCE).try_collect().await
+}
+
+async fn a_hundred_targets_are_reconciled_by_one_listing(s: &Scenario) -> Result<()> {
+    let s = &s.alone(&[]).await?;
+    let base = image::base(s.cloud()).await?;
+    let parameters = all((0..TARGETS).map(|_| s.parameter(&base))).await?;
+    let mut newest = Vec::new();
+    for _ in 0..NIGHTS {
+        newest = all(parameters.iter().map(async |parameter| {
+            let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str())];
+            let image = image::copy(s.cloud(), &base, &tags).await?;
+            image::available(s.cloud(), &image).await?;
+            Ok(image)
+        }))
+        .await?;
+    }
+    let ended = s.driftless.start(&json!({"reconcile": true})).await?.ended().await?;
+
+    let report = expect::report(&ended, Outcome::Promoted)?;
+    let is_updated = |target: &&TargetReport| target.outcome == TargetOutcome::Updated;
+    ensure!(report.targets.iter().filter(is_updated).count() == TARGETS, "{}", report.summary);
+    let values = all(parameters.iter().map(|parameter| parameter.read())).await?;
+    for (value, image) in values.iter().zip(&newest) {
+        ensure!(value.value == *image, "{value:?}, not {image}");
+    }
+    let size = ended.output.as_ref().map(String::len).unwrap_or_default();
+    ensure!(size < MOST_STATE_DATA, "the report has {size} bytes");
+    let calls = calls(s).await?;
+    let count = |function: &str, action: &str| {
+        calls.get(&(function.to_owned(), action.to_owned())).copied().unwrap_or_default()
+    };
+    ensure!(count("ResolveTags", "DescribeImages") == 1, "{calls:#?}");
+    ensure!(count("ResolveTags", "DescribeInstances") <= 2, "{calls:#?}");
+    // Once for a target, however many images it has.
+    ensure!(count("ValidateAmi", "DescribeImages") == TARGETS, "{calls:#?}");
+    ensure!(count("PromoteSsm", "PutParameter") == TARGETS, "{calls:#?}");
+    let total: usize = calls.values().sum();
+    println!(
+        "{TARGETS} targets with {NIGHTS} images each: {:.1?}, {total} calls, a report of {size} \
+         bytes: {calls:?}",
+        ended.took
+    );
+    Ok(())
+}
+
+/// How often each function made each call, in the whole account.
+async fn calls(s: &Scenario) -> Result<BTreeMap<(String, String), usize>> {
+    let control = s.cloud().control().context("a local AWS has a control API")?;
+    let mut counts = BTreeMap::new();
+    for call in control.calls_of_functions().await? {
+        let function = ["ResolveTags", "ValidateAmi", "PromoteSsm", "DetectDrift"]
+            .into_iter()
+            .find(|name| call.caller.contains(name))
+            .with_context(|| format!("an unexpected caller: {call:?}"))?;
+        *counts.entry((function.to_owned(), call.action)).or_default() += 1;
+    }
+    Ok(counts)
+}
