@@ -3,10 +3,11 @@
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_ec2::types::InstanceType;
+use aws_sdk_ssm::types::ParameterType;
 use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
 use contract::steps::{Provenance, ProvenanceVerdict};
-use contract::target::{TAG_PARAMETER_NAME, TAG_STACK_NAME};
+use contract::target::{TAG_PARAMETER_KEY, TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use futures_util::future::try_join;
 use harness::cloud::Called;
 use harness::group::Instance;
@@ -25,7 +26,8 @@ trials![
     another_groups_image_does_not_get_into_a_stack,
     an_image_of_an_instance_outside_of_any_group_is_not_permitted,
     a_strangers_newer_image_does_not_keep_an_older_one_out,
-    a_launch_template_that_does_not_read_the_parameter_any_more_is_found;
+    a_launch_template_that_does_not_read_the_parameter_any_more_is_found,
+    what_holds_a_secret_is_not_overwritten;
     only here, "it needs a Driftless that was deployed with other parameters":
     where_it_has_to_be_known_an_image_of_unknown_origin_is_not_permitted,
 ];
@@ -158,18 +160,49 @@ async fn where_it_has_to_be_known_an_image_of_unknown_origin_is_not_permitted(
     Ok(())
 }
 
+async fn what_holds_a_secret_is_not_overwritten(s: &Scenario) -> Result<()> {
+    const TEMPLATE: &str = "
+Parameters:
+  Password: {Type: String, NoEcho: true}
+Resources:
+  Nothing: {Type: AWS::CloudFormation::WaitConditionHandle}
+";
+    let parameter = s.parameter_to_be();
+    let put = s.cloud().ssm.put_parameter().name(&parameter.name).value("hush");
+    let put = put.r#type(ParameterType::SecureString).send().await;
+    put.called("ssm:PutParameter")?;
+    let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
+    let message = is_refused(s, &image, &parameter.name).await?;
+    ensure!(message.contains("SecureString"), "{message}");
+    ensure!(parameter.read().await?.version == 1, "it was written");
+
+    let stack = s.stack_of(TEMPLATE, &[("Password", "hush")], &[]).await?;
+    let tags = [(TAG_STACK_NAME, stack.name.as_str()), (TAG_PARAMETER_KEY, "Password")];
+    let image = s.image(&tags).await?;
+    let message = is_refused(s, &image, &stack.name).await?;
+    ensure!(message.contains("Password") && message.contains("NoEcho"), "{message}");
+    ensure!(stack.updates().await? == 0, "it was updated");
+    Ok(())
+}
+
 /// An image of this group's instance that says by its tag that it belongs elsewhere.
 async fn stolen(s: &Scenario, from: &Healing, tag: (&str, &str)) -> Result<String> {
     Ok(s.backup_with(&from.instance, &[tag]).await?.image)
 }
 
-/// What is said of this image when it is refused for this target.
+/// What is said when this image is refused for where it comes from.
 async fn is_not_permitted(s: &Scenario, image: &str, name: &str) -> Result<String> {
+    let message = is_refused(s, image, name).await?;
+    ensure!(message.contains(image), "no {image} in {message:?}");
+    Ok(message)
+}
+
+/// What is said when this image is refused for this target.
+async fn is_refused(s: &Scenario, image: &str, name: &str) -> Result<String> {
     let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     ensure!(target.name == name, "{target:#?}");
     let message = expect::error(&ended, &target, ErrorName::TargetNotPermitted)?;
-    ensure!(message.contains(image), "no {image} in {message:?}");
     for write in ["PromoteSsm", "UpdateStack"] {
         ensure!(expect::times(&ended, write) == 0, "{:#?}", ended.transcript);
     }
