@@ -33,7 +33,7 @@ fn template(groups: usize) -> Result<String> {
     let mut parameters = String::new();
     let mut resources = String::new();
     for n in 0..groups {
-        write!(parameters, "  Image{n}: {{Type: 'AWS::EC2::Image::Id'}}\n")?;
+        writeln!(parameters, "  Image{n}: {{Type: 'AWS::EC2::Image::Id'}}")?;
         write!(
             resources,
             "  Template{n}:
