@@ -70,7 +70,11 @@ fn main() -> ExitCode {
             }
         },
     };
+    // Those that take longest come first.
     let modules = [
+        numbers::trials(),
+        reconcile::trials(),
+        rollback::trials(),
         errors::trials(),
         stack::trials(),
         parameter::trials(),
@@ -86,9 +90,6 @@ fn main() -> ExitCode {
         kept::trials(),
         plan::trials(),
         drift::trials(),
-        rollback::trials(),
-        reconcile::trials(),
-        numbers::trials(),
         events::trials(),
         input::trials(),
     ];
