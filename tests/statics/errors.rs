@@ -178,3 +178,12 @@ fn the_readme_has_the_catalogue() {
         format!("| Error | Class | Meaning |\n|---|---|---|\n{}\n", rows.collect::<String>());
     assert!(text("README.md").contains(&table), "README.md must have this table:\n{table}");
 }
+
+#[test]
+fn the_example_reports_are_as_the_contract_says() {
+    for name in ["refused", "planned", "rolled-back", "reconciled"] {
+        let report = text(format!("tests/fixtures/reports/{name}.json"));
+        let report: Result<contract::report::Report, _> = serde_json::from_str(&report);
+        assert!(report.is_ok(), "{name}: {}", report.unwrap_err());
+    }
+}
