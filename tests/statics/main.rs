@@ -5,6 +5,7 @@ mod definition;
 mod errors;
 mod expressions;
 mod machine;
+mod supply_chain;
 mod template;
 mod workspace;
 

@@ -1,4 +1,4 @@
-//! Owns the check of what Driftless is built from: `deny.toml`, by a pinned cargo-deny.
+//! Owns the check of what Driftless is built from: `.cargo/deny.toml`, by a pinned cargo-deny.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
