@@ -96,11 +96,11 @@ def test_what_the_request_has_to_contain(aws, faults):
 def test_whose_call_it_has_to_be(aws, faults):
     """`caller`: a part of an ARN, such as a function's role; any service and action of theirs."""
     function(aws, allowed=["ssm:PutParameter"])
-    faults({"service": "*", "action": "*", "kind": "throttle", "caller": "assumed-role/lambda/", "rate": 1})
+    faults({"service": "*", "action": "*", "kind": "error", "code": "Odd", "caller": "assumed-role/lambda/", "rate": 1})
     assert _put(aws) == 1
     answer = Run(aws, ("Call", task(calls("ssm", "put_parameter", Name="/p", Value="v", Type="String"),
                                     Output="{% $states.result.Payload %}"))).output()
-    assert answer["error"] == THROTTLED
+    assert answer["error"] == "Odd"
 
 
 def test_another_account_or_region_is_spared(aws, faults, server):

@@ -38,8 +38,9 @@ def test_it_refuses_to_start(before, message):
 
 def test_it_refuses_other_interfaces_and_nonsense_knobs():
     assert "is not loopback" in _start("", BIND_HOST="0.0.0.0")[1]
-    status, output = _start("", OVERLAY_STACK_SECONDS="soon")
-    assert status == 1 and "OVERLAY_STACK_SECONDS='soon' is not a number" in output
+    for name, value in (("OVERLAY_STACK_SECONDS", "soon"), ("OVERLAY_FUNCTIONS_AT_ONCE", "0")):
+        status, output = _start("", **{name: value})
+        assert status == 1 and f"{name}='{value}' is not a number" in output
 
 
 def test_it_ends_with_its_starter_when_told_to():

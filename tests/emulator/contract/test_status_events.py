@@ -29,8 +29,9 @@ def test_an_execution_succeeds(aws):
         "status": "SUCCEEDED", "startDate": round(found["startDate"].timestamp() * 1000),
         "stopDate": round(found["stopDate"].timestamp() * 1000), "input": '{"a": 1}',
         "inputDetails": {"included": True}, "output": '{"a":1}', "outputDetails": {"included": True},
-        "stateMachineVersionArn": None, "stateMachineAliasArn": None, "redriveCount": 0, "redriveDate": None, "redriveStatus": "NOT_REDRIVABLE",
-        "redriveStatusReason": "Execution is SUCCEEDED and cannot be redriven", "error": None, "cause": None}
+        "stateMachineVersionArn": None, "stateMachineAliasArn": None, "redriveCount": 0, "redriveDate": None,
+        "redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": "Execution is SUCCEEDED and cannot be redriven",
+        "error": None, "cause": None}
 
 
 def test_an_execution_starts(aws):

@@ -2,7 +2,7 @@
 
 from . import (authorization, branches, calls, change_sets, control, delivery, drift, faults, groups, groups_api,
                history, images, images_describe, instance_types, instances, invocations, launch_templates, parameters,
-               permissions, queries, refresh, runner, schedules, snapshots, stack_operations, stack_parameters,
+               permissions, places, queries, refresh, runner, schedules, snapshots, stack_operations, stack_parameters,
                stack_resources, stack_views, status_events, tasks, transforms, workflows)
 
 MODULES = (
@@ -10,7 +10,7 @@ MODULES = (
     groups, groups_api, refresh,
     stack_resources, stack_parameters, stack_operations, stack_views, change_sets, drift,
     parameters,
-    history, runner, queries, tasks, invocations, branches, workflows, status_events, delivery, schedules,
+    history, runner, queries, tasks, places, invocations, branches, workflows, status_events, delivery, schedules,
     permissions, transforms, authorization,
     calls, faults, control,
 )
