@@ -4,19 +4,22 @@ use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome, TargetReport};
 use contract::target::TAG_INSTANCE_REFRESH;
+use futures_util::future::try_join;
 use harness::cloud::Called;
 use harness::image::{self, Parameter};
 use harness::scenario::Healing;
-use harness::{Ended, Scenario};
+use harness::{Ended, Scenario, paths};
 use serde_json::json;
 
 use crate::careful::careful;
 use crate::expect;
+use crate::stack::two_groups;
 
 trials![
     a_failed_promotion_is_kept_where_nothing_else_is_said,
     a_parameter_is_rolled_back_by_hand,
     a_stack_is_rolled_back_by_hand,
+    one_group_of_a_stack_is_rolled_back_by_hand,
     a_rollback_is_planned_first_when_the_input_says_so,
     a_rollback_of_a_name_that_no_image_has_is_refused;
     only here, "it needs a Driftless with other parameters":
@@ -26,6 +29,8 @@ trials![
     a_promotion_whose_refresh_fails_is_put_back,
     a_parameter_that_cannot_be_put_back_is_told_loudly,
     a_stack_that_is_put_back_to_an_image_that_is_gone_is_told_loudly,
+    a_parameter_that_a_stack_reads_is_put_back_with_it,
+    a_parameter_is_put_back_when_the_stack_that_reads_it_cannot_be_updated,
 ];
 
 /// Pattern 2 where the template ignores the parameter: its group boots another copy of the base.
@@ -167,6 +172,52 @@ async fn a_stack_that_is_put_back_to_an_image_that_is_gone_is_told_loudly(
     Ok(())
 }
 
+/// A stack from this fixture whose `ImageId` names an SSM parameter with the image.
+async fn reading(
+    s: &Scenario,
+    fixture: &str,
+    others: &[(&str, &str)],
+    base: &str,
+) -> Result<(Parameter, Healing)> {
+    let parameter = s.parameter(base).await?;
+    let template = paths::fixture(&format!("stacks/{fixture}.yaml"))?;
+    let (plain, reads) =
+        ("  ImageId:\n    Type: ", "  ImageId:\n    Type: AWS::SSM::Parameter::Value<");
+    let template = template
+        .replace(&format!("{plain}AWS::EC2::Image::Id"), &format!("{reads}AWS::EC2::Image::Id>"));
+    let values = [&[("ImageId", parameter.name.as_str())], others].concat();
+    let stack = s.stack_of(&template, &values, &[]).await?;
+    Ok((parameter, Healing::of(stack, base.to_owned()).await?))
+}
+
+async fn a_parameter_that_a_stack_reads_is_put_back_with_it(s: &Scenario) -> Result<()> {
+    let s = &careful(s).await?;
+    let base = image::base(s.cloud()).await?;
+    let others = [("OtherImageId", base.as_str())];
+    let (parameter, healing) = reading(s, "ignores-image", &others, &base).await?;
+    let (ended, image) = promote(s, &healing).await?;
+    let target = rolled_back(&ended, ErrorName::LaunchImageMismatch)?;
+    let write = expect::only(target.writes)?;
+    ensure!(write.before == image && write.after.as_str() == base, "{write:#?}");
+    ensure!(parameter.read().await?.value == base, "it was not put back");
+    ensure!(healing.stack.updates().await? == 2, "not one update there and one back");
+    expect::heals_into(&healing, &base).await
+}
+
+async fn a_parameter_is_put_back_when_the_stack_that_reads_it_cannot_be_updated(
+    s: &Scenario,
+) -> Result<()> {
+    let s = &careful(s).await?;
+    let base = image::base(s.cloud()).await?;
+    let (parameter, healing) = reading(s, "no-room", &[], &base).await?;
+    let (ended, _) = promote(s, &healing).await?;
+    rolled_back(&ended, ErrorName::StackUpdateFailed)?;
+    // CloudFormation has rolled back the stack, and knows nothing of the parameter.
+    ensure!(healing.stack.updates().await? == 1, "it was updated again");
+    ensure!(parameter.read().await?.value == base, "it was not put back");
+    expect::heals_into(&healing, &base).await
+}
+
 /// Both reasons, and what is left for a person.
 fn says_what_to_do(message: &str, name: &str, reasons: &[&str]) -> Result<()> {
     for named in reasons.iter().chain(&[name, "back failed in", "by hand"]) {
@@ -235,6 +286,19 @@ async fn a_stack_is_rolled_back_by_hand(s: &Scenario) -> Result<()> {
     let ended = by_hand(s, json!({"imageId": older, "allowOlder": true})).await?;
     went_back(&ended, &newer, &older)?;
     expect::heals_into(&healing, &older).await
+}
+
+async fn one_group_of_a_stack_is_rolled_back_by_hand(s: &Scenario) -> Result<()> {
+    let two = two_groups(s).await?;
+    let (older, _) = try_join(s.backup(&two.web_instance), s.backup(&two.worker_instance)).await?;
+    let (web, worker) =
+        try_join(s.backup(&two.web_instance), s.backup(&two.worker_instance)).await?;
+    expect::report(&s.driftless.send(&web.event()).await?.ended().await?, Outcome::Promoted)?;
+    ensure!(two.stack.parameter("WorkerImageId").await? == worker.image, "it is not in");
+
+    let rollback = json!({"stackName": two.stack.name, "parameterKey": "WebImageId"});
+    went_back(&by_hand(s, json!({"rollback": rollback})).await?, &web.image, &older.image)?;
+    two.heal_into(&older.image, &worker.image).await
 }
 
 async fn a_rollback_is_planned_first_when_the_input_says_so(s: &Scenario) -> Result<()> {

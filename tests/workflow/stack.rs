@@ -75,15 +75,15 @@ async fn an_older_image_after_a_newer_one_changes_nothing(s: &Scenario) -> Resul
 }
 
 /// One stack with two Auto Healing groups.
-struct Two {
-    stack: Stack,
+pub struct Two {
+    pub stack: Stack,
     web: Group,
     worker: Group,
-    web_instance: Instance,
-    worker_instance: Instance,
+    pub web_instance: Instance,
+    pub worker_instance: Instance,
 }
 
-async fn two_groups(s: &Scenario) -> Result<Two> {
+pub async fn two_groups(s: &Scenario) -> Result<Two> {
     let base = image::base(s.cloud()).await?;
     let parameters = [("WebImageId", base.as_str()), ("WorkerImageId", base.as_str())];
     let stack = s.stack("two-groups", &parameters).await?;
@@ -94,7 +94,7 @@ async fn two_groups(s: &Scenario) -> Result<Two> {
 }
 
 impl Two {
-    async fn heal_into(&self, web: &str, worker: &str) -> Result<()> {
+    pub async fn heal_into(&self, web: &str, worker: &str) -> Result<()> {
         let (web_healed, worker_healed) = try_join(self.web.heal(), self.worker.heal()).await?;
         ensure!(web_healed.image == web, "web healed into {}, not {web}", web_healed.image);
         let found = &worker_healed.image;
