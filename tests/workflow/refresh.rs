@@ -96,7 +96,7 @@ async fn a_refresh_that_runs_already_is_adopted(s: &Scenario) -> Result<()> {
     let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
     // Somebody's own, which begins so late that it boots what is being promoted.
     let control = s.cloud().control().context("a local AWS has a control API")?;
-    control.set(&json!({"refresh": 3})).await?;
+    control.set(&json!({"refresh": 10})).await?;
     let request = s.cloud().autoscaling.start_instance_refresh();
     let started = request.auto_scaling_group_name(&healing.group.name).send().await;
     control.set(&json!({"refresh": 0.3})).await?;
