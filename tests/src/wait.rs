@@ -35,7 +35,7 @@ pub const START: Limit = Limit::seconds(10, 60);
 pub const EXECUTION: Limit = Limit::seconds(60, 45 * 60);
 
 /// How often to look.
-const LOOK_LOCAL: Duration = Duration::from_millis(50);
+const LOOK_LOCAL: Duration = Duration::from_millis(100);
 const LOOK_AWS: Duration = Duration::from_secs(5);
 
 /// How long to sleep between two looks.
