@@ -1,9 +1,18 @@
 //! Any bytes as what starts the workflow: a request, or refused by name and in few words.
 #![no_main]
 
+// The two modules instead of their crate: EC2's SDK, which they do without, takes many minutes
+// and gigabytes to compile with a fuzzer's instrumentation.
+#[allow(dead_code)]
+#[path = "../../src/decide.rs"]
+mod decide;
+#[path = "../../src/request.rs"]
+mod request;
+
 use contract::{ErrorName, Named};
 use libfuzzer_sys::fuzz_target;
-use resolve_tags::request::{Request, request};
+
+use crate::request::{Request, request};
 
 fuzz_target!(|bytes: &[u8]| {
     // Step Functions passes on nothing but JSON.
