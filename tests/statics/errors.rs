@@ -11,8 +11,12 @@ use crate::workspace::{pascal_case, sources, step_crates};
 use crate::{none, text};
 
 /// The names of Lambda's and Step Functions' own that the state machine may match.
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 10] = [
     "States.ALL",
+    "States.Timeout",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+    "Lambda.Unknown",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -99,7 +103,7 @@ fn every_name_has_somebody_who_raises_it_and_nobody_raises_anothers() {
     none(ErrorName::ALL.iter().filter_map(|name| {
         let (as_step, as_machine) = (by_steps.contains(name), concluded.contains(name));
         let expected = match name.raised() {
-            Raised::ByStep => (true, false),
+            Raised::ByEveryStep | Raised::BySteps(_) => (true, false),
             Raised::ByStateMachine => (false, true),
         };
         ((as_step, as_machine) != expected).then(|| {
@@ -108,6 +112,18 @@ fn every_name_has_somebody_who_raises_it_and_nobody_raises_anothers() {
                 name.raised()
             )
         })
+    }));
+}
+
+#[test]
+fn the_catalogue_says_which_step_raises_what() {
+    none(step_crates().iter().flat_map(|step| {
+        let (state, raised) = (pascal_case(step), of_step(step));
+        let wrong = ErrorName::ALL
+            .iter()
+            .filter(|name| name.is_raised_by(&state) != raised.contains(name))
+            .map(|name| format!("{name} by {state}: {:?}", name.raised()));
+        wrong.collect::<Vec<_>>()
     }));
 }
 

@@ -44,7 +44,7 @@ pub fn error<'a>(ended: &Ended, target: &'a TargetReport, name: ErrorName) -> Re
     ensure!(target.outcome == TargetOutcome::Failed, "expected {name}, found {target:#?}");
     let error = target.error.as_ref().context("a failed target without an error")?;
     ensure!(error.catalogued() == Some(name), "expected {name}, found {error:#?}");
-    if name.raised() == Raised::ByStep {
+    if name.raised() != Raised::ByStateMachine {
         let raised = |step: &harness::execution::Step| {
             step.state == error.step && step.errors.iter().any(|found| found == name.as_str())
         };

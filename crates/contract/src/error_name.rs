@@ -15,14 +15,16 @@ pub enum Class {
 /// Who gives the error to Step Functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Raised {
-    /// A Lambda answers it.
-    ByStep,
+    /// Any Lambda may answer it: it is of the shell around each.
+    ByEveryStep,
+    /// The Lambdas of these states answer it.
+    BySteps(&'static [&'static str]),
     /// The state machine itself concludes it, from a bound or from a step's finding.
     ByStateMachine,
 }
 
 macro_rules! catalogue {
-    ($($(#[doc = $doc:literal])+ $name:ident: $class:ident, $raised:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $class:ident, $raised:expr;)+) => {
         /// Every error name that Step Functions can see from Driftless.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum ErrorName {
@@ -48,7 +50,17 @@ macro_rules! catalogue {
             /// Who gives it to Step Functions.
             #[must_use]
             pub const fn raised(self) -> Raised {
-                match self { $(ErrorName::$name => Raised::$raised,)+ }
+                match self { $(ErrorName::$name => $raised,)+ }
+            }
+
+            /// Whether the Lambda of this state may answer it.
+            #[must_use]
+            pub fn is_raised_by(self, state: &str) -> bool {
+                match self.raised() {
+                    ByEveryStep => true,
+                    BySteps(states) => states.contains(&state),
+                    ByStateMachine => false,
+                }
             }
 
             /// What it means and what to do, one sentence or two: the README's catalogue.
@@ -60,55 +72,57 @@ macro_rules! catalogue {
     };
 }
 
+use Raised::{ByEveryStep, ByStateMachine, BySteps};
+
 catalogue! {
     /// The input is none of the known forms; the message names the field and what was expected there.
-    InvalidInput: Terminal, ByStep;
+    InvalidInput: Terminal, ByEveryStep;
     /// EC2 does not know the image (yet): it was deregistered, belongs to another account or Region, or has only just been made.
-    ImageNotFound: Retryable, ByStep;
+    ImageNotFound: Retryable, BySteps(&["ResolveTags"]);
     /// The newest image is still being made.
-    ImagePending: Retryable, ByStep;
+    ImagePending: Retryable, BySteps(&["ValidateAmi"]);
     /// No candidate image passes validation; the message lists each check that failed, with what was expected and found.
-    ImageRejected: Terminal, ByStep;
+    ImageRejected: Terminal, BySteps(&["ValidateAmi"]);
     /// The image's source instance is not in a group that the target feeds, or that cannot be told and has to be; or what the tags name holds a secret. Whoever tags an instance does not thereby choose what is overwritten.
-    TargetNotPermitted: Terminal, ByStep;
+    TargetNotPermitted: Terminal, BySteps(&["ValidateAmi"]);
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
-    ParameterNotFound: Terminal, ByStep;
+    ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
     /// The SSM parameter is a resource of a stack: writing it would be drift. Make one outside any stack.
-    ParameterOwnedByStack: Terminal, ByStep;
+    ParameterOwnedByStack: Terminal, BySteps(&["PromoteSsm"]);
     /// The parameter has all the versions it can have, and the oldest carries a label that keeps it. The message names both; move the label.
-    ParameterVersionsFull: Terminal, ByStep;
+    ParameterVersionsFull: Terminal, BySteps(&["PromoteSsm"]);
     /// Somebody else changed the target between the decision and the write; the decision is made again.
-    ConcurrentWrite: Retryable, ByStep;
+    ConcurrentWrite: Retryable, BySteps(&["PlanUpdate", "PromoteSsm", "UpdateStack"]);
     /// Another operation runs on the stack; it is waited for.
-    StackBusy: Retryable, ByStep;
+    StackBusy: Retryable, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// There is no stack of that name in this account and Region. Correct the image's StackName tag.
-    StackNotFound: Terminal, ByStep;
+    StackNotFound: Terminal, BySteps(&["ValidateAmi", "PlanUpdate", "UpdateStack", "WaitStackComplete", "DetectDrift"]);
     /// The stack is in a state that CloudFormation does not update from; a person must bring it out of there.
-    StackNotUpdatable: Terminal, ByStep;
+    StackNotUpdatable: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// The stack is nested in another, which owns its parameters. Tag the images with the root stack and its parameter.
-    StackNested: Terminal, ByStep;
+    StackNested: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// The template uses AWS::LanguageExtensions and is too long to be sent with the update. Remove the transform or shorten the template.
-    TemplateTooLong: Terminal, ByStep;
+    TemplateTooLong: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// The template has no parameter of that name. Correct the image's ImageIdParameterKey tag or the template.
-    ParameterKeyNotFound: Terminal, ByStep;
+    ParameterKeyNotFound: Terminal, BySteps(&["ValidateAmi", "PlanUpdate", "UpdateStack"]);
     /// The stack update did not complete; the message has the first failing resource and its reason.
-    StackUpdateFailed: Terminal, ByStep;
+    StackUpdateFailed: Terminal, BySteps(&["WaitStackComplete"]);
     /// CloudFormation could not make the change set that shows what the update would do; the message has its reason.
-    PlanFailed: Terminal, ByStep;
+    PlanFailed: Terminal, BySteps(&["PlanUpdate"]);
     /// CloudFormation could not finish the drift detection; the message has its reason.
-    DriftDetectionFailed: Terminal, ByStep;
+    DriftDetectionFailed: Terminal, BySteps(&["DetectDrift"]);
     /// Another drift detection runs on the stack; it is waited for.
-    DriftDetectionBusy: Retryable, ByStep;
+    DriftDetectionBusy: Retryable, BySteps(&["DetectDrift"]);
     /// The instance refresh ended without success; the message has Auto Scaling's reason.
-    InstanceRefreshFailed: Terminal, ByStep;
+    InstanceRefreshFailed: Terminal, BySteps(&["InstanceRefresh"]);
     /// IAM denied a call; the message names the action. Mostly the target lies outside the permitted prefix.
-    AccessDenied: Terminal, ByStep;
+    AccessDenied: Terminal, ByEveryStep;
     /// AWS throttled the call, answered 5xx or did not answer, also after the SDK's own retries.
-    ServiceUnavailable: Retryable, ByStep;
+    ServiceUnavailable: Retryable, ByEveryStep;
     /// AWS refused a call in a way that no step expects; the message has its code and text.
-    UnexpectedAnswer: Terminal, ByStep;
+    UnexpectedAnswer: Terminal, ByEveryStep;
     /// A step panicked: a defect in Driftless. The function's log has the place.
-    StepPanicked: Terminal, ByStep;
+    StepPanicked: Terminal, ByEveryStep;
     /// A resource of the target's stack differs from its template; the report has every difference.
     DriftDetected: Terminal, ByStateMachine;
     /// The group would boot another image than the promoted one; the report has both.

@@ -43,13 +43,20 @@ pub fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, Inva
     Ok(distinct)
 }
 
-/// Compares the value in place with what the decision saw and chose. What was written since is
-/// not written again, so that it makes no second version.
+/// The token of a write, which marks it as begun. The value before belongs to it, as it does to
+/// that of a stack update: the way back may choose an image for the second time.
+#[must_use]
+pub fn token(execution: &str, write: &ParameterWrite) -> String {
+    step::token(execution, [write.parameter_name.as_str(), &write.before, write.after.as_str()])
+}
+
+/// Compares the value in place with what the decision saw and chose. What was begun is not
+/// written again, so that it makes no second version; unless it is overdue, and so was never made.
 ///
 /// # Errors
 /// [`Error::Changed`] when somebody else wrote in between. Whether that value is newer is for
 /// validate-ami to say, so the decision is made again.
-pub fn action(write: &ParameterWrite, current: &str) -> Result<Action, Error> {
+pub fn action(write: &ParameterWrite, current: &str, overdue: bool) -> Result<Action, Error> {
     if current == write.after.as_str() {
         Ok(Action::InPlace)
     } else if current != write.before {
@@ -58,7 +65,7 @@ pub fn action(write: &ParameterWrite, current: &str) -> Result<Action, Error> {
             seen: write.before.clone(),
             current: current.to_owned(),
         })
-    } else if write.written {
+    } else if write.written && !overdue {
         Ok(Action::Await)
     } else {
         Ok(Action::Put)

@@ -7,12 +7,19 @@ mod tests;
 
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_ssm::Client as Ssm;
-use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
+use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType, ResourceTypeForTagging, Tag};
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
-use step::{AwsError, texts};
+use step::{AwsError, InvalidInput, OnlyThrottling, texts};
 
 use crate::decide::Action;
 pub use crate::error::Error;
+
+/// The tag of a parameter that says which write was begun last.
+///
+/// `PutParameter` knows no token as `UpdateStack` does, and its effect shows only later; so the
+/// write is marked before it is made. A call that is repeated, because it was cut off or its
+/// answer was lost, finds the mark, waits for the value, and writes no second version.
+const MARK: &str = "DriftlessWrite";
 
 /// One look at a parameter.
 struct Look {
@@ -26,7 +33,7 @@ struct Look {
 ///
 /// A 200 says only that the write was accepted; an image is checked afterwards (`PutParameter`,
 /// DataType). So a value that does not show yet is looked for again, which the state machine
-/// times.
+/// times. It also says when a write that was begun is overdue and has to be made again.
 ///
 /// # Errors
 /// See [`Error`].
@@ -37,20 +44,21 @@ pub async fn handle(
 ) -> Result<Promoted, Error> {
     let mut looks = Vec::new();
     for write in decide::distinct(input.writes)? {
-        looks.push(look(ssm, write).await?);
+        looks.push(look(ssm, write, &input.execution, input.overdue).await?);
     }
     let due = |look: &&mut Look| look.action == Action::Put;
     for look in looks.iter_mut().filter(due) {
         check_owner(cloudformation, look.write.parameter_name.as_str()).await?;
     }
     for look in looks.iter_mut().filter(due) {
+        mark(ssm, &look.write, &input.execution).await?;
         put(ssm, &look.write, &look.current).await?;
         look.write.written = true;
     }
     let mut promoted = Promoted { status: Progress::Complete, writes: Vec::new() };
     for mut seen in looks {
         if seen.action == Action::Put {
-            seen = look(ssm, seen.write).await?;
+            seen = look(ssm, seen.write, &input.execution, false).await?;
         }
         if seen.action != Action::InPlace {
             promoted.status = Progress::InProgress;
@@ -60,7 +68,12 @@ pub async fn handle(
     Ok(promoted)
 }
 
-async fn look(ssm: &Ssm, mut write: ParameterWrite) -> Result<Look, Error> {
+async fn look(
+    ssm: &Ssm,
+    mut write: ParameterWrite,
+    execution: &str,
+    overdue: bool,
+) -> Result<Look, Error> {
     let name = write.parameter_name.as_str();
     let current = match read(ssm, name).await {
         Ok(found) => found,
@@ -68,7 +81,8 @@ async fn look(ssm: &Ssm, mut write: ParameterWrite) -> Result<Look, Error> {
         Err(error) => return Err(error.into()),
     };
     let current = current.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
-    let action = decide::action(&write, value(&current))?;
+    write.written = write.written || is_marked(ssm, &write, execution).await?;
+    let action = decide::action(&write, value(&current), overdue)?;
     write.previous_version.get_or_insert(current.version());
     write.version = Some(current.version());
     Ok(Look { write, current, action })
@@ -98,6 +112,26 @@ async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), 
     decide::check_owner(name, &resources)
 }
 
+/// Whether an earlier call has begun this write.
+async fn is_marked(ssm: &Ssm, write: &ParameterWrite, execution: &str) -> Result<bool, AwsError> {
+    let request = ssm.list_tags_for_resource().resource_id(write.parameter_name.as_str());
+    let answer = request.resource_type(ResourceTypeForTagging::Parameter).send().await;
+    let answer = answer.map_err(|error| AwsError::new("ssm:ListTagsForResource", error))?;
+    let token = decide::token(execution, write);
+    Ok(answer.tag_list().iter().any(|tag| tag.key() == MARK && tag.value() == token))
+}
+
+/// Says that this write is begun.
+async fn mark(ssm: &Ssm, write: &ParameterWrite, execution: &str) -> Result<(), Error> {
+    let tag = Tag::builder().key(MARK).value(decide::token(execution, write)).build();
+    let tag = tag.map_err(|error| InvalidInput::new("writes", error.to_string()))?;
+    let request = ssm.add_tags_to_resource().resource_id(write.parameter_name.as_str());
+    let request = request.resource_type(ResourceTypeForTagging::Parameter).tags(tag);
+    let answer = request.send().await;
+    answer.map_err(|error| AwsError::new("ssm:AddTagsToResource", error))?;
+    Ok(())
+}
+
 /// The data type goes along as it is: one that Parameter Store checks (`aws:ec2:image`) cannot
 /// be changed to another or from another, and whether an overwrite without it keeps it is not
 /// documented.
@@ -111,6 +145,9 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
         .r#type(ParameterType::String)
         .set_data_type(current.data_type().map(str::to_owned))
         .overwrite(true)
+        .customize()
+        // Sent again after it was made, it would make a second version.
+        .config_override(aws_sdk_ssm::config::Config::builder().retry_classifier(OnlyThrottling))
         .send()
         .await;
     match answer.map_err(|error| AwsError::new("ssm:PutParameter", error)) {

@@ -10,16 +10,18 @@ use aws_sdk_cloudformation::operation::describe_stack_resources::{
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::ErrorMetadata;
+use aws_sdk_ssm::operation::add_tags_to_resource::AddTagsToResourceOutput;
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
 use aws_sdk_ssm::operation::get_parameter_history::GetParameterHistoryOutput;
+use aws_sdk_ssm::operation::list_tags_for_resource::ListTagsForResourceOutput;
 use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
-use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
+use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType, Tag};
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
 use contract::{ErrorName, Named};
 use step::mock_client;
 use step::testing::{Rule, mock};
 
-use crate::decide::{Action, action, check_owner, distinct, versions_full};
+use crate::decide::{Action, action, check_owner, distinct, token, versions_full};
 use crate::handle;
 
 const NAME: &str = "/golden/web";
@@ -27,6 +29,7 @@ const OTHER: &str = "/golden/db";
 const OLD: &str = "ami-0000000000000000a";
 const NEW: &str = "ami-0000000000000000b";
 const FOREIGN: &str = "ami-0000000000000000c";
+const EXECUTION: &str = "run-1";
 
 fn write_of(name: &str) -> ParameterWrite {
     ParameterWrite {
@@ -44,7 +47,11 @@ fn write() -> ParameterWrite {
 }
 
 fn input() -> PromoteInput {
-    PromoteInput { writes: vec![write()] }
+    input_of(vec![write()])
+}
+
+fn input_of(writes: Vec<ParameterWrite>) -> PromoteInput {
+    PromoteInput { writes, execution: EXECUTION.into(), overdue: false }
 }
 
 fn promoted(status: Progress, written: bool, previous: i64, version: i64) -> Promoted {
@@ -98,6 +105,34 @@ fn accepts_the_write() -> Rule {
     accepts(NAME, "aws:ec2:image", 2)
 }
 
+/// The parameter bears the mark of this write.
+fn marked(by: ParameterWrite) -> Rule {
+    mock!(Client::list_tags_for_resource)
+        .match_requests(|r| r.resource_type().is_some_and(|kind| kind.as_str() == "Parameter"))
+        .then_output(move || {
+            let tag = Tag::builder().key("DriftlessWrite").value(token(EXECUTION, &by)).build();
+            ListTagsForResourceOutput::builder().tag_list(tag.unwrap()).build()
+        })
+}
+
+/// No parameter bears a mark.
+fn unmarked() -> Rule {
+    mock!(Client::list_tags_for_resource)
+        .then_output(|| ListTagsForResourceOutput::builder().build())
+}
+
+/// Takes the mark of a write.
+fn takes_the_mark(name: &'static str) -> Rule {
+    mock!(Client::add_tags_to_resource)
+        .match_requests(move |request| {
+            let [tag] = request.tags() else { return false };
+            request.resource_id() == Some(name)
+                && tag.key() == "DriftlessWrite"
+                && tag.value() == token(EXECUTION, &write_of(name))
+        })
+        .then_output(|| AddTagsToResourceOutput::builder().build())
+}
+
 fn refuses(code: &'static str) -> Rule {
     mock!(Client::put_parameter).then_error(move || {
         PutParameterError::generic(ErrorMetadata::builder().code(code).message("no").build())
@@ -132,15 +167,19 @@ fn silent() -> CloudFormation {
 
 #[test]
 fn decides_by_what_is_in_place_and_whether_it_wrote() {
-    for (written, current, expected) in [
-        (false, NEW, Action::InPlace),
-        (false, OLD, Action::Put),
-        (true, NEW, Action::InPlace),
-        (true, OLD, Action::Await),
+    for (written, overdue, current, expected) in [
+        (false, false, NEW, Action::InPlace),
+        (false, false, OLD, Action::Put),
+        (true, false, NEW, Action::InPlace),
+        (true, false, OLD, Action::Await),
+        (true, true, NEW, Action::InPlace),
+        (true, true, OLD, Action::Put),
     ] {
         let write = ParameterWrite { written, ..write() };
-        assert_eq!(action(&write, current).unwrap(), expected, "{written} {current}");
-        assert_eq!(action(&write, FOREIGN).unwrap_err().name(), ErrorName::ConcurrentWrite);
+        let found = action(&write, current, overdue).unwrap();
+        assert_eq!(found, expected, "{written} {overdue} {current}");
+        let error = action(&write, FOREIGN, overdue).unwrap_err();
+        assert_eq!(error.name(), ErrorName::ConcurrentWrite);
     }
 }
 
@@ -181,7 +220,8 @@ fn only_a_live_parameter_of_that_name_makes_a_stack_its_owner() {
 #[test]
 fn the_first_look_need_not_say_that_nothing_was_written() {
     let json = serde_json::json!({
-        "writes": [{"parameterName": NAME, "before": OLD, "after": NEW}]
+        "writes": [{"parameterName": NAME, "before": OLD, "after": NEW}],
+        "execution": EXECUTION
     });
     assert_eq!(serde_json::from_value::<PromoteInput>(json).unwrap(), input());
 }
@@ -189,7 +229,7 @@ fn the_first_look_need_not_say_that_nothing_was_written() {
 #[tokio::test]
 async fn writes_once_and_reads_back() {
     let (get, put, owner) = (reads(NAME, [(OLD, 1), (NEW, 2)]), accepts_the_write(), unowned(NAME));
-    let ssm = mock_client!(aws_sdk_ssm, [get, put]);
+    let ssm = mock_client!(aws_sdk_ssm, [get, put, unmarked(), takes_the_mark(NAME)]);
     let cloudformation = mock_client!(aws_sdk_cloudformation, [owner]);
     let answer = handle(&ssm, &cloudformation, input()).await.unwrap();
     assert_eq!(answer, promoted(Progress::Complete, true, 1, 2));
@@ -203,7 +243,10 @@ async fn the_data_type_stays_as_it_is() {
         .output(|| typed_parameter(OLD, 1, "text"))
         .output(|| typed_parameter(NEW, 2, "text"))
         .build();
-    let ssm = mock_client!(aws_sdk_ssm, [get, accepts(NAME, "text", 2)]);
+    let ssm = mock_client!(
+        aws_sdk_ssm,
+        [get, accepts(NAME, "text", 2), unmarked(), takes_the_mark(NAME)]
+    );
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
     let answer = handle(&ssm, &cloudformation, input()).await.unwrap();
     assert_eq!(answer, promoted(Progress::Complete, true, 1, 2));
@@ -212,7 +255,8 @@ async fn the_data_type_stays_as_it_is() {
 #[tokio::test]
 async fn what_is_in_place_already_is_neither_written_nor_asked_about() {
     let get = is(NAME, NEW, 7);
-    let answer = handle(&mock_client!(aws_sdk_ssm, [get]), &silent(), input()).await.unwrap();
+    let ssm = mock_client!(aws_sdk_ssm, [get, unmarked()]);
+    let answer = handle(&ssm, &silent(), input()).await.unwrap();
     assert_eq!(answer, promoted(Progress::Complete, false, 7, 7));
     assert_eq!(get.num_calls(), 1);
 }
@@ -221,7 +265,12 @@ async fn what_is_in_place_already_is_neither_written_nor_asked_about() {
 async fn a_write_that_does_not_show_yet_is_in_progress() {
     let (get, put) = (reads(NAME, [(OLD, 1), (OLD, 1)]), accepts_the_write());
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
-    let answer = handle(&mock_client!(aws_sdk_ssm, [get, put]), &cloudformation, input()).await;
+    let answer = handle(
+        &mock_client!(aws_sdk_ssm, [get, put, unmarked(), takes_the_mark(NAME)]),
+        &cloudformation,
+        input(),
+    )
+    .await;
     assert_eq!(answer.unwrap(), promoted(Progress::InProgress, true, 1, 1));
 }
 
@@ -231,19 +280,51 @@ async fn a_later_look_never_writes_again() {
         let get = is(NAME, value, version);
         let ssm = mock_client!(aws_sdk_ssm, [get]);
         let last = promoted(Progress::InProgress, true, 1, 1).writes;
-        let answer = handle(&ssm, &silent(), PromoteInput { writes: last }).await.unwrap();
+        let answer = handle(&ssm, &silent(), input_of(last)).await.unwrap();
         assert_eq!(answer, promoted(status, true, 1, version));
         assert_eq!(get.num_calls(), 1);
     }
 }
 
 #[tokio::test]
+async fn a_write_that_an_earlier_call_began_is_waited_for_and_owned_up_to() {
+    for (value, version, status) in [(OLD, 1, Progress::InProgress), (NEW, 2, Progress::Complete)] {
+        let ssm = mock_client!(aws_sdk_ssm, [is(NAME, value, version), marked(write())]);
+        let answer = handle(&ssm, &silent(), input()).await.unwrap();
+        assert_eq!(answer, promoted(status, true, version, version));
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_another_decision_began_is_not_this_one() {
+    let another = ParameterWrite { after: FOREIGN.parse().unwrap(), ..write() };
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, NEW, 7), marked(another)]);
+    let answer = handle(&ssm, &silent(), input()).await.unwrap();
+    assert_eq!(answer, promoted(Progress::Complete, false, 7, 7));
+}
+
+#[tokio::test]
+async fn a_write_that_was_begun_and_never_made_is_made_when_it_is_overdue() {
+    let (get, put) = (reads(NAME, [(OLD, 1), (NEW, 2)]), accepts_the_write());
+    let ssm = mock_client!(aws_sdk_ssm, [get, put, takes_the_mark(NAME)]);
+    let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
+    let last = promoted(Progress::InProgress, true, 1, 1).writes;
+    let late = PromoteInput { overdue: true, ..input_of(last) };
+    let answer = handle(&ssm, &cloudformation, late).await.unwrap();
+    assert_eq!(answer, promoted(Progress::Complete, true, 1, 2));
+    assert_eq!(put.num_calls(), 1);
+}
+
+#[tokio::test]
 async fn of_several_parameters_each_goes_its_own_way() {
     let gets = (reads(NAME, [(OLD, 1), (NEW, 2)]), is(OTHER, NEW, 7));
-    let ssm = mock_client!(aws_sdk_ssm, [gets.0, gets.1, accepts_the_write()]);
+    let ssm = mock_client!(
+        aws_sdk_ssm,
+        [gets.0, gets.1, accepts_the_write(), unmarked(), takes_the_mark(NAME)]
+    );
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
     let writes = vec![write(), write_of(OTHER)];
-    let answer = handle(&ssm, &cloudformation, PromoteInput { writes }).await.unwrap();
+    let answer = handle(&ssm, &cloudformation, input_of(writes)).await.unwrap();
     assert_eq!(answer.status, Progress::Complete);
     let told = answer.writes.iter().map(|w| (w.written, w.previous_version, w.version));
     assert_eq!(told.collect::<Vec<_>>(), [(true, Some(1), Some(2)), (false, Some(7), Some(7))]);
@@ -251,13 +332,13 @@ async fn of_several_parameters_each_goes_its_own_way() {
 
 #[tokio::test]
 async fn nothing_is_written_while_one_of_them_cannot_be() {
-    let both = || PromoteInput { writes: vec![write(), write_of(OTHER)] };
+    let both = || input_of(vec![write(), write_of(OTHER)]);
     // Another has changed the second one.
-    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), is(OTHER, FOREIGN, 3)]);
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), is(OTHER, FOREIGN, 3), unmarked()]);
     let error = handle(&ssm, &silent(), both()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ConcurrentWrite);
     // The second one is a stack's.
-    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), is(OTHER, OLD, 3)]);
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), is(OTHER, OLD, 3), unmarked()]);
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME), owned(OTHER)]);
     let error = handle(&ssm, &cloudformation, both()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ParameterOwnedByStack);
@@ -280,7 +361,12 @@ fn owned(name: &'static str) -> Rule {
 async fn a_value_of_another_writer_that_reads_back_is_noticed() {
     let (get, put) = (reads(NAME, [(OLD, 1), (FOREIGN, 3)]), accepts_the_write());
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
-    let answer = handle(&mock_client!(aws_sdk_ssm, [get, put]), &cloudformation, input()).await;
+    let answer = handle(
+        &mock_client!(aws_sdk_ssm, [get, put, unmarked(), takes_the_mark(NAME)]),
+        &cloudformation,
+        input(),
+    )
+    .await;
     assert_eq!(answer.unwrap_err().name(), ErrorName::ConcurrentWrite);
 }
 
@@ -288,7 +374,12 @@ async fn a_value_of_another_writer_that_reads_back_is_noticed() {
 async fn another_wrote(between: Rule) -> Result<Promoted, crate::Error> {
     let (get, put) = (reads(NAME, [(OLD, 1), (NEW, 3)]), accepts(NAME, "aws:ec2:image", 3));
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
-    handle(&mock_client!(aws_sdk_ssm, [get, put, between]), &cloudformation, input()).await
+    handle(
+        &mock_client!(aws_sdk_ssm, [get, put, between, unmarked(), takes_the_mark(NAME)]),
+        &cloudformation,
+        input(),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -310,7 +401,10 @@ async fn a_write_that_was_sent_twice_for_want_of_an_answer_is_one_write() {
 
 #[tokio::test]
 async fn two_writers_at_once_are_noticed() {
-    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), refuses("TooManyUpdates")]);
+    let ssm = mock_client!(
+        aws_sdk_ssm,
+        [is(NAME, OLD, 1), refuses("TooManyUpdates"), unmarked(), takes_the_mark(NAME)]
+    );
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
     let error = handle(&ssm, &cloudformation, input()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ConcurrentWrite);
@@ -335,7 +429,10 @@ async fn a_full_history_is_told_with_the_oldest_version_and_its_labels() {
             page.parameters(entry).set_next_token(next).build()
         });
     let refusal = refuses("ParameterMaxVersionLimitExceeded");
-    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 102), refusal, history]);
+    let ssm = mock_client!(
+        aws_sdk_ssm,
+        [is(NAME, OLD, 102), refusal, history, unmarked(), takes_the_mark(NAME)]
+    );
     let cloudformation = mock_client!(aws_sdk_cloudformation, [unowned(NAME)]);
     let error = handle(&ssm, &cloudformation, input()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ParameterVersionsFull);

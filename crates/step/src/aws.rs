@@ -7,10 +7,15 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
+};
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::ErrorKind;
 use contract::{ErrorName, Named};
 
 /// How often the SDK itself tries a call: throttling and broken connections are over in a moment
@@ -44,6 +49,39 @@ pub async fn sdk_config() -> SdkConfig {
         )
         .load()
         .await
+}
+
+/// Has the SDK try a call again only where AWS throttled it, and so has done nothing. For a write
+/// that AWS would make a second time: after a broken connection or a 5xx nobody knows whether it
+/// has been made, and the step has to look first.
+#[derive(Debug)]
+pub struct OnlyThrottling;
+
+impl ClassifyRetry for OnlyThrottling {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::NoActionIndicated
+    }
+
+    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+        match previous {
+            RetryAction::RetryIndicated(RetryReason::RetryableError { kind, .. })
+                if *kind == ErrorKind::ThrottlingError =>
+            {
+                RetryAction::NoActionIndicated
+            }
+            RetryAction::RetryIndicated(_) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "only throttling"
+    }
+
+    /// After all of the SDK's own.
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
 }
 
 /// A call to AWS that did not succeed. `code` and `message` are AWS's own.
@@ -148,5 +186,20 @@ mod tests {
             assert!(is_throttling(code), "{code}");
         }
         assert!(!is_throttling("ValidationError"));
+    }
+
+    #[test]
+    fn a_write_is_sent_again_only_where_nothing_was_done() {
+        use aws_smithy_runtime_api::client::interceptors::context::Input;
+        let context = InterceptorContext::new(Input::erase(()));
+        let none = RetryAction::NoActionIndicated;
+        for (before, after) in [
+            (none.clone(), none.clone()),
+            (RetryAction::throttling_error(), none),
+            (RetryAction::server_error(), RetryAction::RetryForbidden),
+            (RetryAction::transient_error(), RetryAction::RetryForbidden),
+        ] {
+            assert_eq!(OnlyThrottling.classify_retry_v2(&context, &before), after, "{before}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! * [`decode`] and [`InvalidInput`]: typed input with the path of what is wrong.
 //! * [`sdk_config`] and [`AwsError`]: how AWS is called, and what its failures are.
 //! * [`texts`]: the predicates on AWS's error texts, where there is nothing but text to go by.
+//! * [`token`]: how a step recognises its own write when it is called again.
 //! * [`bounded`]: texts from outside, cut to a length.
 //! * `stack`: what changing a stack's parameters takes, for the steps that do or plan it.
 //! * `testing` and `hostile`: clients that answer from rules, and what nobody sends who means
@@ -23,8 +24,10 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod texts;
+mod token;
 
-pub use aws::{AwsError, sdk_config};
+pub use aws::{AwsError, OnlyThrottling, sdk_config};
 pub use bounded::{LONGEST_MESSAGE, bounded};
 pub use input::{InvalidInput, decode};
 pub use shell::run;
+pub use token::token;

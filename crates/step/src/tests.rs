@@ -51,7 +51,7 @@ fn inputs() -> Vec<Value> {
                 "imageId": image, "creationDate": "2026-11-01T03:00:00.000Z",
                 "origin": {"instanceId": "i-1", "group": group}}]}]}}),
         json!({"stackName": "web", "images": [change], "execution": "name"}),
-        json!({"writes": [write]}),
+        json!({"writes": [write], "execution": "name"}),
         json!({"stackId": "arn", "clientRequestToken": "token", "images": [change]}),
         json!({"stacks": [drift], "groups": [launch], "before": [drift]}),
         json!({"groups": [{"groupName": "web", "expected": image, "adopted": true}]}),

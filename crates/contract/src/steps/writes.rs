@@ -12,6 +12,12 @@ message! {
     PromoteInput {
         /// The parameters, on later looks as the last answer gave them.
         writes: Vec<ParameterWrite>,
+        /// Names this execution and its decision, so that a repeated call finds its own write.
+        execution: String,
+        /// A write that was begun and does not show has been waited for long enough: it was never
+        /// made, and has to be.
+        #[serde(default)]
+        overdue: bool,
     }
 }
 
@@ -34,7 +40,7 @@ message! {
         before: String,
         /// The image to put there.
         after: ImageId,
-        /// An earlier look for this decision wrote: wait for the value, never write again.
+        /// This decision's write was begun: wait for the value.
         #[serde(default)]
         written: bool,
         /// The parameter's version before the write; absent before the first look.

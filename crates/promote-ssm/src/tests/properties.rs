@@ -38,11 +38,14 @@ fn resources() -> impl Strategy<Value = Vec<StackResource>> {
 
 proptest! {
     #[test]
-    fn a_write_replaces_what_was_seen_and_once(write in writes(), current in value()) {
-        match action(&write, &current) {
+    fn a_write_replaces_what_was_seen_and_once(
+        write in writes(), current in value(), overdue in any::<bool>(),
+    ) {
+        let is_awaited = write.written && !overdue;
+        match action(&write, &current, overdue) {
             Ok(Action::InPlace) => prop_assert_eq!(current, write.after.as_str()),
-            Ok(Action::Put) => prop_assert!(current == write.before && !write.written),
-            Ok(Action::Await) => prop_assert!(current == write.before && write.written),
+            Ok(Action::Put) => prop_assert!(current == write.before && !is_awaited),
+            Ok(Action::Await) => prop_assert!(current == write.before && is_awaited),
             Err(error) => {
                 prop_assert_eq!(error.name(), ErrorName::ConcurrentWrite);
                 prop_assert!(current != write.before && current != write.after.as_str());
