@@ -41,6 +41,8 @@ pub struct Cloud {
     pub sfn: aws_sdk_sfn::Client,
     /// EventBridge.
     pub eventbridge: aws_sdk_eventbridge::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
     access: Access,
 }
 
@@ -99,22 +101,7 @@ impl Cloud {
     /// # Errors
     /// There are none, or they belong to an account that tests must not touch.
     pub fn aws() -> Result<Self> {
-        // boto3 knows every way to sign in (profiles, SSO, roles); the SDK crates for all of
-        // them would have to be compiled for this alone.
-        const WHO: &str = "import boto3, json; s = boto3.Session(); \
-            c = s.get_credentials().get_frozen_credentials(); \
-            print(json.dumps({'account': s.client('sts').get_caller_identity()['Account'], \
-            'region': s.region_name, 'access_key_id': c.access_key, \
-            'secret_access_key': c.secret_key, 'session_token': c.token}))";
-        let output = Command::new(paths::venv_program("python")?)
-            .args(["-c", WHO])
-            .output()
-            .context("asking boto3 for credentials")?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let reason = errors.lines().last().unwrap_or_default();
-        ensure!(output.status.success(), "no AWS credentials and region: {reason}");
-        let access: Access = serde_json::from_slice(&output.stdout)
-            .context("reading credentials and region (is AWS_REGION set?)")?;
+        let access = Access { endpoint: None, ..Access::of_the_cli()? };
         let allowed = env::var(ACCOUNTS_VARIABLE).unwrap_or_default();
         ensure!(
             allowed.split(',').any(|account| account.trim() == access.account),
@@ -123,6 +110,15 @@ impl Cloud {
             access.account
         );
         Ok(Self::new(access))
+    }
+
+    /// The AWS that the AWS CLI would talk to: the real one, or a local one that `cargo xtask up`
+    /// has put into the environment. For an operator's commands, not for tests.
+    ///
+    /// # Errors
+    /// There are no credentials or no region.
+    pub fn of_the_cli() -> Result<Self> {
+        Ok(Self::new(Access::of_the_cli()?))
     }
 
     fn new(access: Access) -> Self {
@@ -134,6 +130,7 @@ impl Cloud {
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),
             eventbridge: aws_sdk_eventbridge::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
             access,
         }
     }
@@ -190,6 +187,28 @@ impl Cloud {
         variables.extend(session_token.map(|token| ("AWS_SESSION_TOKEN", token)));
         variables.extend(endpoint.map(|endpoint| ("AWS_ENDPOINT_URL", endpoint)));
         variables
+    }
+}
+
+impl Access {
+    /// boto3 knows every way to sign in (profiles, SSO, roles); the SDK crates for all of them
+    /// would have to be compiled for this alone.
+    fn of_the_cli() -> Result<Self> {
+        const WHO: &str = "import boto3, json, os; s = boto3.Session(); \
+            c = s.get_credentials().get_frozen_credentials(); \
+            print(json.dumps({'account': s.client('sts').get_caller_identity()['Account'], \
+            'region': s.region_name, 'access_key_id': c.access_key, \
+            'secret_access_key': c.secret_key, 'session_token': c.token, \
+            'endpoint': os.environ.get('AWS_ENDPOINT_URL')}))";
+        let output = Command::new(paths::venv_program("python")?)
+            .args(["-c", WHO])
+            .output()
+            .context("asking boto3 for credentials")?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let reason = errors.lines().last().unwrap_or_default();
+        ensure!(output.status.success(), "no AWS credentials and region: {reason}");
+        serde_json::from_slice(&output.stdout)
+            .context("reading credentials and region (is AWS_REGION set?)")
     }
 }
 

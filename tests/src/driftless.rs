@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_sfn::error::ProvideErrorMetadata;
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Called, Cloud};
@@ -177,6 +178,23 @@ impl Driftless {
         let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
         let answer = request.input(input.to_string()).send().await;
         let arn = answer.called("states:StartExecution")?.execution_arn;
+        Ok(Execution::named(&self.cloud, &arn))
+    }
+
+    /// The same under this name, unless an execution has had it already: that one then.
+    ///
+    /// # Errors
+    /// Step Functions refuses it.
+    pub async fn start_named(&self, name: &str, input: &Value) -> Result<Execution> {
+        let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
+        let answer = request.name(name).input(input.to_string()).send().await;
+        let arn = match answer {
+            Err(error) if error.code() == Some("ExecutionAlreadyExists") => {
+                let executions = self.state_machine.replace(":stateMachine:", ":execution:");
+                format!("{executions}:{name}")
+            }
+            answer => answer.called("states:StartExecution")?.execution_arn,
+        };
         Ok(Execution::named(&self.cloud, &arn))
     }
 

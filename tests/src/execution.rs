@@ -179,6 +179,15 @@ impl Execution {
         found.called("states:DescribeExecution")
     }
 
+    /// What it was started with.
+    ///
+    /// # Errors
+    /// There is no such execution.
+    pub async fn input(&self) -> Result<serde_json::Value> {
+        let input = self.describe().await?.input.context("the execution has no input")?;
+        serde_json::from_str(&input).context("the execution's input is no JSON")
+    }
+
     /// Stops it.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub mod group;
 pub mod image;
 pub mod naive;
 pub mod paths;
+pub mod redrive;
 pub mod scenario;
 pub mod stack;
 pub mod wait;

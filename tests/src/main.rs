@@ -1,8 +1,9 @@
-//! What `cargo xtask demo`, `up` and `down` come to once everything is built. This file owns the
+//! What `cargo xtask demo`, `up`, `down` and `redrive` come to once everything is built. This file owns the
 //! arguments, and that a Ctrl-C cleans up before it ends the program.
 
 mod demo;
 mod live;
+mod redriven;
 mod up;
 
 use std::process::ExitCode;
@@ -39,6 +40,14 @@ enum Task {
         stack_prefix: String,
     },
     Down,
+    Redrive {
+        #[arg(long)]
+        stack: String,
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long, value_enum)]
+        format: demo::Format,
+    },
 }
 
 fn main() -> ExitCode {
@@ -73,15 +82,17 @@ fn caught_interrupts() -> Result<Arc<Notify>> {
 }
 
 async fn perform(task: Task) -> Result<ExitCode> {
-    match task {
-        Task::Demo { format } => {
-            let is_proven = demo::run(format).await?;
-            return Ok(if is_proven { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
+    let is_done = match task {
+        Task::Demo { format } => demo::run(format).await?,
+        Task::Redrive { stack, dry_run, format } => redriven::run(&stack, dry_run, format).await?,
         Task::Up { format, parameter_prefix, stack_prefix } => {
             up::run(format, &parameter_prefix, &stack_prefix).await?;
+            true
         }
-        Task::Down => up::down()?,
-    }
-    Ok(ExitCode::SUCCESS)
+        Task::Down => {
+            up::down()?;
+            true
+        }
+    };
+    Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -56,6 +56,21 @@ enum Task {
     },
     /// Stop what `up` started.
     Down,
+    /// Run again what did not happen: the messages of a deployed Driftless's dead-letter queue.
+    ///
+    /// It talks to the AWS that the AWS CLI would talk to. It may be run twice: a message is
+    /// started once. What cannot be started stays in the queue, and the exit status is 1.
+    Redrive {
+        /// The stack that Driftless was deployed as.
+        #[arg(long, default_value = "driftless")]
+        stack: String,
+        /// Only say what would be run.
+        #[arg(long)]
+        dry_run: bool,
+        /// How to print the result; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t = Table::Table)]
+        format: Table,
+    },
     /// Run every test there is: of the crates, of the workflow, of the local AWS.
     Test,
     /// Check what Driftless is built from: licences, duplicates, sources, known vulnerabilities.
@@ -111,6 +126,12 @@ fn run(task: Task) -> Result<ExitCode> {
                 build::run(&paths)?;
             }
             return harness(&paths, &["down"]);
+        }
+        Task::Redrive { stack, dry_run, format } => {
+            build::run(&paths)?;
+            let dry_run = if dry_run { &["--dry-run"][..] } else { &[] };
+            let options = ["redrive", "--stack", &stack, "--format", &word(format)];
+            return harness(&paths, &[&options[..], dry_run].concat());
         }
         Task::Test => return checks::test(&paths),
         Task::Deny => return deny::run(&paths),
