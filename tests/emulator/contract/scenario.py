@@ -53,7 +53,8 @@ def settled(aws, stack):
 
 
 def create(aws, body, parameters=None, stack="web"):
-    aws.cfn.create_stack(StackName=stack, TemplateBody=body, Parameters=keyed(parameters or {}))
+    aws.cfn.create_stack(StackName=stack, TemplateBody=body, Parameters=keyed(parameters or {}),
+                         Capabilities=["CAPABILITY_IAM"])
     found = settled(aws, stack)
     assert found["StackStatus"] == "CREATE_COMPLETE", reasons(aws, stack)
     return {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}

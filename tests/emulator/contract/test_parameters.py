@@ -82,3 +82,27 @@ def test_an_image_parameter_with_a_full_history_is_refused_at_once(aws, slowly):
     until(lambda: aws.ssm.get_parameter(Name="/ami/web")["Parameter"]["Version"] == 100)
     aws.ssm.label_parameter_version(Name="/ami/web", ParameterVersion=1, Labels=["kept"])
     refused("ParameterMaxVersionLimitExceeded", _put, aws, images[0], Overwrite=True)
+
+
+def test_tags_are_the_parameters(aws):
+    """API_AddTagsToResource: scoped by the parameter's ARN (test_permissions), kept by an overwrite; an unknown
+    parameter is InvalidResourceId, without a message (getmoto/moto#4360)."""
+    of = dict(ResourceType="Parameter", ResourceId="/golden/web")
+
+    def tags():
+        return {t["Key"]: t["Value"] for t in aws.ssm.list_tags_for_resource(**of)["TagList"]}
+    for call in (tags, lambda: aws.ssm.add_tags_to_resource(**of, Tags=[{"Key": "a", "Value": "1"}]),
+                 lambda: aws.ssm.remove_tags_from_resource(**of, TagKeys=["a"])):
+        assert refused("InvalidResourceId", call) in ("", None)
+    for kind, values in (("text", ("v", "w")), ("aws:ec2:image", (image(aws, "image-a"), image(aws, "image-b")))):
+        of["ResourceId"] = f"/golden/{kind[-5:].strip(':')}"
+        aws.ssm.put_parameter(Name=of["ResourceId"], Value=values[0], Type="String", DataType=kind,
+                              Tags=[{"Key": "a", "Value": "1"}])
+        until(lambda: aws.ssm.get_parameters(Names=[of["ResourceId"]])["Parameters"])
+        assert tags() == {"a": "1"}
+        aws.ssm.add_tags_to_resource(**of, Tags=[{"Key": "b", "Value": "2"}])
+        aws.ssm.put_parameter(Name=of["ResourceId"], Value=values[1], Type="String", Overwrite=True)
+        until(lambda: aws.ssm.get_parameter(Name=of["ResourceId"])["Parameter"]["Version"] == 2)
+        assert tags() == {"a": "1", "b": "2"}
+        aws.ssm.remove_tags_from_resource(**of, TagKeys=["a"])
+        assert tags() == {"b": "2"}

@@ -65,6 +65,23 @@ def test_parameters_by_path(aws, acting):
         assert f"arn:aws:ssm:us-east-1:{aws.id}:parameter/other/web" in refused("AccessDeniedException", call)
 
 
+def test_tags_of_parameters_by_path(aws, acting):
+    """Service Authorization Reference: AddTagsToResource and ListTagsForResource take the parameter, without its
+    leading slash twice."""
+    for name in ("/golden/web", "/other/web"):
+        aws.ssm.put_parameter(Name=name, Value="v", Type="String")
+    step = acting(_allow(["ssm:AddTagsToResource", "ssm:ListTagsForResource"],
+                         f"arn:aws:ssm:us-east-1:{aws.id}:parameter/golden/*"))
+    of = dict(ResourceType="Parameter", ResourceId="/golden/web")
+    step.ssm.add_tags_to_resource(**of, Tags=[{"Key": "a", "Value": "1"}])
+    assert step.ssm.list_tags_for_resource(**of)["TagList"] == [{"Key": "a", "Value": "1"}]
+    of["ResourceId"] = "/other/web"
+    for call, action in ((lambda: step.ssm.add_tags_to_resource(**of, Tags=[{"Key": "a", "Value": "1"}]), "AddTagsTo"),
+                         (lambda: step.ssm.list_tags_for_resource(**of), "ListTagsFor")):
+        assert (f"ssm:{action}Resource on resource: arn:aws:ssm:us-east-1:{aws.id}:parameter/other/web because"
+                in refused("AccessDeniedException", call))
+
+
 def test_stacks_by_name_prefix(aws, acting):
     """cloudformation:* is scoped by the stack's ARN, whether named or given as ARN."""
     create(aws, template(), {"ImageId": image(aws)})

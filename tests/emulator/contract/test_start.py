@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 
+import conftest
 import pytest
+from scenario import create, image, keyed, template
 
 EMULATOR = pathlib.Path(__file__).resolve().parents[1]
 
@@ -60,3 +62,28 @@ def test_it_ends_with_its_starter_when_told_to():
     finally:
         server.kill()
         server.stdout.close()
+
+
+def test_it_ends_although_something_goes_on_for_ever():
+    running, process = conftest.start({f"OVERLAY_{name}_SECONDS": "1e6" for name in (
+        "DRIFT", "CHANGE_SET", "REFRESH", "PARAMETER")})
+    try:
+        aws = running.session("200000000000")
+        old, new = image(aws), image(aws, "new")
+        refreshing = template(policy={"AutoScalingInstanceRefresh": {}})
+        changed = dict(UsePreviousTemplate=True, Parameters=keyed({"ImageId": new, "Secret": None}))
+        for stack in ("web", "other"):
+            create(aws, refreshing, {"ImageId": old}, stack=stack)
+        aws.cfn.update_stack(StackName="web", **changed)
+        aws.cfn.detect_stack_drift(StackName="other")
+        aws.cfn.create_change_set(StackName="other", ChangeSetName="c", **changed)
+        aws.ssm.put_parameter(Name="/ami", Value=new, Type="String", DataType="aws:ec2:image")
+        conftest.until(lambda: aws.asg.describe_instance_refreshes(AutoScalingGroupName=aws.cfn.describe_stacks(
+            StackName="web")["Stacks"][0]["Outputs"][0]["OutputValue"])["InstanceRefreshes"], what="a refresh")
+        running.control("POST", "settings", {"stack": 1e6})
+        aws.cfn.update_stack(StackName="other", **changed)
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        conftest.stop(process)
+        running.log.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """What EventBridge tells of executions, and what the queue of the failed ones is good for."""
 
 import json
+import time
 
 import pytest
 from conftest import REGION, until
@@ -50,10 +51,14 @@ def test_an_execution_fails(aws):
 
 
 def test_an_execution_runs_out_of_time(aws):
-    """TIMED_OUT has no error and no cause."""
+    """TIMED_OUT has no error and no cause; only the history names States.Timeout (floci-io/floci#2733)."""
     wait = ("Wait", {"Type": "Wait", "Seconds": 30, "End": True})
-    _, detail = _told(aws, wait, status="TIMED_OUT", TimeoutSeconds=1)
+    run, detail = _told(aws, wait, status="TIMED_OUT", TimeoutSeconds=1)
     assert (detail["error"], detail["cause"], detail["redriveStatus"]) == (None, None, "REDRIVABLE")
+    assert not {"error", "cause", "output"} & run.ended().keys()
+    last = run.events()[-1]
+    assert (last["type"], last["previousEventId"]) == ("ExecutionTimedOut", 0)
+    assert last["executionTimedOutEventDetails"] == {"error": "States.Timeout"}
 
 
 @pytest.mark.parametrize(("size", "is_input_there", "is_output_there"), [(100_000, True, True), (200_000, False, True)])
@@ -65,10 +70,13 @@ def test_large_data_is_left_out(aws, size, is_input_there, is_output_there):
     assert (detail["input"] is not None, detail["output"] is not None) == (is_input_there, is_output_there)
 
 
-def _stack(machine):
-    """A rule for one machine's failures, its queue, and the queue's alarm."""
+def _stack(machine, topic=""):
+    """A rule for one machine's failures, its queue, and the queue's alarm, which may have an action."""
     of_machine = {**CHANGES, "detail": {"stateMachineArn": [machine], "status": ["FAILED", "TIMED_OUT", "ABORTED"]}}
-    return json.dumps({"Resources": {
+    return json.dumps({
+        "Parameters": {"Topic": {"Type": "String", "Default": topic}},
+        "Conditions": {"HasTopic": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Topic"}, ""]}]}},
+        "Resources": {
         "Failed": {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 1209600,
                                                              "SqsManagedSseEnabled": True}},
         "Rule": {"Type": "AWS::Events::Rule", "Properties": {
@@ -82,7 +90,8 @@ def _stack(machine):
             "Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum",
             "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Failed", "QueueName"]}}],
             "Period": 60, "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0,
-            "TreatMissingData": "notBreaching"}}},
+            "TreatMissingData": "notBreaching",
+            "AlarmActions": {"Fn::If": ["HasTopic", [{"Ref": "Topic"}], {"Ref": "AWS::NoValue"}]}}}},
         "Outputs": {"Url": {"Value": {"Ref": "Failed"}}, "Name": {"Value": {"Fn::GetAtt": ["Failed", "QueueName"]}},
                     "Alarm": {"Value": {"Ref": "Alarm"}}}})
 
@@ -102,8 +111,44 @@ def test_failures_are_collected_in_a_queue_and_run_again_from_there(aws):
     assert _waiting(aws, url) == (0, 1) and "Messages" not in aws.sqs.receive_message(QueueUrl=url)
     aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     assert _waiting(aws, url) == (0, 0)
+
+
+@pytest.mark.parametrize("topic", ["", "arn:aws:sns:us-east-1:123456789012:failures"])
+def test_an_alarm_is_as_declared(aws, topic):
+    """AWS::CloudWatch::Alarm: what the template says, with the queue's real name; AWS::NoValue is no action."""
+    machine = aws.sfn.describe_execution(executionArn=Run(aws, ("Done", DONE)).arn)["stateMachineArn"]
+    out = create(aws, _stack(machine, topic), stack="failures")
     alarm = aws.cloudwatch.describe_alarms(AlarmNames=[out["Alarm"]])["MetricAlarms"][0]
-    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": out["Name"]}] and alarm["Threshold"] == 0
+    assert out["Url"].endswith("/" + out["Name"])
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": out["Name"]}]
+    assert {name: alarm[name] for name in ("Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods",
+                                           "ComparisonOperator", "Threshold", "TreatMissingData", "AlarmActions")} == {
+        "Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum",
+        "Period": 60, "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0.0,
+        "TreatMissingData": "notBreaching", "AlarmActions": [topic] if topic else []}
+
+
+def test_every_way_to_fail_is_told_once(aws):
+    """FAILED, TIMED_OUT and ABORTED go to the queue with the execution's input, one message each; success does not."""
+    ways = {"Type": "Choice", "Default": "Done", "Choices": [
+        {"Condition": "{% $states.input.way = 'FAILED' %}", "Next": "Fails"},
+        {"Condition": "{% $states.input.way in ['TIMED_OUT', 'ABORTED'] %}", "Next": "Wait"}]}
+    wait = {"Type": "Wait", "Seconds": 30, "Next": "Done"}
+    first = Run(aws, ("Ways", ways), ("Fails", {"Type": "Fail", "Error": "Bad"}), ("Wait", wait), ("Done", DONE),
+                given={}, TimeoutSeconds=1)
+    machine = aws.sfn.describe_execution(executionArn=first.arn)["stateMachineArn"]
+    url = create(aws, _stack(machine), stack="failures")["Url"]
+    runs = {way: aws.sfn.start_execution(stateMachineArn=machine, input=json.dumps({"way": way}))["executionArn"]
+            for way in ("FAILED", "ABORTED", "SUCCEEDED", "TIMED_OUT")}
+    for _ in range(2):
+        aws.sfn.stop_execution(executionArn=runs["ABORTED"])
+    until(lambda: aws.sfn.describe_execution(executionArn=runs["TIMED_OUT"])["status"] == "TIMED_OUT")
+    time.sleep(0.3)
+    bodies = [json.loads(m["Body"])["detail"] for m in aws.sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
+    assert sorted((d["status"], d["executionArn"], json.loads(d["input"])["way"]) for d in bodies) == [
+        (way, runs[way], way) for way in ("ABORTED", "FAILED", "TIMED_OUT")]
+    assert _waiting(aws, url) == (0, 3)
 
 
 def _waiting(aws, url):

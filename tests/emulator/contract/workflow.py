@@ -10,21 +10,30 @@ from conftest import until
 BOOTSTRAP = pathlib.Path(__file__).resolve().parent / "sam" / "function" / "bootstrap"
 
 
-def _role(aws, service):
+def role(aws, service):
+    """The role of that name that the service may assume; a state machine's may invoke every function."""
     try:
         return aws.iam.get_role(RoleName=service)["Role"]["Arn"]
     except aws.iam.exceptions.NoSuchEntityException:
         trust = {"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": f"{service}.amazonaws.com"}}]}
-        return aws.iam.create_role(RoleName=service, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        arn = aws.iam.create_role(RoleName=service, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        if service == "states":
+            allow(aws, service, "lambda:InvokeFunction")
+        return arn
 
 
-def function(aws, name="step", timeout=10, allowed=None):
+def allow(aws, name, *actions, resource="*"):
+    """Make this the role's policy."""
+    aws.iam.put_role_policy(RoleName=name, PolicyName="allowed", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resource}]}))
+
+
+def function(aws, name="step", timeout=10, allowed=None, acting_as=None):
     """The function of the SAM application: answers its event, sleeps, fails by name, makes allowed calls."""
-    role = _role(aws, "lambda")
+    arn = acting_as or role(aws, "lambda")
     if allowed:
-        aws.iam.put_role_policy(RoleName="lambda", PolicyName="allowed", PolicyDocument=json.dumps({
-            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}))
+        allow(aws, "lambda", *allowed)
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         entry = zipfile.ZipInfo("bootstrap")
@@ -32,7 +41,7 @@ def function(aws, name="step", timeout=10, allowed=None):
         archive.writestr(entry, BOOTSTRAP.read_bytes())
     aws.lambda_.create_function(
         FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Timeout=timeout,
-        Role=role, Code={"ZipFile": code.getvalue()})
+        Role=arn, Code={"ZipFile": code.getvalue()})
 
 
 def calls(service, method, **arguments):
@@ -61,7 +70,7 @@ class Run:
     def __init__(self, aws, *states, given=None, **machine):
         self.aws = aws
         arn = aws.sfn.create_state_machine(
-            name=f"m{len(aws.sfn.list_state_machines()['stateMachines'])}", roleArn=_role(aws, "states"),
+            name=f"m{len(aws.sfn.list_state_machines()['stateMachines'])}", roleArn=role(aws, "states"),
             definition=json.dumps({"QueryLanguage": "JSONata", "StartAt": states[0][0], "States": dict(states),
                                    **machine}))["stateMachineArn"]
         self.arn = aws.sfn.start_execution(stateMachineArn=arn, input=json.dumps(given))["executionArn"]

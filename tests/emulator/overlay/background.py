@@ -70,11 +70,17 @@ def on_loop(fn, *args):
 
 
 def wait_for(condition, seconds):
-    """Wait on a worker thread until `condition()` holds on the loop; False on time-out."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if on_loop(condition):
-            return True
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.03)
+    """Wait on a worker thread until `condition()` holds on the loop; False on time-out, or when the server stops.
+
+    MiniStack's tasks do not end before their worker does, and the server not before its tasks: so the time is a
+    task as well, which the end of the server cancels.
+    """
+    timer = on_loop(lambda: _loop().create_task(asyncio.sleep(seconds)))
+    try:
+        while not on_loop(condition):
+            if timer.done():
+                return False
+            time.sleep(0.03)
+        return True
+    finally:
+        on_loop(timer.cancel)

@@ -20,12 +20,11 @@ import dataclasses
 import json
 import logging
 
-from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, sqs, stepfunctions
 
-from . import faults, patching
+from . import faults, patching, permissions
 from .background import later, on_loop
 
 logger = logging.getLogger("overlay")
@@ -95,6 +94,7 @@ class _Delivery:
 
 class _ToMachine(_Delivery):
     call = "states", "StartExecution"
+    action = "states:StartExecution"
 
     def caller(self):
         role = self.target.get("RoleArn", "").rsplit("/", 1)[-1]
@@ -102,9 +102,9 @@ class _ToMachine(_Delivery):
 
     def forbidden(self):
         role = self.target.get("RoleArn", "")
-        if not _may_start(role, self.arn):
+        if permissions.role_refusal(role, role, self.action, self.arn):
             return ("NO_PERMISSIONS", f"User: {role} is not authorized to perform: "
-                                      f"states:StartExecution on resource: {self.arn}", False)
+                                      f"{self.action} on resource: {self.arn}", False)
         if stepfunctions._resolve_state_machine_arn(self.arn) is None:
             return "NO_RESOURCE", f"State Machine Does Not Exist: '{self.arn}'", False
         return None
@@ -142,19 +142,6 @@ def _refusal(fault):
     return "ERROR_FROM_TARGET", "An internal error has occurred", True
 
 
-def _may_start(role_arn, machine):
-    if not app.AUTH:
-        return True
-    if not role_arn:
-        return False
-    name = role_arn.rsplit("/", 1)[-1]
-    context = iam_evaluator.EvalContext(
-        principal_arn=role_arn, principal_type="AssumedRole", principal_account=get_account_id(),
-        action="states:StartExecution", resource_arn=machine, region=get_region())
-    policies = iam_evaluator._gather_role_policies(name, get_account_id())
-    return iam_evaluator.evaluate(context, policies).decision == "Allow"
-
-
 def _accepts(queue, arn, rule):
     """Whether the queue's policy lets EventBridge send for this rule."""
     context = iam_evaluator.EvalContext(
@@ -189,7 +176,7 @@ def install():
     patching.requires(sqs, "_queue_by_arn", "_queues", "_act_send_message")
     patching.requires(stepfunctions, "_resolve_state_machine_arn", "_start_execution")
     patching.requires(eventbridge, "_pattern_event_view")
-    patching.requires(iam_evaluator, "evaluate_resource_policy", "_gather_role_policies")
+    patching.requires(iam_evaluator, "evaluate_resource_policy")
     patching.attribute(eventbridge, "_invoke_target", _remember)
     patching.attribute(eventbridge, "_dispatch_to_stepfunctions", _to_machine)
     patching.attribute(eventbridge, "_dispatch_to_sqs", _to_queue)

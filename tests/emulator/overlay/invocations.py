@@ -20,12 +20,16 @@ import time
 from ministack.core.responses import get_account_id, new_uuid
 from ministack.services import lambda_svc, stepfunctions
 
-from . import background, faults, history, patching
+from . import background, faults, history, machine_roles, patching
 
 
 def _call_lambda(original):
     def call(function, event):
         name = lambda_svc._resolve_name(function)
+        refusal = background.on_loop(_refusal, function)
+        if refusal:
+            raise stepfunctions._ExecutionError(
+                "Lambda.AWSLambdaException", _described(refusal, "AccessDeniedException", 403))
         fault = background.on_loop(
             faults.due, "lambda", "Invoke", _caller(), name, lambda: json.dumps(event, ensure_ascii=False))
         if fault is None:
@@ -47,15 +51,24 @@ def _call_lambda(original):
     return call
 
 
+def _machine():
+    """The state machine that this thread runs, if any."""
+    branch = history.branch()
+    return {} if branch is None else stepfunctions._state_machines.get(branch.execution["stateMachineArn"]) or {}
+
+
 def _caller():
     """The session of the state machine's role, as a policy would see it."""
     branch = history.branch()
     if branch is None:
         return ""
-    execution = branch.execution
-    machine = stepfunctions._state_machines.get(execution["stateMachineArn"]) or {}
-    role = machine.get("roleArn", "").rsplit("/", 1)[-1]
-    return f"arn:aws:sts::{get_account_id()}:assumed-role/{role}/{execution['name']}"
+    role = _machine().get("roleArn", "").rsplit("/", 1)[-1]
+    return f"arn:aws:sts::{get_account_id()}:assumed-role/{role}/{branch.execution['name']}"
+
+
+def _refusal(function):
+    machine = _machine()
+    return machine_roles.may_not_invoke(machine, _caller(), function) if machine else ""
 
 
 def _named(original, function, event):
@@ -72,9 +85,12 @@ def _named(original, function, event):
 
 
 def _refused(code, message, status):
-    return stepfunctions._ExecutionError(
-        f"Lambda.{code}", f"{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; "
-        f"Request ID: {new_uuid()}; Proxy: null)")
+    return stepfunctions._ExecutionError(f"Lambda.{code}", _described(message, code, status))
+
+
+def _described(message, code, status):
+    return (f"{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; "
+            f"Request ID: {new_uuid()}; Proxy: null)")
 
 
 def _run(original):

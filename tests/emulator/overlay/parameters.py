@@ -1,4 +1,4 @@
-"""Owns what PutParameter does beyond storing a value.
+"""Owns what PutParameter does beyond storing a value, and tags of what is not there.
 
 AWS facts:
 * `aws:ec2:image` is validated asynchronously: the call answers 200 with a version, the
@@ -10,6 +10,8 @@ AWS facts:
   "Parameter data types"; bottlerocket-os/twoliter#495, terraform-provider-aws#35959).
 * 100 versions are kept; when the oldest carries a label the call is refused
   (user guide, "Working with parameter versions").
+* Tags of a parameter that does not exist are InvalidResourceId, without a message (getmoto/moto#4360, recorded).
+  Tags are the parameter's, not its version's: an overwrite keeps them.
 Unsure: that an overwrite without DataType keeps the data type (done here), and the
 text of the refusal to change it.
 """
@@ -17,7 +19,7 @@ text of the refusal to change it.
 import copy
 import json
 
-from ministack.core.responses import error_response_json
+from ministack.core.responses import error_response_json, json_response
 from ministack.services import eventbridge, ssm
 
 from . import images, patching, permissions
@@ -59,6 +61,14 @@ def _put(original):
     return put
 
 
+def _of_existing(original):
+    def tags(data):
+        if data.get("ResourceType") == "Parameter" and not ssm._lookup_parameter(data.get("ResourceId") or "")[1]:
+            return json_response({"__type": "InvalidResourceId"}, 400)
+        return original(data)
+    return tags
+
+
 def _restore(name, record, history):
     if record is None:
         ssm._parameters.pop(name, None)
@@ -81,6 +91,8 @@ def _validate(original, data, operation):
 
 
 def install():
-    patching.requires(ssm, "_parameters", "_parameter_history")
+    patching.requires(ssm, "_parameters", "_parameter_history", "_lookup_parameter")
     # The dispatch table is built per request from the module's names.
     patching.attribute(ssm, "_put_parameter", _put)
+    for name in ("_add_tags_to_resource", "_remove_tags_from_resource", "_list_tags_for_resource"):
+        patching.attribute(ssm, name, _of_existing)

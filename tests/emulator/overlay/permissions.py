@@ -18,6 +18,7 @@ import contextvars
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
+from ministack.services import iam
 
 from . import calls, drift, groups, launch_templates, patching, stack_parameters, stack_resources
 from .wire import ApiError
@@ -72,6 +73,20 @@ def allowed(action, resource):
             "aws:calledviafirst": "cloudformation.amazonaws.com",
             "aws:calledvialast": "cloudformation.amazonaws.com", "aws:viaawsservice": "true"})
     return iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
+
+
+def role_refusal(role_arn, principal, action, resource):
+    """Why a role that a service has assumed as `principal` may not do this; "" if it may."""
+    if not app.AUTH:
+        return ""
+    name = role_arn.rsplit("/", 1)[-1]
+    context = iam_evaluator.EvalContext(
+        principal_arn=principal, principal_type="AssumedRole", principal_account=get_account_id(), action=action,
+        resource_arn=resource, region=get_region())
+    decision = iam_evaluator.evaluate(
+        context, iam_evaluator._gather_role_policies(name, get_account_id()),
+        *iam_evaluator._permissions_boundary(iam._roles, name, get_account_id())).decision
+    return "" if decision == "Allow" else denial(principal, action, resource, explicit=decision == "Deny")
 
 
 def _require(service, action, *resources):
@@ -170,7 +185,8 @@ def _fetchable(name):
 
 def install():
     patching.requires(iam_evaluator, "resolve_principal", "evaluate", "EvalContext", "AuthError",
-                      "_gather_role_policies")
+                      "_gather_role_policies", "_permissions_boundary")
+    patching.requires(iam, "_roles")
     provisioners = stack_resources.provisioners._RESOURCE_HANDLERS
     if _TEMPLATE not in provisioners:
         raise patching.PatchError(f"provisioners._RESOURCE_HANDLERS has no entry {_TEMPLATE!r} any more")

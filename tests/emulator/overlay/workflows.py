@@ -1,9 +1,11 @@
 """Owns the time limit of a whole state machine execution.
 
-AWS fact: the definition's top-level TimeoutSeconds ends an execution that runs longer
-with status TIMED_OUT and an ExecutionTimedOut event (Step Functions developer guide,
-"State machine structure"). It counts real seconds, also where SFN_WAIT_SCALE shortens
-the Wait states.
+AWS facts:
+* The definition's top-level TimeoutSeconds ends an execution that runs longer with status TIMED_OUT and an
+  ExecutionTimedOut event (Step Functions developer guide, "State machine structure").
+* Of such an execution DescribeExecution has neither error nor cause; States.Timeout is in the history's
+  event alone (recorded on AWS: floci-io/floci#2733).
+It counts real seconds, also where SFN_WAIT_SCALE shortens the Wait states.
 """
 
 import json
@@ -32,7 +34,8 @@ def _expire(execution):
     if execution["status"] != "RUNNING":
         return
     execution.update(status="TIMED_OUT", stopDate=now_iso())
-    stepfunctions._add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
+    stepfunctions._add_event(
+        execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {"error": "States.Timeout"}})
     stepfunctions._emit_execution_status_event(execution)
 
 
