@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The control API of one local AWS, for one account and region.
 #[derive(Debug, Clone)]
@@ -67,6 +67,27 @@ impl Control {
     /// The description of a fault is wrong.
     pub async fn add_faults(&self, faults: &Value) -> Result<()> {
         self.call("POST", "faults", faults).await.map(drop)
+    }
+
+    /// The same with one fault; its number.
+    ///
+    /// # Errors
+    /// The description of the fault is wrong.
+    pub async fn add_fault(&self, fault: &Value) -> Result<u64> {
+        let answer = self.call("POST", "faults", &json!([fault])).await?;
+        answer["faults"][0]["id"].as_u64().context("the fault has no number")
+    }
+
+    /// Forgets a fault. How often it has struck.
+    ///
+    /// # Errors
+    /// There is no such fault.
+    pub async fn remove_fault(&self, id: u64) -> Result<u64> {
+        let all = self.call("GET", "faults", &Value::Null).await?;
+        let mut all = all["faults"].as_array().context("no faults")?.iter();
+        let fault = all.find(|fault| fault["id"] == id).context("there is no such fault")?;
+        self.call("DELETE", &format!("faults/{id}"), &Value::Null).await?;
+        fault["hits"].as_u64().context("the fault does not count")
     }
 
     /// Forgets all faults.

@@ -6,7 +6,7 @@ use contract::report::{Outcome, TargetOutcome};
 use harness::Scenario;
 use harness::cloud::Called;
 
-use crate::careful::careful;
+use crate::deployed::careful;
 use crate::expect;
 
 trials![

@@ -30,8 +30,9 @@ macro_rules! trials {
     };
 }
 
-mod careful;
 mod checks;
+mod definition;
+mod deployed;
 mod drift;
 mod errors;
 mod events;
@@ -39,7 +40,9 @@ mod expect;
 mod images;
 mod input;
 mod kept;
+mod lost;
 mod numbers;
+mod pair;
 mod parameter;
 mod plan;
 mod proof;
@@ -48,9 +51,12 @@ mod reconcile;
 mod refresh;
 mod refusals;
 mod rollback;
+mod saboteur;
 mod stack;
 mod targets;
 mod templates;
+mod transcript;
+mod twice;
 mod writes;
 
 /// What all tests are against.
@@ -72,6 +78,9 @@ fn main() -> ExitCode {
     };
     // Those that take longest come first.
     let modules = [
+        saboteur::trials(),
+        lost::trials(),
+        twice::trials(),
         numbers::trials(),
         reconcile::trials(),
         rollback::trials(),

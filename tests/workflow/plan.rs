@@ -9,7 +9,7 @@ use harness::scenario::Healing;
 use harness::{Ended, Scenario, Stack};
 use serde_json::json;
 
-use crate::careful::careful;
+use crate::deployed::careful;
 use crate::expect;
 
 trials![

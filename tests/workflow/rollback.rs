@@ -11,7 +11,7 @@ use harness::scenario::Healing;
 use harness::{Ended, Scenario, paths};
 use serde_json::json;
 
-use crate::careful::careful;
+use crate::deployed::careful;
 use crate::expect;
 use crate::stack::two_groups;
 

@@ -10,7 +10,7 @@ mod tests;
 use aws_sdk_autoscaling::types::{InstanceRefresh, InstanceRefreshStatus, RefreshPreferences};
 use aws_sdk_ec2::types::InstanceStateName::Running;
 use contract::steps::{GroupRefresh, RefreshInput, RefreshReport};
-use step::AwsError;
+use step::{AwsError, OnlyThrottling};
 
 use crate::decide::{Next, Order, Refresh};
 pub use crate::error::Error;
@@ -106,6 +106,9 @@ async fn start(
         .build();
     let request = autoscaling.start_instance_refresh();
     let request = request.auto_scaling_group_name(&group.group_name).preferences(preferences);
+    let config = aws_sdk_autoscaling::config::Config::builder();
+    // Sent again after it has begun and ended, it would begin a second refresh.
+    let request = request.customize().config_override(config.retry_classifier(OnlyThrottling));
     let answer = request.send().await;
     match answer.map_err(|e| AwsError::new("autoscaling:StartInstanceRefresh", e)) {
         Ok(answer) => {

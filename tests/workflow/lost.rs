@@ -1,0 +1,119 @@
+//! The answer is lost after the write: what has taken effect is neither lost nor done twice. Nor
+//! is what a function did before it was cut off.
+
+use anyhow::{Context, Result, ensure};
+use contract::report::{Outcome, TargetOutcome};
+use futures_util::future::{try_join, try_join_all};
+use harness::Scenario;
+use serde_json::{Value, json};
+
+use crate::deployed::planned;
+use crate::expect;
+use crate::pair::Pair;
+use crate::twice::is_done_once;
+
+trials![
+    ;
+    only here, "only a local AWS loses answers when it is told to":
+    a_parameter_write_without_an_answer_is_one_write,
+    a_stack_update_without_an_answer_is_one_update,
+    a_plan_without_an_answer_is_made_and_removed,
+    a_refresh_without_an_answer_is_one_refresh,
+    a_drift_detection_without_an_answer_is_waited_for,
+    a_function_that_was_cut_off_after_its_work_has_done_it_once,
+    a_write_that_was_refused_is_made_in_the_end,
+];
+
+/// The SDK tries a call four times.
+const ATTEMPTS: usize = 4;
+
+/// Promotes while this call's answers are lost: one, which the SDK makes good, and as many as have
+/// the step fail.
+async fn loses(s: &Scenario, service: &str, action: &str, matches: Match) -> Result<()> {
+    let lost = |count: usize| json!({ "service": service, "action": action, "kind": "cut-after", "count": count });
+    try_join(is_made_good(s, lost(1), matches), is_made_good(s, lost(ATTEMPTS), matches)).await?;
+    Ok(())
+}
+
+/// What tells one test's calls from another's.
+#[derive(Clone, Copy)]
+enum Match {
+    Image,
+    Stack,
+}
+
+async fn is_made_good(s: &Scenario, mut fault: Value, matches: Match) -> Result<()> {
+    let s = &planned(s).await?;
+    let pair = Pair::new(s).await?;
+    let image = pair.image(s).await?;
+    let before = pair.stand(s).await?;
+    fault["match"] = match matches {
+        Match::Image => json!(image),
+        Match::Stack => json!(pair.healing.stack.name),
+    };
+    let ended = pair.promote(s, &image, &fault).await?;
+    let checked = async {
+        let report = expect::report(&ended, Outcome::Promoted)?;
+        let is_updated = |outcome| outcome == TargetOutcome::Updated;
+        ensure!(report.targets.iter().all(|target| is_updated(target.outcome)), "{report:#?}");
+        is_done_once(&before, &pair.stand(s).await?, &image)?;
+        expect::heals_into(&pair.healing, &image).await
+    };
+    checked.await.with_context(|| format!("with {fault}: {:?}", ended.states()))
+}
+
+async fn a_parameter_write_without_an_answer_is_one_write(s: &Scenario) -> Result<()> {
+    loses(s, "ssm", "PutParameter", Match::Image).await?;
+    loses(s, "ssm", "AddTagsToResource", Match::Image).await
+}
+
+async fn a_stack_update_without_an_answer_is_one_update(s: &Scenario) -> Result<()> {
+    loses(s, "cloudformation", "UpdateStack", Match::Image).await
+}
+
+async fn a_plan_without_an_answer_is_made_and_removed(s: &Scenario) -> Result<()> {
+    loses(s, "cloudformation", "CreateChangeSet", Match::Image).await?;
+    loses(s, "cloudformation", "DeleteChangeSet", Match::Image).await
+}
+
+async fn a_refresh_without_an_answer_is_one_refresh(s: &Scenario) -> Result<()> {
+    loses(s, "autoscaling", "StartInstanceRefresh", Match::Stack).await
+}
+
+async fn a_drift_detection_without_an_answer_is_waited_for(s: &Scenario) -> Result<()> {
+    loses(s, "cloudformation", "DetectStackDrift", Match::Stack).await
+}
+
+async fn a_function_that_was_cut_off_after_its_work_has_done_it_once(s: &Scenario) -> Result<()> {
+    for how in [
+        json!({"kind": "timeout", "runs": true}),
+        json!({"kind": "out-of-memory", "runs": true}),
+        json!({"kind": "cut-after"}),
+    ] {
+        let functions = ["PromoteSsm", "UpdateStack", "PlanUpdate", "InstanceRefresh"];
+        try_join_all(functions.map(async |function| {
+            let mut fault = how.clone();
+            fault["service"] = json!("lambda");
+            fault["action"] = json!("Invoke");
+            fault["function"] = json!(function);
+            is_made_good(s, fault, Match::Image).await
+        }))
+        .await?;
+    }
+    Ok(())
+}
+
+/// Nothing has taken effect here, whatever the step had to think.
+async fn a_write_that_was_refused_is_made_in_the_end(s: &Scenario) -> Result<()> {
+    for kind in ["5xx", "throttle"] {
+        let calls = [("ssm", "PutParameter"), ("cloudformation", "UpdateStack")];
+        try_join_all(calls.map(async |(service, action)| {
+            let refused = json!({
+                "service": service, "action": action, "kind": kind, "count": ATTEMPTS,
+            });
+            is_made_good(s, refused, Match::Image).await
+        }))
+        .await?;
+    }
+    Ok(())
+}

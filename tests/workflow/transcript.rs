@@ -1,0 +1,71 @@
+//! Owns the golden transcripts: the states that an execution entered, and the errors of their
+//! attempts, in order, against `transcripts/*.snap`.
+//!
+//! When one differs, read the difference. If it is meant, run the test with `INSTA_UPDATE=always`
+//! and commit what it wrote.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+use harness::Ended;
+use harness::execution::Step;
+
+use crate::definition;
+
+/// Compares the text with the golden one of this name. It panics when they differ.
+pub fn is_golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("transcripts");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// A line for the execution itself and one for each target. How often a state was looked at until
+/// something had happened is a matter of time, and left out.
+pub fn of(ended: &Ended) -> Result<String> {
+    let waits = definition::of_type("Wait")?;
+    let line = |branch: Option<i32>| {
+        let steps = ended.transcript.iter().filter(|step| step.branch == branch);
+        let steps = without_polls(steps.cloned().collect(), &waits);
+        let names: Vec<_> = steps.iter().map(|step| once_each(step).to_string()).collect();
+        names.join(" > ")
+    };
+    let mut text = format!("{} {}\n", ended.status, ended.error.as_deref().unwrap_or_default());
+    writeln!(text, "  {}", line(None))?;
+    if ended.transcript.iter().any(|step| step.branch.is_some()) {
+        for (branch, target) in ended.report()?.targets.iter().enumerate() {
+            let branch = i32::try_from(branch).context("many targets")?;
+            writeln!(text, "  {:?} {:?}: {}", target.pattern, target.outcome, line(Some(branch)))?;
+        }
+    }
+    Ok(text)
+}
+
+/// Errors that follow each other count once: how long something is busy is a matter of time.
+fn once_each(step: &Step) -> Step {
+    let mut step = step.clone();
+    step.errors.dedup();
+    step
+}
+
+/// Without the waits that led to the same states again, where nothing else happened there.
+fn without_polls(mut steps: Vec<Step>, waits: &[String]) -> Vec<Step> {
+    const LONGEST: usize = 3;
+    let is_same = |a: &Step, b: &Step| a.state == b.state && b.errors.is_empty();
+    let mut at = 0;
+    while at < steps.len() {
+        let polled = waits.contains(&steps[at].state).then(|| {
+            (1..=LONGEST.min(at)).find(|&length| {
+                let after = steps.get(at + 1..at + 1 + length);
+                let before = &steps[at - length..at];
+                after.is_some_and(|after| before.iter().zip(after).all(|(b, a)| is_same(b, a)))
+            })
+        });
+        match polled.flatten() {
+            Some(length) => drop(steps.drain(at..=at + length)),
+            None => at += 1,
+        }
+    }
+    steps
+}
