@@ -8,7 +8,7 @@ mod table;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life};
+use harness::emulator::{self, Emulator, Life, WAIT_SCALE};
 use harness::{Cloud, Driftless};
 use tokio::sync::Mutex;
 
@@ -32,7 +32,7 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/demo/", stack: "demo-" };
 pub async fn run(format: Format) -> Result<bool> {
     let live = Live::new();
     let folder = emulator::scratch_folder()?;
-    let started = Emulator::start(&folder, Life::Attached);
+    let started = Emulator::start(&folder, Life::Attached, WAIT_SCALE);
     let emulator = live.during("Starting a local AWS", started).await?;
     let cloud = Cloud::local(&emulator.endpoint);
     let (driftless, plays) = tokio::try_join!(

@@ -9,7 +9,7 @@ use aws_sdk_sfn::error::ProvideErrorMetadata;
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Called, Cloud};
-use crate::emulator::{self, Emulator, Life};
+use crate::emulator::{self, Emulator, Life, WAIT_SCALE};
 use crate::execution::Execution;
 use crate::stack::Stack;
 use crate::{deploy, unique, wait};
@@ -57,6 +57,25 @@ pub struct ForTests {
     _emulator: Option<Emulator>,
 }
 
+impl ForTests {
+    /// One with these template parameters in a local AWS of its own, whose Wait states take this
+    /// part of their time. `folder` is that local AWS's.
+    ///
+    /// # Errors
+    /// It could not be started or deployed.
+    pub async fn local(
+        folder: &Path,
+        wait_scale: f64,
+        parameters: &[(&str, &str)],
+    ) -> Result<Self> {
+        let emulator = Emulator::start(folder, Life::Attached, wait_scale).await?;
+        let cloud = Cloud::local(&emulator.endpoint);
+        let folder = &emulator.folder;
+        let driftless = Driftless::deploy_as(STACK, &cloud, folder, PREFIXES, parameters).await?;
+        Ok(Self { driftless, _emulator: Some(emulator) })
+    }
+}
+
 impl Driftless {
     /// One that tests may use as they like: deployed into a local AWS of its own, or on AWS the
     /// one that `DRIFTLESS_TEST_STACK` names.
@@ -69,10 +88,7 @@ impl Driftless {
             let driftless = Self::of(&Stack::named(&Cloud::aws()?, &name)).await?;
             return Ok(ForTests { driftless, _emulator: None });
         }
-        let emulator = Emulator::start(&emulator::scratch_folder()?, Life::Attached).await?;
-        let cloud = Cloud::local(&emulator.endpoint);
-        let driftless = Self::deploy(&cloud, &emulator.folder, PREFIXES).await?;
-        Ok(ForTests { driftless, _emulator: Some(emulator) })
+        ForTests::local(&emulator::scratch_folder()?, WAIT_SCALE, &[]).await
     }
 
     /// The same with connections of its own, for another runtime.

@@ -28,9 +28,11 @@ const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(3);
 /// How often to look.
 const LOOK: Duration = Duration::from_millis(30);
-/// Wait states take this part of the time they name: the product waits seconds for what takes a
-/// tenth of a second here.
-const WAIT_SCALE: &str = "0.02";
+/// Wait states and the delays of retries take this part of the time they name: the product waits
+/// seconds for what takes a tenth of a second here.
+pub const WAIT_SCALE: f64 = 0.02;
+/// The part where only the end of a wait of hours is of interest.
+pub const NO_WAIT_SCALE: f64 = 0.0002;
 /// How much of the log is shown when it does not start.
 const LOG_TAIL_LINES: usize = 30;
 /// Ports to try; another program may take a free one before the local AWS does.
@@ -68,13 +70,14 @@ pub struct Emulator {
 
 impl Emulator {
     /// Starts one and waits until it answers. `folder` is its own, and is emptied before.
+    /// `wait_scale` is the part of a Wait state's time that it takes.
     ///
     /// # Errors
     /// It does not start; the end of its log is in the error.
-    pub async fn start(folder: &Path, life: Life) -> Result<Self> {
+    pub async fn start(folder: &Path, life: Life, wait_scale: f64) -> Result<Self> {
         let mut last = None;
         for _ in 0..PORTS_TO_TRY {
-            match Self::start_once(folder, &life).await {
+            match Self::start_once(folder, &life, wait_scale).await {
                 Ok(emulator) => return Ok(emulator),
                 Err(error) if format!("{error:#}").contains("already in use") => last = Some(error),
                 Err(error) => return Err(error),
@@ -83,13 +86,14 @@ impl Emulator {
         Err(last.context("no port was tried")?)
     }
 
-    async fn start_once(folder: &Path, life: &Life) -> Result<Self> {
+    async fn start_once(folder: &Path, life: &Life, wait_scale: f64) -> Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(folder).context("emptying the local AWS's folder")?;
         }
         fs::create_dir_all(folder.join("tmp")).context("making the local AWS's folder")?;
         let port = free_port()?;
         let child = command(folder, port, life)?
+            .env("SFN_WAIT_SCALE", wait_scale.to_string())
             .spawn()
             .context("starting the local AWS (python -m overlay)")?;
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -222,7 +226,6 @@ fn command(folder: &Path, port: u16, life: &Life) -> Result<Command> {
         .env("AUTH", "true")
         .env("MINISTACK_ACCOUNT_ID", LOCAL_ACCOUNT)
         .env("MINISTACK_REGION", LOCAL_REGION)
-        .env("SFN_WAIT_SCALE", WAIT_SCALE)
         .stdout(log.try_clone().context("sharing the log")?)
         .stderr(log)
         .process_group(0);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life, Running};
+use harness::emulator::{self, Emulator, Life, Running, WAIT_SCALE};
 use harness::{Cloud, Driftless, paths};
 use serde_json::Map;
 
@@ -46,7 +46,7 @@ pub async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> 
     let (driftless, endpoint) = match lock()? {
         Some(lock) => {
             let own = folder().join("aws");
-            let started = Emulator::start(&own, Life::Detached(lock));
+            let started = Emulator::start(&own, Life::Detached(lock), WAIT_SCALE);
             let emulator = live.during("Starting the local AWS", started).await?;
             let driftless = deploy(&emulator.endpoint).await?;
             let endpoint = emulator.endpoint.clone();

@@ -32,7 +32,8 @@ pub const DRIFT: Limit = Limit::seconds(15, 10 * 60);
 /// An execution that an event starts to be listed. EventBridge delivers within seconds.
 pub const START: Limit = Limit::seconds(10, 60);
 /// An execution to end: its stack update, its drift detection, perhaps an instance refresh.
-pub const EXECUTION: Limit = Limit::seconds(60, 45 * 60);
+/// Locally one may look hundreds of times without a pause, until it gives up.
+pub const EXECUTION: Limit = Limit::seconds(180, 45 * 60);
 
 /// How often to look.
 const LOOK_LOCAL: Duration = Duration::from_millis(100);

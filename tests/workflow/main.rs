@@ -30,6 +30,7 @@ macro_rules! trials {
     };
 }
 
+mod bounds;
 mod checks;
 mod definition;
 mod deployed;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
     // Those that take longest come first.
     let modules = [
         saboteur::trials(),
+        bounds::trials(),
         lost::trials(),
         twice::trials(),
         numbers::trials(),

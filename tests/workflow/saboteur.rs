@@ -78,52 +78,53 @@ async fn fails_once(s: &Scenario, state: &str) -> Result<()> {
 
 /// Everything that this state's function may answer, or that may come in its place.
 fn sabotages(state: &str, task: &Value) -> Vec<Sabotage> {
-    let mut all = Vec::new();
-    for name in ErrorName::ALL.iter().filter(|name| name.is_raised_by(state)) {
-        let is_caught_and_decided_again = *name == ErrorName::ConcurrentWrite;
-        let is_healed = is_caught_and_decided_again || definition::retries(task, name.as_str());
-        all.push(Sabotage {
-            error: name.to_string(),
-            fate: if is_healed { Fate::Heals } else { Fate::Fails },
-            fault: json!({
-                "kind": "function-error", "errorType": name, "errorMessage": "sabotage",
-            }),
-        });
-    }
-    let lambda = |error: &str, fate, fault| Sabotage { error: error.into(), fate, fault };
-    let service = |code| json!({"kind": "error", "code": code, "message": "sabotage"});
-    all.extend([
-        lambda("Lambda.TooManyRequestsException", Fate::Heals, json!({"kind": "throttle"})),
-        lambda("Lambda.ServiceException", Fate::Heals, json!({"kind": "5xx"})),
-        lambda("Lambda.AWSLambdaException", Fate::Heals, service("AWSLambdaException")),
-        lambda("Lambda.SdkClientException", Fate::Heals, service("SdkClientException")),
-        lambda(
-            "Lambda.ClientExecutionTimeoutException",
-            Fate::Heals,
-            service("ClientExecutionTimeoutException"),
-        ),
-        lambda(
-            "Lambda.ResourceNotFoundException",
-            Fate::Fails,
-            service("ResourceNotFoundException"),
-        ),
-        lambda("Sandbox.Timedout", Fate::Heals, json!({"kind": "timeout"})),
-        lambda("Runtime.ExitError", Fate::Heals, json!({"kind": "out-of-memory"})),
-        lambda("Lambda.Unknown", Fate::Heals, json!({"kind": "function-error"})),
-        lambda(
-            "NobodyKnowsMe",
-            Fate::Fails,
-            json!({
-                "kind": "function-error", "errorType": "NobodyKnowsMe", "errorMessage": "sabotage",
-            }),
-        ),
-    ]);
-    all
+    // It is not retried, and ends well all the same: the decision is made again.
+    const DECIDED_AGAIN: &str = ErrorName::ConcurrentWrite.as_str();
+    let raised = ErrorName::ALL.iter().filter(|name| name.is_raised_by(state));
+    let errors = raised.map(|name| name.as_str()).chain(LAMBDA_FAULTS);
+    let sabotage = |error: &str| {
+        let is_healed = error == DECIDED_AGAIN || definition::retries(task, error);
+        let fate = if is_healed { Fate::Heals } else { Fate::Fails };
+        Sabotage { error: error.to_owned(), fate, fault: fault(error) }
+    };
+    errors.map(sabotage).collect()
 }
 
-/// The fault, once, at this state's function when it works for the target that it is for: the
-/// stack, except where only the parameter gets that far.
-fn aimed(mut fault: Value, state: &str, pair: &Pair, image: &str) -> Value {
+/// What the Lambda service may fail with, or a function without its own doing; and a name that
+/// nobody knows.
+const LAMBDA_FAULTS: [&str; 10] = [
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ResourceNotFoundException",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+    "Lambda.Unknown",
+    "NobodyKnowsMe",
+];
+
+/// The fault that has Step Functions see this error.
+pub fn fault(error: &str) -> Value {
+    match error {
+        "Lambda.TooManyRequestsException" => json!({"kind": "throttle"}),
+        "Lambda.ServiceException" => json!({"kind": "5xx"}),
+        "Lambda.Unknown" => json!({"kind": "function-error"}),
+        "Sandbox.Timedout" => json!({"kind": "timeout"}),
+        "Runtime.ExitError" => json!({"kind": "out-of-memory"}),
+        _ => match error.strip_prefix("Lambda.") {
+            Some(code) => json!({"kind": "error", "code": code, "message": "sabotage"}),
+            None => json!({
+                "kind": "function-error", "errorType": error, "errorMessage": "sabotage",
+            }),
+        },
+    }
+}
+
+/// The fault at this state's function when it works for the target that is struck: the stack,
+/// except where only the parameter gets that far.
+pub fn aimed(mut fault: Value, state: &str, pair: &Pair, image: &str) -> Value {
     fault["service"] = json!("lambda");
     fault["action"] = json!("Invoke");
     fault["function"] = json!(state);
@@ -143,7 +144,7 @@ fn heals(ended: &Ended, after: &Stand, image: &str) -> Result<()> {
 
 /// The target that was struck has failed by that name, and is as it was unless it had been written
 /// before; the other one has its image.
-fn fails(
+pub fn fails(
     ended: &Ended,
     state: &str,
     error: &str,

@@ -1,0 +1,178 @@
+//! Whatever never ends is given up, by its name and at its bound. These tests have local AWSs of
+//! their own, in which waiting takes next to no time and other things can take for ever.
+
+use anyhow::{Context, Result, bail, ensure};
+use contract::ErrorName;
+use contract::report::Outcome;
+use futures_util::future::try_join_all;
+use harness::cloud::Called;
+use harness::driftless::ForTests;
+use harness::emulator::{NO_WAIT_SCALE, scratch_folder};
+use harness::{Scenario, scenario};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::images::promotable;
+use crate::pair::{Pair, control};
+use crate::saboteur::{aimed, fails, fault};
+use crate::{definition, expect};
+
+const ONLY_HERE: &str = "only a local AWS can be made to take for ever";
+/// In seconds.
+const FOR_EVER: f64 = 1e6;
+/// How often a decision is made that somebody else's write always comes before.
+const DECISIONS: usize = 5;
+
+/// A test for each Task state, and one for all that is looked at again and again.
+pub fn trials() -> Vec<Trial> {
+    let tasks = definition::of_type("Task").expect("the state machine's definition");
+    let of_task = |state: String| {
+        let name = format!("workflow::bounds::{state}_is_given_up");
+        crate::trial(&name, Some(ONLY_HERE), async move |_: &Scenario| is_given_up(&state).await)
+    };
+    let name = "workflow::bounds::what_never_ends_is_given_up";
+    let others = crate::trial(name, Some(ONLY_HERE), async |_: &Scenario| never_ends().await);
+    tasks.into_iter().map(of_task).chain([others]).collect()
+}
+
+/// The local AWS in which one step after the other is given up; it ends with this program.
+static STEPS: OnceCell<ForTests> = OnceCell::const_new();
+
+/// A local AWS in which waiting takes next to no time.
+async fn hasty(name: &str, parameters: &[(&str, &str)]) -> Result<ForTests> {
+    ForTests::local(&scratch_folder()?.join(name), NO_WAIT_SCALE, parameters).await
+}
+
+async fn is_given_up(state: &str) -> Result<()> {
+    let aws = STEPS.get_or_try_init(|| hasty("steps", &[("PlanBeforeUpdate", "true")])).await?;
+    scenario::run(&aws.driftless, async |s| {
+        let task = definition::states()?.remove(state).context("no such state")?;
+        let pair = Pair::new(s).await?;
+        for (error, attempts) in retried(&task)? {
+            let always = given_up(s, &pair, state, &error, attempts).await;
+            always.with_context(|| format!("{state} always answers {error}"))?;
+        }
+        expect::in_sync(&pair.healing.stack).await
+    })
+    .await
+}
+
+async fn given_up(
+    s: &Scenario,
+    pair: &Pair,
+    state: &str,
+    error: &str,
+    attempts: usize,
+) -> Result<()> {
+    let image = pair.image(s).await?;
+    let before = pair.stand(s).await?;
+    let mut fault = aimed(fault(error), state, pair, &image);
+    fault["rate"] = json!(1);
+    let ended = pair.promote(s, &image, &fault).await?;
+    fails(&ended, state, error, &before, &pair.stand(s).await?, &image)?;
+    let steps = ended.transcript.iter().filter(|step| step.state == state);
+    let found = steps.flat_map(|step| &step.errors).filter(|found| *found == error).count();
+    ensure!(found == attempts, "{found} attempts, not {attempts}");
+    Ok(())
+}
+
+/// The errors that a state tries again, and how often it is tried in all.
+fn retried(task: &Value) -> Result<Vec<(String, usize)>> {
+    let mut all = Vec::new();
+    for retrier in task["Retry"].as_array().context("no Retry")? {
+        let most = retrier["MaxAttempts"].as_u64().context("no MaxAttempts")?;
+        for error in retrier["ErrorEquals"].as_array().context("no ErrorEquals")? {
+            let error = error.as_str().context("no name")?;
+            // That of the state itself takes a minute and a half each time.
+            if error != "States.Timeout" {
+                all.push((error.to_owned(), usize::try_from(most)? + 1));
+            }
+        }
+    }
+    let caught = task["Catch"].as_array().into_iter().flatten();
+    let decided_again = caught.filter(|catcher| catcher["ErrorEquals"][0] == "ConcurrentWrite");
+    all.extend(decided_again.map(|_| ("ConcurrentWrite".to_owned(), DECISIONS)));
+    Ok(all)
+}
+
+async fn never_ends() -> Result<()> {
+    let aws = hasty("for-ever", &[]).await?;
+    scenario::run(&aws.driftless, async |s| {
+        stacks_and_detections(s).await?;
+        refreshes_and_parameters(s).await
+    })
+    .await
+}
+
+async fn stacks_and_detections(s: &Scenario) -> Result<()> {
+    let by_stack = try_join_all((0..3).map(|_| s.by_stack())).await?;
+    let [updated, planned, busy] = &by_stack[..] else { bail!("not three") };
+    let by_parameter = try_join_all((0..2).map(|_| s.by_parameter())).await?;
+    let [(_, detected), (_, watched)] = &by_parameter[..] else { bail!("not two") };
+    // Older than the backups: what is in place may not be newer.
+    let theirs = s.image(&[]).await?;
+    let healings = [updated, planned, busy, detected, watched];
+    let backups = try_join_all(healings.map(|healing| s.backup(&healing.instance))).await?;
+    let [in_update, in_plan, in_busy, in_detected, in_watched] =
+        [0, 1, 2, 3, 4].map(|n| json!({"imageId": backups[n].image}));
+    let in_plan = json!({"imageId": in_plan["imageId"], "dryRun": true});
+    let (_, pending) = promotable(s).await?;
+
+    let control = control(s)?;
+    control.adjust_image(&pending, &json!({"State": "pending"})).await?;
+    let for_ever = json!({"stack": FOR_EVER, "drift": FOR_EVER, "change_set": FOR_EVER});
+    control.set(&for_ever).await?;
+    // Somebody else's update, and somebody else's detection.
+    busy.stack.start_update(&[("ImageId", &theirs)]).await?;
+    let detection = s.cloud().cloudformation.detect_stack_drift().stack_name(&watched.stack.name);
+    detection.send().await.called("cloudformation:DetectStackDrift")?;
+    let pending = json!({"imageId": pending});
+    try_join_all([
+        is_named(s, &in_update, ErrorName::StackUpdateTimedOut, "WaitStackComplete", 720),
+        is_named(s, &in_plan, ErrorName::PlanTimedOut, "PlanUpdate", 60),
+        is_named(s, &in_busy, ErrorName::StackBusy, "UpdateStack", 251),
+        is_named(s, &in_detected, ErrorName::DriftDetectionTimedOut, "DetectDrift", 180),
+        is_named(s, &in_watched, ErrorName::DriftDetectionBusy, "DetectDrift", 31),
+        is_named(s, &pending, ErrorName::ImagePending, "ValidateAmi", 61),
+    ])
+    .await?;
+    control.set(&json!({"stack": 1, "drift": 0.5, "change_set": 0.3})).await.map(drop)
+}
+
+async fn refreshes_and_parameters(s: &Scenario) -> Result<()> {
+    let refreshed = s.by_stack().await?;
+    let image = s.backup(&refreshed.instance).await?.image;
+    let in_refresh = json!({"imageId": image, "instanceRefresh": true});
+    let (_, image) = promotable(s).await?;
+    let in_parameter = json!({"imageId": image});
+    control(s)?.set(&json!({"refresh": FOR_EVER, "parameter": FOR_EVER})).await?;
+    try_join_all([
+        is_named(s, &in_refresh, ErrorName::InstanceRefreshTimedOut, "InstanceRefresh", 720),
+        is_named(s, &in_parameter, ErrorName::ParameterNotUpdated, "PromoteSsm", 12),
+    ])
+    .await
+    .map(drop)
+}
+
+/// An execution whose one target has to fail in this state by this name, after so many looks or
+/// attempts.
+async fn is_named(
+    s: &Scenario,
+    input: &Value,
+    name: ErrorName,
+    state: &str,
+    looks: usize,
+) -> Result<()> {
+    let ended = async {
+        let ended = s.driftless.start(input).await?.ended().await?;
+        let target = expect::target(&ended, Outcome::Failed)?;
+        expect::error(&ended, &target, name)?;
+        let found = target.error.context("no error")?.step;
+        ensure!(found == state, "{found} failed");
+        let found = expect::times(&ended, state).max(expect::attempts(&ended, name));
+        ensure!(found == looks, "{found} looks, not {looks}");
+        anyhow::Ok(())
+    };
+    ended.await.with_context(|| format!("{name} for {input}"))
+}
