@@ -32,6 +32,7 @@ macro_rules! trials {
 
 mod bounds;
 mod checks;
+mod dead_letters;
 mod definition;
 mod deployed;
 mod drift;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         saboteur::trials(),
         bounds::trials(),
         lost::trials(),
+        dead_letters::trials(),
         twice::trials(),
         numbers::trials(),
         reconcile::trials(),

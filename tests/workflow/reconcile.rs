@@ -26,7 +26,7 @@ const READS: [&str; 3] = ["Describe", "Get", "Detect"];
 const PLANS: [&str; 2] = ["CreateChangeSet", "DeleteChangeSet"];
 
 /// The rule that starts a reconcile, and whether it is on: the account's only one with a schedule.
-async fn schedule(s: &Scenario) -> Result<(String, String)> {
+pub async fn schedule(s: &Scenario) -> Result<(String, String)> {
     let request = s.cloud().eventbridge.list_rules();
     let rules = request.send().await.called("events:ListRules")?.rules.unwrap_or_default();
     let scheduled = rules.into_iter().filter(|rule| rule.schedule_expression.is_some()).collect();

@@ -1,0 +1,197 @@
+//! What did not happen is in the dead-letter queue with what is needed to run it again, whatever
+//! kept it from happening, and a redrive runs it again.
+
+use anyhow::{Context, Result, ensure};
+use aws_sdk_sqs::types::QueueAttributeName;
+use contract::target::TAG_PARAMETER_NAME;
+use harness::cloud::Called;
+use harness::image::{self, Parameter};
+use harness::redrive::{self, Redriven};
+use harness::{Execution, Scenario, wait};
+use serde_json::{Value, json};
+
+use crate::events::event_of;
+use crate::expect;
+use crate::images::promotable;
+use crate::pair::control;
+use crate::reconcile::schedule;
+
+trials![
+    ;
+    only here, "it needs a queue of its own, and only a local AWS fails when it is told to":
+    what_did_not_happen_is_run_again,
+    what_fails_again_is_a_new_letter,
+];
+
+/// A local AWS shortens the waits, not the machine's own limit.
+const LIMIT_SECONDS: u64 = 1;
+
+/// How many messages are in the queue.
+async fn letters(s: &Scenario) -> Result<usize> {
+    let request = s.cloud().sqs.get_queue_attributes().queue_url(&s.driftless.dead_letters);
+    let request = request.attribute_names(QueueAttributeName::ApproximateNumberOfMessages);
+    let attributes = request.send().await.called("sqs:GetQueueAttributes")?.attributes;
+    let attributes = attributes.context("no attributes")?;
+    let count = attributes.get(&QueueAttributeName::ApproximateNumberOfMessages);
+    count.context("no count")?.parse().context("the count is no number")
+}
+
+async fn arrive(s: &Scenario, count: usize) -> Result<()> {
+    let what = format!("{count} dead letters");
+    let look = async || Ok((letters(s).await? == count).then_some(()));
+    wait::until(s.cloud(), wait::START, &what, look).await
+}
+
+async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
+    redrive::run(&s.driftless, dry_run, |_| ()).await
+}
+
+/// A promotion that did not happen.
+struct Missed {
+    parameter: Parameter,
+    image: String,
+    /// What is to be run again.
+    input: Value,
+}
+
+async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
+    let s = &s.alone(&[("ReconcileSchedule", "rate(1 day)")]).await?;
+    let missed = [
+        ("ERROR_FROM_TARGET", an_event_that_started_nothing(s).await?),
+        ("PromotionFailed", an_execution_that_failed(s).await?),
+        ("ABORTED", an_execution_that_was_stopped(s).await?),
+        ("TIMED_OUT", an_execution_that_ran_out_of_time(s).await?),
+    ];
+    a_schedule_that_started_nothing(s).await?;
+    let send = s.cloud().sqs.send_message().queue_url(&s.driftless.dead_letters);
+    send.message_body("hello").send().await.called("sqs:SendMessage")?;
+    let all = missed.len() + 2;
+    arrive(s, all).await?;
+
+    // A dry run tells what would be run, and leaves all of it.
+    let planned = redriven(s, true).await?;
+    for (why, Missed { input, .. }) in &missed {
+        let is_it = |one: &&Redriven| one.input.as_ref() == Some(input);
+        let one = planned.iter().find(is_it).with_context(|| format!("{why}: no {input}"))?;
+        ensure!(one.why.contains(why) && one.execution.is_none(), "{one:#?}");
+    }
+    ensure!(planned.iter().any(|one| one.input == Some(json!({"reconcile": true}))));
+    ensure!(planned.len() == all && letters(s).await? == all, "{planned:#?}");
+
+    let done = redriven(s, false).await?;
+    ensure!(done.len() == all, "{done:#?}");
+    for one in &done {
+        let Some(arn) = &one.execution else { continue };
+        let ended = Execution::named(s.cloud(), arn).ended().await?;
+        ensure!(ended.status == "SUCCEEDED", "{one:#?}: {ended:#?}");
+    }
+    for (why, Missed { parameter, image, .. }) in &missed {
+        let now = parameter.read().await?;
+        ensure!(now.value == *image, "{why}: {now:?}, not {image}");
+    }
+    // What is no event cannot be run, and says so as often as it is tried.
+    ensure!(letters(s).await? == 1, "{} letters", letters(s).await?);
+    let left = redriven(s, false).await?;
+    let one = expect::only(left)?;
+    ensure!(one.execution.is_none() && one.error.as_deref().unwrap_or("").contains("no event"));
+    Ok(())
+}
+
+async fn missed(s: &Scenario) -> Result<Missed> {
+    let (parameter, image) = promotable(s).await?;
+    Ok(Missed { parameter, input: json!({"imageId": image}), image })
+}
+
+async fn an_event_that_started_nothing(s: &Scenario) -> Result<Missed> {
+    let missed = missed(s).await?;
+    let input = event_of(&missed.image)?;
+    let fault = json!({
+        "service": "states", "action": "StartExecution", "kind": "5xx", "rate": 1,
+        "match": missed.image,
+    });
+    let fault = control(s)?.add_fault(&fault).await?;
+    s.driftless.put(&input).await?;
+    arrive(s, 1).await?;
+    let tries = control(s)?.remove_fault(fault).await?;
+    ensure!(tries > 1, "it was not tried again");
+    // EventBridge fills in what the event was put without.
+    let input = expect::only(redriven(s, true).await?)?.input.context("no event")?;
+    ensure!(input["resources"] == event_of(&missed.image)?["resources"], "{input}");
+    Ok(Missed { input, ..missed })
+}
+
+/// For want of its parameter, which is there when it is run again.
+async fn an_execution_that_failed(s: &Scenario) -> Result<Missed> {
+    let (base, parameter) = (image::base(s.cloud()).await?, s.parameter_to_be());
+    let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
+    let input = json!({"imageId": image});
+    let ended = s.driftless.start(&input).await?.ended().await?;
+    ensure!(ended.status == "FAILED", "{ended:#?}");
+    parameter.write(&base).await?;
+    Ok(Missed { parameter, image, input })
+}
+
+/// An execution that waits for its image until something ends it.
+async fn waiting(s: &Scenario, ends: impl AsyncFnOnce(&Execution) -> Result<()>) -> Result<Missed> {
+    let missed = missed(s).await?;
+    let control = control(s)?;
+    control.adjust_image(&missed.image, &json!({"State": "pending"})).await?;
+    let execution = s.driftless.start(&missed.input).await?;
+    execution.entered("ValidateAmi").await?;
+    ends(&execution).await?;
+    control.adjust_image(&missed.image, &json!({"State": "available"})).await?;
+    Ok(missed)
+}
+
+async fn an_execution_that_was_stopped(s: &Scenario) -> Result<Missed> {
+    waiting(s, async |execution| execution.stop().await).await
+}
+
+async fn an_execution_that_ran_out_of_time(s: &Scenario) -> Result<Missed> {
+    let (sfn, arn) = (&s.cloud().sfn, &s.driftless.state_machine);
+    let found = sfn.describe_state_machine().state_machine_arn(arn).send().await;
+    let whole = found.called("states:DescribeStateMachine")?.definition;
+    let mut short: Value = serde_json::from_str(&whole).context("the definition is no JSON")?;
+    short["TimeoutSeconds"] = json!(LIMIT_SECONDS);
+    let define = async |definition: &str| {
+        let request = sfn.update_state_machine().state_machine_arn(arn).definition(definition);
+        request.send().await.called("states:UpdateStateMachine").map(drop)
+    };
+    define(&short.to_string()).await?;
+    let missed = waiting(s, async |execution| {
+        let ended = execution.ended().await?;
+        ensure!(ended.status == "TIMED_OUT", "{ended:#?}");
+        Ok(())
+    });
+    let missed = missed.await?;
+    define(&whole).await?;
+    Ok(missed)
+}
+
+async fn a_schedule_that_started_nothing(s: &Scenario) -> Result<()> {
+    let fault = json!({
+        "service": "states", "action": "StartExecution", "kind": "5xx", "rate": 1,
+        "match": "reconcile",
+    });
+    let fault = control(s)?.add_fault(&fault).await?;
+    let before = letters(s).await?;
+    let (rule, _) = schedule(s).await?;
+    ensure!(control(s)?.fire(&rule).await?, "the rule is off");
+    arrive(s, before + 1).await?;
+    control(s)?.remove_fault(fault).await.map(drop)
+}
+
+/// What is run again and fails again is not run for ever.
+async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
+    let s = &s.alone(&[]).await?;
+    let image = s.image(&[(TAG_PARAMETER_NAME, &s.driftless.parameter_name())]).await?;
+    s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    for _ in 0..2 {
+        arrive(s, 1).await?;
+        let done = redriven(s, false).await?;
+        let arn = expect::only(done)?.execution.context("it was not started")?;
+        let ended = Execution::named(s.cloud(), &arn).ended().await?;
+        ensure!(ended.status == "FAILED", "{ended:#?}");
+    }
+    arrive(s, 1).await
+}
