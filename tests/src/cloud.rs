@@ -41,6 +41,8 @@ pub struct Cloud {
     pub sfn: aws_sdk_sfn::Client,
     /// EventBridge.
     pub eventbridge: aws_sdk_eventbridge::Client,
+    /// IAM.
+    pub iam: aws_sdk_iam::Client,
     /// SQS.
     pub sqs: aws_sdk_sqs::Client,
     access: Access,
@@ -130,6 +132,7 @@ impl Cloud {
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),
             eventbridge: aws_sdk_eventbridge::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             access,
         }

@@ -26,6 +26,8 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/golden/", stack: "golden-
 #[derive(Debug, Clone)]
 pub struct Driftless {
     cloud: Cloud,
+    /// The stack that it is.
+    pub stack: String,
     /// The state machine.
     pub state_machine: String,
     /// The rule that AWS Backup's events match.
@@ -159,6 +161,7 @@ impl Driftless {
         };
         Ok(Self {
             cloud: stack.cloud.clone(),
+            stack: stack.name.clone(),
             state_machine: output("StateMachineArn")?,
             rule: output("RuleName")?,
             event_bus: output("EventBusName")?,

@@ -201,6 +201,18 @@ impl Stack {
             .with_context(|| format!("{logical_id} of {} has no physical id", self.name))
     }
 
+    /// The logical ids of the resources of this type.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn resources_of_type(&self, kind: &str) -> Result<Vec<String>> {
+        let request = self.cloud.cloudformation.describe_stack_resources().stack_name(&self.name);
+        let answer = request.send().await.called("cloudformation:DescribeStackResources")?;
+        let all = answer.stack_resources.unwrap_or_default().into_iter();
+        let of_kind = all.filter(|resource| resource.resource_type.as_deref() == Some(kind));
+        Ok(of_kind.filter_map(|resource| resource.logical_resource_id).collect())
+    }
+
     /// Detects drift now, from the beginning to the end.
     ///
     /// # Errors

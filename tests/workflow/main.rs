@@ -46,6 +46,7 @@ mod lost;
 mod numbers;
 mod pair;
 mod parameter;
+mod permissions;
 mod plan;
 mod proof;
 mod provenance;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     let modules = [
         saboteur::trials(),
         bounds::trials(),
+        permissions::trials(),
         lost::trials(),
         dead_letters::trials(),
         twice::trials(),

@@ -16,7 +16,7 @@ trials![
     an_older_image_goes_in_by_hand_when_the_input_says_so,
 ];
 
-async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
+pub async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
     let (parameter, healing) = s.by_parameter().await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;

@@ -28,7 +28,7 @@ async fn the_tag_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
     is_replaced(s, &healing, &backup.image, &target, "Successful").await
 }
 
-async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
+pub async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
     let healing = s.by_stack().await?;
     let backup = s.backup(&healing.instance).await?;
     let input = json!({"imageId": backup.image, "instanceRefresh": true});
@@ -37,7 +37,7 @@ async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result<()>
     is_replaced(s, &healing, &backup.image, &target, "Successful").await
 }
 
-async fn instances_that_cloudformation_has_replaced_are_left_alone(s: &Scenario) -> Result<()> {
+pub async fn instances_that_cloudformation_has_replaced_are_left_alone(s: &Scenario) -> Result<()> {
     let healing = s.by_stack_from("refreshing").await?;
     let backup = s.backup(&healing.instance).await?;
     let input = json!({"imageId": backup.image, "instanceRefresh": true});

@@ -22,7 +22,7 @@ trials![
     an_update_that_is_rolled_back_meanwhile_has_the_decision_made_again,
 ];
 
-async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
+pub async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
     let healing = s.by_stack().await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;

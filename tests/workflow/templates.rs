@@ -33,7 +33,7 @@ fn template(old: &str, new: &str) -> Result<String> {
     Ok(template.replace(old, new))
 }
 
-async fn an_image_parameter_that_reads_a_parameter_is_written_and_then_updated(
+pub async fn an_image_parameter_that_reads_a_parameter_is_written_and_then_updated(
     s: &Scenario,
 ) -> Result<()> {
     let base = image::base(s.cloud()).await?;
@@ -58,7 +58,7 @@ async fn an_image_parameter_that_reads_a_parameter_is_written_and_then_updated(
     expect::heals_into(&healing, &backup.image).await
 }
 
-async fn a_template_with_language_extensions_is_promoted(s: &Scenario) -> Result<()> {
+pub async fn a_template_with_language_extensions_is_promoted(s: &Scenario) -> Result<()> {
     let body = template("\nParameters:", &format!("\n{LANGUAGE_EXTENSIONS}\nParameters:"))?;
     let healing = extended(s, &body).await?;
     let backup = s.backup(&healing.instance).await?;

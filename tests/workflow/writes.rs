@@ -84,7 +84,7 @@ Resources:
     expect::in_sync(&stack).await
 }
 
-async fn a_label_on_the_oldest_of_a_hundred_versions_is_named(s: &Scenario) -> Result<()> {
+pub async fn a_label_on_the_oldest_of_a_hundred_versions_is_named(s: &Scenario) -> Result<()> {
     // Text, because each value of the other type is looked at first.
     let parameter = parameter_of_text(s).await?;
     let label = s.cloud().ssm.label_parameter_version().name(&parameter.name).labels("known-good");

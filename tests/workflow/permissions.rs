@@ -1,0 +1,216 @@
+//! Least privilege, proved: each statement of each role is taken away, and each action of each
+//! statement, one at a time, and some test has to fail. What nothing needs has no business in the
+//! template.
+
+use anyhow::{Context, Result, bail, ensure};
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use harness::cloud::Called;
+use harness::{Scenario, Stack, wait};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::pair::control;
+use crate::reconcile::schedule;
+use crate::{definition, parameter, refresh, refusals, stack, templates, writes};
+
+const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
+const PARAMETERS: [(&str, &str); 2] =
+    [("PlanBeforeUpdate", "true"), ("ReconcileSchedule", "rate(1 day)")];
+
+/// Who has a role besides the steps: the state machine, and the rules that start it.
+const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
+
+/// What AWS asks for and the local AWS does not, so that nothing can fail for want of it.
+const NOT_ASKED_FOR_HERE: [(&str, &str); 0] = [];
+
+/// A test for each role, and one that there are no others.
+pub fn trials() -> Vec<Trial> {
+    let owners = owners().expect("the state machine's definition");
+    let of_role = |owner: String| {
+        let name = format!("workflow::permissions::{owner}_needs_all_that_it_may");
+        crate::trial(&name, Some(ONLY_HERE), async move |s: &Scenario| needs_all(s, &owner).await)
+    };
+    let name = "workflow::permissions::every_role_is_looked_at";
+    let all = crate::trial(name, Some(ONLY_HERE), every_role_is_looked_at);
+    owners.into_iter().map(of_role).chain([all]).collect()
+}
+
+fn owners() -> Result<Vec<String>> {
+    let steps = definition::of_type("Task")?;
+    Ok(steps.into_iter().chain(OTHERS.map(str::to_owned)).collect())
+}
+
+async fn every_role_is_looked_at(s: &Scenario) -> Result<()> {
+    let known: Vec<_> = owners()?.iter().map(|owner| format!("{owner}Role")).collect();
+    let stack = Stack::named(s.cloud(), &s.driftless.stack);
+    let roles = stack.resources_of_type("AWS::IAM::Role").await?;
+    ensure!(roles.len() == known.len(), "{roles:?}");
+    for role in roles {
+        ensure!(known.contains(&role), "nobody looks at {role}");
+    }
+    Ok(())
+}
+
+/// A role's policy with something missing.
+struct Cut {
+    /// What is missing.
+    what: String,
+    policy: String,
+    whole: Value,
+    document: Value,
+}
+
+async fn needs_all(s: &Scenario, owner: &str) -> Result<()> {
+    let s = &s.alone(&PARAMETERS).await?;
+    let stack = Stack::named(s.cloud(), &s.driftless.stack);
+    let role = stack.resource(&format!("{owner}Role")).await?;
+    let mut needless = Vec::new();
+    let cuts = cuts(s, owner, &role).await?;
+    ensure!(!cuts.is_empty(), "the role of {owner} has no policy of its own");
+    for Cut { what, policy, whole, document } in cuts {
+        put(s, &role, &policy, &document).await?;
+        match first_failure(s, owner).await {
+            Some(failure) => println!("{owner} without {what}: {}", shortened(&failure)),
+            None => needless.push(what),
+        }
+        put(s, &role, &policy, &whole).await?;
+    }
+    ensure!(needless.is_empty(), "nothing fails when {owner} may not: {needless:#?}");
+    Ok(())
+}
+
+fn shortened(text: &str) -> String {
+    const LENGTH: usize = 160;
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LENGTH).collect()
+}
+
+/// All that can be taken away: a statement, or one action of a statement that has several.
+async fn cuts(s: &Scenario, owner: &str, role: &str) -> Result<Vec<Cut>> {
+    let iam = &s.cloud().iam;
+    let names = iam.list_role_policies().role_name(role).send().await;
+    let mut cuts = Vec::new();
+    for policy in names.called("iam:ListRolePolicies")?.policy_names {
+        let found = iam.get_role_policy().role_name(role).policy_name(&policy).send().await;
+        let text = found.called("iam:GetRolePolicy")?.policy_document;
+        let whole: Value =
+            serde_json::from_str(&decoded(&text)?).context("the policy is no JSON")?;
+        let statements = whole["Statement"].as_array().context("no statements")?;
+        for (index, statement) in statements.iter().enumerate() {
+            let sid = statement["Sid"].as_str().unwrap_or("its only statement");
+            let mut document = whole.clone();
+            let rest = document["Statement"].as_array_mut().context("no statements")?;
+            rest.remove(index);
+            if rest.is_empty() {
+                // A policy has to have one: this allows nothing that anybody does.
+                rest.push(json!({"Effect": "Deny", "Action": "iam:*", "Resource": "*"}));
+            }
+            let cut = |what: String, document| Cut {
+                what,
+                policy: policy.clone(),
+                whole: whole.clone(),
+                document,
+            };
+            cuts.push(cut(sid.to_owned(), document));
+            let actions = statement["Action"].as_array().map(Vec::as_slice).unwrap_or_default();
+            for action in actions {
+                let name = action.as_str().context("an action is no text")?;
+                if actions.len() == 1 || NOT_ASKED_FOR_HERE.contains(&(owner, name)) {
+                    continue;
+                }
+                let mut document = whole.clone();
+                let rest = document["Statement"][index]["Action"].as_array_mut();
+                rest.context("no actions")?.retain(|other| other != action);
+                cuts.push(cut(format!("{sid}/{name}"), document));
+            }
+        }
+    }
+    Ok(cuts)
+}
+
+/// IAM gives documents in the form that URLs have.
+fn decoded(text: &str) -> Result<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits: Vec<u8> = rest.by_ref().take(2).collect();
+                u8::from_str_radix(std::str::from_utf8(&digits)?, 16)?
+            }
+            other => other,
+        });
+    }
+    Ok(String::from_utf8(bytes)?)
+}
+
+async fn put(s: &Scenario, role: &str, policy: &str, document: &Value) -> Result<()> {
+    let request = s.cloud().iam.put_role_policy().role_name(role).policy_name(policy);
+    let answer = request.policy_document(document.to_string()).send().await;
+    answer.called("iam:PutRolePolicy").map(drop)
+}
+
+/// The tests that need what this role may, all at once, until one fails.
+async fn first_failure(s: &Scenario, owner: &str) -> Option<String> {
+    let mut running: FuturesUnordered<_> = tests(s, owner).into_iter().collect();
+    while let Some(done) = running.next().await {
+        if let Err(error) = done {
+            return Some(format!("{error:#}"));
+        }
+    }
+    None
+}
+
+type Test<'a> = LocalBoxFuture<'a, Result<()>>;
+
+fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
+    let by_parameter = || -> Test { Box::pin(parameter::a_backup_is_promoted_and_heals(s)) };
+    let by_stack = || -> Test { Box::pin(stack::a_backup_is_promoted_and_heals(s)) };
+    let extended =
+        || -> Test { Box::pin(templates::a_template_with_language_extensions_is_promoted(s)) };
+    let through = || -> Test {
+        Box::pin(templates::an_image_parameter_that_reads_a_parameter_is_written_and_then_updated(
+            s,
+        ))
+    };
+    match owner {
+        "PromoteSsm" => vec![
+            by_parameter(),
+            Box::pin(writes::a_label_on_the_oldest_of_a_hundred_versions_is_named(s)),
+        ],
+        "PlanUpdate" => vec![by_stack(), extended(), through()],
+        "UpdateStack" => vec![
+            by_stack(),
+            extended(),
+            through(),
+            Box::pin(refresh::instances_that_cloudformation_has_replaced_are_left_alone(s)),
+        ],
+        "InstanceRefresh" => {
+            vec![Box::pin(refresh::the_input_has_the_running_instance_replaced(s))]
+        }
+        "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
+        "PromoteAmiReconcile" => vec![Box::pin(the_schedule_starts_something(s))],
+        _ => vec![by_parameter(), by_stack()],
+    }
+}
+
+/// Its log is looked at when it is defined.
+async fn the_machine_is_defined_anew(s: &Scenario) -> Result<()> {
+    let (sfn, arn) = (&s.cloud().sfn, &s.driftless.state_machine);
+    let found = sfn.describe_state_machine().state_machine_arn(arn).send().await;
+    let found = found.called("states:DescribeStateMachine")?;
+    let request = sfn.update_state_machine().state_machine_arn(arn).definition(found.definition);
+    let request = request.role_arn(found.role_arn);
+    let request = request.set_logging_configuration(found.logging_configuration);
+    request.send().await.called("states:UpdateStateMachine").map(drop)
+}
+
+async fn the_schedule_starts_something(s: &Scenario) -> Result<()> {
+    let before = s.driftless.executions().await?.len();
+    let (rule, _) = schedule(s).await?;
+    if !control(s)?.fire(&rule).await? {
+        bail!("the rule is off");
+    }
+    let started = async || Ok((s.driftless.executions().await?.len() > before).then_some(()));
+    wait::until(s.cloud(), wait::START, "the schedule's execution", started).await
+}
