@@ -4,14 +4,15 @@ import json
 
 import pytest
 from conftest import refused, until
-from scenario import create, drift, image, keyed, reasons, settled, template
+from scenario import create, drift, image, in_service, instance, keyed, reasons, replacement, settled, template
 
 STACK = "arn:aws:cloudformation:us-east-1:*:stack/web*/*"
 CALL_UPDATE = {"Effect": "Allow", "Action": ["cloudformation:UpdateStack", "cloudformation:GetTemplateSummary"],
                "Resource": STACK}
-ACT = [{"Effect": "Allow", "Action": ["ec2:CreateLaunchTemplateVersion", "ec2:RunInstances",
+ACT = [{"Effect": "Allow", "Action": ["ec2:CreateLaunchTemplateVersion", "ec2:RunInstances", "ec2:CreateTags",
                                       "autoscaling:UpdateAutoScalingGroup"], "Resource": "*"},
-       {"Effect": "Allow", "Action": ["ec2:DescribeLaunchTemplates", "autoscaling:DescribeAutoScalingGroups"],
+       {"Effect": "Allow", "Action": ["ec2:DescribeLaunchTemplates", "autoscaling:DescribeAutoScalingGroups",
+                                      "autoscaling:DescribeScalingActivities", "autoscaling:DescribeScheduledActions"],
         "Resource": "*"}]
 
 
@@ -31,8 +32,13 @@ def acting(aws, server):
     return assume
 
 
-def _allow(action, resource="*"):
-    return {"Effect": "Allow", "Action": action, "Resource": resource}
+def _allow(action, resource="*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def _but(action):
+    """What an update needs, without this action."""
+    return [_allow([a for a in s["Action"] if a != action]) for s in ACT]
 
 
 def test_describe_actions_take_no_resource(aws, acting):
@@ -122,10 +128,121 @@ def test_an_update_with_the_permissions_works(aws, acting):
 def test_a_launch_template_needs_run_instances(aws, acting):
     """Auto Scaling user guide, "Control Amazon EC2 launch template usage in Auto Scaling groups"."""
     create(aws, template(), {"ImageId": image(aws)})
-    may = json.loads(json.dumps(ACT))
-    may[0]["Action"].remove("ec2:RunInstances")
-    assert _update(acting(CALL_UPDATE, *may), aws) in ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
+    step = acting(CALL_UPDATE, *_but("ec2:RunInstances"))
+    assert _update(step, aws) in ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
     assert "You are not authorized to use launch template: lt-" in reasons(aws)["Group UPDATE_FAILED"]
+
+
+def test_tags_in_a_launch_template_need_create_tags(aws, acting):
+    """Same page, "Permissions required to tag instances and volumes": of whoever sets it, with the CreateAction."""
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "b"}]}]
+    tagged, plain = (aws.ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={
+        "ImageId": image(aws, name), **data})["LaunchTemplate"]["LaunchTemplateId"]
+        for name, data in (("tagged", {"TagSpecifications": tags}), ("plain", {})))
+
+    def create_group(by, template_id):
+        by.asg.create_auto_scaling_group(
+            AutoScalingGroupName=template_id, MinSize=0, MaxSize=0, AvailabilityZones=["us-east-1a"],
+            LaunchTemplate={"LaunchTemplateId": template_id, "Version": "1"})
+    launch = _allow(["ec2:RunInstances", "autoscaling:CreateAutoScalingGroup"])
+    narrow = acting(launch, _allow("ec2:CreateTags", Condition={"StringEquals": {"ec2:CreateAction": "CreateVolume"}}))
+    create_group(narrow, plain)
+    assert refused("AccessDenied", create_group, narrow, tagged) == \
+        f"You are not authorized to use launch template: {tagged}"
+    create_group(acting(launch, _allow("ec2:CreateTags", "arn:aws:ec2:*:*:instance/*", Condition={
+        "StringEquals": {"ec2:CreateAction": "RunInstances"}}), name="wide"), tagged)
+
+
+def test_a_launch_templates_own_tags(aws, acting):
+    """Registry schema of AWS::EC2::LaunchTemplate: its update may need CreateTags; here a tag names the image."""
+    body = json.loads(template())
+    body["Resources"]["Template"]["Properties"]["TagSpecifications"] = [
+        {"ResourceType": "launch-template", "Tags": [{"Key": "Image", "Value": {"Ref": "ImageId"}}]}]
+    create(aws, json.dumps(body), {"ImageId": image(aws)})
+    step = acting(CALL_UPDATE, *_but("ec2:CreateTags"), _allow("ec2:CreateTags", "arn:aws:ec2:*:*:instance/*"))
+    assert _update(step, aws) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "ec2:CreateTags on resource: arn:aws:ec2:us-east-1:" in reasons(aws)["Template UPDATE_FAILED"]
+
+
+@pytest.mark.parametrize("form", [{"Arn": {"Fn::GetAtt": ["Profile", "Arn"]}}, {"Name": {"Ref": "Profile"}}],
+                         ids=["Arn", "Name"])
+def test_an_instance_profile_in_a_launch_template_needs_pass_role(aws, acting, form):
+    """Auto Scaling user guide, same page: iam:PassRole on the profile's role, passed to EC2; of the stack's hands."""
+    body = json.loads(template())
+    body["Resources"]["Role"] = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}}
+    body["Resources"]["Profile"] = {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}}
+    body["Resources"]["Template"]["Properties"]["LaunchTemplateData"]["IamInstanceProfile"] = form
+    body["Outputs"].update(Role={"Value": {"Fn::GetAtt": ["Role", "Arn"]}},
+                           Profile={"Value": {"Fn::GetAtt": ["Profile", "Arn"]}})
+    out = create(aws, json.dumps(body), {"ImageId": image(aws)})
+    first = in_service(aws, out["GroupName"])[0]["InstanceId"]
+    aws.ec2.terminate_instances(InstanceIds=[first])
+    for member in (first, replacement(aws, out["GroupName"], first)):
+        assert instance(aws, member)["IamInstanceProfile"]["Arn"] == out["Profile"]
+    new = image(aws, "new")
+
+    def updated(name, *statements):
+        acting(CALL_UPDATE, *ACT, *statements, name=name).cfn.update_stack(
+            StackName="web", UsePreviousTemplate=True, Capabilities=["CAPABILITY_IAM"],
+            Parameters=keyed({"ImageId": new, "Secret": None}))
+        return settled(aws, "web")["StackStatus"]
+
+    def passing(service, role=out["Role"]):
+        return _allow("iam:PassRole", role, Condition={
+            "StringEquals": {"iam:PassedToService": service},
+            "ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}})
+    for name, statements in (("none", ()), ("service", [passing("lambda.amazonaws.com")]),
+                             ("role", [passing("ec2.amazonaws.com", out["Profile"])])):
+        assert updated(name, *statements) == "UPDATE_ROLLBACK_COMPLETE", name
+        assert "You are not authorized to use launch template: lt-" in reasons(aws)["Group UPDATE_FAILED"]
+    assert updated("wide", passing("ec2.amazonaws.com")) == "UPDATE_COMPLETE", reasons(aws)
+
+
+@pytest.mark.parametrize("action", ["DescribeScalingActivities", "DescribeScheduledActions"])
+def test_a_group_that_is_updated_has_its_activities_and_scheduled_actions_read(aws, acting, action):
+    """Registry schema of AWS::AutoScaling::AutoScalingGroup: its update needs autoscaling:Describe*; of scheduled
+    actions docker-archive/for-aws#15."""
+    create(aws, template(), {"ImageId": image(aws)})
+    step = acting(CALL_UPDATE, *_but(f"autoscaling:{action}"))
+    assert _update(step, aws) in ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
+    assert f"not authorized to perform: autoscaling:{action}" in reasons(aws)["Group UPDATE_FAILED"]
+
+
+def test_resolving_a_launch_templates_parameter_needs_get_parameters(aws, acting):
+    """Service Authorization Reference: ssm:GetParameters is a dependent action of DescribeLaunchTemplateVersions.
+    Not by way of CloudFormation: aws:CalledVia does not say so."""
+    ami = image(aws)
+    aws.ssm.put_parameter(Name="/ami/web", Value=ami, Type="String")
+    made = aws.ec2.create_launch_template(LaunchTemplateName="lt", LaunchTemplateData={
+        "ImageId": "resolve:ssm:/ami/web:1"})["LaunchTemplate"]["LaunchTemplateId"]
+
+    def shown(by, alias):
+        return by.ec2.describe_launch_template_versions(LaunchTemplateId=made, ResolveAlias=alias)[
+            "LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"]
+    look, parameter = _allow("ec2:DescribeLaunchTemplateVersions"), f"arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/web"
+    narrow = acting(look, _allow("ssm:GetParameter", parameter), _allow("ssm:GetParameters", Condition={
+        "ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}))
+    assert shown(narrow, False) == "resolve:ssm:/ami/web:1"
+    assert refused("UnauthorizedOperation", shown, narrow, True) == (
+        f"User: arn:aws:sts::{aws.id}:assumed-role/step/step is not authorized to perform: ssm:GetParameters on "
+        f"resource: {parameter} because no identity-based policy allows the ssm:GetParameters action")
+    assert shown(acting(look, _allow("ssm:GetParameters", parameter), name="wide"), True) == ami
+
+
+def test_putting_a_parameter_into_a_launch_template_needs_get_parameters(aws, acting):
+    """Service Authorization Reference, CreateLaunchTemplate[Version]; hotosm/tasking-manager#6514: of a stack, too."""
+    aws.ssm.put_parameter(Name="/ami/web", Value=image(aws), Type="String")
+    create(aws, template(), {"ImageId": image(aws, "other")})
+    step = acting(CALL_UPDATE, *ACT, _allow("ec2:CreateLaunchTemplate"))
+    refused("UnauthorizedOperation", step.ec2.create_launch_template, LaunchTemplateName="lt",
+            LaunchTemplateData={"ImageId": "resolve:ssm:/ami/web"})
+    step.cfn.update_stack(StackName="web", UsePreviousTemplate=True, Parameters=keyed(
+        {"ImageId": "resolve:ssm:/ami/web", "Secret": None}))
+    assert settled(aws, "web")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert f"ssm:GetParameters on resource: arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/web because" in \
+        reasons(aws)["Template UPDATE_FAILED"]
 
 
 def test_a_service_role_acts_instead_of_the_caller_and_is_remembered(aws, acting):

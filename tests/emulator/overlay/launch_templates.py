@@ -4,6 +4,7 @@ boots, and DescribeLaunchTemplateVersions.
 AWS facts:
 * `ImageId` may be `resolve:ssm:NAME`, `…:VERSION`, `…:LABEL`, or a parameter ARN; it
   is resolved at each launch (API_RequestLaunchTemplateData), never stored resolved.
+* Who may name or resolve such a parameter is checked (in `permissions`).
 * `ResolveAlias=true` shows the image id, else the literal (API_DescribeLaunchTemplateVersions).
 * `LatestVersionNumber` only grows (cloudformation-coverage-roadmap#1912).
 Unsure: the exact text for a parameter that does not exist.
@@ -17,6 +18,8 @@ from . import patching
 from .wire import ApiError, ec2_action, page, refuse_reserved_tags, tag_specifications
 
 _ALIAS = "resolve:ssm:"
+#: Called with the data of a template whose parameter image is named or resolved; raises if it may not be.
+on_parameter = []
 
 
 def find(template_id="", name=""):
@@ -102,15 +105,22 @@ def _resolved(record):
     data = record.get("LaunchTemplateData") or {}
     if not is_alias(data.get("ImageId", "")):
         return record
+    _check_parameter(data)
     return {**record, "LaunchTemplateData": {**data, "ImageId": resolve_image(data["ImageId"])}}
 
 
+def _check_parameter(data):
+    for check in on_parameter:
+        check(data)
+
+
 def _checked(original):
-    """Creating a template or a version: reserved tags, and a source version by alias."""
+    """Creating a template or a version: reserved tags, a parameter image, and a source version by alias."""
     def handle(p):
         tag_specifications(p)
         data = ec2._parse_lt_data(p)
         refuse_reserved_tags(t["Key"] for s in data.get("TagSpecifications", []) for t in s["Tags"])
+        _check_parameter(data)
         source = ec2._p(p, "SourceVersion")
         if source:
             template = find(ec2._p(p, "LaunchTemplateId"), ec2._p(p, "LaunchTemplateName"))
