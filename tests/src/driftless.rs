@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::error::ProvideErrorMetadata;
+use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Called, Cloud};
@@ -248,15 +249,25 @@ impl Driftless {
     /// # Errors
     /// This is the real AWS, or the event is malformed.
     pub async fn put(&self, event: &Value) -> Result<()> {
+        self.put_all(std::slice::from_ref(event)).await
+    }
+
+    /// The same with many at once.
+    ///
+    /// # Errors
+    /// This is the real AWS, or an event is malformed.
+    pub async fn put_all(&self, events: &[Value]) -> Result<()> {
         let control = self.cloud.control().context("only AWS Backup puts events on AWS's bus")?;
-        let entry = json!([{
-            "Source": event["source"],
-            "DetailType": event["detail-type"],
-            "Detail": event["detail"],
-            "Resources": event["resources"],
-            "Time": event["time"],
-        }]);
-        control.put_events(&entry).await
+        let entry = |event: &Value| {
+            json!({
+                "Source": event["source"],
+                "DetailType": event["detail-type"],
+                "Detail": event["detail"],
+                "Resources": event["resources"],
+                "Time": event["time"],
+            })
+        };
+        control.put_events(&events.iter().map(entry).collect()).await
     }
 
     /// Whether the rule would start an execution for this event.
@@ -298,9 +309,26 @@ impl Driftless {
     /// # Errors
     /// Step Functions does not answer.
     pub async fn executions(&self) -> Result<Vec<String>> {
+        let listed = self.list_executions(None).await?;
+        Ok(listed.into_iter().map(|execution| execution.execution_arn).collect())
+    }
+
+    /// How many executions have not ended.
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn running(&self) -> Result<usize> {
+        Ok(self.list_executions(Some(ExecutionStatus::Running)).await?.len())
+    }
+
+    async fn list_executions(
+        &self,
+        status: Option<ExecutionStatus>,
+    ) -> Result<Vec<ExecutionListItem>> {
         let request = self.cloud.sfn.list_executions().state_machine_arn(&self.state_machine);
-        let listed = request.send().await.called("states:ListExecutions")?;
-        Ok(listed.executions.into_iter().map(|execution| execution.execution_arn).collect())
+        // One page: as many as there can be on it.
+        let request = request.max_results(1000).set_status_filter(status);
+        Ok(request.send().await.called("states:ListExecutions")?.executions)
     }
 }
 

@@ -158,6 +158,20 @@ impl Parameter {
         Ok(Contents { value, version: parameter.version })
     }
 
+    /// Every value that it has had, the oldest first.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn values(&self) -> Result<Vec<String>> {
+        let request = self.cloud.ssm.get_parameter_history().name(&self.name);
+        let pages: Result<Vec<_>, _> = request.into_paginator().send().collect().await;
+        let pages = pages.called("ssm:GetParameterHistory")?.into_iter();
+        let mut history: Vec<_> =
+            pages.flat_map(|page| page.parameters.unwrap_or_default()).collect();
+        history.sort_by_key(|entry| entry.version);
+        Ok(history.into_iter().filter_map(|entry| entry.value).collect())
+    }
+
     /// Deletes it.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ pub mod driftless;
 pub mod emulator;
 pub mod execution;
 pub mod group;
+pub mod groups_template;
 pub mod image;
 pub mod naive;
 pub mod paths;

@@ -1,6 +1,7 @@
-//! What `cargo xtask demo`, `up`, `down` and `redrive` come to once everything is built. This file owns the
+//! What `cargo xtask demo`, `chaos`, `up`, `down` and `redrive` come to once everything is built. This file owns the
 //! arguments, and that a Ctrl-C cleans up before it ends the program.
 
+mod chaos;
 mod demo;
 mod live;
 mod redriven;
@@ -28,6 +29,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     Demo {
+        #[arg(long, value_enum)]
+        format: demo::Format,
+    },
+    Chaos {
+        #[command(flatten)]
+        load: chaos::Load,
         #[arg(long, value_enum)]
         format: demo::Format,
     },
@@ -84,6 +91,7 @@ fn caught_interrupts() -> Result<Arc<Notify>> {
 async fn perform(task: Task) -> Result<ExitCode> {
     let is_done = match task {
         Task::Demo { format } => demo::run(format).await?,
+        Task::Chaos { load, format } => chaos::run(load, format).await?,
         Task::Redrive { stack, dry_run, format } => redriven::run(&stack, dry_run, format).await?,
         Task::Up { format, parameter_prefix, stack_prefix } => {
             up::run(format, &parameter_prefix, &stack_prefix).await?;

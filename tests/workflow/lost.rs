@@ -27,12 +27,26 @@ trials![
 /// The SDK tries a call four times.
 const ATTEMPTS: usize = 4;
 
-/// Promotes while this call's answers are lost: one, which the SDK makes good, and as many as have
-/// the step fail.
-async fn loses(s: &Scenario, service: &str, action: &str, matches: Match) -> Result<()> {
-    let lost = |count: usize| json!({ "service": service, "action": action, "kind": "cut-after", "count": count });
+/// Promotes while this call's answers are lost, after so many: one, which the SDK makes good where
+/// the call may be made twice, and as many as have the step fail.
+async fn loses_after(
+    s: &Scenario,
+    (service, action): (&str, &str),
+    matches: Match,
+    after: usize,
+) -> Result<()> {
+    let lost = |count: usize| {
+        json!({
+            "service": service, "action": action, "kind": "cut-after", "count": count,
+            "after": after,
+        })
+    };
     try_join(is_made_good(s, lost(1), matches), is_made_good(s, lost(ATTEMPTS), matches)).await?;
     Ok(())
+}
+
+async fn loses(s: &Scenario, service: &str, action: &str, matches: Match) -> Result<()> {
+    loses_after(s, (service, action), matches, 0).await
 }
 
 /// What tells one test's calls from another's.
@@ -40,6 +54,7 @@ async fn loses(s: &Scenario, service: &str, action: &str, matches: Match) -> Res
 enum Match {
     Image,
     Stack,
+    Parameter,
 }
 
 async fn is_made_good(s: &Scenario, mut fault: Value, matches: Match) -> Result<()> {
@@ -50,6 +65,8 @@ async fn is_made_good(s: &Scenario, mut fault: Value, matches: Match) -> Result<
     fault["match"] = match matches {
         Match::Image => json!(image),
         Match::Stack => json!(pair.healing.stack.name),
+        // What its claims have of its name too.
+        Match::Parameter => json!(pair.parameter.name.rsplit('/').next()),
     };
     let ended = pair.promote(s, &image, &fault).await?;
     let checked = async {
@@ -63,8 +80,11 @@ async fn is_made_good(s: &Scenario, mut fault: Value, matches: Match) -> Result<
 }
 
 async fn a_parameter_write_without_an_answer_is_one_write(s: &Scenario) -> Result<()> {
-    loses(s, "ssm", "PutParameter", Match::Image).await?;
-    loses(s, "ssm", "AddTagsToResource", Match::Image).await
+    // First the claim is put, then the parameter.
+    for after in [0, 1] {
+        loses_after(s, ("ssm", "PutParameter"), Match::Image, after).await?;
+    }
+    loses(s, "ssm", "DeleteParameter", Match::Parameter).await
 }
 
 async fn a_stack_update_without_an_answer_is_one_update(s: &Scenario) -> Result<()> {
@@ -106,10 +126,15 @@ async fn a_function_that_was_cut_off_after_its_work_has_done_it_once(s: &Scenari
 /// Nothing has taken effect here, whatever the step had to think.
 async fn a_write_that_was_refused_is_made_in_the_end(s: &Scenario) -> Result<()> {
     for kind in ["5xx", "throttle"] {
-        let calls = [("ssm", "PutParameter"), ("cloudformation", "UpdateStack")];
-        try_join_all(calls.map(async |(service, action)| {
+        let calls = [
+            ("ssm", "PutParameter", 0),
+            ("ssm", "PutParameter", 1),
+            ("cloudformation", "UpdateStack", 0),
+        ];
+        try_join_all(calls.map(async |(service, action, after)| {
             let refused = json!({
                 "service": service, "action": action, "kind": kind, "count": ATTEMPTS,
+                "after": after,
             });
             is_made_good(s, refused, Match::Image).await
         }))

@@ -1,14 +1,13 @@
 //! How much it takes: many groups of one template at once, and many targets of one account.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use anyhow::{Context, Result, ensure};
 use contract::report::{Outcome, TargetOutcome, TargetReport};
 use contract::target::TAG_PARAMETER_NAME;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use harness::{Scenario, image};
+use harness::{Scenario, groups_template, image};
 use serde_json::json;
 
 use crate::expect;
@@ -28,49 +27,14 @@ const AT_ONCE: usize = 16;
 /// What one state may give to the next (Step Functions, "Service quotas").
 const MOST_STATE_DATA: usize = 256 * 1024;
 
-/// A template like `two-groups.yaml` with this many.
-fn template(groups: usize) -> Result<String> {
-    let mut parameters = String::new();
-    let mut resources = String::new();
-    for n in 0..groups {
-        writeln!(parameters, "  Image{n}: {{Type: 'AWS::EC2::Image::Id'}}")?;
-        write!(
-            resources,
-            "  Template{n}:
-    Type: AWS::EC2::LaunchTemplate
-    Properties:
-      LaunchTemplateData:
-        ImageId: !Ref Image{n}
-        InstanceType: t3.micro
-        TagSpecifications:
-          - ResourceType: instance
-            Tags:
-              - {{Key: StackName, Value: !Ref 'AWS::StackName'}}
-              - {{Key: ImageIdParameterKey, Value: Image{n}}}
-  Group{n}:
-    Type: AWS::AutoScaling::AutoScalingGroup
-    Properties:
-      MinSize: '1'
-      MaxSize: '1'
-      AvailabilityZones: !GetAZs ''
-      LaunchTemplate:
-        LaunchTemplateId: !Ref Template{n}
-        Version: !GetAtt Template{n}.LatestVersionNumber
-"
-        )?;
-    }
-    Ok(format!("Parameters:\n{parameters}Resources:\n{resources}"))
-}
-
 async fn ten_groups_of_one_template_get_their_images_by_two_updates_at_most(
     s: &Scenario,
 ) -> Result<()> {
     let base = image::base(s.cloud()).await?;
-    let keys: Vec<_> = (0..GROUPS).map(|n| format!("Image{n}")).collect();
-    let parameters: Vec<_> = keys.iter().map(|key| (key.as_str(), base.as_str())).collect();
-    let stack = s.stack_of(&template(GROUPS)?, &parameters, &[]).await?;
+    let name = s.stack_to_be().name;
+    let stack = groups_template::deploy(s.cloud(), &name, GROUPS, &base).await?;
     let groups = try_join_all((0..GROUPS).map(async |n| {
-        let group = stack.group_called(&format!("Group{n}")).await?;
+        let group = stack.group_called(&groups_template::group(n)).await?;
         let instance = group.instance().await?;
         anyhow::Ok((group, instance))
     }))
@@ -138,7 +102,9 @@ async fn a_hundred_targets_are_reconciled_by_one_listing(s: &Scenario) -> Result
     ensure!(count("ResolveTags", "DescribeInstances") <= 2, "{calls:#?}");
     // Once for a target, however many images it has.
     ensure!(count("ValidateAmi", "DescribeImages") == TARGETS, "{calls:#?}");
-    ensure!(count("PromoteSsm", "PutParameter") == TARGETS, "{calls:#?}");
+    // The parameter and the claim on it, which goes again.
+    ensure!(count("PromoteSsm", "PutParameter") == 2 * TARGETS, "{calls:#?}");
+    ensure!(count("PromoteSsm", "DeleteParameter") == TARGETS, "{calls:#?}");
     let total: usize = calls.values().sum();
     println!(
         "{TARGETS} targets with {NIGHTS} images each: {:.1?}, {total} calls, a report of {size} \

@@ -185,6 +185,12 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             through(),
             Box::pin(refresh::instances_that_cloudformation_has_replaced_are_left_alone(s)),
         ],
+        "WaitStackComplete" => vec![
+            by_stack(),
+            Box::pin(refusals::an_update_that_fails_is_rolled_back_and_reported_with_the_resource(
+                s,
+            )),
+        ],
         "InstanceRefresh" => {
             vec![Box::pin(refresh::the_input_has_the_running_instance_replaced(s))]
         }

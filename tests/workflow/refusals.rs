@@ -16,7 +16,7 @@ trials![
     a_stack_that_cannot_be_updated_is_reported_with_its_state,
 ];
 
-async fn an_update_that_fails_is_rolled_back_and_reported_with_the_resource(
+pub async fn an_update_that_fails_is_rolled_back_and_reported_with_the_resource(
     s: &Scenario,
 ) -> Result<()> {
     // Auto Scaling refuses the group's update for its UpdatePolicy, whatever the image is.

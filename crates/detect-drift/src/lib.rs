@@ -71,8 +71,16 @@ async fn look_at_stack(
     };
     let request = cloudformation.describe_stack_drift_detection_status();
     let answer = request.stack_drift_detection_id(detection_id).send().await;
-    let answer =
-        answer.map_err(|e| AwsError::new("cloudformation:DescribeStackDriftDetectionStatus", e))?;
+    let action = "cloudformation:DescribeStackDriftDetectionStatus";
+    let answer = match answer.map_err(|e| AwsError::new(action, e)) {
+        Ok(answer) => answer,
+        // Others have had the stack checked so often meanwhile that what came of this is gone.
+        Err(error) if texts::is_drift_detection_forgotten(&error) => {
+            stack.detection_id = Some(start(cloudformation, name).await?);
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
     match decide::detection(&answer) {
         Detection::Running => {}
         Detection::Failed(reason) => {

@@ -10,7 +10,9 @@ use aws_sdk_autoscaling::types::{
 };
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_cloudformation::error::ErrorMetadata;
-use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
+use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::{
+    DescribeStackDriftDetectionStatusError, DescribeStackDriftDetectionStatusOutput,
+};
 use aws_sdk_cloudformation::operation::describe_stack_resource_drifts::DescribeStackResourceDriftsOutput;
 use aws_sdk_cloudformation::operation::detect_stack_drift::{
     DetectStackDriftError, DetectStackDriftOutput,
@@ -317,6 +319,21 @@ async fn the_first_look_starts_and_the_next_one_follows() {
     assert_eq!((first.status, &first.stacks[0]), (Progress::InProgress, &stack(Some("d-1"), None)));
     let next = run(rules(), NEW, first.stacks[0].clone(), vec![]).await.unwrap();
     assert_eq!(next, first);
+}
+
+#[tokio::test]
+async fn a_detection_that_cloudformation_has_forgotten_is_started_again() {
+    let forgotten = mock!(CloudFormation::describe_stack_drift_detection_status).then_error(|| {
+        let text = "Drift detection with id [d-0] does not exist";
+        let meta = ErrorMetadata::builder().code("ValidationError").message(text).build();
+        DescribeStackDriftDetectionStatusError::generic(meta)
+    });
+    let rules = [detects(), forgotten, resources(StackResourceDriftStatus::InSync)];
+    let report = run(rules, NEW, stack(Some("d-0"), None), vec![]).await.unwrap();
+    assert_eq!(
+        (report.status, &report.stacks[0]),
+        (Progress::InProgress, &stack(Some("d-1"), None))
+    );
 }
 
 #[tokio::test]

@@ -6,18 +6,34 @@ use contract::steps::ParameterWrite;
 use step::InvalidInput;
 
 use crate::Error;
+use crate::claim::Claim;
 
 /// How many of a stack's resources CloudFormation lists at most (`DescribeStackResources`).
 const LISTED: usize = 100;
 
+/// After so many looks a write of an own earlier call, which does not show, was never made.
+const OWN_OVERDUE: u32 = 6;
+/// The same of another execution, which has its own chance to make it first.
+const OTHERS_OVERDUE: u32 = 9;
+
 /// How a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum State {
     /// The image is there.
     InPlace,
-    /// The value is the one that the decision was based on: replace it.
-    Put,
-    /// It was replaced already, which does not show yet: look again later.
+    /// The value is the one that the decision was based on: it has to be replaced, or has been,
+    /// which does not show yet.
+    Due,
+}
+
+/// What to do about a parameter whose write is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Make it.
+    Write,
+    /// Make it in the place of an execution that has not come back.
+    TakeOver,
+    /// It was begun: look again later.
     Await,
 }
 
@@ -43,32 +59,46 @@ pub fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, Inva
     Ok(distinct)
 }
 
-/// The token of a write, which marks it as begun. The value before belongs to it, as it does to
-/// that of a stack update: the way back may choose an image for the second time.
+/// The token of a write, by which a repeated call knows its own. The value before belongs to it, as
+/// it does to that of a stack update: the way back may choose an image for the second time.
 #[must_use]
 pub fn token(execution: &str, write: &ParameterWrite) -> String {
     step::token(execution, [write.parameter_name.as_str(), &write.before, write.after.as_str()])
 }
 
-/// Compares the value in place with what the decision saw and chose. What was begun is not
-/// written again, so that it makes no second version; unless it is overdue, and so was never made.
+/// Compares the value in place with what the decision saw and chose.
 ///
 /// # Errors
 /// [`Error::Changed`] when somebody else wrote in between. Whether that value is newer is for
 /// validate-ami to say, so the decision is made again.
-pub fn action(write: &ParameterWrite, current: &str, overdue: bool) -> Result<Action, Error> {
+pub fn state(write: &ParameterWrite, current: &str) -> Result<State, Error> {
     if current == write.after.as_str() {
-        Ok(Action::InPlace)
-    } else if current != write.before {
+        Ok(State::InPlace)
+    } else if current == write.before {
+        Ok(State::Due)
+    } else {
         Err(Error::Changed {
             name: write.parameter_name.to_string(),
             seen: write.before.clone(),
             current: current.to_owned(),
         })
-    } else if write.written && !overdue {
-        Ok(Action::Await)
-    } else {
-        Ok(Action::Put)
+    }
+}
+
+/// Whether nothing is to be done about a write that is due, not even to ask whose it is.
+#[must_use]
+pub fn is_awaited(write: &ParameterWrite, looks: u32) -> bool {
+    write.written && looks != OWN_OVERDUE
+}
+
+/// Whose write it is decides. One that was begun is made again only when it is overdue, once.
+#[must_use]
+pub fn next(claim: Claim, looks: u32) -> Next {
+    match claim {
+        Claim::Granted => Next::Write,
+        Claim::Mine if looks == OWN_OVERDUE => Next::Write,
+        Claim::Theirs if looks == OTHERS_OVERDUE => Next::TakeOver,
+        Claim::Mine | Claim::Theirs => Next::Await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! promote-ssm owns the write of pattern 1: the SSM parameters that launch templates read.
 
+pub mod claim;
 pub mod decide;
 pub mod error;
 #[cfg(test)]
@@ -7,85 +8,128 @@ mod tests;
 
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_ssm::Client as Ssm;
-use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType, ResourceTypeForTagging, Tag};
+use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
-use step::{AwsError, InvalidInput, OnlyThrottling, texts};
+use step::{AwsError, OnlyThrottling, texts};
 
-use crate::decide::Action;
+use crate::claim::{Claim, Claims};
+use crate::decide::{Next, State};
 pub use crate::error::Error;
 
-/// The tag of a parameter that says which write was begun last.
-///
-/// `PutParameter` knows no token as `UpdateStack` does, and its effect shows only later; so the
-/// write is marked before it is made. A call that is repeated, because it was cut off or its
-/// answer was lost, finds the mark, waits for the value, and writes no second version.
-const MARK: &str = "DriftlessWrite";
+/// What the step calls.
+#[derive(Debug)]
+pub struct Clients {
+    /// The parameters.
+    pub ssm: Ssm,
+    /// Whose write it is.
+    pub claims: Claims,
+    /// The stacks that own parameters.
+    pub cloudformation: CloudFormation,
+}
 
 /// One look at a parameter.
 struct Look {
     write: ParameterWrite,
     current: Parameter,
-    action: Action,
+    state: State,
 }
 
-/// Reads and compares all, writes what has to be, reads that back. Nothing is written while one
-/// of the parameters cannot be.
+/// Reads and compares all, and writes what has to be and nobody writes yet. Nothing is written
+/// while one of the parameters cannot be.
 ///
 /// A 200 says only that the write was accepted; an image is checked afterwards (`PutParameter`,
-/// DataType). So a value that does not show yet is looked for again, which the state machine
-/// times. It also says when a write that was begun is overdue and has to be made again.
+/// DataType). So a write is looked for at the next call, which the state machine times.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn handle(
-    ssm: &Ssm,
-    cloudformation: &CloudFormation,
-    input: PromoteInput,
-) -> Result<Promoted, Error> {
+pub async fn handle(clients: &Clients, input: PromoteInput) -> Result<Promoted, Error> {
     let mut looks = Vec::new();
     for write in decide::distinct(input.writes)? {
-        looks.push(look(ssm, write, &input.execution, input.overdue).await?);
+        looks.push(look(clients, write, &input.execution).await?);
     }
-    let due = |look: &&mut Look| look.action == Action::Put;
+    let due = |look: &&mut Look| {
+        look.state == State::Due && !decide::is_awaited(&look.write, input.looks)
+    };
     for look in looks.iter_mut().filter(due) {
-        check_owner(cloudformation, look.write.parameter_name.as_str()).await?;
+        check_owner(&clients.cloudformation, look.write.parameter_name.as_str()).await?;
     }
     for look in looks.iter_mut().filter(due) {
-        mark(ssm, &look.write, &input.execution).await?;
-        put(ssm, &look.write, &look.current).await?;
-        look.write.written = true;
+        write(clients, look, &input.execution, input.looks).await?;
     }
-    let mut promoted = Promoted { status: Progress::Complete, writes: Vec::new() };
-    for mut seen in looks {
-        if seen.action == Action::Put {
-            seen = look(ssm, seen.write, &input.execution, false).await?;
-        }
-        if seen.action != Action::InPlace {
-            promoted.status = Progress::InProgress;
-        }
-        promoted.writes.push(seen.write);
-    }
-    Ok(promoted)
+    let is_complete = looks.iter().all(|look| look.state == State::InPlace);
+    Ok(Promoted {
+        status: if is_complete { Progress::Complete } else { Progress::InProgress },
+        writes: looks.into_iter().map(|look| look.write).collect(),
+    })
 }
 
 async fn look(
-    ssm: &Ssm,
+    clients: &Clients,
     mut write: ParameterWrite,
     execution: &str,
-    overdue: bool,
 ) -> Result<Look, Error> {
     let name = write.parameter_name.as_str();
-    let current = match read(ssm, name).await {
+    let current = match read(&clients.ssm, name).await {
         Ok(found) => found,
         Err(error) if error.has_code("ParameterNotFound") => None,
         Err(error) => return Err(error.into()),
     };
     let current = current.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
-    write.written = write.written || is_marked(ssm, &write, execution).await?;
-    let action = decide::action(&write, value(&current), overdue)?;
+    let state = decide::state(&write, value(&current))?;
+    if state == State::InPlace {
+        let replaced = write.previous_version.unwrap_or(current.version() - 1);
+        let token = decide::token(execution, &write);
+        match clients.claims.holder(name, replaced, &token).await? {
+            // Where nothing is known of it, an earlier call made it whose answer was lost.
+            Some(Claim::Mine) if !write.written => write.written = true,
+            Some(Claim::Mine) => clients.claims.release(name, replaced).await?,
+            // It was taken over.
+            Some(_) => write.written = false,
+            None => {}
+        }
+        if write.written {
+            write.previous_version.get_or_insert(replaced);
+        }
+    }
     write.previous_version.get_or_insert(current.version());
     write.version = Some(current.version());
-    Ok(Look { write, current, action })
+    Ok(Look { write, current, state })
+}
+
+/// Writes, unless that is another call's to do.
+async fn write(
+    clients: &Clients,
+    look: &mut Look,
+    execution: &str,
+    looks: u32,
+) -> Result<(), Error> {
+    let name = look.write.parameter_name.as_str();
+    let (version, token) = (look.current.version(), decide::token(execution, &look.write));
+    let claim = clients.claims.take(name, version, &token).await?;
+    look.write.written = look.write.written || claim == Claim::Mine;
+    match decide::next(claim, looks) {
+        Next::Await => return Ok(()),
+        Next::TakeOver => clients.claims.take_over(name, version, &token).await?,
+        Next::Write => {}
+    }
+    let current = read(&clients.ssm, name).await?;
+    if current.is_none_or(|current| current.version() != version) {
+        // A claim that has just become free is on a version that has just been replaced. The next
+        // look sees by what.
+        return match claim {
+            Claim::Mine => Ok(()),
+            Claim::Granted | Claim::Theirs => Ok(clients.claims.release(name, version).await?),
+        };
+    }
+    look.write.written = true;
+    let put = put(&clients.ssm, &look.write, &look.current).await;
+    if let Err(error) = &put
+        && !matches!(error, Error::Aws(AwsError::Unavailable { .. }))
+    {
+        // It was not made. What is wrong with the write matters more than the claim.
+        let _ = clients.claims.release(name, version).await;
+    }
+    put
 }
 
 /// `name` may end in a version, `NAME:3`.
@@ -110,26 +154,6 @@ async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), 
         Err(error) => return Err(error.into()),
     };
     decide::check_owner(name, &resources)
-}
-
-/// Whether an earlier call has begun this write.
-async fn is_marked(ssm: &Ssm, write: &ParameterWrite, execution: &str) -> Result<bool, AwsError> {
-    let request = ssm.list_tags_for_resource().resource_id(write.parameter_name.as_str());
-    let answer = request.resource_type(ResourceTypeForTagging::Parameter).send().await;
-    let answer = answer.map_err(|error| AwsError::new("ssm:ListTagsForResource", error))?;
-    let token = decide::token(execution, write);
-    Ok(answer.tag_list().iter().any(|tag| tag.key() == MARK && tag.value() == token))
-}
-
-/// Says that this write is begun.
-async fn mark(ssm: &Ssm, write: &ParameterWrite, execution: &str) -> Result<(), Error> {
-    let tag = Tag::builder().key(MARK).value(decide::token(execution, write)).build();
-    let tag = tag.map_err(|error| InvalidInput::new("writes", error.to_string()))?;
-    let request = ssm.add_tags_to_resource().resource_id(write.parameter_name.as_str());
-    let request = request.resource_type(ResourceTypeForTagging::Parameter).tags(tag);
-    let answer = request.send().await;
-    answer.map_err(|error| AwsError::new("ssm:AddTagsToResource", error))?;
-    Ok(())
 }
 
 /// The data type goes along as it is: one that Parameter Store checks (`aws:ec2:image`) cannot

@@ -1,9 +1,14 @@
 //! The `PromoteSsm` Lambda: wires the step to AWS.
 
+use promote_ssm::Clients;
+use promote_ssm::claim::Claims;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let config = step::sdk_config().await;
     let ssm = aws_sdk_ssm::Client::new(&config);
+    let claims = Claims::new(&ssm, std::env::var("CLAIMS_PREFIX")?);
     let cloudformation = aws_sdk_cloudformation::Client::new(&config);
-    step::run(async |input| promote_ssm::handle(&ssm, &cloudformation, input).await).await
+    let clients = Clients { ssm, claims, cloudformation };
+    step::run(async |input| promote_ssm::handle(&clients, input).await).await
 }

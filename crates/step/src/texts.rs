@@ -73,6 +73,16 @@ pub fn is_stack_changing(error: &AwsError) -> bool {
     })
 }
 
+/// `DescribeStackDriftDetectionStatus` of a detection that CloudFormation has forgotten: how many
+/// it keeps for a stack, and for how long, may vary (API reference, StackDriftDetectionId). No
+/// source has AWS's own words; the local AWS says "Drift detection with id [ID] does not exist".
+#[must_use]
+pub fn is_drift_detection_forgotten(error: &AwsError) -> bool {
+    is_validation_error(error, |text| {
+        text.contains("rift detection") && text.trim_end_matches('.').ends_with("does not exist")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +137,13 @@ mod tests {
         let text = format!("Drift detection is already in progress for stack [{ARN}].");
         assert!(is_drift_detection_running(&refused(&text)));
         assert!(!is_drift_detection_running(&refused("Stack [web] does not exist")));
+    }
+
+    #[test]
+    fn a_drift_detection_that_is_forgotten() {
+        let text = "Drift detection with id [49c799b5] does not exist";
+        assert!(is_drift_detection_forgotten(&refused(text)));
+        assert!(!is_drift_detection_forgotten(&refused("Stack [web] does not exist")));
     }
 
     #[test]

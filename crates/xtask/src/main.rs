@@ -40,6 +40,24 @@ enum Task {
         #[arg(long, value_enum, default_value_t = Table::Table)]
         format: Table,
     },
+    /// Send many events at once to a local AWS that throttles, and count what is lost or done twice.
+    ///
+    /// The events come twice and in the wrong order. The exit status is 1 when anything was lost,
+    /// done twice, or failed, or when a stack was updated more often than it has to be.
+    Chaos {
+        /// How many events to send, all in the same second.
+        #[arg(long, default_value_t = 200)]
+        events: usize,
+        /// How many targets they are for: half of them parameters, half of them groups of stacks.
+        #[arg(long, default_value_t = 50)]
+        targets: usize,
+        /// The part of all calls to AWS that is throttled, in per cent.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..100))]
+        throttle: u8,
+        /// How to print the result; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t = Table::Table)]
+        format: Table,
+    },
     /// Start a local AWS with Driftless deployed, and print what a client needs to use it.
     ///
     /// It runs until `cargo xtask down`. For a shell: eval "$(cargo xtask up)".
@@ -113,6 +131,13 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo { format } => {
             build::run(&paths)?;
             return harness(&paths, &["demo", "--format", &word(format)]);
+        }
+        Task::Chaos { events, targets, throttle, format } => {
+            build::run(&paths)?;
+            let numbers = [events.to_string(), targets.to_string(), throttle.to_string()];
+            let [events, targets, throttle] = numbers.each_ref().map(String::as_str);
+            let load = ["--events", events, "--targets", targets, "--throttle", throttle];
+            return harness(&paths, &[&["chaos", "--format", &word(format)], &load[..]].concat());
         }
         Task::Up { format, parameter_prefix, stack_prefix } => {
             build::run(&paths)?;

@@ -14,10 +14,9 @@ message! {
         writes: Vec<ParameterWrite>,
         /// Names this execution and its decision, so that a repeated call finds its own write.
         execution: String,
-        /// A write that was begun and does not show has been waited for long enough: it was never
-        /// made, and has to be.
+        /// How often this decision's writes have been looked for before.
         #[serde(default)]
-        overdue: bool,
+        looks: u32,
     }
 }
 

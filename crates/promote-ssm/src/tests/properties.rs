@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use step::hostile::text;
 
 use super::{FOREIGN, NAME, NEW, OLD, OTHER, resource, write_of};
-use crate::decide::{Action, action, check_owner, distinct};
+use crate::decide::{State, check_owner, distinct, state};
 
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![Just(OLD.to_owned()), Just(NEW.to_owned()), Just(FOREIGN.to_owned()), text()]
@@ -38,14 +38,10 @@ fn resources() -> impl Strategy<Value = Vec<StackResource>> {
 
 proptest! {
     #[test]
-    fn a_write_replaces_what_was_seen_and_once(
-        write in writes(), current in value(), overdue in any::<bool>(),
-    ) {
-        let is_awaited = write.written && !overdue;
-        match action(&write, &current, overdue) {
-            Ok(Action::InPlace) => prop_assert_eq!(current, write.after.as_str()),
-            Ok(Action::Put) => prop_assert!(current == write.before && !is_awaited),
-            Ok(Action::Await) => prop_assert!(current == write.before && is_awaited),
+    fn a_write_replaces_only_what_was_seen(write in writes(), current in value()) {
+        match state(&write, &current) {
+            Ok(State::InPlace) => prop_assert_eq!(current, write.after.as_str()),
+            Ok(State::Due) => prop_assert!(current == write.before),
             Err(error) => {
                 prop_assert_eq!(error.name(), ErrorName::ConcurrentWrite);
                 prop_assert!(current != write.before && current != write.after.as_str());

@@ -1,0 +1,147 @@
+//! Owns the load test: many backups end in the same second, their events come twice and in the
+//! wrong order, and AWS throttles a part of all calls. Every target has to end on its newest image,
+//! by as few writes as that takes.
+
+mod figures;
+mod target;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use contract::report::TargetReport;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use harness::driftless::Prefixes;
+use harness::emulator::{self, Emulator, Life, WAIT_SCALE};
+use harness::{Cloud, Driftless, Ended, Execution};
+use serde_json::{Value, json};
+
+use crate::demo::Format;
+use crate::live::Live;
+use figures::Figures;
+use target::Target;
+
+/// How much is to be done.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Load {
+    /// How many events to send.
+    #[arg(long)]
+    pub events: usize,
+    /// How many targets they are for.
+    #[arg(long)]
+    pub targets: usize,
+    /// The part of the calls that is throttled, in per cent.
+    #[arg(long)]
+    pub throttle: u8,
+}
+
+/// What Driftless may write here; the names begin like this.
+const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/chaos/", stack: "chaos-" };
+/// How many calls of our own are under way at once.
+const AT_ONCE: usize = 8;
+/// All executions have ended by then, or something hangs.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// How often to look.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Runs it in a local AWS of its own. Whether nothing was lost and nothing done twice.
+pub async fn run(load: Load, format: Format) -> Result<bool> {
+    ensure!(load.targets > 0 && load.events >= load.targets, "each target needs an event");
+    ensure!(load.throttle < 100, "with all calls throttled nothing can be done");
+    let live = Live::new();
+    let folder = emulator::scratch_folder()?;
+    let started = Emulator::start(&folder, Life::Attached, WAIT_SCALE);
+    let emulator = live.during("Starting a local AWS", started).await?;
+    let cloud = Cloud::local(&emulator.endpoint);
+    let deployed = Driftless::deploy(&cloud, &folder, PREFIXES);
+    let driftless = live.during("Deploying template.yaml", deployed).await?;
+    let what = format!("Deploying {} targets, backing each up twice", load.targets);
+    let targets = live.during(&what, target::set_up(&cloud, load.targets)).await?;
+
+    let figures = strike(&live, &driftless, &targets, load).await;
+    if figures.is_err() {
+        eprintln!("\nThe log of the local AWS ends:\n{}\n", emulator.log_tail());
+    }
+    let figures = figures?;
+    print!("{}", figures.printed(format)?);
+    live.line(if figures.is_good() {
+        "Every target is on its newest image; nothing was lost, nothing done twice"
+    } else {
+        "NOT every target got its newest image by one promotion"
+    });
+    Ok(figures.is_good())
+}
+
+async fn strike(
+    live: &Live,
+    driftless: &Driftless,
+    targets: &[Target],
+    load: Load,
+) -> Result<Figures> {
+    let control = driftless.cloud().control().context("a local AWS has a control API")?;
+    let calls_before = control.calls_of_functions().await?.len();
+    // Of every service: of those that the steps call, of Lambda for the state machine, and of
+    // Step Functions for the rule.
+    let throttle = json!({
+        "service": "*", "action": "*", "kind": "throttle", "caller": "assumed-role/",
+        "rate": f64::from(load.throttle) / 100.0,
+    });
+    let throttle = control.add_fault(&throttle).await?;
+    let events = events(targets, load.events);
+    let began = Instant::now();
+    driftless.put_all(&events).await?;
+    let sent_in = began.elapsed();
+    live.line(&format!("Sent {} events in {:.2} s", events.len(), sent_in.as_secs_f64()));
+    let ended = live.during("Promoting", all_ended(driftless, events.len())).await?;
+    let took = began.elapsed();
+    let throttled = control.remove_fault(throttle).await?;
+    let calls = control.calls_of_functions().await?.len() - calls_before;
+    let looks = target::look(targets).await?;
+    let healed = live.during("Killing every instance", target::heal(targets)).await?;
+    Ok(Figures::new(&figures::Run {
+        events: &events,
+        sent_in,
+        took,
+        ended: &ended,
+        targets,
+        looks: &looks,
+        healed: &healed,
+        calls,
+        throttled,
+        throttle: load.throttle,
+    }))
+}
+
+/// The newest backup of each target first and then the one before it, again and again: late,
+/// repeated, and out of order.
+fn events(targets: &[Target], count: usize) -> Vec<Value> {
+    let told: Vec<[Value; 2]> =
+        targets.iter().map(|t| [t.newest.event(), t.older.event()]).collect();
+    let event = |n: usize| told[n % targets.len()][(n / targets.len()) % 2].clone();
+    (0..count).map(event).collect()
+}
+
+/// Every execution, once all have ended.
+async fn all_ended(driftless: &Driftless, count: usize) -> Result<Vec<Ended>> {
+    let began = Instant::now();
+    loop {
+        let running = driftless.running().await?;
+        let all = driftless.executions().await?;
+        if running == 0 && all.len() >= count {
+            let ended = stream::iter(all)
+                .map(async |arn| Execution::named(driftless.cloud(), &arn).ended().await);
+            return ended.buffered(AT_ONCE).try_collect().await;
+        }
+        ensure!(
+            began.elapsed() < PATIENCE,
+            "{running} executions of {} still run after {} s",
+            all.len(),
+            PATIENCE.as_secs()
+        );
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The targets of all reports.
+fn reported(ended: &[Ended]) -> impl Iterator<Item = TargetReport> {
+    ended.iter().filter_map(|ended| ended.report().ok()).flat_map(|report| report.targets)
+}

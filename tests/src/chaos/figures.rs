@@ -1,0 +1,216 @@
+//! Owns what the load test measured, and whether it is good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use contract::report::TargetOutcome;
+use contract::steps::DecisionOutcome;
+use harness::Ended;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::reported;
+use super::target::{Look, Place, Target};
+use crate::demo::Format;
+
+/// However many of its groups' backups end at once, a stack is not updated more often.
+const MOST_UPDATES: usize = 2;
+
+/// What happened.
+pub struct Run<'a> {
+    pub events: &'a [Value],
+    pub sent_in: Duration,
+    pub took: Duration,
+    pub ended: &'a [Ended],
+    pub targets: &'a [Target],
+    pub looks: &'a [Look],
+    pub healed: &'a [String],
+    pub calls: usize,
+    pub throttled: u64,
+    pub throttle: u8,
+}
+
+/// What it comes to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Figures {
+    events_sent: usize,
+    seconds_to_send: f64,
+    targets: usize,
+    executions: usize,
+    executions_failed: usize,
+    promotions: usize,
+    retries: usize,
+    retries_by_error: BTreeMap<String, usize>,
+    calls_of_functions: usize,
+    throttled: u64,
+    throttled_per_cent: u8,
+    parameter_writes: usize,
+    stack_updates: usize,
+    most_updates_of_a_stack: usize,
+    lost: usize,
+    done_twice: usize,
+    seconds: f64,
+    /// What is not as it has to be, a line for each.
+    findings: Vec<String>,
+}
+
+impl Figures {
+    pub fn new(run: &Run) -> Self {
+        let mut retries_by_error = BTreeMap::new();
+        for error in run.ended.iter().flat_map(|e| &e.transcript).flat_map(|step| &step.errors) {
+            *retries_by_error.entry(error.clone()).or_default() += 1;
+        }
+        let failed = run.ended.iter().filter(|ended| ended.status != "SUCCEEDED");
+        let failures: Vec<_> = failed.map(why).collect();
+        let stacks = updates(run);
+        let promotions = promotions(run.ended);
+        let (lost, twice) = (lost(run), done_twice(run, &promotions, &stacks));
+        Self {
+            events_sent: run.events.len(),
+            seconds_to_send: run.sent_in.as_secs_f64(),
+            targets: run.targets.len(),
+            executions: run.ended.len(),
+            executions_failed: failures.len(),
+            promotions: promotions.len(),
+            retries: retries_by_error.values().sum(),
+            retries_by_error,
+            calls_of_functions: run.calls,
+            throttled: run.throttled,
+            throttled_per_cent: run.throttle,
+            parameter_writes: run.looks.iter().map(|look| look.written.len()).sum(),
+            stack_updates: stacks.values().sum(),
+            most_updates_of_a_stack: stacks.values().copied().max().unwrap_or_default(),
+            lost: lost.len(),
+            done_twice: twice.len(),
+            seconds: run.took.as_secs_f64(),
+            findings: [failures, lost, twice].concat(),
+        }
+    }
+
+    /// Nothing lost, nothing done twice, no execution failed, and no more updates than need be.
+    pub fn is_good(&self) -> bool {
+        self.lost == 0
+            && self.done_twice == 0
+            && self.executions_failed == 0
+            && self.executions >= self.events_sent
+            && self.most_updates_of_a_stack <= MOST_UPDATES
+    }
+
+    /// As it was asked for.
+    pub fn printed(&self, format: Format) -> Result<String> {
+        Ok(match format {
+            Format::Json => serde_json::to_string_pretty(self)? + "\n",
+            Format::Table => {
+                let findings = self.findings.iter().map(|finding| format!("{finding}\n"));
+                format!("\n{}\n{}\n", self.table(), findings.collect::<String>())
+            }
+        })
+    }
+
+    fn table(&self) -> Table {
+        let retries = self.retries_by_error.iter().map(|(name, count)| format!("{count} {name}"));
+        let retries = retries.collect::<Vec<_>>().join("\n");
+        let per_cent = format!("{} % of all calls were to be", self.throttled_per_cent);
+        let sent_in = format!("in {:.2} s, for {} targets", self.seconds_to_send, self.targets);
+        let most = format!("{} of one stack at most", self.most_updates_of_a_stack);
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        let mut row = |what: &str, count: String, more: &str| {
+            table.add_row([what, &count, more]);
+        };
+        row("Events sent", self.events_sent.to_string(), &sent_in);
+        row("Executions", self.executions.to_string(), "");
+        row("of them failed", self.executions_failed.to_string(), "");
+        row("Promotions", self.promotions.to_string(), "");
+        row("Retries", self.retries.to_string(), &retries);
+        row("Calls of the functions", self.calls_of_functions.to_string(), "");
+        row("Throttled", self.throttled.to_string(), &per_cent);
+        row("Parameter writes", self.parameter_writes.to_string(), "");
+        row("Stack updates", self.stack_updates.to_string(), &most);
+        row("Lost", self.lost.to_string(), "");
+        row("Done twice", self.done_twice.to_string(), "");
+        row("Seconds", format!("{:.0}", self.seconds), "waits take a fiftieth of their time");
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+}
+
+/// Why an execution failed, in one line.
+fn why(ended: &Ended) -> String {
+    let errors = ended.report().map(|report| {
+        let errors = report.targets.into_iter().filter_map(|target| target.error);
+        errors.map(|e| format!("{} {}: {}", e.step, e.name, e.message)).collect::<Vec<_>>()
+    });
+    let cause = errors.map(|errors| errors.join("; "));
+    let cause = cause.unwrap_or_else(|_| ended.cause.clone().unwrap_or_default());
+    format!("failed: {}: {cause}", ended.error.as_deref().unwrap_or(&ended.status))
+}
+
+/// Target, parameter, image.
+type Promotion = (String, String, String);
+
+/// What was put in place, as the reports tell.
+fn promotions(ended: &[Ended]) -> Vec<Promotion> {
+    let mut all = Vec::new();
+    for target in reported(ended).filter(|target| target.outcome == TargetOutcome::Updated) {
+        let promoted = target.images.iter().filter(|i| i.outcome == DecisionOutcome::Promote);
+        let triple = |image: &contract::steps::Decision| {
+            (target.name.clone(), image.parameter.clone(), image.after.to_string())
+        };
+        all.extend(promoted.map(triple));
+    }
+    all
+}
+
+/// How often each stack was updated.
+fn updates(run: &Run) -> BTreeMap<String, usize> {
+    let stacks = run.targets.iter().zip(run.looks).filter_map(|(target, look)| {
+        let Place::Stack(stack, _) = &target.place else { return None };
+        Some((stack.name.clone(), look.updates))
+    });
+    stacks.collect()
+}
+
+/// Events that started nothing, and targets that are not on their newest image: in what names it,
+/// and in what boots.
+fn lost(run: &Run) -> Vec<String> {
+    let events = run.events.len().saturating_sub(run.ended.len());
+    let events = (0..events).map(|_| "lost: an event that started nothing".to_owned());
+    let targets = run.targets.iter().zip(run.looks).zip(run.healed);
+    let lost = targets.filter_map(|((target, look), healed)| {
+        let (newest, named) = (&target.newest.image, &look.image);
+        let is_lost = named != newest || healed != newest;
+        is_lost.then(|| format!("lost: {newest} is not in place: {named}, which boots {healed}"))
+    });
+    events.chain(lost).collect()
+}
+
+/// Promotions of what was promoted already, versions of a parameter beyond one for each image, and
+/// updates of a stack that no execution answers for.
+fn done_twice(
+    run: &Run,
+    promotions: &[Promotion],
+    stacks: &BTreeMap<String, usize>,
+) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    let again = promotions.iter().filter(|promotion| !known.insert(*promotion));
+    let mut found: Vec<_> = again.map(|promotion| format!("twice: {promotion:?}")).collect();
+    for look in run.looks {
+        let mut known = BTreeSet::new();
+        let again = look.written.iter().filter(|image| !known.insert(*image));
+        found.extend(again.map(|image| format!("twice: {image} was written again")));
+    }
+    for (stack, updates) in stacks {
+        let answered = reported(run.ended)
+            .filter(|target| target.name == *stack && target.outcome == TargetOutcome::Updated);
+        let more = updates.saturating_sub(answered.count());
+        found.extend((0..more).map(|_| format!("twice: {stack} was updated once more")));
+    }
+    found
+}
