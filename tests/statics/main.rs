@@ -7,6 +7,7 @@ mod expressions;
 mod machine;
 mod supply_chain;
 mod template;
+mod time;
 mod workspace;
 
 use std::fmt::Display;

@@ -147,6 +147,38 @@ fn every_log_ends_some_day() {
     none(logs.into_iter().filter(endless).map(|(name, _)| name));
 }
 
+// --- what did not happen -----------------------------------------------------------------------
+
+#[test]
+fn every_rule_has_the_dead_letter_queue_and_so_has_every_end_without_success() {
+    let queue = json!({"Fn::GetAtt": ["DeadLetters", "Arn"]});
+    let events = state_machine()["Events"].as_object().expect("Events");
+    none(events.iter().filter_map(|(name, event)| {
+        let letters = &event["Properties"]["DeadLetterConfig"]["Arn"];
+        (*letters != queue).then(|| format!("{name} has {letters}"))
+    }));
+    let (_, rule) = resources("AWS::Events::Rule")[0];
+    let detail = &rule["EventPattern"]["detail"];
+    assert_eq!(detail["status"], json!(["FAILED", "TIMED_OUT", "ABORTED"]));
+    assert_eq!(detail["stateMachineArn"], json!([{"Ref": "PromoteAmi"}]));
+    assert_eq!(rule["Targets"][0]["Arn"], queue);
+}
+
+#[test]
+fn the_dead_letter_queue_has_an_alarm_that_rings_at_the_first_message() {
+    let alarms = resources("AWS::CloudWatch::Alarm");
+    let of_queue = |(_, alarm): &&(&str, &Map<String, Value>)| {
+        alarm["Namespace"] == "AWS/SQS"
+            && alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+            && alarm["Dimensions"]
+                == json!([{"Name": "QueueName", "Value": {"Fn::GetAtt": ["DeadLetters", "QueueName"]}}])
+    };
+    let (_, alarm) = alarms.iter().find(of_queue).expect("an alarm on the queue");
+    assert_eq!(alarm["Threshold"], 0);
+    assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
+    none(alarms.iter().filter(|(_, alarm)| alarm["AlarmActions"] == Value::Null).map(|(n, _)| n));
+}
+
 // --- permissions -------------------------------------------------------------------------------
 
 /// The statements of a function's or the machine's own policies, those under a condition too.

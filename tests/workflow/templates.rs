@@ -15,7 +15,8 @@ use crate::images::control;
 
 trials![
     an_image_parameter_that_reads_a_parameter_is_written_and_then_updated,
-    a_template_with_language_extensions_is_promoted;
+    a_template_with_language_extensions_is_promoted,
+    a_group_whose_instances_have_a_role_is_promoted;
     only here, "on AWS no image fails when it is told to, and there is no bucket for templates":
     one_bad_image_keeps_no_other_group_from_its_own,
     a_template_that_is_too_long_to_be_sent_is_reported,
@@ -65,6 +66,32 @@ pub async fn a_template_with_language_extensions_is_promoted(s: &Scenario) -> Re
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     expect::promoted(&expect::target(&ended, Outcome::Promoted)?, &healing, &backup.image)?;
     ensure!(original(s, &healing.stack).await? == body, "the template is another");
+    expect::heals_into(&healing, &backup.image).await
+}
+
+pub async fn a_group_whose_instances_have_a_role_is_promoted(s: &Scenario) -> Result<()> {
+    const ROLE: &str = "
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement:
+          - {Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}
+  Profile:
+    Type: AWS::IAM::InstanceProfile
+    Properties: {Roles: [!Ref Role]}
+";
+    let template = template("\nResources:\n", ROLE)?;
+    let image_id = "        ImageId: !Ref ImageId\n";
+    ensure!(template.matches(image_id).count() == 1, "the image is not in the template once");
+    let profile = format!("{image_id}        IamInstanceProfile: {{Arn: !GetAtt Profile.Arn}}\n");
+    let (template, base) = (template.replace(image_id, &profile), image::base(s.cloud()).await?);
+    let stack = s.stack_of(&template, &[("ImageId", &base)], &["CAPABILITY_IAM"]).await?;
+    let healing = Healing::of(stack, base).await?;
+    let backup = s.backup(&healing.instance).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    expect::promoted(&expect::target(&ended, Outcome::Promoted)?, &healing, &backup.image)?;
     expect::heals_into(&healing, &backup.image).await
 }
 
