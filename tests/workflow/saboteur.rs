@@ -12,7 +12,7 @@ use harness::{Ended, Scenario};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::deployed::planned;
+use crate::deployed::{careful, planned};
 use crate::pair::{Pair, Stand, target};
 use crate::{definition, expect, transcript};
 
@@ -21,13 +21,16 @@ const ONLY_HERE: &str = "only in a local AWS a function can be sabotaged";
 /// A test for each Task state.
 pub fn trials() -> Vec<Trial> {
     let tasks = definition::of_type("Task").expect("the state machine's definition");
-    let trial = |state: String| {
-        let name = format!("saboteur::{state}_fails_once");
-        crate::trial(&format!("workflow::{name}"), Some(ONLY_HERE), async move |s: &Scenario| {
-            fails_once(s, &state).await
-        })
+    let once = |state: &String| {
+        let (name, state) = (format!("workflow::saboteur::{state}_fails_once"), state.clone());
+        crate::trial(&name, Some(ONLY_HERE), async move |s: &Scenario| fails_once(s, &state).await)
     };
-    tasks.into_iter().map(trial).collect()
+    let undone = |state: &String| {
+        let name = format!("workflow::saboteur::{state}_fails_and_nothing_stays_behind");
+        let state = state.clone();
+        crate::trial(&name, Some(ONLY_HERE), async move |s: &Scenario| is_undone(s, &state).await)
+    };
+    tasks.iter().map(once).chain(tasks.iter().map(undone)).collect()
 }
 
 /// What becomes of a state whose function answers like this once.
@@ -69,11 +72,42 @@ async fn fails_once(s: &Scenario, state: &str) -> Result<()> {
             anyhow::Ok(ended)
         };
         let ended = ended.await.with_context(|| format!("{state} answers {error}"))?;
-        golden += &format!("{error}: {}", transcript::of(&ended)?);
+        golden += &format!("{error}: {}", transcript::of(&ended, &error)?);
     }
     expect::in_sync(&pair.healing.stack).await?;
     transcript::is_golden(state, &golden);
     Ok(())
+}
+
+/// Where the operator has chosen to have failed promotions undone: whichever step fails, the target
+/// that was struck is as it was before, and the other one has its image.
+async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
+    const ERROR: &str = ErrorName::UnexpectedAnswer.as_str();
+    let s = &careful(s).await?;
+    let pair = Pair::new(s).await?;
+    let image = pair.image(s).await?;
+    let before = pair.stand(s).await?;
+    let ended = pair.promote(s, &image, &aimed(fault(ERROR), state, &pair, &image)).await?;
+    let after = pair.stand(s).await?;
+    if state == "ResolveTags" {
+        fails(&ended, state, ERROR, &before, &after, &image)?;
+    } else {
+        let targets = expect::report(&ended, Outcome::Failed)?.targets;
+        let other = target(&targets, other_of(state))?;
+        ensure!(other.outcome == TargetOutcome::Updated, "{other:#?}");
+        let (struck, spared) = match other.pattern {
+            Pattern::Stack => ((&after.value, &before.value), &after.image),
+            Pattern::Parameter => ((&after.image, &before.image), &after.value),
+        };
+        ensure!(struck.0 == struck.1 && *spared == image, "{after:?} was {before:?}");
+    }
+    transcript::is_golden(&format!("{state}-undone"), &transcript::of(&ended, ERROR)?);
+    expect::heals_into(&pair.healing, &after.image).await
+}
+
+/// The target that this state's sabotage is not aimed at.
+fn other_of(state: &str) -> Pattern {
+    if state == "PromoteSsm" { Pattern::Stack } else { Pattern::Parameter }
 }
 
 /// Everything that this state's function may answer, or that may come in its place.
@@ -158,11 +192,9 @@ pub fn fails(
         return Ok(());
     }
     let targets = expect::report(ended, Outcome::Failed)?.targets;
-    let (struck, other) = match state {
-        "PromoteSsm" => (Pattern::Parameter, Pattern::Stack),
-        _ => (Pattern::Stack, Pattern::Parameter),
-    };
-    let (struck, other) = (target(&targets, struck)?, target(&targets, other)?);
+    let other = target(&targets, other_of(state))?;
+    let struck = targets.iter().find(|target| target.pattern != other.pattern);
+    let struck = struck.context("one target only")?;
     let found = struck.error.as_ref().context("no error")?;
     ensure!(struck.outcome == TargetOutcome::Failed, "{struck:#?}");
     ensure!((found.step.as_str(), found.name.as_str()) == (state, error), "{found:?}");

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use contract::ErrorName;
 use harness::Ended;
 use harness::execution::Step;
 
@@ -22,13 +23,15 @@ pub fn is_golden(name: &str, text: &str) {
 }
 
 /// A line for the execution itself and one for each target. How often a state was looked at until
-/// something had happened is a matter of time, and left out.
-pub fn of(ended: &Ended) -> Result<String> {
+/// something had happened is a matter of time, and left out; so are errors that only say that
+/// something is not over yet, where no saboteur raises them.
+pub fn of(ended: &Ended, sabotage: &str) -> Result<String> {
     let waits = definition::of_type("Wait")?;
     let line = |branch: Option<i32>| {
         let steps = ended.transcript.iter().filter(|step| step.branch == branch);
         let steps = without_polls(steps.cloned().collect(), &waits);
-        let names: Vec<_> = steps.iter().map(|step| once_each(step).to_string()).collect();
+        let told = |step: &Step| without_waiting(step, sabotage).to_string();
+        let names: Vec<_> = steps.iter().map(told).collect();
         names.join(" > ")
     };
     let mut text = format!("{} {}\n", ended.status, ended.error.as_deref().unwrap_or_default());
@@ -42,10 +45,12 @@ pub fn of(ended: &Ended) -> Result<String> {
     Ok(text)
 }
 
-/// Errors that follow each other count once: how long something is busy is a matter of time.
-fn once_each(step: &Step) -> Step {
+fn without_waiting(step: &Step, sabotage: &str) -> Step {
+    const WAITING: [ErrorName; 2] = [ErrorName::StackBusy, ErrorName::DriftDetectionBusy];
     let mut step = step.clone();
-    step.errors.dedup();
+    step.errors.retain(|error| {
+        error == sabotage || WAITING.iter().all(|waiting| error != waiting.as_str())
+    });
     step
 }
 

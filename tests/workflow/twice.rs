@@ -40,7 +40,7 @@ async fn runs_twice(s: &Scenario, state: &str) -> Result<()> {
     let is_updated = report.targets.iter().all(|target| target.outcome == TargetOutcome::Updated);
     ensure!(is_updated && report.targets.len() == 2, "{report:#?}");
     is_done_once(&before, &pair.stand(s).await?, &image)?;
-    transcript::is_golden(&format!("{state}-twice"), &transcript::of(&ended)?);
+    transcript::is_golden(&format!("{state}-twice"), &transcript::of(&ended, "")?);
     expect::heals_into(&pair.healing, &image).await
 }
 
