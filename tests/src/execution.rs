@@ -27,6 +27,8 @@ pub struct Ended {
     pub arn: String,
     /// `SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`.
     pub status: String,
+    /// What it was started with.
+    pub input: String,
     /// The name of the error.
     pub error: Option<String>,
     /// The error's cause.
@@ -84,6 +86,7 @@ impl Ended {
         Self {
             arn: found.execution_arn,
             status: found.status.to_string(),
+            input: found.input.unwrap_or_default(),
             error: found.error,
             cause: found.cause,
             output: found.output,

@@ -21,8 +21,10 @@ const PARAMETERS: [(&str, &str); 2] =
 /// Who has a role besides the steps: the state machine, and the rules that start it.
 const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
 
-/// How a test fails for want of a permission: AWS says so, or nothing starts.
-const REFUSALS: [&str; 4] = ["AccessDenied", "is denied", "not authorized", "waited"];
+/// How a test fails for want of a permission: AWS says so, or that an image which may not be looked
+/// at is not there; or nothing comes of what was sent.
+const REFUSALS: [&str; 6] =
+    ["AccessDenied", "is denied", "not authorized", "does not exist", "does not show", "waited"];
 
 /// A test for each role, and one that there are no others.
 pub fn trials() -> Vec<Trial> {

@@ -180,15 +180,24 @@ fn updates(run: &Run) -> BTreeMap<String, usize> {
 /// Events that started nothing, and targets that are not on their newest image: in what names it,
 /// and in what boots.
 fn lost(run: &Run) -> Vec<String> {
-    let events = run.events.len().saturating_sub(run.ended.len());
-    let events = (0..events).map(|_| "lost: an event that started nothing".to_owned());
+    let mut started: Vec<&str> = run.ended.iter().map(|ended| ended.input.as_str()).collect();
+    let events = run.events.iter().filter_map(|event| {
+        // The job tells one backup's events from another's; the same event twice starts two.
+        let job = event["detail"]["backupJobId"].as_str().unwrap_or_default();
+        let found = started.iter().position(|input| input.contains(job));
+        if let Some(found) = found {
+            started.swap_remove(found);
+        }
+        found.is_none().then(|| format!("lost: the event of {job} started nothing"))
+    });
+    let events: Vec<_> = events.collect();
     let targets = run.targets.iter().zip(run.looks).zip(run.healed);
     let lost = targets.filter_map(|((target, look), healed)| {
         let (newest, named) = (&target.newest.image, &look.image);
         let is_lost = named != newest || healed != newest;
         is_lost.then(|| format!("lost: {newest} is not in place: {named}, which boots {healed}"))
     });
-    events.chain(lost).collect()
+    events.into_iter().chain(lost).collect()
 }
 
 /// Promotions of what was promoted already, versions of a parameter beyond one for each image, and
