@@ -3,7 +3,7 @@
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use aws_sdk_ssm::types::ParameterHistory;
 use contract::steps::ParameterWrite;
-use step::InvalidInput;
+use step::{InvalidInput, shown};
 
 use crate::Error;
 use crate::claim::Claim;
@@ -79,8 +79,8 @@ pub fn state(write: &ParameterWrite, current: &str) -> Result<State, Error> {
     } else {
         Err(Error::Changed {
             name: write.parameter_name.to_string(),
-            seen: write.before.clone(),
-            current: current.to_owned(),
+            seen: shown(&write.before).to_owned(),
+            current: shown(current).to_owned(),
         })
     }
 }

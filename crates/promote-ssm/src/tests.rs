@@ -1,8 +1,9 @@
 //! promote-ssm: the decisions by tables. The handler is in `handle`, what holds for any values in
-//! `properties`.
+//! `properties`, and what is told of them in `secrets`.
 
 mod handle;
 mod properties;
+mod secrets;
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use contract::steps::ParameterWrite;

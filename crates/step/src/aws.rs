@@ -13,7 +13,6 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use contract::{ErrorName, Named};
@@ -121,9 +120,10 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let SdkError::ServiceError(answer) = &error else {
-            let message = DisplayErrorContext(&error).to_string();
-            return Self::Unavailable { action, message };
+        let answer = match &error {
+            // The SDKs of the query services take a success that they cannot read for a refusal.
+            SdkError::ServiceError(answer) if !answer.raw().status().is_success() => answer,
+            _ => return Self::Unavailable { action, message: chain(&error) },
         };
         let code = answer.err().code().unwrap_or("no code").to_owned();
         let message = answer.err().message().unwrap_or("no text").to_owned();
@@ -151,6 +151,13 @@ impl Named for AwsError {
             Self::Refused { .. } => ErrorName::UnexpectedAnswer,
         }
     }
+}
+
+/// An error and its causes. Not as `DisplayErrorContext` has them: that adds each with all its
+/// fields, and a field of an answer that cannot be read is the answer, with the values in it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 /// The codes of a denial: EC2's, Systems Manager's and the query services'.
@@ -186,6 +193,17 @@ mod tests {
             assert!(is_throttling(code), "{code}");
         }
         assert!(!is_throttling("ValidationError"));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_repeated() {
+        use aws_smithy_types::error::ErrorMetadata;
+        let answer = HttpResponse::new(200.try_into().unwrap(), "{\"Value\": \"hush".into());
+        let error: SdkError<ErrorMetadata, _> = SdkError::response_error("no end", answer);
+        assert!(format!("{error:?}").contains("hush"), "{error:?}");
+        let error = AwsError::new("ssm:GetParameter", error);
+        assert_eq!(error.name(), ErrorName::ServiceUnavailable);
+        assert!(error.to_string().ends_with("tried again: response error: no end"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What nobody sends who means well, for the steps' property tests: texts of any length and
 //! script, JSON of any shape, and JSON that would be right but for one value.
 
+#[cfg(feature = "stack")]
+pub mod stack;
+
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -58,11 +61,9 @@ pub fn json() -> BoxedStrategy<Value> {
 
 /// `value` with any JSON in the place of one of its values, or with a field too many.
 pub fn spoilt(value: &Value) -> BoxedStrategy<Value> {
-    let mut pointers = Vec::new();
-    collect_pointers(value, String::new(), &mut pointers);
     let value = value.clone();
-    (proptest::sample::select(pointers), json(), proptest::option::of(text()))
-        .prop_map(move |(pointer, other, extra)| {
+    (proptest::sample::select(places(&value)), json(), proptest::option::of(text()))
+        .prop_map(move |((pointer, _), other, extra)| {
             let mut value = value.clone();
             let place = value.pointer_mut(&pointer).expect("a pointer into the value");
             match (place.as_object_mut(), extra) {
@@ -74,19 +75,30 @@ pub fn spoilt(value: &Value) -> BoxedStrategy<Value> {
         .boxed()
 }
 
-fn collect_pointers(value: &Value, at: String, found: &mut Vec<String>) {
+/// Every value in `value`, itself at the end: its JSON pointer, and its path as an error has it.
+pub fn places(value: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    collect(value, "", "", &mut found);
+    found
+}
+
+fn collect(value: &Value, pointer: &str, path: &str, found: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields {
-                collect_pointers(inner, format!("{at}/{name}"), found);
+                let path = format!("{path}.{name}");
+                let path = path.trim_start_matches('.');
+                collect(inner, &format!("{pointer}/{name}"), path, found);
             }
         }
         Value::Array(values) => {
             for (index, inner) in values.iter().enumerate() {
-                collect_pointers(inner, format!("{at}/{index}"), found);
+                let (pointer, path) = (format!("{pointer}/{index}"), format!("{path}[{index}]"));
+                collect(inner, &pointer, &path, found);
             }
         }
         _ => {}
     }
-    found.push(at);
+    let path = if path.is_empty() { "$" } else { path };
+    found.push((pointer.to_owned(), path.to_owned()));
 }

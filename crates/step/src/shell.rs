@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{LONGEST_MESSAGE, bounded};
+use crate::{LONGEST_MESSAGE, bounded, panic};
 
 /// Runs the step until Lambda ends the sandbox.
 ///
@@ -27,9 +27,15 @@ where
     O: Serialize,
     E: Named,
 {
-    lambda_runtime::tracing::init_default_subscriber();
+    begin();
     let handle = &handle;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| invoke(handle, event.payload))).await
+}
+
+/// Sees to the log.
+fn begin() {
+    lambda_runtime::tracing::init_default_subscriber();
+    panic::replace_hook();
 }
 
 /// A failure as Step Functions sees it.
@@ -63,7 +69,7 @@ where
     let result = match crate::decode(payload) {
         Err(error) => Err(Failure::new(error.name(), error.to_string())),
         Ok(input) => match AssertUnwindSafe(handle(input)).catch_unwind().await {
-            Err(panic) => Err(Failure::new(ErrorName::StepPanicked, panic_text(&*panic))),
+            Err(payload) => Err(Failure::new(ErrorName::StepPanicked, panic::told(&*payload))),
             Ok(result) => result.map_err(|error| Failure::new(error.name(), error.to_string())),
         },
     };
@@ -71,15 +77,6 @@ where
         tracing::error!(error = failure.name.as_str(), message = failure.message);
     }
     result
-}
-
-/// What the panic said; `panic!` gives either of two types of text.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "the panic gave no text".to_owned())
 }
 
 #[cfg(test)]
@@ -130,8 +127,42 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_has_a_name_of_ours() {
-        let step = async |n: usize| -> Result<(), AwsError> { panic!("boom {n}") };
-        let failure = invoke(&step, json!(1)).await.unwrap_err();
-        assert_eq!(failure, Failure { name: ErrorName::StepPanicked, message: "boom 1".into() });
+        let step = async |(): ()| -> Result<(), AwsError> { panic!("boom") };
+        let failure = invoke(&step, json!(null)).await.unwrap_err();
+        assert_eq!(failure.name, ErrorName::StepPanicked);
+        assert!(failure.message.ends_with(": boom"), "{}", failure.message);
+    }
+
+    /// A hook is a whole process's, so the panic is in one of its own: this test again.
+    #[test]
+    fn a_panic_is_told_with_its_place_and_without_a_value() {
+        const PANICS: &str = "DRIFTLESS_TEST_PANICS";
+        if std::env::var_os(PANICS).is_some() {
+            return panics_over_a_secret();
+        }
+        let name = "shell::tests::a_panic_is_told_with_its_place_and_without_a_value";
+        let process = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(PANICS, "1")
+            .output()
+            .unwrap();
+        let told = [process.stdout, process.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert!(process.status.success(), "{told}");
+        // The hook's line, the shell's, and what Step Functions is told.
+        assert_eq!(told.matches("step/src/shell.rs:").count(), 3, "{told}");
+        assert!(told.contains("StepPanicked: panicked at "), "{told}");
+        assert!(!told.contains("hush"), "{told}");
+    }
+
+    fn panics_over_a_secret() {
+        begin();
+        let step = async |secret: String| -> Result<(), AwsError> {
+            secret.parse::<u8>().map_err(|error| format!("{secret}: {error}")).unwrap();
+            Ok(())
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let failure = runtime.block_on(invoke(&step, json!("hush"))).unwrap_err();
+        println!("{}: {}", failure.name, failure.message);
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus, TemplateStage};
 use contract::steps::Change;
 
-use crate::{AwsError, texts};
+use crate::{AwsError, shown, texts};
 
 /// The transform whose templates must not be sent as `UsePreviousTemplate`: CloudFormation then
 /// takes the expanded one, in which the parameters are literals already (`UpdateStack`,
@@ -184,8 +184,8 @@ pub fn merge(
             return Err(Error::Changed {
                 stack: stack.to_owned(),
                 parameter: change.parameter.clone(),
-                seen: change.before.clone(),
-                current: value.unwrap_or("of another type").to_owned(),
+                seen: shown(&change.before).to_owned(),
+                current: value.map_or("of another type", shown).to_owned(),
             });
         }
         open.push(change);
@@ -334,8 +334,10 @@ mod tests {
 
     #[test]
     fn a_stacks_name_is_in_its_arn() {
-        let arn = "arn:aws:cloudformation:eu-west-1:111122223333:stack/root/1-2-3";
-        assert_eq!(name_in_arn(arn), "root");
+        for place in ["aws:cloudformation:eu-west-1", "aws-cn:cloudformation:cn-north-1"] {
+            let arn = format!("arn:{place}:111122223333:stack/root/1-2-3");
+            assert_eq!(name_in_arn(&arn), "root");
+        }
         assert_eq!(name_in_arn("root"), "root");
     }
 }

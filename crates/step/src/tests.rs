@@ -1,73 +1,94 @@
 //! What holds for any input: every step's is decoded or refused by name, in a message of bounded
-//! length, and no text of AWS's makes a step panic.
+//! length that says where it is wrong, and no text of AWS's makes a step panic. (resolve-tags takes
+//! inputs of several forms; its own tests have them.)
 
 use contract::steps::{
     DriftInput, PlanInput, PromoteInput, RefreshInput, UpdateInput, ValidateInput, WaitInput,
 };
 use contract::{ErrorName, Named};
 use proptest::prelude::*;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::hostile::{json, spoilt, text};
-use crate::{AwsError, bounded, decode, texts};
+use crate::hostile::{json, places, spoilt, text};
+use crate::{AwsError, InvalidInput, bounded, decode, texts};
 
 /// The most characters of a refusal: path and problem, each cut.
 const LONGEST: usize = 800;
 
-fn decodes_or_is_refused<T: DeserializeOwned>(value: Value) {
-    if let Err(error) = decode::<T>(value) {
-        assert_eq!(error.name(), ErrorName::InvalidInput);
-        let message = error.to_string();
-        assert!(message.chars().count() < LONGEST, "{message}");
+fn every_step_decodes_or_refuses(value: &Value) {
+    for decode in DECODERS {
+        if let Err(error) = decode(value.clone()) {
+            assert_eq!(error.name(), ErrorName::InvalidInput);
+            let message = error.to_string();
+            assert!(message.chars().count() < LONGEST, "{message}");
+        }
     }
 }
 
-/// As every step of the workflow.
-fn every_step_decodes_or_refuses(value: &Value) {
-    decodes_or_is_refused::<ValidateInput>(value.clone());
-    decodes_or_is_refused::<PlanInput>(value.clone());
-    decodes_or_is_refused::<PromoteInput>(value.clone());
-    decodes_or_is_refused::<UpdateInput>(value.clone());
-    decodes_or_is_refused::<WaitInput>(value.clone());
-    decodes_or_is_refused::<DriftInput>(value.clone());
-    decodes_or_is_refused::<RefreshInput>(value.clone());
-}
-
-/// An input of each step, as the state machine builds it.
+/// An input of each step with all that it may have, as the state machine builds it.
 fn inputs() -> Vec<Value> {
     let group = json!({"groupName": "web", "stackName": "web", "instanceType": "t3.micro"});
     let image = "ami-0123456789abcdef0";
-    let change = json!({"parameter": "ImageId", "before": "none", "after": image});
-    let difference = json!({"logicalId": "Group", "path": "/Size", "expected": "1", "actual": "2"});
-    let drift = json!({"stackName": "web", "detectionId": "1", "differences": [difference]});
-    let write = json!({"parameterName": "/web", "before": "none", "after": image, "version": 1});
-    let launch = json!({"groupName": "web", "expected": image});
+    let change = json!({"parameter": "ImageId", "before": "none", "after": image, "through": true});
+    let difference = json!({
+        "logicalId": "Group", "path": "/Size", "expected": "1", "actual": "2", "before": true});
+    let drift = json!({
+        "stackName": "web", "detectionId": "1", "status": "DRIFTED", "resourcesChecked": 1,
+        "differences": [difference]});
+    let write = json!({
+        "parameterName": "/web", "before": "none", "after": image, "written": true,
+        "previousVersion": 1, "version": 2});
+    let launch = json!({
+        "groupName": "web", "expected": image, "boots": image, "imageState": "available"});
+    let refresh = json!({
+        "groupName": "web", "expected": image, "refreshId": "1", "adopted": true,
+        "status": "Pending"});
     vec![
         json!({"target": {
             "pattern": "stack", "name": "web", "allowOlder": false, "rollback": false,
             "dryRun": false, "instanceRefresh": false,
             "parameters": [{"parameter": "ImageId", "groups": [group], "candidates": [{
                 "imageId": image, "creationDate": "2026-11-01T03:00:00.000Z",
-                "origin": {"instanceId": "i-1", "group": group}}]}]}}),
+                "statusMessage": "VSS",
+                "origin": {"instanceId": "i-1", "group": group, "unknown": "gone"}}]}]}}),
+        json!({
+            "stackName": "web", "images": [change], "execution": "name", "changeSetId": "arn"}),
+        json!({"writes": [write], "execution": "name", "looks": 1}),
         json!({"stackName": "web", "images": [change], "execution": "name"}),
-        json!({"writes": [write], "execution": "name"}),
         json!({"stackId": "arn", "clientRequestToken": "token", "images": [change]}),
         json!({"stacks": [drift], "groups": [launch], "before": [drift]}),
-        json!({"groups": [{"groupName": "web", "expected": image, "adopted": true}]}),
+        json!({"groups": [refresh]}),
     ]
 }
 
+/// Decoded, or why not.
+type Decoder = fn(Value) -> Result<(), InvalidInput>;
+
+/// Each step's, in the order of the inputs.
+const DECODERS: [Decoder; 7] = [
+    |value| decode::<ValidateInput>(value).map(drop),
+    |value| decode::<PlanInput>(value).map(drop),
+    |value| decode::<PromoteInput>(value).map(drop),
+    |value| decode::<UpdateInput>(value).map(drop),
+    |value| decode::<WaitInput>(value).map(drop),
+    |value| decode::<DriftInput>(value).map(drop),
+    |value| decode::<RefreshInput>(value).map(drop),
+];
+
 #[test]
-fn the_inputs_that_are_spoilt_are_right_before() {
-    let [validate, change, promote, wait, drift, refresh] = &inputs()[..] else { panic!() };
-    decode::<ValidateInput>(validate.clone()).unwrap();
-    decode::<PlanInput>(change.clone()).unwrap();
-    decode::<UpdateInput>(change.clone()).unwrap();
-    decode::<PromoteInput>(promote.clone()).unwrap();
-    decode::<WaitInput>(wait.clone()).unwrap();
-    decode::<DriftInput>(drift.clone()).unwrap();
-    decode::<RefreshInput>(refresh.clone()).unwrap();
+fn a_value_of_another_type_is_refused_with_its_path() {
+    for (decode, input) in DECODERS.iter().zip(inputs()) {
+        decode(input.clone()).unwrap();
+        for (pointer, path) in places(&input) {
+            let mut spoilt = input.clone();
+            let place = spoilt.pointer_mut(&pointer).unwrap();
+            *place = if place.is_string() { json!({"a": 7}) } else { json!("seven") };
+            let refusal = decode(spoilt).unwrap_err();
+            assert_eq!(refusal.name(), ErrorName::InvalidInput);
+            let message = refusal.to_string();
+            assert!(message.starts_with(&format!("{path}: ")), "{path}: {message}");
+        }
+    }
 }
 
 /// Every kind of failed call with this code and text.

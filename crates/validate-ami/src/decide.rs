@@ -10,7 +10,7 @@ use contract::steps::{
     Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict,
 };
 use contract::target::{Candidate, Group, ImageParameter, Target};
-use step::bounded;
+use step::{bounded, shown};
 
 use crate::checks::{self, Known, Subject};
 use crate::provenance::{self, Feeds, PROVENANCE};
@@ -115,7 +115,7 @@ pub fn decision(
         parameter.candidates.iter().collect()
     };
     if eligible.is_empty() && target.rollback {
-        let (parameter, before) = (parameter.parameter.clone(), before.clone());
+        let (parameter, before) = (parameter.parameter.clone(), shown(before).to_owned());
         return Err(Error::NothingOlder { parameter, before });
     }
     let Circumstances { feeds, policy, .. } = circumstances;

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use contract::steps::{Refusal, ValidateInput, Validated};
+use step::shown;
 
 use crate::checks::Known;
 use crate::decide::Circumstances;
@@ -58,7 +59,7 @@ pub async fn handle(
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
     let validated = decide::decisions(&target, in_place, circumstances)?;
     for image in &validated.images {
-        let (parameter, before, after) = (&image.parameter, &image.before, &image.after);
+        let (parameter, before, after) = (&image.parameter, shown(&image.before), &image.after);
         let (outcome, provenance) = (image.outcome, image.provenance.verdict);
         tracing::info!(target.name, parameter, before, %after, ?outcome, ?provenance);
     }

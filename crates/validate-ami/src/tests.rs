@@ -6,6 +6,7 @@ mod handle;
 mod policy;
 mod properties;
 mod provenance;
+mod secrets;
 mod several;
 
 use std::collections::BTreeMap;

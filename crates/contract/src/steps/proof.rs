@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Progress;
 use crate::ErrorName;
-use crate::ids::{ImageId, StackName};
+use crate::ids::{ImageId, StackName, discreet};
 
 // --- detect-drift ------------------------------------------------------------------------------
 
@@ -79,6 +79,7 @@ message! {
         /// The group.
         group_name: String,
         /// The image that it has to boot.
+        #[serde(deserialize_with = "discreet")]
         expected: ImageId,
         /// The image that its launch template gives now; absent before the look, or when there
         /// is none to be found.
@@ -126,6 +127,7 @@ message! {
         /// The group.
         group_name: String,
         /// The image that its instances have to run.
+        #[serde(deserialize_with = "discreet")]
         expected: ImageId,
         /// The refresh that was started or adopted; absent when none is needed.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
-use crate::ids::{ImageId, ParameterName, StackName};
+use crate::ids::{ImageId, ParameterName, StackName, discreet};
 
 // --- promote-ssm -------------------------------------------------------------------------------
 
@@ -38,6 +38,7 @@ message! {
         /// The value that the decision was based on.
         before: String,
         /// The image to put there.
+        #[serde(deserialize_with = "discreet")]
         after: ImageId,
         /// This decision's write was begun: wait for the value.
         #[serde(default)]
@@ -82,6 +83,7 @@ message! {
         /// The value that the decision was based on.
         before: String,
         /// The image to put there.
+        #[serde(deserialize_with = "discreet")]
         after: ImageId,
         /// The parameter's value names an SSM parameter, which has been written; the stack's own
         /// value stays as it is and is read anew by the update.

@@ -1,17 +1,24 @@
 //! What holds for any change set: whatever is more than a launch template's or a group's version
-//! of it is found, and told at bounded length.
+//! of it is found, and told at bounded length; and for any stack: no parameter's value is told.
 
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    ChangeAction, ChangeSource, Replacement, ResourceChange, ResourceChangeDetail,
+    ChangeAction, ChangeSource, Parameter, Replacement, ResourceChange, ResourceChangeDetail,
     ResourceTargetDefinition,
 };
-use contract::ErrorName;
+use contract::steps::PlanInput;
+use contract::{ErrorName, Named};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use step::hostile::stack::{NEW, SECRET, stacks};
 use step::hostile::text;
+use step::mock_client;
+use step::testing::{logged, mock};
 
-use super::{GROUP, TEMPLATE, image};
+use super::{GROUP, ID, TEMPLATE, image, input, stack_with, summary};
 use crate::decide::{change_set_name, finding, planned};
+use crate::handle;
 
 fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![5 => proptest::sample::select(words).prop_map(str::to_owned), 1 => text()]
@@ -72,6 +79,25 @@ proptest! {
         if let Some(found) = found {
             prop_assert_eq!(found.name, ErrorName::PlanTouchesMore);
             prop_assert!(found.message.chars().count() < step::LONGEST_MESSAGE + 40);
+        }
+    }
+
+    #[test]
+    fn no_parameters_value_is_told((parameters, images) in stacks()) {
+        let stack = stack_with(move |stack| stack.parameters = Some(parameters.clone()));
+        let creates = mock!(Client::create_change_set)
+            .match_requests(|request| {
+                let mut values = request.parameters().iter().filter_map(Parameter::parameter_value);
+                values.all(|value| value == NEW)
+            })
+            .then_output(|| CreateChangeSetOutput::builder().id(ID).build());
+        let client = mock_client!(aws_sdk_cloudformation, [stack, summary(&[]), creates]);
+        let (answer, log) = logged(handle(&client, PlanInput { images, ..input(None) }));
+        let told = format!("{answer:?} {log}");
+        prop_assert!(!told.contains(SECRET), "{}", told);
+        if let Err(error) = answer {
+            let expected = [ErrorName::ParameterKeyNotFound, ErrorName::ConcurrentWrite];
+            prop_assert!(expected.contains(&error.name()));
         }
     }
 

@@ -29,7 +29,7 @@ fn input() -> PromoteInput {
     input_of(vec![write()])
 }
 
-fn input_of(writes: Vec<ParameterWrite>) -> PromoteInput {
+pub(super) fn input_of(writes: Vec<ParameterWrite>) -> PromoteInput {
     PromoteInput { writes, execution: EXECUTION.into(), looks: 0 }
 }
 
@@ -46,7 +46,11 @@ fn after_the_write(looks: u32) -> PromoteInput {
     PromoteInput { looks, ..input_of(promoted(Progress::InProgress, true, 1, 1).writes) }
 }
 
-async fn run(ssm: Client, owner: &[Rule], input: PromoteInput) -> Result<Promoted, Error> {
+pub(super) async fn run(
+    ssm: Client,
+    owner: &[Rule],
+    input: PromoteInput,
+) -> Result<Promoted, Error> {
     let cloudformation = match owner {
         [] => mock_client!(aws_sdk_cloudformation, []),
         [one] => mock_client!(aws_sdk_cloudformation, [one]),
@@ -103,7 +107,7 @@ fn put_fails(code: &'static str) -> PutParameterError {
     PutParameterError::generic(ErrorMetadata::builder().code(code).message("no").build())
 }
 
-fn refuses(code: &'static str) -> Rule {
+pub(super) fn refuses(code: &'static str) -> Rule {
     mock!(Client::put_parameter)
         .match_requests(|request| request.name() == Some(NAME))
         .then_error(move || put_fails(code))
@@ -114,7 +118,7 @@ fn is_claim(name: Option<&str>) -> bool {
 }
 
 /// Nobody has a claim: this one is granted.
-fn grants() -> Rule {
+pub(super) fn grants() -> Rule {
     mock!(Client::put_parameter)
         .match_requests(|r| {
             is_claim(r.name()) && r.overwrite() == Some(false) && r.data_type().is_none()
@@ -149,7 +153,7 @@ fn unheld() -> Rule {
         .then_error(|| get_fails("ParameterNotFound"))
 }
 
-fn releases() -> Rule {
+pub(super) fn releases() -> Rule {
     mock!(Client::delete_parameter)
         .match_requests(|request| is_claim(request.name()))
         .then_output(|| DeleteParameterOutput::builder().build())
@@ -166,7 +170,7 @@ fn missing(name: &'static str, code: &'static str) -> Rule {
 }
 
 /// No stack has this parameter.
-fn unowned(name: &'static str) -> Rule {
+pub(super) fn unowned(name: &'static str) -> Rule {
     mock!(CloudFormation::describe_stack_resources)
         .match_requests(move |r| r.physical_resource_id() == Some(name) && r.stack_name().is_none())
         .then_error(move || {
@@ -198,7 +202,7 @@ async fn claims_and_writes_once_and_looks_later() {
     let (get, put, owner) = (is(NAME, OLD, 1), accepts_the_write(), unowned(NAME));
     let claim = grants();
     let ssm = mock_client!(aws_sdk_ssm, [get, put, claim]);
-    let answer = run(ssm, &[owner.clone()], input()).await.unwrap();
+    let answer = run(ssm, std::slice::from_ref(&owner), input()).await.unwrap();
     assert_eq!(answer, promoted(Progress::InProgress, true, 1, 1));
     // The value is read again between the claim and the write.
     assert_eq!((get.num_calls(), claim.num_calls(), put.num_calls()), (2, 1, 1));

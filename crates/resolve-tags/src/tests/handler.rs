@@ -123,6 +123,43 @@ async fn a_hint_lets_all_tagged_images_compete() {
 }
 
 #[tokio::test]
+async fn every_partition_leads_to_the_same_targets() {
+    let mut found = Vec::new();
+    for (partition, region) in
+        [("aws", "eu-west-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")]
+    {
+        const BOTH: &[(&str, &str)] = &[TO_PARAMETER[0], TO_STACK[0]];
+        let hinted = knows(FIRST, BOTH);
+        let to_parameter = lists("ImageIdParameterName", "/golden/web", BOTH);
+        let to_stack = lists("StackName", "web", BOTH);
+        let in_parameter = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
+        let in_stack = runs("tag:StackName", "web", None);
+        let by_id = runs("instance-id", "i-source", Some("i-source"));
+        let images = (hinted, to_parameter, to_stack);
+        let ec2 = mock_client!(
+            aws_sdk_ec2,
+            [images.0, images.1, images.2, in_parameter, in_stack, by_id]
+        );
+        let of = |service: &str, account: &str, resource: &str| {
+            format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+        };
+        let account = "111122223333";
+        let event = backup(|event| {
+            event["region"] = json!(region);
+            event["resources"] = json!([of("ec2", "", &format!("image/{FIRST}"))]);
+            let detail = &mut event["detail"];
+            detail["resourceArn"] = json!(of("ec2", account, "instance/i-source"));
+            detail["backupVaultArn"] = json!(of("backup", account, "backup-vault:nightly"));
+            detail["iamRoleArn"] = json!(format!("arn:{partition}:iam::{account}:role/backup"));
+        });
+        let resolved = handle(&ec2, event).await.unwrap();
+        assert_eq!(resolved.targets.len(), 2, "{partition}: {resolved:?}");
+        found.push(resolved);
+    }
+    assert!(found.iter().all(|resolved| *resolved == found[0]), "{found:?}");
+}
+
+#[tokio::test]
 async fn what_the_event_says_goes_with_its_image_alone() {
     let hinted = knows(FIRST, TO_STACK);
     let tagged = lists("StackName", "web", TO_STACK);

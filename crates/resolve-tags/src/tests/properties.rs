@@ -5,7 +5,7 @@ use contract::{ErrorName, Named};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use step::hostile::{json, spoilt, text};
+use step::hostile::{json, places, spoilt, text};
 
 use super::{FIRST, backup, image, instance};
 use crate::decide::{
@@ -43,6 +43,22 @@ fn requested(input: Value) -> Option<Request> {
     };
     assert!(said.chars().count() <= LONGEST + 100, "{said}");
     request.ok()
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_with_its_path() {
+    // AWS's event has more than is read.
+    let is_read = |path: &str| !["version", "detail.percentDone"].contains(&path);
+    for input in inputs() {
+        assert!(requested(input.clone()).is_some(), "{input}");
+        for (pointer, path) in places(&input).into_iter().filter(|(_, path)| is_read(path)) {
+            let mut spoilt = input.clone();
+            let place = spoilt.pointer_mut(&pointer).unwrap();
+            *place = if place.is_string() { json!({"a": 7}) } else { json!("seven") };
+            let message = request(spoilt).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("{path}: ")), "{path}: {message}");
+        }
+    }
 }
 
 /// Tags that mean something, with any values.
@@ -163,6 +179,22 @@ proptest! {
                 prop_assert!(images.iter().any(|image| image.image_id == candidate.image_id));
             }
         }
+    }
+
+    #[test]
+    fn a_tag_that_is_none_of_ours_is_not_told(images in images(), secret in "hush-[a-z]{9}") {
+        let mut images = images;
+        let mut instance = instance("group", &[("Password", secret.as_str())]);
+        for image in &mut images {
+            image.tags.insert("Password".to_owned(), secret.clone());
+            instance.tags.extend(image.tags.clone());
+            let refusal = destinations(&image.tags).err().map(|error| error.to_string());
+            prop_assert!(refusal.is_none_or(|refusal| !refusal.contains(&secret)));
+        }
+        let instances = [("i-1".to_owned(), instance)].into();
+        let destination = Destination::Stack("web".parse().unwrap());
+        let told = format!("{:?}", target(&destination, images, &instances, Run::default()));
+        prop_assert!(!told.contains(&secret), "{}", told);
     }
 
     #[test]

@@ -45,6 +45,8 @@ fn the_groups_launch_template_has_to_read_the_parameter() {
         "resolve:ssm:/golden/web:stable",
         "resolve:ssm:arn:aws:ssm:eu-west-1:111122223333:parameter/golden/web",
         "resolve:ssm:arn:aws:ssm:eu-west-1:111122223333:parameter/golden/web:7",
+        "resolve:ssm:arn:aws-cn:ssm:cn-north-1:111122223333:parameter/golden/web",
+        "resolve:ssm:arn:aws-us-gov:ssm:us-gov-west-1:111122223333:parameter/golden/web",
     ] {
         is(&target, &origin, &launching(Ok(vec![reads.to_owned()])), (Verified, ""));
     }
@@ -53,6 +55,7 @@ fn the_groups_launch_template_has_to_read_the_parameter() {
         "resolve:ssm:/golden/web2",
         "resolve:ssm:/golden",
         "resolve:ssm:arn:aws:ssm:eu-west-1:444455556666:parameter/golden/web",
+        "resolve:ssm:arn:aws-cn:ssm:cn-north-1:444455556666:parameter/golden/web",
         "resolve:ssm:arn:aws:ssm",
     ] {
         let reason = format!("group group, whose launch template says {other}");

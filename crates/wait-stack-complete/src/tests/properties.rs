@@ -1,13 +1,22 @@
 //! What holds for any events of a stack, in any order: success is said only where the images are
-//! in place or the update's own events say so.
+//! in place or the update's own events say so, and no parameter's value is told.
 
-use aws_sdk_cloudformation::types::{Parameter, ResourceStatus, StackEvent, StackStatus};
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::operation::describe_stack_events::DescribeStackEventsOutput;
+use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksOutput;
+use aws_sdk_cloudformation::types::{Parameter, ResourceStatus, Stack, StackEvent, StackStatus};
+use contract::steps::WaitInput;
+use contract::{ErrorName, Named};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use step::hostile::stack::{SECRET, stacks};
 use step::hostile::text;
+use step::mock_client;
+use step::testing::{logged, mock};
 
-use super::{NEW, OLD, TOKEN, changes, event, image, of_stack};
+use super::{NEW, OLD, TOKEN, changes, event, image, input, of_stack};
 use crate::decide::{End, Verdict, end, reason, verdict};
+use crate::handle;
 
 fn status() -> impl Strategy<Value = StackStatus> {
     let known = proptest::sample::select(StackStatus::values().to_vec());
@@ -65,6 +74,27 @@ proptest! {
             let given = events.iter().map(StackEvent::resource_status_reason);
             let mut given = given.map(|given| given.unwrap_or("no reason given"));
             prop_assert!(given.any(|given| reason.ends_with(given)));
+        }
+    }
+
+    #[test]
+    fn no_parameters_value_is_told(
+        status in status(), events in events(), (parameters, images) in stacks()
+    ) {
+        let stack = mock!(Client::describe_stacks).then_output(move || {
+            let stack = Stack::builder().stack_name("web").stack_status(status.clone());
+            let stack = stack.set_parameters(Some(parameters.clone())).build();
+            DescribeStacksOutput::builder().stacks(stack).build()
+        });
+        let events = mock!(Client::describe_stack_events).then_output(move || {
+            DescribeStackEventsOutput::builder().set_stack_events(Some(events.clone())).build()
+        });
+        let client = mock_client!(aws_sdk_cloudformation, [stack, events]);
+        let (answer, log) = logged(handle(&client, WaitInput { images, ..input() }));
+        let told = format!("{answer:?} {log}");
+        prop_assert!(!told.contains(SECRET), "{}", told);
+        if let Err(error) = answer {
+            prop_assert_eq!(error.name(), ErrorName::StackUpdateFailed);
         }
     }
 }

@@ -1,0 +1,65 @@
+//! A stack's parameters with secrets among them, and changes that were decided from what is there,
+//! or was, or never was.
+
+use aws_sdk_cloudformation::types::Parameter;
+use contract::steps::Change;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
+use super::text;
+
+/// The image that the decision saw.
+pub const OLD: &str = "ami-0000000000000000a";
+/// The image that it chose.
+pub const NEW: &str = "ami-0000000000000000b";
+/// What is in every value that is no image and can be read. (What is NoEcho reads as `****`.)
+pub const SECRET: &str = "hush-7f3c";
+
+/// The parameters, and the changes.
+pub fn stacks() -> BoxedStrategy<(Vec<Parameter>, Vec<Change>)> {
+    let others = btree_map("[a-z]{1,9}", secret(), 0..6);
+    (vec(image(), 1..4), others, prop::bool::weighted(0.1))
+        .prop_map(|(images, others, missing)| {
+            let mut parameters: Vec<_> = others
+                .iter()
+                .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value))
+                .map(|parameter| parameter.build())
+                .collect();
+            let mut changes = Vec::new();
+            for (index, (mut parameter, change)) in images.into_iter().enumerate() {
+                let key = format!("Image{index}");
+                changes.extend(change.map(|change| Change { parameter: key.clone(), ..change }));
+                parameter.parameter_key = Some(key);
+                parameters.push(parameter);
+            }
+            if missing {
+                changes.push(change(OLD.to_owned(), false));
+            }
+            (parameters, changes)
+        })
+        .boxed()
+}
+
+/// A parameter that may be an image's, and the change that is meant, if one is.
+fn image() -> impl Strategy<Value = (Parameter, Option<Change>)> {
+    let value = prop_oneof![4 => Just(OLD.to_owned()), 1 => Just(NEW.to_owned()), 1 => secret()];
+    let before = prop_oneof![9 => Just(OLD.to_owned()), 1 => secret()];
+    let through = prop::bool::weighted(0.2);
+    (value.clone(), value, before, through, any::<bool>()).prop_map(
+        |(value, resolved, before, through, is_meant)| {
+            let parameter = Parameter::builder().parameter_value(value);
+            let parameter = parameter.set_resolved_value(through.then_some(resolved)).build();
+            (parameter, is_meant.then(|| change(before, through)))
+        },
+    )
+}
+
+fn change(before: String, through: bool) -> Change {
+    let after = NEW.parse().expect("an image");
+    Change { parameter: "Missing".into(), before, after, through }
+}
+
+/// What is in a parameter that is no image.
+fn secret() -> BoxedStrategy<String> {
+    prop_oneof![Just("****".to_owned()), text().prop_map(|text| format!("{SECRET}{text}"))].boxed()
+}
