@@ -19,6 +19,7 @@ use crate::images::{control, promotable, promote};
 trials![
     a_write_is_told_with_the_value_and_version_before,
     a_data_type_stays_as_it_is,
+    what_was_no_image_is_replaced_and_not_told,
     a_parameter_of_a_stack_is_not_written,
     a_label_on_the_oldest_of_a_hundred_versions_is_named;
     only here, "only a local AWS can be made slow for a moment":
@@ -55,6 +56,19 @@ async fn a_data_type_stays_as_it_is(s: &Scenario) -> Result<()> {
     let found = describe(s, &text.name).await?;
     ensure!(found.data_type() == Some("text"), "{found:#?}");
     ensure!(found.value() == Some(image.as_str()), "{found:#?}");
+    Ok(())
+}
+
+async fn what_was_no_image_is_replaced_and_not_told(s: &Scenario) -> Result<()> {
+    const SECRET: &str = "hush-7f3c";
+    let parameter = s.parameter_to_be();
+    put_text(s, &parameter.name, SECRET).await?;
+    let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
+    let report = expect::report(&promote(s, &image).await?, Outcome::Promoted)?;
+    ensure!(parameter.read().await?.value == image, "the parameter is another");
+    let told = format!("(a value that is no image id -> {image})");
+    ensure!(report.summary.contains(&told), "no {told:?} in {:?}", report.summary);
+    ensure!(!report.summary.contains(SECRET), "{:?}", report.summary);
     Ok(())
 }
 
