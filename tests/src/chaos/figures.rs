@@ -117,7 +117,7 @@ impl Figures {
         let sent_in = format!("in {:.2} s, for {} targets", self.seconds_to_send, self.targets);
         let most = format!("{} of one stack at most", self.most_updates_of_a_stack);
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         let mut row = |what: &str, count: String, more: &str| {
             table.add_row([what, &count, more]);
