@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -79,13 +80,16 @@ class Account:
 
 def start(environment=None):
     port = _free_port()
-    log = pathlib.Path(tempfile.gettempdir()) / f"overlay-contract-{port}.log"
+    # What it writes goes with it.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="overlay-contract-"))
+    log = folder / "log"
     env = {"PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), "BIND_HOST": "127.0.0.1",
            "GATEWAY_PORT": str(port), "AUTH": "true", "PYTHONDONTWRITEBYTECODE": "1",
-           **QUICK, **(environment or {})}
+           "TMPDIR": str(folder), **QUICK, **(environment or {})}
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "overlay"], cwd=HERE.parent, env=env, stdout=out,
                                    stderr=subprocess.STDOUT, start_new_session=True)
+    process.folder = folder
     server = Server(port, log)
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -94,8 +98,9 @@ def start(environment=None):
             return server, process
         except (urllib.error.URLError, OSError):
             if process.poll() is not None or time.monotonic() > deadline:
+                said = log.read_text()[-3000:]
                 stop(process)
-                raise RuntimeError(f"the emulator did not start:\n{log.read_text()[-3000:]}") from None
+                raise RuntimeError(f"the emulator did not start:\n{said}") from None
             time.sleep(0.1)
 
 
@@ -105,6 +110,7 @@ def stop(process):
     except ProcessLookupError:
         pass
     process.wait()
+    shutil.rmtree(process.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +120,6 @@ def server():
         yield running
     finally:
         stop(process)
-        running.log.unlink(missing_ok=True)
 
 
 @pytest.fixture

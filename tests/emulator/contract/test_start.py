@@ -45,7 +45,7 @@ def test_it_refuses_other_interfaces_and_nonsense_knobs():
         assert status == 1 and f"{name}='{value}' is not a number" in output
 
 
-def test_it_ends_with_its_starter_when_told_to():
+def test_it_ends_with_its_starter_when_told_to(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -53,7 +53,7 @@ def test_it_ends_with_its_starter_when_told_to():
         [sys.executable, "-m", "overlay"], cwd=EMULATOR, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "GATEWAY_PORT": port,
-             "OVERLAY_EXIT_WITH_STDIN": "1"})
+             "TMPDIR": str(tmp_path), "OVERLAY_EXIT_WITH_STDIN": "1"})
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             server.wait(1)
@@ -86,4 +86,3 @@ def test_it_ends_although_something_goes_on_for_ever():
         assert process.wait(10) == 0
     finally:
         conftest.stop(process)
-        running.log.unlink(missing_ok=True)
