@@ -2,25 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::bounds::{CUT_OFF_ERRORS, LAMBDA_ERRORS};
 use serde_json::{Map, Value, json};
 
 use crate::machine::{self, Edge, Scope, State, definition, error_equals, scopes, states, tasks};
 use crate::none;
-
-/// What the Lambda service itself may fail with, by AWS's advice (Step Functions developer
-/// guide, "Handle transient Lambda service exceptions").
-const LAMBDA_FAULTS: [&str; 5] = [
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-];
-
-/// A function that was ended in the middle of its work, for its time, its memory, or by a crash
-/// (Lambda developer guide, "Troubleshooting invocation"). Each may run twice.
-const CUT_OFF: [&str; 4] =
-    ["Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown", "States.Timeout"];
 
 #[test]
 fn it_is_jsonata_throughout() {
@@ -69,8 +55,8 @@ fn the_names_of_states_are_pascal_case_and_unique() {
 #[test]
 fn every_task_retries_the_lambda_services_own_faults_first_and_alike() {
     let [service, cut_off, unavailable, ..] = tasks()[0].list("Retry") else { panic!("too few") };
-    assert_eq!(error_equals(service), LAMBDA_FAULTS);
-    assert_eq!(error_equals(cut_off), CUT_OFF);
+    assert_eq!(error_equals(service), LAMBDA_ERRORS);
+    assert_eq!(error_equals(cut_off), CUT_OFF_ERRORS);
     assert_eq!(error_equals(unavailable), ["ServiceUnavailable"]);
     let alike = [service.clone(), cut_off.clone(), unavailable.clone()];
     let differs = |task: &&State| !task.list("Retry").starts_with(&alike);

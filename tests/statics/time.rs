@@ -1,9 +1,11 @@
 //! How long things may take: the machine's own limit is the last resort, so everything that has a
 //! bound of its own reaches that first, and says by name what took too long.
 
+use contract::bounds::{MAX_DECISIONS, POLLS};
 use serde_json::Value;
 
 use crate::machine::{State, definition, states, tasks};
+use crate::none;
 
 /// The delays of all retries of a state, in seconds, as if each retrier were used up.
 fn retries(task: &State) -> f64 {
@@ -21,32 +23,46 @@ fn retries(task: &State) -> f64 {
     task.list("Retry").iter().map(delays).sum()
 }
 
-/// How often a Wait state is passed at most: the bound on the looks, or on the decisions, in a
-/// Choice that leads to it.
-fn passes(wait: &str) -> f64 {
-    let leading = states().into_iter().filter(|state| {
-        state.kind() == "Choice" && state.edges().iter().any(|edge| edge.to == wait)
-    });
-    let bounds = leading.flat_map(|choice| {
-        let conditions = choice.edges().into_iter().filter_map(|edge| edge.condition);
-        conditions
-            .filter_map(|condition| {
-                let (_, bound) =
-                    condition.split_once("$looks >= ").or(condition.split_once("$decisions <= "))?;
-                bound.trim_end_matches(" %}").parse::<f64>().ok()
-            })
-            .collect::<Vec<_>>()
-    });
-    bounds
-        .fold(None, |most: Option<f64>, bound| Some(most.unwrap_or(0.0).max(bound)))
-        .unwrap_or_else(|| panic!("no Choice bounds {wait}"))
+/// How often a Wait state is passed at most.
+fn passes(wait: &str) -> u32 {
+    POLLS.iter().find(|poll| poll.wait == wait).map_or(MAX_DECISIONS, |poll| poll.max_polls)
+}
+
+/// Whether a Choice leaves its loop by this condition.
+fn leaves(condition: &str) -> bool {
+    states().iter().flat_map(State::edges).any(|edge| edge.condition == Some(condition))
+}
+
+#[test]
+fn each_loop_ends_at_the_bound_of_the_contract() {
+    none(POLLS.iter().filter_map(|poll| {
+        let bound = format!("{{% ${} >= {} %}}", poll.counter, poll.max_polls);
+        (!leaves(&bound))
+            .then(|| format!("no Choice leaves the polls of {} at {bound}", poll.state))
+    }));
+    let again = format!("{{% $decisions <= {MAX_DECISIONS} %}}");
+    assert!(leaves(&again), "no Choice has {again}");
+}
+
+#[test]
+fn each_wait_is_that_of_a_loop() {
+    none(states().into_iter().filter(|state| state.kind() == "Wait").filter_map(|wait| {
+        let seconds = wait.body["Seconds"].as_u64();
+        let poll = POLLS.iter().find(|poll| poll.wait == wait.name);
+        let is_right = match poll {
+            Some(poll) => seconds == Some(poll.wait_seconds.into()),
+            None => wait.name == "WaitToDecideAgain",
+        };
+        (!is_right).then(|| format!("{} waits {seconds:?} s", wait.name))
+    }));
 }
 
 #[test]
 fn all_bounds_together_are_within_the_machines_own_limit() {
     let waits = states().into_iter().filter(|state| state.kind() == "Wait");
-    let waits: f64 =
-        waits.map(|wait| wait.body["Seconds"].as_f64().expect("Seconds") * passes(wait.name)).sum();
+    let waits: f64 = waits
+        .map(|w| w.body["Seconds"].as_f64().expect("Seconds") * f64::from(passes(w.name)))
+        .sum();
     let retries: f64 = tasks().iter().map(retries).sum();
     let limit = definition()["TimeoutSeconds"].as_f64().expect("TimeoutSeconds");
     let longest = waits + retries;

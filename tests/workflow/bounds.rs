@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use contract::ErrorName;
+use contract::bounds::{MAX_DECISIONS, POLLS};
 use contract::report::Outcome;
 use futures_util::future::try_join_all;
 use harness::cloud::Called;
@@ -21,8 +22,6 @@ use crate::{definition, expect};
 const ONLY_HERE: &str = "only a local AWS can be made to take for ever";
 /// In seconds.
 const FOR_EVER: f64 = 1e6;
-/// How often a decision is made that somebody else's write always comes before.
-const DECISIONS: usize = 5;
 
 /// A test for each Task state, and one for all that is looked at again and again.
 pub fn trials() -> Vec<Trial> {
@@ -92,7 +91,8 @@ fn retried(task: &Value) -> Result<Vec<(String, usize)>> {
     }
     let caught = task["Catch"].as_array().into_iter().flatten();
     let decided_again = caught.filter(|catcher| catcher["ErrorEquals"][0] == "ConcurrentWrite");
-    all.extend(decided_again.map(|_| ("ConcurrentWrite".to_owned(), DECISIONS)));
+    let decisions = usize::try_from(MAX_DECISIONS)?;
+    all.extend(decided_again.map(|_| ("ConcurrentWrite".to_owned(), decisions)));
     Ok(all)
 }
 
@@ -129,12 +129,12 @@ async fn stacks_and_detections(s: &Scenario) -> Result<()> {
     detection.send().await.called("cloudformation:DetectStackDrift")?;
     let pending = json!({"imageId": pending});
     try_join_all([
-        is_named(s, &in_update, ErrorName::StackUpdateTimedOut, "WaitStackComplete", 720),
-        is_named(s, &in_plan, ErrorName::PlanTimedOut, "PlanUpdate", 60),
-        is_named(s, &in_busy, ErrorName::StackBusy, "UpdateStack", 251),
-        is_named(s, &in_detected, ErrorName::DriftDetectionTimedOut, "DetectDrift", 180),
-        is_named(s, &in_watched, ErrorName::DriftDetectionBusy, "DetectDrift", 31),
-        is_named(s, &pending, ErrorName::ImagePending, "ValidateAmi", 61),
+        never_passes(s, &in_update, "WaitStackComplete", None),
+        never_passes(s, &in_plan, "PlanUpdate", None),
+        never_passes(s, &in_busy, "UpdateStack", Some(ErrorName::StackBusy)),
+        never_passes(s, &in_detected, "DetectDrift", None),
+        never_passes(s, &in_watched, "DetectDrift", Some(ErrorName::DriftDetectionBusy)),
+        never_passes(s, &pending, "ValidateAmi", Some(ErrorName::ImagePending)),
     ])
     .await?;
     control.set(&json!({"stack": 1, "drift": 0.5, "change_set": 0.3})).await.map(drop)
@@ -148,21 +148,38 @@ async fn refreshes_and_parameters(s: &Scenario) -> Result<()> {
     let in_parameter = json!({"imageId": image});
     control(s)?.set(&json!({"refresh": FOR_EVER, "parameter": FOR_EVER})).await?;
     try_join_all([
-        is_named(s, &in_refresh, ErrorName::InstanceRefreshTimedOut, "InstanceRefresh", 720),
-        is_named(s, &in_parameter, ErrorName::ParameterNotUpdated, "PromoteSsm", 12),
+        never_passes(s, &in_refresh, "InstanceRefresh", None),
+        never_passes(s, &in_parameter, "PromoteSsm", None),
     ])
     .await
     .map(drop)
 }
 
-/// An execution whose one target has to fail in this state by this name, after so many looks or
+/// What this state polls never ends; or it always fails with this error.
+async fn never_passes(
+    s: &Scenario,
+    input: &Value,
+    state: &str,
+    error: Option<ErrorName>,
+) -> Result<()> {
+    let (error, attempts) = match error {
+        None => {
+            let poll = POLLS.iter().find(|poll| poll.state == state).context("no such loop")?;
+            (poll.error, poll.max_polls)
+        }
+        Some(error) => (error, error.retry().context("it is not retried")?.max_attempts + 1),
+    };
+    is_named(s, input, error, state, usize::try_from(attempts)?).await
+}
+
+/// An execution whose one target has to fail in this state by this name, after so many polls or
 /// attempts.
 async fn is_named(
     s: &Scenario,
     input: &Value,
     name: ErrorName,
     state: &str,
-    looks: usize,
+    polls: usize,
 ) -> Result<()> {
     let ended = async {
         let ended = s.driftless.start(input).await?.ended().await?;
@@ -171,7 +188,7 @@ async fn is_named(
         let found = target.error.context("no error")?.step;
         ensure!(found == state, "{found} failed");
         let found = expect::times(&ended, state).max(expect::attempts(&ended, name));
-        ensure!(found == looks, "{found} looks, not {looks}");
+        ensure!(found == polls, "{found} polls, not {polls}");
         anyhow::Ok(())
     };
     ended.await.with_context(|| format!("{name} for {input}"))

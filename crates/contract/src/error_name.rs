@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::Retry;
+
 /// Whether trying the same thing again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -145,6 +147,44 @@ catalogue! {
     InstanceRefreshTimedOut: Terminal, ByStateMachine;
     /// At least one target failed; the cause is the report.
     PromotionFailed: Terminal, ByStateMachine;
+}
+
+impl ErrorName {
+    /// How the state machine retries the state that raises it. `None` for a terminal error, and
+    /// for [`ErrorName::ConcurrentWrite`], after which the decision is made again instead.
+    #[must_use]
+    pub const fn retry(self) -> Option<Retry> {
+        let retry = match self {
+            Self::ServiceUnavailable => Retry { interval_seconds: 5, ..Retry::TRANSIENT },
+            // EC2 is eventually consistent; an image that is really gone should not take long.
+            Self::ImageNotFound => Retry { max_attempts: 5, ..Retry::CUT_OFF },
+            // An image of hundreds of gigabytes takes hours.
+            Self::ImagePending => Retry {
+                interval_seconds: 30,
+                backoff_rate: 1.5,
+                max_delay_seconds: Some(300),
+                max_attempts: 60,
+                full_jitter: false,
+            },
+            // Another update, with an UpdatePolicy, takes hours.
+            Self::StackBusy => Retry {
+                interval_seconds: 20,
+                backoff_rate: 1.2,
+                max_delay_seconds: Some(180),
+                max_attempts: 250,
+                full_jitter: false,
+            },
+            Self::DriftDetectionBusy => Retry {
+                interval_seconds: 20,
+                backoff_rate: 1.2,
+                max_delay_seconds: Some(120),
+                max_attempts: 30,
+                full_jitter: false,
+            },
+            _ => return None,
+        };
+        Some(retry)
+    }
 }
 
 impl std::fmt::Display for ErrorName {

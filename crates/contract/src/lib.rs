@@ -7,8 +7,10 @@
 //! * [`target`]: what is to be promoted where.
 //! * [`steps`]: input and output of each Lambda.
 //! * [`report`]: what an execution ends with, for people and for whoever starts it.
-//! * [`error_name`]: every error that Step Functions can see, and whether trying again helps.
+//! * [`error_name`]: every error that Step Functions can see, and how it is retried.
+//! * [`bounds`]: how long the state machine waits for what, and how often it polls.
 
+pub mod bounds;
 pub mod error_name;
 pub mod event;
 pub mod ids;

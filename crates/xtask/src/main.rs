@@ -1,10 +1,12 @@
 //! `cargo xtask`: owns setting up, building, and handing over to what does the work. It has no
 //! AWS SDK, so it is there in seconds and can show the progress of the builds that take minutes.
 
+mod asl;
 mod build;
 mod checks;
 mod command;
 mod deny;
+mod generate;
 mod paths;
 mod progress;
 mod setup;
@@ -91,6 +93,12 @@ enum Task {
     },
     /// Run every test there is: of the crates, of the workflow, of the local AWS.
     Test,
+    /// Write what is generated from the catalogue of errors: retries, catchers, docs/errors.md.
+    Generate {
+        /// Only say whether a file would change; the exit status is 1 then.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check what Driftless is built from: licences, duplicates, sources, known vulnerabilities.
     Deny,
     /// What has to pass before a change is merged: formatting, lints, `deny`, `test`.
@@ -159,6 +167,7 @@ fn run(task: Task) -> Result<ExitCode> {
             return harness(&paths, &[&options[..], dry_run].concat());
         }
         Task::Test => return checks::test(&paths),
+        Task::Generate { check } => return generate::run(&paths, check),
         Task::Deny => return deny::run(&paths),
         Task::Ci => return checks::ci(&paths),
     }

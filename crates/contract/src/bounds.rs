@@ -1,0 +1,123 @@
+//! How the state machine retries and polls: every interval and every bound, in one place. The
+//! definition's `Retry` fields are generated from here (`cargo xtask generate`); its waits and
+//! bounds are held against these numbers by tests.
+
+use crate::ErrorName;
+
+/// A retrier of Step Functions (Amazon States Language, "Retrier").
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retry {
+    /// Seconds before the first retry.
+    pub interval_seconds: u32,
+    /// The factor by which each interval is longer than the one before.
+    pub backoff_rate: f64,
+    /// The longest interval in seconds, if there is one.
+    pub max_delay_seconds: Option<u32>,
+    /// How often the state is retried.
+    pub max_attempts: u32,
+    /// Whether each interval is drawn at random from zero to its length.
+    pub full_jitter: bool,
+}
+
+impl Retry {
+    /// AWS throttles or fails for a while: back off, spread over time.
+    pub const TRANSIENT: Self = Self {
+        interval_seconds: 2,
+        backoff_rate: 2.0,
+        max_delay_seconds: Some(120),
+        max_attempts: 8,
+        full_jitter: true,
+    };
+    /// A function that was cut off: by its time, its memory, a crash. More attempts would not
+    /// help one that always is.
+    pub const CUT_OFF: Self = Self {
+        interval_seconds: 5,
+        backoff_rate: 2.0,
+        max_delay_seconds: None,
+        max_attempts: 2,
+        full_jitter: false,
+    };
+}
+
+/// Errors of Lambda's own that every Task retries as [`Retry::TRANSIENT`]: AWS's advice (Step
+/// Functions developer guide, "Handle transient Lambda service exceptions").
+pub const LAMBDA_ERRORS: &[&str] = &[
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+];
+
+/// What Step Functions calls a function that was cut off; every Task retries it as
+/// [`Retry::CUT_OFF`].
+pub const CUT_OFF_ERRORS: &[&str] =
+    &["Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown", "States.Timeout"];
+
+/// A loop of the definition: a Task polls, a Choice counts, a Wait pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Poll {
+    /// The Task that polls.
+    pub state: &'static str,
+    /// The variable that counts its polls.
+    pub counter: &'static str,
+    /// The Wait state.
+    pub wait: &'static str,
+    /// How long that waits.
+    pub wait_seconds: u32,
+    /// The poll after which the state machine gives up.
+    pub max_polls: u32,
+    /// The name by which it gives up.
+    pub error: ErrorName,
+}
+
+/// Every such loop, in the order of the workflow.
+pub const POLLS: &[Poll] = &[
+    Poll {
+        state: "PlanUpdate",
+        counter: "planPolls",
+        wait: "WaitForPlan",
+        wait_seconds: 5,
+        max_polls: 60,
+        error: ErrorName::PlanTimedOut,
+    },
+    Poll {
+        state: "PromoteSsm",
+        counter: "parameterPolls",
+        wait: "WaitForParameter",
+        wait_seconds: 3,
+        max_polls: 12,
+        error: ErrorName::ParameterNotUpdated,
+    },
+    Poll {
+        state: "WaitStackComplete",
+        counter: "stackPolls",
+        wait: "WaitForStack",
+        wait_seconds: 20,
+        max_polls: 720,
+        error: ErrorName::StackUpdateTimedOut,
+    },
+    Poll {
+        state: "DetectDrift",
+        counter: "driftPolls",
+        wait: "WaitForDetection",
+        wait_seconds: 10,
+        max_polls: 180,
+        error: ErrorName::DriftDetectionTimedOut,
+    },
+    Poll {
+        state: "InstanceRefresh",
+        counter: "refreshPolls",
+        wait: "WaitForRefresh",
+        wait_seconds: 30,
+        max_polls: 720,
+        error: ErrorName::InstanceRefreshTimedOut,
+    },
+];
+
+/// How often a decision is made in all when somebody else keeps writing before its write.
+pub const MAX_DECISIONS: u32 = 5;
+
+/// The longest cause of a failed execution in characters (`Fail` state, Cause; `StopExecution`,
+/// cause).
+pub const MAX_CAUSE_CHARS: usize = 32_768;
