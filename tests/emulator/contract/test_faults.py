@@ -1,5 +1,6 @@
 """Injected faults of API calls: what they look like to a client, and whom they strike."""
 
+import concurrent.futures
 import functools
 import urllib.error
 
@@ -8,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 from conftest import REGION, refused
-from scenario import available, create, image, keyed, settled, template
+from scenario import available, create, image, keyed, settled, template, until
 from workflow import Run, calls, function, task
 
 THROTTLED = "ThrottlingException"
@@ -64,10 +65,24 @@ def test_any_error_by_name(aws, faults):
         "There are concurrent updates"
 
 
+def test_a_call_can_be_held(aws, faults):
+    """It takes effect when the fault is removed, and not before."""
+    hold, = faults({"service": "ssm", "action": "PutParameter", "kind": "hold", "match": "held", "rate": 1})
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        held = pool.submit(_put, aws, "/held")
+        until(lambda: aws.control("GET", "faults")["faults"][0]["hits"], 20, "the call is held")
+        assert _put(aws, "/other") == 1
+        refused("ParameterNotFound", aws.ssm.get_parameter, Name="/held")
+        aws.control("DELETE", f"faults/{hold['id']}")
+        assert held.result() == 1
+    assert aws.ssm.get_parameter(Name="/held")["Parameter"]["Value"] == "v"
+
+
 @pytest.mark.parametrize("fault", [
     {"kind": "thorttle"}, {"kind": "throttle", "cuont": 1}, {"kind": "throttle", "rate": 0.5, "count": 1},
     {"kind": "throttle", "rate": 20}, {"kind": "error"}, {"kind": "twice"}, {"kind": "throttle", "function": "step"},
-    {"kind": "throttle", "hits": 1}, {"kind": "5xx", "service": "lambda", "action": "Invoke", "runs": True}])
+    {"kind": "throttle", "hits": 1}, {"kind": "hold", "service": "lambda", "action": "Invoke"},
+    {"kind": "5xx", "service": "lambda", "action": "Invoke", "runs": True}])
 def test_nonsense_is_refused(aws, fault):
     """A typo in a test's fault must not go unnoticed."""
     with pytest.raises(urllib.error.HTTPError) as caught:
