@@ -1,6 +1,7 @@
 """Owns the server the contract tests run against: one per session, on a free port, in a
 process group of its own that is killed at the end, and a fresh AWS account per test."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -23,7 +24,7 @@ from botocore.exceptions import ClientError
 HERE = pathlib.Path(__file__).resolve().parent
 REGION = "us-east-1"
 START_SECONDS = 30
-#: As short as can be; a test that looks at an intermediate state asks for `slowly`.
+#: As short as can be; a test that needs an intermediate state has it `held`.
 QUICK = {f"OVERLAY_{name}_SECONDS": str(seconds) for name, seconds in {
     "IMAGE_PENDING": 0.05, "INSTANCE": 0.05, "HEAL": 0.08, "STACK": 0.08, "CLEANUP": 0.05,
     "STABILIZE": 3, "DRIFT": 0.05, "CHANGE_SET": 0.08, "REFRESH": 0.05, "REFRESH_FAILURE": 0.4}.items()}
@@ -128,12 +129,34 @@ def aws(server):
     return server.session(str(next(_ACCOUNTS)))
 
 
-@pytest.fixture
-def slowly(server):
-    """Lengthen what a test wants to watch, e.g. `slowly(stack=1.0)`; put back afterwards."""
-    before = server.control("GET", "settings")
-    yield lambda **settings: server.control("POST", "settings", settings)
-    server.control("POST", "settings", before)
+class Hold:
+    """A hold that was made, see the control API."""
+
+    def __init__(self, aws, number):
+        self._aws, self.id = aws, number
+
+    def waiting(self):
+        """The names of what it holds now."""
+        return next(hold["waiting"] for hold in self._aws.control("GET", "holds")["holds"] if hold["id"] == self.id)
+
+    def caught(self):
+        """The same, as soon as there is something."""
+        return until(self.waiting, what=f"an operation for hold {self.id}")
+
+    def step(self):
+        """Let what it holds take one step."""
+        self._aws.control("POST", f"holds/{self.id}")
+
+
+@contextlib.contextmanager
+def held(aws, what, resource=""):
+    """In here the operations of this kind stay as they are."""
+    hold = Hold(aws, aws.control("POST", "holds", {"what": what, "resource": resource})["id"])
+    try:
+        yield hold
+    finally:
+        with contextlib.suppress(urllib.error.HTTPError):
+            aws.control("DELETE", f"holds/{hold.id}")
 
 
 @pytest.fixture

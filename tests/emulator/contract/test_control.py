@@ -5,7 +5,7 @@ import urllib.error
 
 import pytest
 from conftest import refused, until
-from scenario import inbox
+from scenario import image, inbox
 
 BACKUP = {"Source": "aws.backup", "DetailType": "Backup Job State Change",
           "Resources": ["arn:aws:ec2:us-east-1::image/ami-0aaaaaaaaaaaaaaa0"],
@@ -38,6 +38,26 @@ def test_the_call_log(aws):
     assert {c["caller"] for c in mine} == {f"arn:aws:iam::{aws.id}:root"}
     aws.control("DELETE", "calls")
     assert aws.control("GET", "calls")["calls"] == []
+
+
+def test_settings_are_of_one_account(aws, server):
+    """What one test slows down is not slow for the others."""
+    other = server.session(f"9{aws.id[1:]}")
+    before = other.control("GET", "settings")
+    assert aws.control("POST", "settings", {"image_pending": 1e6}) == {**before, "image_pending": 1e6}
+    assert other.control("GET", "settings") == before
+    assert server.control("GET", "settings", account=aws.id, region="eu-west-1") == before
+    source = aws.ec2.register_image(Name="slow", Architecture="x86_64", RootDeviceName="/dev/xvda")["ImageId"]
+    image(other)
+    assert aws.ec2.describe_images(ImageIds=[source])["Images"][0]["State"] == "pending"
+    assert aws.control("DELETE", "settings") == before
+
+
+@pytest.mark.parametrize("body", [{"stak": 1}, {"stack": -1}, {"stack": "soon"}])
+def test_unknown_settings_are_refused(aws, body):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        aws.control("POST", "settings", {"drift": 7, **body})
+    assert caught.value.code == 400 and aws.control("GET", "settings")["drift"] != 7
 
 
 def test_nonsense_is_refused(aws):
