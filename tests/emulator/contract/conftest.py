@@ -50,7 +50,7 @@ class Server:
             target += "?" + "&".join(f"{k}={v}" for k, v in query.items())
         request = urllib.request.Request(
             target, method=method, data=None if body is None else json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=40) as answer:
             return json.loads(answer.read())
 
     def session(self, account, token=None, key=None, secret="test"):
@@ -137,11 +137,13 @@ class Hold:
 
     def waiting(self):
         """The names of what it holds now."""
-        return next(hold["waiting"] for hold in self._aws.control("GET", "holds")["holds"] if hold["id"] == self.id)
+        return self._aws.control("GET", f"holds/{self.id}")["waiting"]
 
     def caught(self):
         """The same, as soon as there is something."""
-        return until(self.waiting, what=f"an operation for hold {self.id}")
+        found = self._aws.control("GET", f"holds/{self.id}", timeout=20)["waiting"]
+        assert found, f"nothing came to hold {self.id} in 20 s"
+        return found
 
     def step(self):
         """Let what it holds take one step."""

@@ -6,6 +6,7 @@ no authentication, like MiniStack's own `/_ministack/` endpoints.
 """
 
 import datetime
+import inspect
 import json
 from urllib.parse import parse_qs
 
@@ -13,7 +14,7 @@ from ministack import app
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge
 
-from . import calls, faults, holds, images, patching, schedules
+from . import calls, faults, history, holds, images, patching, schedules, watch
 from .settings import SETTINGS
 
 PREFIX = "/_overlay/"
@@ -77,11 +78,30 @@ def _hold(body):
         raise Refusal(400, f"bad hold: {error}") from None
 
 
-def _of_hold(act, number=None):
+def _of_hold(act, number, *more):
     try:
-        return act(number) or {}
+        return act(number, *more)
     except LookupError:
         raise Refusal(404, f"no hold {number} in {get_account_id()} {get_region()}") from None
+
+
+def _let_go(number=None):
+    _of_hold(holds.let_go, number)
+    return {}
+
+
+def _timeout(query):
+    return watch.seconds(query.get("timeout", ["0"])[0])
+
+
+def _execution_reached(query):
+    arn, entered, ended = (query.get(name, [""])[0] for name in ("arn", "entered", "ended"))
+    if bool(entered) == bool(ended):
+        raise Refusal(400, "say either entered=STATE or ended=1")
+    try:
+        return history.reached(arn, entered, _timeout(query))
+    except LookupError:
+        raise Refusal(404, f"no execution {arn} in {get_account_id()} {get_region()}") from None
 
 
 def _add_faults(body):
@@ -124,9 +144,11 @@ _ROUTES = {
     ("DELETE", "faults", True): lambda number, query, body: _remove_fault(int(number)),
     ("POST", "holds", False): lambda _, query, body: _hold(body),
     ("GET", "holds", False): lambda _, query, body: {"holds": holds.listed()},
-    ("DELETE", "holds", False): lambda _, query, body: _of_hold(holds.let_go),
+    ("DELETE", "holds", False): lambda _, query, body: _let_go(),
+    ("GET", "holds", True): lambda number, query, body: _of_hold(holds.reached, int(number), _timeout(query)),
     ("POST", "holds", True): lambda number, query, body: _of_hold(holds.step, int(number)),
-    ("DELETE", "holds", True): lambda number, query, body: _of_hold(holds.let_go, int(number)),
+    ("DELETE", "holds", True): lambda number, query, body: _let_go(int(number)),
+    ("GET", "executions", False): lambda _, query, body: _execution_reached(query),
     ("GET", "settings", False): lambda _, query, body: SETTINGS.all(),
     ("POST", "settings", False): lambda _, query, body: _change_settings(body),
     ("DELETE", "settings", False): lambda _, query, body: _put_back_settings(),
@@ -159,6 +181,8 @@ async def _serve(scope, receive, send):
         body = json.loads(raw) if raw.strip() else {}
         with request_scope(account, region):
             answer, status = _route(scope["method"], scope["path"][len(PREFIX):], query, body), 200
+            if inspect.isawaitable(answer):
+                answer = await answer
     except Refusal as refusal:
         answer, status = {"error": str(refusal)}, refusal.status
     except (ValueError, KeyError, TypeError, AttributeError) as error:

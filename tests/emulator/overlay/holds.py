@@ -13,6 +13,8 @@ import itertools
 
 from ministack.core.responses import get_account_id, get_region
 
+from . import watch
+
 #: What can be held, and the state that it stays in.
 KINDS = {
     "stack": "*_IN_PROGRESS, as it began; *_CLEANUP_IN_PROGRESS if its resources are done",
@@ -82,12 +84,19 @@ def listed():
     return [hold.described() for hold in _own()]
 
 
+def reached(number, timeout):
+    """The hold, as soon as there is something that it holds; to be awaited."""
+    hold = _numbered(number)
+
+    async def wait():
+        await watch.until(lambda: hold.held, [hold], timeout)
+        return hold.described()
+    return wait()
+
+
 def let_go(number=None):
     """Remove the hold of this number, or all of this account and region; what they held goes on at once."""
-    gone = [hold for hold in _own() if number is None or hold.id == number]
-    if number is not None and not gone:
-        raise LookupError(number)
-    for hold in gone:
+    for hold in _own() if number is None else [_numbered(number)]:
         HOLDS.remove(hold)
         for operation in hold.released():
             operation.again()
@@ -95,9 +104,7 @@ def let_go(number=None):
 
 def step(number):
     """Let what is held take one step; the hold stays, and takes it again before the one after."""
-    hold = next((hold for hold in _own() if hold.id == number), None)
-    if hold is None:
-        raise LookupError(number)
+    hold = _numbered(number)
     for operation in hold.released():
         operation.on()
     return hold.described()
@@ -109,12 +116,21 @@ def catches(what, names, again, on):
     if hold is None:
         return False
     hold.held.append(_Operation(names[0], again, on))
+    watch.happened(hold)
     return True
 
 
 def is_holding():
     """Whether anything of this account and region is being held."""
     return any(hold.held for hold in _own())
+
+
+def _numbered(number):
+    """The hold of this account and region with this number, or `LookupError`."""
+    found = next((hold for hold in _own() if hold.id == number), None)
+    if found is None:
+        raise LookupError(number)
+    return found
 
 
 def _own():
