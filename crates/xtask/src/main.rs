@@ -2,12 +2,16 @@
 //! AWS SDK, so it is there in seconds and can show the progress of the builds that take minutes.
 
 mod build;
+mod burners;
 mod checks;
 mod command;
 mod deny;
+mod failures;
 mod paths;
 mod progress;
 mod setup;
+mod stream;
+mod suite;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -90,10 +94,12 @@ enum Task {
         format: Table,
     },
     /// Run every test there is: of the crates, of the workflow, of the local AWS.
-    Test,
+    ///
+    /// At the end is what failed, and what runs each of those alone.
+    Test(suite::Options),
     /// Check what Driftless is built from: licences, duplicates, sources, known vulnerabilities.
     Deny,
-    /// What has to pass before a change is merged: formatting, lints, `deny`, `test`.
+    /// What has to pass before a change is merged: formatting, lints, `deny`, `test --load`.
     Ci,
 }
 
@@ -158,7 +164,7 @@ fn run(task: Task) -> Result<ExitCode> {
             let options = ["redrive", "--stack", &stack, "--format", &word(format)];
             return harness(&paths, &[&options[..], dry_run].concat());
         }
-        Task::Test => return checks::test(&paths),
+        Task::Test(options) => return suite::test(&paths, &options),
         Task::Deny => return deny::run(&paths),
         Task::Ci => return checks::ci(&paths),
     }
