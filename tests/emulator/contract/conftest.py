@@ -2,6 +2,7 @@
 process group of its own that is killed at the end, and a fresh AWS account per test."""
 
 import contextlib
+import inspect
 import itertools
 import json
 import os
@@ -22,8 +23,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 HERE = pathlib.Path(__file__).resolve().parent
+#: For what decides without a server.
+sys.path.append(str(HERE.parent))
 REGION = "us-east-1"
-START_SECONDS = 30
+START_SECONDS = 60
 #: As short as can be; a test that needs an intermediate state has it `held`.
 QUICK = {f"OVERLAY_{name}_SECONDS": str(seconds) for name, seconds in {
     "IMAGE_PENDING": 0.05, "INSTANCE": 0.05, "HEAL": 0.08, "STACK": 0.08, "CLEANUP": 0.05,
@@ -129,6 +132,17 @@ def aws(server):
     return server.session(str(next(_ACCOUNTS)))
 
 
+@contextlib.contextmanager
+def call_held(aws, service, action, match):
+    """In here calls with `match` in the request have no effect yet; gives what tells how many there are."""
+    fault, = aws.control("POST", "faults", [
+        {"service": service, "action": action, "kind": "hold", "match": match, "rate": 1}])["faults"]
+    try:
+        yield lambda: next(f["hits"] for f in aws.control("GET", "faults")["faults"] if f["id"] == fault["id"])
+    finally:
+        aws.control("DELETE", f"faults/{fault['id']}")
+
+
 class Hold:
     """A hold that was made, see the control API."""
 
@@ -173,15 +187,15 @@ def hundred_times_faster(server):
     scale(1)
 
 
-def until(condition, seconds=10.0, what="condition"):
-    """Poll until `condition()` is truthy; returns it."""
+def until(condition, seconds=60.0, what=None):
+    """Poll until `condition()` is truthy; returns it. The time is for a machine that is busy, not for the server."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true in {seconds} s")
+            raise AssertionError(f"{what or inspect.getsource(condition).strip()} did not come true in {seconds} s")
         time.sleep(0.04)
 
 

@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
-from conftest import REGION, held, refused
-from scenario import available, create, image, keyed, settled, template, until
+from conftest import REGION, call_held, held, refused, until
+from scenario import available, create, image, keyed, settled, template
 from workflow import Run, calls, function, task
 
 THROTTLED = "ThrottlingException"
@@ -67,14 +67,13 @@ def test_any_error_by_name(aws, faults):
 
 def test_a_call_can_be_held(aws, faults):
     """It takes effect when the fault is removed, and not before."""
-    hold, = faults({"service": "ssm", "action": "PutParameter", "kind": "hold", "match": "held", "rate": 1})
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        held = pool.submit(_put, aws, "/held")
-        until(lambda: aws.control("GET", "faults")["faults"][0]["hits"], 20, "the call is held")
-        assert _put(aws, "/other") == 1
-        refused("ParameterNotFound", aws.ssm.get_parameter, Name="/held")
-        aws.control("DELETE", f"faults/{hold['id']}")
-        assert held.result() == 1
+        with call_held(aws, "ssm", "PutParameter", "held") as hits:
+            call = pool.submit(_put, aws, "/held")
+            until(hits, what="the call is held")
+            assert _put(aws, "/other") == 1
+            refused("ParameterNotFound", aws.ssm.get_parameter, Name="/held")
+        assert call.result() == 1
     assert aws.ssm.get_parameter(Name="/held")["Parameter"]["Value"] == "v"
 
 

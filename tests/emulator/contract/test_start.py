@@ -58,7 +58,7 @@ def test_it_ends_with_its_starter_when_told_to(tmp_path):
         with pytest.raises(subprocess.TimeoutExpired):
             server.wait(1)
         server.stdin.close()
-        assert server.wait(10) == -signal.SIGKILL
+        assert server.wait(60) == -signal.SIGKILL
     finally:
         server.kill()
         server.stdout.close()
@@ -83,6 +83,6 @@ def test_it_ends_although_something_goes_on_for_ever():
         aws.control("POST", "holds", {"what": "stack"})
         aws.cfn.update_stack(StackName="other", **changed)
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     finally:
         conftest.stop(process)
