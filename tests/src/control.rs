@@ -36,6 +36,25 @@ pub struct Call {
     pub error: String,
 }
 
+/// What to wait for in an execution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Until<'a> {
+    Ended,
+    Entered(&'a str),
+}
+
+/// How far an execution is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Progress {
+    /// `RUNNING`, or how it has ended.
+    pub status: String,
+    /// Whether what was waited for has happened.
+    pub done: bool,
+}
+
+/// How long the local AWS keeps a question open until it answers that nothing has happened yet.
+const POLL_SECONDS: u64 = 20;
+
 impl Control {
     pub(crate) fn new(endpoint: &str, account: &str, region: &str) -> Self {
         let scope = format!("account={account}&region={region}");
@@ -78,16 +97,23 @@ impl Control {
         answer["faults"][0]["id"].as_u64().context("the fault has no number")
     }
 
+    /// How often a fault has struck.
+    ///
+    /// # Errors
+    /// There is no such fault.
+    pub async fn hits(&self, fault: u64) -> Result<u64> {
+        let all = self.call("GET", "faults", &Value::Null).await?;
+        numbered(&all["faults"], fault)?["hits"].as_u64().context("the fault does not count")
+    }
+
     /// Forgets a fault. How often it has struck.
     ///
     /// # Errors
     /// There is no such fault.
     pub async fn remove_fault(&self, id: u64) -> Result<u64> {
-        let all = self.call("GET", "faults", &Value::Null).await?;
-        let mut all = all["faults"].as_array().context("no faults")?.iter();
-        let fault = all.find(|fault| fault["id"] == id).context("there is no such fault")?;
+        let hits = self.hits(id).await?;
         self.call("DELETE", &format!("faults/{id}"), &Value::Null).await?;
-        fault["hits"].as_u64().context("the fault does not count")
+        Ok(hits)
     }
 
     /// Forgets all faults.
@@ -98,7 +124,37 @@ impl Control {
         self.call("DELETE", "faults", &Value::Null).await.map(drop)
     }
 
-    /// Changes how long things take, `{"stack": 2.0}`, for everyone who uses this local AWS.
+    /// Holds what is done to a resource; the hold's number.
+    pub(crate) async fn add_hold(&self, what: &str, resource: &str) -> Result<u64> {
+        let hold = json!({"what": what, "resource": resource});
+        let answer = self.call("POST", "holds", &hold).await?;
+        answer["id"].as_u64().context("the hold has no number")
+    }
+
+    /// Whether a hold has anything in hold.
+    pub(crate) async fn is_holding(&self, hold: u64) -> Result<bool> {
+        let all = self.call("GET", "holds", &Value::Null).await?;
+        let waiting = numbered(&all["holds"], hold)?["waiting"].as_array();
+        Ok(!waiting.context("the hold does not say what it holds")?.is_empty())
+    }
+
+    /// Lets what a hold holds go on.
+    pub(crate) async fn remove_hold(&self, id: u64) -> Result<()> {
+        self.call("DELETE", &format!("holds/{id}"), &Value::Null).await.map(drop)
+    }
+
+    /// Waits, for some seconds, until an execution has ended or entered a state.
+    pub(crate) async fn execution(&self, arn: &str, until: Until<'_>) -> Result<Progress> {
+        let until = match until {
+            Until::Ended => "ended=1".to_owned(),
+            Until::Entered(state) => format!("entered={state}"),
+        };
+        let query = format!("arn={arn}&{until}&timeout={POLL_SECONDS}");
+        let answer = self.query("GET", "executions", &query, &Value::Null).await?;
+        serde_json::from_value(answer).context("reading how far the execution is")
+    }
+
+    /// Changes how long things take, `{"stack": 2.0}`, in this account.
     ///
     /// # Errors
     /// A setting is unknown.
@@ -120,10 +176,7 @@ impl Control {
     /// # Errors
     /// The local AWS does not answer.
     pub async fn calls_of_functions(&self) -> Result<Vec<Call>> {
-        let role = format!("::{}:assumed-role/", self.account);
-        let mut calls = self.calls().await?;
-        calls.retain(|call| call.caller.contains(&role));
-        Ok(calls)
+        self.calls_of(&format!("::{}:assumed-role/", self.account)).await
     }
 
     /// Every call so far, oldest first.
@@ -131,8 +184,14 @@ impl Control {
     /// # Errors
     /// The local AWS does not answer.
     pub async fn calls(&self) -> Result<Vec<Call>> {
-        let answer = self.call("GET", "calls", &Value::Null).await?;
-        serde_json::from_value(answer["calls"].clone()).context("reading the log of calls")
+        self.calls_of("").await
+    }
+
+    /// Those of the callers whose ARN has this in it.
+    async fn calls_of(&self, caller: &str) -> Result<Vec<Call>> {
+        let query = if caller.is_empty() { String::new() } else { format!("caller={caller}") };
+        let mut answer = self.query("GET", "calls", &query, &Value::Null).await?;
+        serde_json::from_value(answer["calls"].take()).context("reading the log of calls")
     }
 
     /// Whether the local AWS is ready.
@@ -142,13 +201,23 @@ impl Control {
     }
 
     async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
-        let url = format!("{}/_overlay/{path}?{}", self.endpoint, self.scope);
+        self.query(method, path, "", body).await
+    }
+
+    async fn query(&self, method: &str, path: &str, query: &str, body: &Value) -> Result<Value> {
+        let url = format!("{}/_overlay/{path}?{}&{query}", self.endpoint, self.scope);
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = request(method, &url, body)
             .await
             .with_context(|| format!("{method} {path} of the local AWS"))?;
         serde_json::from_slice(&answer).context("reading the answer")
     }
+}
+
+/// The one with this number.
+fn numbered(all: &Value, id: u64) -> Result<&Value> {
+    let mut all = all.as_array().context("the answer is no list")?.iter();
+    all.find(|one| one["id"] == id).with_context(|| format!("there is no number {id}"))
 }
 
 async fn request(method: &str, url: &str, body: String) -> Result<Vec<u8>> {

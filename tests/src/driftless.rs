@@ -6,14 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::error::ProvideErrorMetadata;
-use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Called, Cloud};
 use crate::emulator::{self, Emulator, Life, WAIT_SCALE};
 use crate::execution::Execution;
 use crate::stack::Stack;
-use crate::{deploy, unique, wait};
+use crate::{deploy, listing, unique, wait};
 
 /// On AWS the tests use the stack that was deployed before under this name.
 pub const STACK_VARIABLE: &str = "DRIFTLESS_TEST_STACK";
@@ -26,7 +26,7 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/golden/", stack: "golden-
 /// A deployed Driftless.
 #[derive(Debug, Clone)]
 pub struct Driftless {
-    cloud: Cloud,
+    pub(crate) cloud: Cloud,
     /// The stack that it is.
     pub stack: String,
     /// The state machine.
@@ -80,18 +80,22 @@ impl ForTests {
 }
 
 impl Driftless {
-    /// One that tests may use as they like: deployed into a local AWS of its own, or on AWS the
-    /// one that `DRIFTLESS_TEST_STACK` names.
+    /// Those that tests may use as they like: so many, each deployed into a local AWS of its own,
+    /// or on AWS the one that `DRIFTLESS_TEST_STACK` names.
     ///
     /// # Errors
-    /// It could not be deployed, or is not there.
-    pub async fn for_tests() -> Result<ForTests> {
+    /// They could not be deployed, or the one is not there.
+    pub async fn for_tests(count: usize) -> Result<Vec<ForTests>> {
         if cloud::is_aws_wanted()? {
             let name = std::env::var(STACK_VARIABLE).unwrap_or_else(|_| STACK.to_owned());
             let driftless = Self::of(&Stack::named(&Cloud::aws()?, &name)).await?;
-            return Ok(ForTests { driftless, _emulator: None });
+            return Ok(vec![ForTests { driftless, _emulator: None }]);
         }
-        ForTests::local(&emulator::scratch_folder()?, WAIT_SCALE, &[]).await
+        let scratch = emulator::scratch_folder()?;
+        let start = async |n: usize| {
+            ForTests::local(&scratch.join(format!("aws-{n}")), WAIT_SCALE, &[]).await
+        };
+        try_join_all((0..count).map(start)).await
     }
 
     /// The same with connections of its own, for another runtime.
@@ -226,14 +230,17 @@ impl Driftless {
     /// The rule does not match, or nothing starts.
     pub async fn send(&self, event: &Value) -> Result<Execution> {
         if self.cloud.is_local() {
-            // Every execution is looked at once: the same event may have started one before.
-            let mut others: HashSet<String> = self.executions().await?.into_iter().collect();
+            // The same event may have started one before.
+            let before = self.mark().await?;
             self.put(event).await?;
             let what = format!("an execution for the event {}", job(event)?);
+            let mut others = HashSet::new();
             return wait::until(&self.cloud, wait::START, &what, async || {
-                for arn in self.executions().await? {
-                    if others.insert(arn.clone()) && self.is_started_by(&arn, event).await? {
-                        return Ok(Some(Execution::named(&self.cloud, &arn)));
+                for execution in self.started_since(&before).await? {
+                    if others.insert(execution.arn.clone())
+                        && listing::is_started_by(&execution, event).await?
+                    {
+                        return Ok(Some(execution));
                     }
                 }
                 Ok(None)
@@ -282,57 +289,9 @@ impl Driftless {
         let test = eventbridge.test_event_pattern().event_pattern(pattern).event(event.to_string());
         Ok(test.send().await.called("events:TestEventPattern")?.result)
     }
-
-    /// Those of the newest executions that this event (told by its job) started, newest first.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
-    pub async fn started_by(&self, event: &Value) -> Result<Vec<Execution>> {
-        let mut found = Vec::new();
-        for arn in self.executions().await? {
-            if self.is_started_by(&arn, event).await? {
-                found.push(Execution::named(&self.cloud, &arn));
-            }
-        }
-        Ok(found)
-    }
-
-    async fn is_started_by(&self, execution: &str, event: &Value) -> Result<bool> {
-        let request = self.cloud.sfn.describe_execution().execution_arn(execution);
-        let input = request.send().await.called("states:DescribeExecution")?.input;
-        let job = job(event)?;
-        Ok(input.is_some_and(|input| input.contains(job)))
-    }
-
-    /// The ARNs of the newest executions, newest first.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
-    pub async fn executions(&self) -> Result<Vec<String>> {
-        let listed = self.list_executions(None).await?;
-        Ok(listed.into_iter().map(|execution| execution.execution_arn).collect())
-    }
-
-    /// How many executions have not ended.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
-    pub async fn running(&self) -> Result<usize> {
-        Ok(self.list_executions(Some(ExecutionStatus::Running)).await?.len())
-    }
-
-    async fn list_executions(
-        &self,
-        status: Option<ExecutionStatus>,
-    ) -> Result<Vec<ExecutionListItem>> {
-        let request = self.cloud.sfn.list_executions().state_machine_arn(&self.state_machine);
-        // One page: as many as there can be on it.
-        let request = request.max_results(1000).set_status_filter(status);
-        Ok(request.send().await.called("states:ListExecutions")?.executions)
-    }
 }
 
 /// What tells one job's event from another's.
-fn job(event: &Value) -> Result<&str> {
+pub(crate) fn job(event: &Value) -> Result<&str> {
     event["detail"]["backupJobId"].as_str().context("the event has no detail.backupJobId")
 }

@@ -3,14 +3,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use contract::ErrorName;
 use contract::report::Report;
 
 use crate::cloud::{Called, Cloud};
+use crate::control::Until;
 use crate::wait;
+
+/// What Step Functions says of an execution that has not ended.
+const RUNNING: &str = "RUNNING";
 
 /// One execution of the state machine.
 #[derive(Debug, Clone)]
@@ -127,30 +132,64 @@ impl Execution {
     /// # Errors
     /// It takes too long. What the execution itself comes to is in the result.
     pub async fn ended(&self) -> Result<Ended> {
-        let found = wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
-            let found = self.describe().await?;
-            Ok((found.status != ExecutionStatus::Running).then_some(found))
+        wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
+            let is_over = match self.cloud.control() {
+                Some(control) => control.execution(&self.arn, Until::Ended).await?.done,
+                None => self.describe().await?.status != ExecutionStatus::Running,
+            };
+            Ok(is_over.then_some(()))
         })
         .await?;
-        let mut history = History::default();
-        for event in self.events().await? {
-            history.add(&event);
-        }
-        Ok(Ended::of(found, history))
+        Ok(Ended::of(self.describe().await?, self.history().await?))
     }
 
     /// Waits until it has entered this state.
     ///
     /// # Errors
-    /// It takes too long.
+    /// It has ended without, or it takes too long.
     pub async fn entered(&self, state: &str) -> Result<()> {
         let what = format!("{} to enter {state}", self.arn);
         wait::until(&self.cloud, wait::EXECUTION, &what, async || {
-            let events = self.events().await?;
-            let mut entered = events.iter().filter_map(|e| e.state_entered_event_details());
-            Ok(entered.any(|entered| entered.name == state).then_some(()))
+            let (is_there, status) = match self.cloud.control() {
+                Some(control) => {
+                    let found = control.execution(&self.arn, Until::Entered(state)).await?;
+                    (found.done, found.status)
+                }
+                None => {
+                    // The status first: a history that is read after the end is complete.
+                    let status = self.describe().await?.status.to_string();
+                    let steps = self.history().await?.transcript;
+                    (steps.iter().any(|step| step.state == state), status)
+                }
+            };
+            ensure!(is_there || status == RUNNING, "{} ended {status} without", self.arn);
+            Ok(is_there.then_some(()))
         })
         .await
+        .with_context(|| format!("waiting for {what}"))
+    }
+
+    /// Waits until an attempt of this state has ended with this error.
+    ///
+    /// # Errors
+    /// It has ended without, or it takes too long.
+    pub async fn attempted(&self, state: &str, error: ErrorName) -> Result<()> {
+        let what = format!("{} to meet {error} in {state}", self.arn);
+        wait::until(&self.cloud, wait::EXECUTION, &what, async || {
+            let status = self.describe().await?.status;
+            let steps = self.history().await?.transcript;
+            let met = steps.iter().any(|step| {
+                step.state == state && step.errors.iter().any(|found| found == error.as_str())
+            });
+            ensure!(
+                met || status == ExecutionStatus::Running,
+                "{} ended {status} without",
+                self.arn
+            );
+            Ok(met.then_some(()))
+        })
+        .await
+        .with_context(|| format!("waiting for {what}"))
     }
 
     /// Waits for its end and tells what happens as it happens.
@@ -198,6 +237,14 @@ impl Execution {
     pub async fn stop(&self) -> Result<()> {
         let request = self.cloud.sfn.stop_execution().execution_arn(&self.arn);
         request.send().await.called("states:StopExecution").map(drop)
+    }
+
+    async fn history(&self) -> Result<History> {
+        let mut history = History::default();
+        for event in self.events().await? {
+            history.add(&event);
+        }
+        Ok(history)
     }
 
     async fn events(&self) -> Result<Vec<HistoryEvent>> {

@@ -8,8 +8,8 @@
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {
 //! use contract::report::Outcome;
-//! let deployed = harness::Driftless::for_tests().await?;
-//! harness::scenario::run(&deployed.driftless, async |scenario| {
+//! let deployed = harness::Driftless::for_tests(1).await?;
+//! harness::scenario::run(&deployed[0].driftless, async |scenario| {
 //!     let healing = scenario.by_stack().await?;
 //!     let backup = scenario.backup(&healing.instance).await?;
 //!     let ended = scenario.driftless.send(&backup.event()).await?.ended().await?;
@@ -31,8 +31,11 @@ pub mod emulator;
 pub mod execution;
 pub mod group;
 pub mod groups_template;
+pub mod hold;
 pub mod image;
+pub mod listing;
 pub mod naive;
+pub mod order;
 pub mod paths;
 pub mod redrive;
 pub mod scenario;
@@ -45,6 +48,7 @@ pub use backup::Backup;
 pub use cloud::Cloud;
 pub use driftless::Driftless;
 pub use execution::{Ended, Execution};
+pub use hold::{Hold, What};
 pub use scenario::Scenario;
 pub use stack::Stack;
 

@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 
 use crate::cloud::{Called, Cloud};
 use crate::group::{Group, Instance};
+use crate::hold::{Hold, Open, What};
 use crate::image::{self, Parameter};
 use crate::stack::Request;
 use crate::{Backup, Driftless, Stack};
@@ -20,6 +21,7 @@ pub struct Scenario {
     /// The Driftless under test.
     pub driftless: Driftless,
     made: Mutex<Vec<Made>>,
+    holds: Open,
 }
 
 #[derive(Debug)]
@@ -50,9 +52,14 @@ pub async fn run(
     driftless: &Driftless,
     test: impl AsyncFnOnce(&Scenario) -> Result<()>,
 ) -> Result<()> {
-    let scenario = Scenario { driftless: driftless.reconnected(), made: Mutex::default() };
+    let scenario = Scenario {
+        driftless: driftless.reconnected(),
+        made: Mutex::default(),
+        holds: Open::default(),
+    };
     // An assertion that fails must not leave anything behind either.
     let result = AssertUnwindSafe(test(&scenario)).catch_unwind().await;
+    scenario.holds.release().await;
     if !scenario.cloud().is_local() {
         scenario.clean_up().await;
     }
@@ -64,7 +71,8 @@ impl Scenario {
     #[must_use]
     pub fn against(&self, driftless: &Driftless) -> Self {
         // What is in a local AWS needs no removal.
-        Self { driftless: driftless.reconnected(), made: Mutex::default() }
+        let holds = self.holds.clone();
+        Self { driftless: driftless.reconnected(), made: Mutex::default(), holds }
     }
 
     /// The same test against a Driftless with these template parameters, in an account of its own
@@ -80,6 +88,24 @@ impl Scenario {
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
         self.driftless.cloud()
+    }
+
+    /// Has what is done to this resource of a local AWS stay as it is until the hold is let go:
+    /// what is under way already, and what begins.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn hold(&self, what: What, resource: &str) -> Result<Hold> {
+        Hold::resource(self.cloud(), &self.holds, what, resource).await
+    }
+
+    /// Has these calls to a local AWS, `(service, action)` with this in them, take no effect until
+    /// the hold is let go.
+    ///
+    /// # Errors
+    /// The local AWS does not answer.
+    pub async fn hold_calls(&self, call: (&str, &str), matches: &str) -> Result<Hold> {
+        Hold::calls(self.cloud(), &self.holds, call, matches).await
     }
 
     /// An SSM parameter that Driftless may write, with this image in it.

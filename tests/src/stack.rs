@@ -145,6 +145,18 @@ impl Stack {
         .await
     }
 
+    /// Waits until an update of it has begun.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub async fn is_updating(&self) -> Result<()> {
+        let what = format!("an update of {}", self.name);
+        wait::until(&self.cloud, wait::EXECUTION, &what, async || {
+            Ok((self.status().await? == "UPDATE_IN_PROGRESS").then_some(()))
+        })
+        .await
+    }
+
     /// Its status now.
     ///
     /// # Errors

@@ -1,4 +1,7 @@
 //! Owns waiting: how long for what, and how often to look.
+//!
+//! The bounds are there so that what hangs ends with a name. They are no measure of how fast
+//! anything has to be: locally each is a hundred times what it takes.
 
 use std::time::{Duration, Instant};
 
@@ -14,26 +17,26 @@ pub struct Limit {
 }
 
 impl Limit {
-    const fn seconds(local: u64, aws: u64) -> Self {
-        Self { local: Duration::from_secs(local), aws: Duration::from_secs(aws) }
+    const fn minutes(local: u64, aws: u64) -> Self {
+        Self { local: Duration::from_secs(60 * local), aws: Duration::from_secs(60 * aws) }
     }
 }
 
 /// A stack to be created, updated or deleted. Locally seconds; a group's first instance and IAM
 /// roles take minutes on AWS.
-pub const STACK: Limit = Limit::seconds(60, 20 * 60);
+pub const STACK: Limit = Limit::minutes(10, 20);
 /// An instance of a group to be in service, also a replaced one: Auto Scaling looks at instances
 /// about once a minute.
-pub const INSTANCE: Limit = Limit::seconds(30, 10 * 60);
+pub const INSTANCE: Limit = Limit::minutes(5, 10);
 /// An image to be available: the snapshot of an 8 GB root volume.
-pub const IMAGE: Limit = Limit::seconds(15, 20 * 60);
+pub const IMAGE: Limit = Limit::minutes(5, 20);
 /// A drift detection.
-pub const DRIFT: Limit = Limit::seconds(15, 10 * 60);
+pub const DRIFT: Limit = Limit::minutes(5, 10);
 /// An execution that an event starts to be listed. EventBridge delivers within seconds.
-pub const START: Limit = Limit::seconds(10, 60);
+pub const START: Limit = Limit::minutes(5, 1);
 /// An execution to end: its stack update, its drift detection, perhaps an instance refresh.
 /// Locally one may look hundreds of times without a pause, until it gives up.
-pub const EXECUTION: Limit = Limit::seconds(180, 45 * 60);
+pub const EXECUTION: Limit = Limit::minutes(20, 45);
 
 /// How often to look.
 const LOOK_LOCAL: Duration = Duration::from_millis(100);

@@ -1,6 +1,8 @@
 //! Whatever never ends is given up, by its name and at its bound. These tests have local AWSs of
 //! their own, in which waiting takes next to no time and other things can take for ever.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail, ensure};
 use contract::ErrorName;
 use contract::bounds::{MAX_DECISIONS, POLLS};
@@ -26,25 +28,29 @@ const FOR_EVER: f64 = 1e6;
 /// A test for each Task state, and one for all that is looked at again and again.
 pub fn trials() -> Vec<Trial> {
     let tasks = definition::of_type("Task").expect("the state machine's definition");
+    let steps = Arc::new(Steps::new());
     let of_task = |state: String| {
         let name = format!("workflow::bounds::{state}_is_given_up");
-        crate::trial(&name, Some(ONLY_HERE), async move |_: &Scenario| is_given_up(&state).await)
+        let steps = Arc::clone(&steps);
+        crate::trial(&name, Some(ONLY_HERE), async move |_: &Scenario| {
+            is_given_up(&steps, &state).await
+        })
     };
     let name = "workflow::bounds::what_never_ends_is_given_up";
     let others = crate::trial(name, Some(ONLY_HERE), async |_: &Scenario| never_ends().await);
     tasks.into_iter().map(of_task).chain([others]).collect()
 }
 
-/// The local AWS in which one step after the other is given up; it ends with this program.
-static STEPS: OnceCell<ForTests> = OnceCell::const_new();
+/// The local AWS in which one step after the other is given up; it ends with the last of the tests.
+type Steps = OnceCell<ForTests>;
 
 /// A local AWS in which waiting takes next to no time.
 async fn hasty(name: &str, parameters: &[(&str, &str)]) -> Result<ForTests> {
     ForTests::local(&scratch_folder()?.join(name), NO_WAIT_SCALE, parameters).await
 }
 
-async fn is_given_up(state: &str) -> Result<()> {
-    let aws = STEPS.get_or_try_init(|| hasty("steps", &[("PlanBeforeUpdate", "true")])).await?;
+async fn is_given_up(steps: &Steps, state: &str) -> Result<()> {
+    let aws = steps.get_or_try_init(|| hasty("steps", &[("PlanBeforeUpdate", "true")])).await?;
     scenario::run(&aws.driftless, async |s| {
         let task = definition::states()?.remove(state).context("no such state")?;
         let pair = Pair::new(s).await?;

@@ -9,8 +9,8 @@ use harness::Scenario;
 use harness::cloud::Called;
 use harness::image::Parameter;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
+use crate::deployed::with;
 use crate::expect;
 use crate::images::{control, promotable, promote};
 
@@ -187,10 +187,7 @@ async fn checks_are_turned_off_by_name(s: &Scenario) -> Result<()> {
 
 /// A Driftless with fewer checks than usual that takes no image of unknown origin.
 pub async fn choosy(s: &Scenario) -> Result<Scenario> {
-    static CHOOSY: OnceCell<harness::Driftless> = OnceCell::const_new();
-    let parameters = [("DisabledChecks", "deprecated, backup"), ("AllowUnverified", "false")];
-    let driftless = CHOOSY.get_or_try_init(|| s.driftless.alone(&parameters)).await?;
-    Ok(s.against(driftless))
+    with(s, &[("DisabledChecks", "deprecated, backup"), ("AllowUnverified", "false")]).await
 }
 
 /// An image that is like this, where one is in place that is like that.

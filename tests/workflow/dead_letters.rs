@@ -27,7 +27,7 @@ trials![
 const LIMIT_SECONDS: u64 = 1;
 
 /// How many messages are in the queue.
-async fn letters(s: &Scenario) -> Result<usize> {
+pub async fn letters(s: &Scenario) -> Result<usize> {
     let request = s.cloud().sqs.get_queue_attributes().queue_url(&s.driftless.dead_letters);
     let request = request.attribute_names(QueueAttributeName::ApproximateNumberOfMessages);
     let attributes = request.send().await.called("sqs:GetQueueAttributes")?.attributes;
@@ -42,7 +42,7 @@ async fn arrive(s: &Scenario, count: usize) -> Result<()> {
     wait::until(s.cloud(), wait::START, &what, look).await
 }
 
-async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
+pub async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
     redrive::run(&s.driftless, dry_run, |_| ()).await
 }
 
@@ -137,14 +137,17 @@ async fn waiting(s: &Scenario, ends: impl AsyncFnOnce(&Execution) -> Result<()>)
     let control = control(s)?;
     control.adjust_image(&missed.image, &json!({"State": "pending"})).await?;
     let execution = s.driftless.start(&missed.input).await?;
-    execution.entered("ValidateAmi").await?;
     ends(&execution).await?;
     control.adjust_image(&missed.image, &json!({"State": "available"})).await?;
     Ok(missed)
 }
 
 async fn an_execution_that_was_stopped(s: &Scenario) -> Result<Missed> {
-    waiting(s, async |execution| execution.stop().await).await
+    waiting(s, async |execution| {
+        execution.entered("ValidateAmi").await?;
+        execution.stop().await
+    })
+    .await
 }
 
 async fn an_execution_that_ran_out_of_time(s: &Scenario) -> Result<Missed> {

@@ -1,26 +1,40 @@
 //! Owns Driftlesses that were deployed with other parameters, each shared by the tests that need
-//! it.
+//! it in the same local AWS.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use harness::{Driftless, Scenario};
 use tokio::sync::OnceCell;
 
-/// Deployed by the first test that needs it; it takes some seconds.
-static CAREFUL: OnceCell<Driftless> = OnceCell::const_new();
-static PLANNED: OnceCell<Driftless> = OnceCell::const_new();
+/// Template parameters.
+type Parameters = &'static [(&'static str, &'static str)];
+/// Each is deployed by the first test that needs it; that takes some seconds.
+type Deployed = HashMap<(String, Parameters), Arc<OnceCell<Driftless>>>;
+
+static DEPLOYED: Mutex<Option<Deployed>> = Mutex::new(None);
 
 /// The same test against the one that is as careful as it can be: it plans each update, tells old
 /// drift from new, and puts the previous image back when a promotion fails.
 pub async fn careful(s: &Scenario) -> Result<Scenario> {
-    const PARAMETERS: [(&str, &str); 3] =
-        [("OnFailure", "rollback"), ("DriftBefore", "true"), ("PlanBeforeUpdate", "true")];
-    let driftless = CAREFUL.get_or_try_init(|| s.driftless.alone(&PARAMETERS)).await?;
-    Ok(s.against(driftless))
+    const PARAMETERS: Parameters =
+        &[("OnFailure", "rollback"), ("DriftBefore", "true"), ("PlanBeforeUpdate", "true")];
+    with(s, PARAMETERS).await
 }
 
 /// The same test against the one whose executions come through every state: it plans each update.
 pub async fn planned(s: &Scenario) -> Result<Scenario> {
-    const PARAMETERS: [(&str, &str); 1] = [("PlanBeforeUpdate", "true")];
-    let driftless = PLANNED.get_or_try_init(|| s.driftless.alone(&PARAMETERS)).await?;
+    with(s, &[("PlanBeforeUpdate", "true")]).await
+}
+
+/// The same test against the one with these parameters.
+pub async fn with(s: &Scenario, parameters: Parameters) -> Result<Scenario> {
+    let aws = s.cloud().endpoint().unwrap_or_default().to_owned();
+    let one = {
+        let mut all = DEPLOYED.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.get_or_insert_default().entry((aws, parameters)).or_default())
+    };
+    let driftless = one.get_or_try_init(|| s.driftless.alone(parameters)).await?;
     Ok(s.against(driftless))
 }

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome};
-use harness::Scenario;
 use harness::cloud::Called;
+use harness::{Scenario, What};
 
 use crate::deployed::careful;
 use crate::expect;
@@ -18,11 +18,13 @@ trials![
 async fn an_image_that_is_disabled_meanwhile_is_found_out(s: &Scenario) -> Result<()> {
     let (_, healing) = s.by_parameter().await?;
     let backup = s.backup(&healing.instance).await?;
+    let detection = s.hold(What::Drift, &healing.stack.name).await?;
     let execution = s.driftless.send(&backup.event()).await?;
     // Validated and written; whether it can be booted is looked at when the detection has ended.
     execution.entered("DetectDrift").await?;
     let disabled = s.cloud().ec2.disable_image().image_id(&backup.image).send().await;
     disabled.called("ec2:DisableImage")?;
+    detection.release().await?;
 
     let ended = execution.ended().await?;
     let target = expect::target(&ended, Outcome::Failed)?;

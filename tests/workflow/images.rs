@@ -1,17 +1,13 @@
 //! Images that are not ready to be booted, or never will be: what is waited for, and what is not.
 
-use std::cell::Cell;
-
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
 use contract::report::Outcome;
 use contract::target::TAG_PARAMETER_NAME;
-use futures_util::future::try_join;
 use harness::cloud::Called;
 use harness::control::Control;
-use harness::execution::Moment;
 use harness::image::Parameter;
-use harness::{Ended, Scenario, image, wait};
+use harness::{Ended, Scenario, image};
 use serde_json::json;
 
 use crate::expect;
@@ -87,20 +83,9 @@ async fn a_pending_image_is_waited_for(s: &Scenario) -> Result<()> {
     let control = control(s)?;
     control.adjust_image(&image, &json!({"State": "pending"})).await?;
     let execution = s.driftless.start(&json!({"imageId": image})).await?;
-    let waits = Cell::new(false);
-    let followed = execution.follow(|moment| {
-        let is_pending = |error: &str| error == ErrorName::ImagePending.as_str();
-        if matches!(moment, Moment::Failed { error, .. } if is_pending(error)) {
-            waits.set(true);
-        }
-    });
-    let what = format!("{} to wait for {image}", execution.arn);
-    let available = async {
-        let waiting = async || Ok(waits.get().then_some(()));
-        wait::until(s.cloud(), wait::EXECUTION, &what, waiting).await?;
-        control.adjust_image(&image, &json!({"State": "available"})).await
-    };
-    let (ended, ()) = try_join(followed, available).await?;
+    execution.attempted("ValidateAmi", ErrorName::ImagePending).await?;
+    control.adjust_image(&image, &json!({"State": "available"})).await?;
+    let ended = execution.ended().await?;
     expect::target(&ended, Outcome::Promoted)?;
     ensure!(parameter.read().await?.value == image, "the parameter is another");
     Ok(())

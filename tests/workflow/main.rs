@@ -1,19 +1,24 @@
-//! The workflow tests: a deployed Driftless, seen through AWS's API only. They run against a
-//! local AWS that ends with this program, or against the real one (`DRIFTLESS_TEST_TARGET=aws`).
+//! The workflow tests: a deployed Driftless, seen through AWS's API only. They run against
+//! local AWSs that end with this program, or against the real one (`DRIFTLESS_TEST_TARGET=aws`).
 //!
-//! Each test has a [`Scenario`] of its own, so all of them run at once.
+//! Each test has a [`Scenario`] of its own, so all of them run at once, in any order.
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result};
+use clap::Parser;
 use harness::driftless::ForTests;
-use harness::{Driftless, Scenario, scenario};
+use harness::{Driftless, Scenario, emulator, order, scenario};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::{Builder, Runtime};
 
 /// Tests wait most of their time, for stacks above all.
 const AT_ONCE: usize = 12;
+/// A local AWS is one process that uses one processor.
+const LOCAL_AWSS: usize = 2;
 
 /// The named tests of a module; after `only here`, those that need what only a local AWS has.
 macro_rules! trials {
@@ -58,65 +63,120 @@ mod saboteur;
 mod stack;
 mod targets;
 mod templates;
+mod times;
 mod transcript;
 mod twice;
 mod writes;
 
-/// What all tests are against.
-static DRIFTLESS: OnceLock<Driftless> = OnceLock::new();
+/// What the tests are against.
+static SERVERS: OnceLock<Vec<Server>> = OnceLock::new();
 
-fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(AT_ONCE);
-    // A local AWS ends with this.
-    let _deployed = match arguments.list {
-        true => None,
-        false => match deploy() {
-            Ok(deployed) => Some(deployed),
-            Err(error) => {
-                eprintln!("{error:#}");
-                return ExitCode::FAILURE;
-            }
-        },
-    };
-    // Those that take longest come first.
-    let modules = [
-        saboteur::trials(),
-        bounds::trials(),
-        permissions::trials(),
-        lost::trials(),
-        dead_letters::trials(),
-        twice::trials(),
-        numbers::trials(),
-        reconcile::trials(),
-        rollback::trials(),
-        errors::trials(),
-        stack::trials(),
-        parameter::trials(),
-        refresh::trials(),
-        proof::trials(),
-        refusals::trials(),
-        targets::trials(),
-        images::trials(),
-        checks::trials(),
-        provenance::trials(),
-        writes::trials(),
-        templates::trials(),
-        kept::trials(),
-        plan::trials(),
-        drift::trials(),
-        events::trials(),
-        input::trials(),
-    ];
-    libtest_mimic::run(&arguments, modules.into_iter().flatten().collect()).exit_code()
+/// A deployed Driftless, and how many tests use it now.
+struct Server {
+    driftless: Driftless,
+    running: AtomicUsize,
 }
 
-fn deploy() -> Result<ForTests> {
+/// What libtest takes, and the order.
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    libtest: Arguments,
+    /// Runs the tests in the order of this seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many local AWSs the tests are spread over.
+    #[arg(long, default_value_t = LOCAL_AWSS)]
+    servers: usize,
+}
+
+fn main() -> ExitCode {
+    let Options { mut libtest, seed, servers } = Options::parse();
+    libtest.test_threads.get_or_insert(AT_ONCE);
+    let mut trials = trials();
+    if libtest.list {
+        return libtest_mimic::run(&libtest, trials).exit_code();
+    }
+    let seed = seed.unwrap_or_else(order::seed);
+    order::shuffle(&mut trials, seed);
+    eprintln!("The order of these tests: --seed {seed}");
+    // The local AWSs end with this.
+    let deployed = match deploy(servers) {
+        Ok(deployed) => deployed,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let conclusion = libtest_mimic::run(&libtest, trials);
+    eprintln!("The order was --seed {seed}; the slowest: {}", times::slowest());
+    drop(deployed);
+    // What was written on the way, in accounts of their own.
+    let _ = emulator::scratch_folder().map(std::fs::remove_dir_all);
+    conclusion.exit_code()
+}
+
+fn trials() -> Vec<Trial> {
+    let modules = [
+        bounds::trials(),
+        checks::trials(),
+        dead_letters::trials(),
+        drift::trials(),
+        errors::trials(),
+        events::trials(),
+        images::trials(),
+        input::trials(),
+        kept::trials(),
+        lost::trials(),
+        numbers::trials(),
+        parameter::trials(),
+        permissions::trials(),
+        plan::trials(),
+        proof::trials(),
+        provenance::trials(),
+        reconcile::trials(),
+        refresh::trials(),
+        refusals::trials(),
+        rollback::trials(),
+        saboteur::trials(),
+        stack::trials(),
+        targets::trials(),
+        templates::trials(),
+        twice::trials(),
+        writes::trials(),
+    ];
+    modules.into_iter().flatten().collect()
+}
+
+fn deploy(servers: usize) -> Result<Vec<ForTests>> {
     // It takes some seconds.
     eprintln!("Deploying what is under test …");
-    let deployed = runtime()?.block_on(Driftless::for_tests())?;
-    DRIFTLESS.get_or_init(|| deployed.driftless.clone());
+    let deployed = runtime()?.block_on(Driftless::for_tests(servers.max(1)))?;
+    let server =
+        |one: &ForTests| Server { driftless: one.driftless.clone(), running: AtomicUsize::new(0) };
+    SERVERS.get_or_init(|| deployed.iter().map(server).collect());
     Ok(deployed)
+}
+
+/// The use of a server by one test.
+struct Use(&'static Server);
+
+impl Use {
+    /// Of the one that the fewest tests use.
+    fn begin() -> Result<Self> {
+        // Two tests that begin at once may choose the same: it is about the load only.
+        let servers = SERVERS.get().context("nothing is deployed")?.iter();
+        let server = servers.min_by_key(|server| server.running.load(Relaxed));
+        let server = server.context("nothing is deployed")?;
+        server.running.fetch_add(1, Relaxed);
+        Ok(Self(server))
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
+    }
 }
 
 /// `only_here` says why a test cannot run on the real AWS.
@@ -125,12 +185,15 @@ fn trial(
     only_here: Option<&'static str>,
     test: impl AsyncFnOnce(&Scenario) -> Result<()> + Send + 'static,
 ) -> Trial {
-    let name = path.split_once("::").map_or(path, |(_, name)| name);
+    let name = path.split_once("::").map_or(path, |(_, name)| name).to_owned();
+    let timed = name.clone();
     let run = move || {
-        let driftless = DRIFTLESS.get().context("nothing is deployed")?;
+        let server = Use::begin()?;
+        let driftless = &server.0.driftless;
         if let (Some(why), false) = (only_here, driftless.cloud().is_local()) {
             return Ok(Completion::ignored_with(why));
         }
+        let _time = times::of(timed);
         runtime()?.block_on(scenario::run(driftless, test))?;
         Ok(Completion::Completed)
     };

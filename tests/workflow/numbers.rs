@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome, TargetReport};
 use contract::target::TAG_PARAMETER_NAME;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use harness::{Scenario, groups_template, image};
+use harness::{Scenario, What, groups_template, image};
 use serde_json::json;
 
 use crate::expect;
@@ -40,18 +41,33 @@ async fn ten_groups_of_one_template_get_their_images_by_two_updates_at_most(
     }))
     .await?;
 
-    // Each backup is told of as soon as it is complete, which all are in the same second.
-    let promotions = groups.iter().map(async |(_, instance)| {
-        let backup = s.backup(instance).await?;
-        let ended = s.driftless.send(&backup.event()).await?.ended().await?;
-        anyhow::Ok((backup.image, ended))
-    });
-    let promotions = try_join_all(promotions).await?;
+    // One backup is complete before the others, which are while the update for it is under way.
+    let mut instances = groups.iter().map(|(_, instance)| instance);
+    let first = s.backup(instances.next().context("no group")?).await?;
+    let update = s.hold(What::Stack, &stack.name).await?;
+    let of_first = s.driftless.send(&first.event()).await?;
+    stack.is_updating().await?;
+    let others = try_join_all(instances.map(|instance| s.backup(instance))).await?;
+    let promotions = try_join_all(others.iter().map(async |backup| {
+        let execution = s.driftless.send(&backup.event()).await?;
+        // On AWS the update is over long before the backups.
+        if s.cloud().is_local() {
+            execution.attempted("UpdateStack", ErrorName::StackBusy).await?;
+        }
+        anyhow::Ok((&backup.image, execution))
+    }))
+    .await?;
+    update.release().await?;
+    let promotions = [(&first.image, of_first)].into_iter().chain(promotions);
+    let promotions = try_join_all(
+        promotions.map(async |(image, execution)| anyhow::Ok((image, execution.ended().await?))),
+    )
+    .await?;
 
     for (image, ended) in &promotions {
         ensure!(ended.status == "SUCCEEDED", "{ended:#?}");
         let target = expect::only(ended.report()?.targets)?;
-        ensure!(target.images.iter().any(|decision| decision.after.as_str() == image));
+        ensure!(target.images.iter().any(|decision| decision.after.as_str() == *image));
     }
     let updates = stack.updates().await?;
     ensure!((1..=2).contains(&updates), "{updates} updates");
@@ -59,7 +75,7 @@ async fn ten_groups_of_one_template_get_their_images_by_two_updates_at_most(
     println!("{GROUPS} groups of one template: {updates} updates, the slowest run {slowest:.1?}");
     let healed = try_join_all(groups.iter().map(|(group, _)| group.heal())).await?;
     for ((image, _), healed) in promotions.iter().zip(healed) {
-        ensure!(healed.image == *image, "healed into {}, not {image}", healed.image);
+        ensure!(healed.image == **image, "healed into {}, not {image}", healed.image);
     }
     expect::in_sync(&stack).await
 }

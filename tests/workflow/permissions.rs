@@ -10,9 +10,10 @@ use harness::{Scenario, Stack, wait};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
+use crate::events::event;
 use crate::pair::control;
 use crate::reconcile::schedule;
-use crate::{definition, parameter, refresh, refusals, stack, templates, writes};
+use crate::{dead_letters, definition, parameter, refresh, refusals, stack, templates, writes};
 
 const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
 const PARAMETERS: [(&str, &str); 2] =
@@ -22,9 +23,9 @@ const PARAMETERS: [(&str, &str); 2] =
 const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
 
 /// How a test fails for want of a permission: AWS says so, or that an image which may not be looked
-/// at is not there; or nothing comes of what was sent.
-const REFUSALS: [&str; 6] =
-    ["AccessDenied", "is denied", "not authorized", "does not exist", "does not show", "waited"];
+/// at is not there.
+const REFUSALS: [&str; 5] =
+    ["AccessDenied", "is denied", "not authorized", "does not exist", "does not show"];
 
 /// A test for each role, and one that there are no others.
 pub fn trials() -> Vec<Trial> {
@@ -197,6 +198,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             vec![Box::pin(refresh::the_input_has_the_running_instance_replaced(s))]
         }
         "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
+        "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
         "PromoteAmiReconcile" => vec![Box::pin(the_schedule_starts_something(s))],
         _ => vec![by_parameter(), by_stack()],
     }
@@ -213,12 +215,29 @@ async fn the_machine_is_defined_anew(s: &Scenario) -> Result<()> {
     request.send().await.called("states:UpdateStateMachine").map(drop)
 }
 
+async fn an_event_starts_something(s: &Scenario) -> Result<()> {
+    starts(s, s.driftless.put(&event("ec2")?)).await
+}
+
 async fn the_schedule_starts_something(s: &Scenario) -> Result<()> {
-    let before = s.driftless.executions().await?.len();
     let (rule, _) = schedule(s).await?;
-    if !control(s)?.fire(&rule).await? {
-        bail!("the rule is off");
-    }
-    let started = async || Ok((s.driftless.executions().await?.len() > before).then_some(()));
-    wait::until(s.cloud(), wait::START, "the schedule's execution", started).await
+    let fire = async {
+        ensure!(control(s)?.fire(&rule).await?, "the rule is off");
+        Ok(())
+    };
+    starts(s, fire).await
+}
+
+/// Whether this starts an execution: what could not be delivered is a dead letter.
+async fn starts(s: &Scenario, something: impl Future<Output = Result<()>>) -> Result<()> {
+    let (before, letters) = (s.driftless.mark().await?, dead_letters::letters(s).await?);
+    something.await?;
+    wait::until(s.cloud(), wait::START, "an execution or a dead letter", async || {
+        if dead_letters::letters(s).await? > letters {
+            let all = dead_letters::redriven(s, true).await?;
+            bail!("not delivered: {:?}", all.iter().map(|one| &one.why).collect::<Vec<_>>());
+        }
+        Ok((!s.driftless.started_since(&before).await?.is_empty()).then_some(()))
+    })
+    .await
 }

@@ -8,7 +8,7 @@ use harness::cloud::Called;
 use harness::control::{Call, Control};
 use harness::image::Contents;
 use harness::scenario::Healing;
-use harness::{Ended, Execution, Scenario, wait};
+use harness::{Ended, Scenario, wait};
 use serde_json::{Value, json};
 
 use crate::{expect, plan};
@@ -141,14 +141,13 @@ async fn is_planned(s: &Scenario, missed: &[Missed]) -> Result<()> {
 }
 
 async fn is_promoted(s: &Scenario, missed: &[Missed], rule: &str) -> Result<()> {
-    let before = s.driftless.executions().await?;
+    let before = s.driftless.mark().await?;
     ensure!(control(s)?.fire(rule).await?, "the rule is off");
     let started = wait::until(s.cloud(), wait::START, "the schedule's execution", async || {
-        let all = s.driftless.executions().await?;
-        Ok(all.into_iter().find(|execution| !before.contains(execution)))
+        Ok(s.driftless.started_since(&before).await?.pop())
     })
     .await?;
-    let ended = Execution::named(s.cloud(), &started).ended().await?;
+    let ended = started.ended().await?;
     let report = expect::report(&ended, Outcome::Promoted)?;
     ensure!(report.targets.len() == missed.len(), "{report:#?}");
     for one in missed {

@@ -1,12 +1,12 @@
 //! Instance refreshes: only where one is asked for, and never a second one.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
 use contract::target::TAG_INSTANCE_REFRESH;
-use harness::Scenario;
 use harness::cloud::Called;
 use harness::scenario::Healing;
+use harness::{Scenario, What};
 use serde_json::json;
 
 use crate::expect;
@@ -72,11 +72,14 @@ async fn a_refresh_that_fails_is_reported_with_its_reason(s: &Scenario) -> Resul
     let healing = s.by_stack().await?;
     let backup = s.backup(&healing.instance).await?;
     let input = json!({"imageId": backup.image, "instanceRefresh": true});
+    let begun = s.hold(What::Refresh, &healing.group.name).await?;
     let execution = s.driftless.start(&input).await?;
     // Nothing can be launched from it any more, which only the refresh finds out.
     execution.entered("InstanceRefresh").await?;
+    begun.caught().await?;
     let disabled = s.cloud().ec2.disable_image().image_id(&backup.image).send().await;
     disabled.called("ec2:DisableImage")?;
+    begun.release().await?;
 
     let ended = execution.ended().await?;
     let target = expect::target(&ended, Outcome::Failed)?;
@@ -95,14 +98,16 @@ async fn a_refresh_that_runs_already_is_adopted(s: &Scenario) -> Result<()> {
     let (_, healing) = s.by_parameter().await?;
     let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
     // Somebody's own, which begins so late that it boots what is being promoted.
-    let control = s.cloud().control().context("a local AWS has a control API")?;
-    control.set(&json!({"refresh": 10})).await?;
+    let begins = s.hold(What::Refresh, &healing.group.name).await?;
     let request = s.cloud().autoscaling.start_instance_refresh();
     let started = request.auto_scaling_group_name(&healing.group.name).send().await;
-    control.set(&json!({"refresh": 0.3})).await?;
     let id = started.called("autoscaling:StartInstanceRefresh")?.instance_refresh_id;
+    let execution = s.driftless.send(&backup.event()).await?;
+    // It has found it.
+    execution.entered("WaitForRefresh").await?;
+    begins.release().await?;
 
-    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    let ended = execution.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
     is_replaced(s, &healing, &backup.image, &target, "Successful").await?;
     let refresh = expect::only(target.refresh)?;

@@ -8,7 +8,7 @@ use futures_util::future::try_join;
 use harness::cloud::Called;
 use harness::image::{self, Parameter};
 use harness::scenario::Healing;
-use harness::{Ended, Scenario, paths};
+use harness::{Ended, Scenario, What, paths};
 use serde_json::json;
 
 use crate::deployed::careful;
@@ -108,9 +108,12 @@ async fn a_promotion_during_which_the_stack_drifts_is_put_back(s: &Scenario) -> 
     let s = &careful(s).await?;
     let (parameter, healing) = s.by_parameter().await?;
     let backup = s.backup(&healing.instance).await?;
+    // After the detection before the write, and before the one after it.
+    let write = s.hold_calls(("ssm", "PutParameter"), &backup.image).await?;
     let execution = s.driftless.send(&backup.event()).await?;
-    execution.entered("PromoteSsm").await?;
+    write.caught().await?;
     healing.group.enlarge().await?;
+    write.release().await?;
 
     let target = rolled_back(&execution.ended().await?, ErrorName::DriftDetected)?;
     ensure!(parameter.read().await?.value == healing.base, "it was not put back");
@@ -125,9 +128,11 @@ async fn a_promotion_whose_refresh_fails_is_put_back(s: &Scenario) -> Result<()>
     let s = &careful(s).await?;
     let (parameter, healing) = s.by_parameter().await?;
     let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
+    let begun = s.hold(What::Refresh, &healing.group.name).await?;
     let execution = s.driftless.send(&backup.event()).await?;
-    execution.entered("InstanceRefresh").await?;
+    begun.caught().await?;
     disable(s, &backup.image).await?;
+    begun.release().await?;
 
     let ended = execution.ended().await?;
     let target = rolled_back(&ended, ErrorName::InstanceRefreshFailed)?;

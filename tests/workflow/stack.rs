@@ -6,9 +6,8 @@ use contract::report::{Outcome, TargetOutcome};
 use contract::target::Pattern;
 use futures_util::future::try_join;
 use harness::group::{Group, Instance};
-use harness::{Scenario, Stack, image, wait};
+use harness::{Backup, Ended, Scenario, Stack, What, image};
 use serde_json::json;
-use tokio::sync::Mutex;
 
 use crate::expect;
 
@@ -129,14 +128,16 @@ async fn two_groups_whose_backups_end_at_once_both_get_their_image(s: &Scenario)
 async fn a_backup_that_ends_during_the_update_for_another_gets_in_too(s: &Scenario) -> Result<()> {
     let two = two_groups(s).await?;
     let web = s.backup(&two.web_instance).await?;
+    let update = s.hold(What::Stack, &two.stack.name).await?;
     let first = s.driftless.send(&web.event()).await?;
-    let what = format!("an update of {}", two.stack.name);
-    wait::until(s.cloud(), wait::EXECUTION, &what, async || {
-        Ok((two.stack.status().await? == "UPDATE_IN_PROGRESS").then_some(()))
-    })
-    .await?;
+    two.stack.is_updating().await?;
     let worker = s.backup(&two.worker_instance).await?;
     let second = s.driftless.send(&worker.event()).await?;
+    // On AWS the update is over long before the backup.
+    if s.cloud().is_local() {
+        second.attempted("UpdateStack", ErrorName::StackBusy).await?;
+    }
+    update.release().await?;
     let (first, second) = try_join(first.ended(), second.ended()).await?;
 
     for ended in [&first, &second] {
@@ -147,24 +148,27 @@ async fn a_backup_that_ends_during_the_update_for_another_gets_in_too(s: &Scenar
     two.heal_into(&web.image, &worker.image).await
 }
 
-/// Starts an update by hand that takes longer than the steps before ours do on a busy machine.
-async fn update_by_hand(s: &Scenario, stack: &Stack, parameters: &[(&str, &str)]) -> Result<()> {
-    // The setting is everybody's; a stack of another test may take longer too.
-    static SETTING: Mutex<()> = Mutex::const_new(());
-    let Some(control) = s.cloud().control() else { return stack.start_update(parameters).await };
-    let _ours = SETTING.lock().await;
-    control.set(&json!({"stack": 4})).await?;
-    let started = stack.start_update(parameters).await;
-    control.set(&json!({"stack": 1})).await?;
-    started
+/// Promotes a backup while an update by hand is under way.
+async fn during_an_update_by_hand(
+    s: &Scenario,
+    stack: &Stack,
+    parameters: &[(&str, &str)],
+    backup: &Backup,
+) -> Result<Ended> {
+    let update = s.hold(What::Stack, &stack.name).await?;
+    stack.start_update(parameters).await?;
+    let execution = s.driftless.send(&backup.event()).await?;
+    execution.attempted("UpdateStack", ErrorName::StackBusy).await?;
+    update.release().await?;
+    execution.ended().await
 }
 
 async fn a_busy_stack_is_waited_for(s: &Scenario) -> Result<()> {
     let two = two_groups(s).await?;
     let by_hand = s.image(&[]).await?;
     let web = s.backup(&two.web_instance).await?;
-    update_by_hand(s, &two.stack, &[("WorkerImageId", &by_hand)]).await?;
-    let ended = s.driftless.send(&web.event()).await?.ended().await?;
+    let parameters = [("WorkerImageId", by_hand.as_str())];
+    let ended = during_an_update_by_hand(s, &two.stack, &parameters, &web).await?;
 
     expect::target(&ended, Outcome::Promoted)?;
     ensure!(expect::attempts(&ended, ErrorName::StackBusy) > 0, "{:#?}", ended.transcript);
@@ -181,8 +185,7 @@ async fn an_update_that_is_rolled_back_meanwhile_has_the_decision_made_again(
     let web = s.backup(&two.web_instance).await?;
     // The one image shows as soon as the update begins; the other, unknown, undoes both.
     let parameters = [("WebImageId", by_hand.as_str()), ("WorkerImageId", "ami-0aaaaaaaaaaaaaaa0")];
-    update_by_hand(s, &two.stack, &parameters).await?;
-    let ended = s.driftless.send(&web.event()).await?.ended().await?;
+    let ended = during_an_update_by_hand(s, &two.stack, &parameters, &web).await?;
 
     let target = expect::target(&ended, Outcome::Promoted)?;
     ensure!(expect::attempts(&ended, ErrorName::ConcurrentWrite) > 0, "{:#?}", ended.transcript);

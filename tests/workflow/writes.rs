@@ -5,16 +5,13 @@ use aws_sdk_ssm::types::{Parameter as Described, ParameterType};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
 use contract::target::TAG_PARAMETER_NAME;
-use futures_util::future::try_join;
 use harness::cloud::Called;
-use harness::execution::Moment;
 use harness::image::Parameter;
-use harness::{Ended, Execution, Scenario, image};
+use harness::{Ended, Scenario, image};
 use serde_json::json;
-use tokio::sync::Notify;
 
 use crate::expect;
-use crate::images::{control, promotable, promote};
+use crate::images::{promotable, promote};
 
 trials![
     a_write_is_told_with_the_value_and_version_before,
@@ -22,7 +19,7 @@ trials![
     what_was_no_image_is_replaced_and_not_told,
     a_parameter_of_a_stack_is_not_written,
     a_label_on_the_oldest_of_a_hundred_versions_is_named;
-    only here, "only a local AWS can be made slow for a moment":
+    only here, "only a local AWS can be made to wait":
     a_second_writer_is_noticed_and_the_newest_image_stays,
     a_parameter_that_does_not_take_the_image_is_reported,
 ];
@@ -123,7 +120,7 @@ async fn a_second_writer_is_noticed_and_the_newest_image_stays(s: &Scenario) -> 
     let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
     let theirs = s.image(&[]).await?;
     let newest = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
-    let ended = during_the_write(s, &parameter, &newest, parameter.write(&theirs)).await?;
+    let ended = during_the_write(s, &newest, parameter.write(&theirs)).await?;
     ensure!(ended.status == "SUCCEEDED", "{:?}", ended.cause);
     ensure!(expect::attempts(&ended, ErrorName::ConcurrentWrite) > 0, "{:#?}", ended.transcript);
     let after = parameter.read().await?;
@@ -139,7 +136,7 @@ async fn a_parameter_that_does_not_take_the_image_is_reported(s: &Scenario) -> R
         let gone = s.cloud().ec2.deregister_image().image_id(&image).send().await;
         gone.called("ec2:DeregisterImage").map(drop)
     };
-    let ended = during_the_write(s, &parameter, &image, gone).await?;
+    let ended = during_the_write(s, &image, gone).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::ParameterNotUpdated)?;
     for named in [&parameter.name, &image] {
@@ -159,41 +156,16 @@ fn was_written_once(target: &TargetReport) -> Result<()> {
 /// Promotes an image, and does something between the decision for it and its write.
 async fn during_the_write(
     s: &Scenario,
-    parameter: &Parameter,
     image: &str,
     meanwhile: impl Future<Output = Result<()>>,
 ) -> Result<Ended> {
-    let slow = json!([{
-        "service": "ssm",
-        "action": "PutParameter",
-        // Of the two that write it now, the one that puts this.
-        "match": image,
-        "kind": "latency",
-        "latencyMs": 2500,
-    }]);
-    control(s)?.add_faults(&slow).await?;
+    // Of the two that write it now, the one that puts this.
+    let write = s.hold_calls(("ssm", "PutParameter"), image).await?;
     let execution = s.driftless.start(&json!({"imageId": image})).await?;
-    let writes = Notify::new();
-    let meanwhile = async {
-        writes.notified().await;
-        meanwhile.await
-    };
-    let (ended, ()) = try_join(follow(&execution, &writes), meanwhile)
-        .await
-        .with_context(|| format!("promoting {image} into {}", parameter.name))?;
-    Ok(ended)
-}
-
-/// Follows an execution to its end, and says when it begins to write.
-async fn follow(execution: &Execution, writes: &Notify) -> Result<Ended> {
-    let is_write =
-        |moment: &Moment| matches!(moment, Moment::Entered(step) if step.state == "PromoteSsm");
-    let tell = |moment: &Moment| {
-        if is_write(moment) {
-            writes.notify_one();
-        }
-    };
-    execution.follow(tell).await
+    write.caught().await?;
+    meanwhile.await?;
+    write.release().await?;
+    execution.ended().await
 }
 
 /// A parameter whose values nobody looks at.

@@ -1,25 +1,30 @@
-//! Owns what decides whether a change is good: formatting, lints, and every test there is. A
-//! failure does not keep the rest from running.
+//! Owns what decides whether a change is good, and how it is told: each check, and of those that
+//! failed how it is run alone. A failure does not keep the rest from running.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::failures::Failure;
 use crate::paths::{self, Paths};
-use crate::{build, deny};
+use crate::{build, deny, suite};
 
 /// One check and how it went.
 pub struct Check {
-    name: &'static str,
+    name: String,
     passed: bool,
     seconds: u64,
+    /// What in it failed, where it says so.
+    failures: Vec<Failure>,
 }
 
-/// Every test.
-pub fn test(paths: &Paths) -> Result<ExitCode> {
-    let checks = tests(paths)?;
-    Ok(summary(&checks))
+impl Check {
+    /// One that began then, and has ended now.
+    pub fn ended(name: &str, began: Instant, passed: bool, failures: Vec<Failure>) -> Self {
+        let seconds = began.elapsed().as_secs();
+        Self { name: name.to_owned(), passed, seconds, failures }
+    }
 }
 
 /// Formatting, lints, what it is built from, every test.
@@ -27,51 +32,71 @@ pub fn ci(paths: &Paths) -> Result<ExitCode> {
     let mut format = Command::new(paths::cargo());
     format.args(["fmt", "--all", "--check"]);
     let mut checks = vec![check(paths, "formatting", &mut format)?];
-    let started = Instant::now();
+    let began = Instant::now();
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     let linted = build::cargo(paths, "Lints", &lints);
     if let Err(error) = &linted {
         eprintln!("error: {error:#}");
     }
-    let seconds = started.elapsed().as_secs();
-    checks.push(Check { name: "lints", passed: linted.is_ok(), seconds });
+    checks.push(Check::ended("lints", began, linted.is_ok(), Vec::new()));
     checks.extend(deny::checks(paths)?);
-    checks.extend(tests(paths)?);
+    checks.extend(suite::run(paths, &suite::Options::under_load())?);
     Ok(summary(&checks))
 }
 
-fn tests(paths: &Paths) -> Result<Vec<Check>> {
-    build::run(paths)?;
-    build::tests(paths)?;
-    let mut rust = Command::new(paths::cargo());
-    rust.args(["test", "--workspace", "--no-fail-fast"]);
-    let mut emulator = Command::new(paths.venv_program("python"));
-    emulator.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
-    emulator.args(["tests/emulator/contract"]);
-    // The environment is Python's own; sources are not to be littered with byte code.
-    emulator.env("PYTHONDONTWRITEBYTECODE", "1");
-    Ok(vec![
-        check(paths, "crates and workflow", &mut rust)?,
-        check(paths, "the local AWS", &mut emulator)?,
-    ])
-}
-
 /// Runs one check with its output as it comes.
-pub fn check(paths: &Paths, name: &'static str, command: &mut Command) -> Result<Check> {
-    let started = Instant::now();
+pub fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<Check> {
+    let began = Instant::now();
     let status = paths
         .hand_on(command)
         .status()
         .with_context(|| format!("starting {}", command.get_program().display()))?;
-    Ok(Check { name, passed: status.success(), seconds: started.elapsed().as_secs() })
+    Ok(Check::ended(name, began, status.success(), Vec::new()))
 }
 
 /// Prints how all went.
 pub fn summary(checks: &[Check]) -> ExitCode {
-    println!();
-    for check in checks {
-        let verdict = if check.passed { "passed" } else { "FAILED" };
-        println!("{verdict}  {} ({} s)", check.name, check.seconds);
-    }
+    print!("\n{}", told(checks));
     if checks.iter().all(|check| check.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn told(checks: &[Check]) -> String {
+    let verdict = |check: &Check| {
+        let verdict = if check.passed { "passed" } else { "FAILED" };
+        format!("{verdict}  {} ({} s)\n", check.name, check.seconds)
+    };
+    let mut commands = Vec::new();
+    for failure in checks.iter().flat_map(|check| &check.failures) {
+        if !commands.contains(&&failure.command) {
+            commands.push(&failure.command);
+        }
+    }
+    let mut text: String = checks.iter().map(verdict).collect();
+    if !commands.is_empty() {
+        text += "\nWhat failed, and what runs it alone:\n";
+    }
+    for command in commands {
+        text += &format!("  {command}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_told_at_the_end_and_once() {
+        let failure = |command: &str| Failure { command: command.to_owned() };
+        let check = |name, failures: &[Failure]| {
+            Check::ended(name, Instant::now(), failures.is_empty(), failures.to_vec())
+        };
+        let (a, again) = (failure("cargo xtask test a"), failure("cargo xtask test a"));
+        let b = failure("cargo xtask test b");
+        let checks = [check("crates", &[]), check("run 1", &[a]), check("run 2", &[b, again])];
+        let told = told(&checks);
+        let expected = "passed  crates (0 s)\nFAILED  run 1 (0 s)\nFAILED  run 2 (0 s)\n
+What failed, and what runs it alone:\n  cargo xtask test a\n  cargo xtask test b\n";
+        assert_eq!(told, expected);
+    }
 }

@@ -3,13 +3,17 @@
 
 mod asl;
 mod build;
+mod burners;
 mod checks;
 mod command;
 mod deny;
+mod failures;
 mod generate;
 mod paths;
 mod progress;
 mod setup;
+mod stream;
+mod suite;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -92,7 +96,9 @@ enum Task {
         format: Table,
     },
     /// Run every test there is: of the crates, of the workflow, of the local AWS.
-    Test,
+    ///
+    /// At the end is what failed, and what runs each of those alone.
+    Test(suite::Options),
     /// Write what is generated from the catalogue of errors: retries, catchers, docs/errors.md.
     Generate {
         /// Only say whether a file would change; the exit status is 1 then.
@@ -101,7 +107,7 @@ enum Task {
     },
     /// Check what Driftless is built from: licences, duplicates, sources, known vulnerabilities.
     Deny,
-    /// What has to pass before a change is merged: formatting, lints, `deny`, `test`.
+    /// What has to pass before a change is merged: formatting, lints, `deny`, `test --load`.
     Ci,
 }
 
@@ -166,7 +172,7 @@ fn run(task: Task) -> Result<ExitCode> {
             let options = ["redrive", "--stack", &stack, "--format", &word(format)];
             return harness(&paths, &[&options[..], dry_run].concat());
         }
-        Task::Test => return checks::test(&paths),
+        Task::Test(options) => return suite::test(&paths, &options),
         Task::Generate { check } => return generate::run(&paths, check),
         Task::Deny => return deny::run(&paths),
         Task::Ci => return checks::ci(&paths),

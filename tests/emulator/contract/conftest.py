@@ -1,6 +1,8 @@
 """Owns the server the contract tests run against: one per session, on a free port, in a
 process group of its own that is killed at the end, and a fresh AWS account per test."""
 
+import contextlib
+import inspect
 import itertools
 import json
 import os
@@ -21,9 +23,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 HERE = pathlib.Path(__file__).resolve().parent
+#: For what decides without a server.
+sys.path.append(str(HERE.parent))
 REGION = "us-east-1"
-START_SECONDS = 30
-#: As short as can be; a test that looks at an intermediate state asks for `slowly`.
+START_SECONDS = 60
+#: As short as can be; a test that needs an intermediate state has it `held`.
 QUICK = {f"OVERLAY_{name}_SECONDS": str(seconds) for name, seconds in {
     "IMAGE_PENDING": 0.05, "INSTANCE": 0.05, "HEAL": 0.08, "STACK": 0.08, "CLEANUP": 0.05,
     "STABILIZE": 3, "DRIFT": 0.05, "CHANGE_SET": 0.08, "REFRESH": 0.05, "REFRESH_FAILURE": 0.4}.items()}
@@ -49,7 +53,7 @@ class Server:
             target += "?" + "&".join(f"{k}={v}" for k, v in query.items())
         request = urllib.request.Request(
             target, method=method, data=None if body is None else json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=40) as answer:
             return json.loads(answer.read())
 
     def session(self, account, token=None, key=None, secret="test"):
@@ -128,12 +132,47 @@ def aws(server):
     return server.session(str(next(_ACCOUNTS)))
 
 
-@pytest.fixture
-def slowly(server):
-    """Lengthen what a test wants to watch, e.g. `slowly(stack=1.0)`; put back afterwards."""
-    before = server.control("GET", "settings")
-    yield lambda **settings: server.control("POST", "settings", settings)
-    server.control("POST", "settings", before)
+@contextlib.contextmanager
+def call_held(aws, service, action, match):
+    """In here calls with `match` in the request have no effect yet; gives what tells how many there are."""
+    fault, = aws.control("POST", "faults", [
+        {"service": service, "action": action, "kind": "hold", "match": match, "rate": 1}])["faults"]
+    try:
+        yield lambda: next(f["hits"] for f in aws.control("GET", "faults")["faults"] if f["id"] == fault["id"])
+    finally:
+        aws.control("DELETE", f"faults/{fault['id']}")
+
+
+class Hold:
+    """A hold that was made, see the control API."""
+
+    def __init__(self, aws, number):
+        self._aws, self.id = aws, number
+
+    def waiting(self):
+        """The names of what it holds now."""
+        return self._aws.control("GET", f"holds/{self.id}")["waiting"]
+
+    def caught(self):
+        """The same, as soon as there is something."""
+        found = self._aws.control("GET", f"holds/{self.id}", timeout=20)["waiting"]
+        assert found, f"nothing came to hold {self.id} in 20 s"
+        return found
+
+    def step(self):
+        """Let what it holds take one step."""
+        self._aws.control("POST", f"holds/{self.id}")
+
+
+@contextlib.contextmanager
+def held(aws, what, resource=""):
+    """In here the operations of this kind stay as they are."""
+    hold = Hold(aws, aws.control("POST", "holds", {"what": what, "resource": resource})["id"])
+    try:
+        yield hold
+    finally:
+        with contextlib.suppress(urllib.error.HTTPError):
+            aws.control("DELETE", f"holds/{hold.id}")
 
 
 @pytest.fixture
@@ -148,15 +187,15 @@ def hundred_times_faster(server):
     scale(1)
 
 
-def until(condition, seconds=10.0, what="condition"):
-    """Poll until `condition()` is truthy; returns it."""
+def until(condition, seconds=60.0, what=None):
+    """Poll until `condition()` is truthy; returns it. The time is for a machine that is busy, not for the server."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true in {seconds} s")
+            raise AssertionError(f"{what or inspect.getsource(condition).strip()} did not come true in {seconds} s")
         time.sleep(0.04)
 
 

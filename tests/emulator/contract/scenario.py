@@ -49,7 +49,7 @@ def settled(aws, stack):
     def look():
         found = aws.cfn.describe_stacks(StackName=stack)["Stacks"][0]
         return None if found["StackStatus"].endswith("_IN_PROGRESS") else found
-    return until(look, 20, f"stack {stack} settled")
+    return until(look, what=f"stack {stack} settled")
 
 
 def create(aws, body, parameters=None, stack="web"):

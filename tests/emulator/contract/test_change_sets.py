@@ -2,7 +2,7 @@
 
 import json
 
-from conftest import refused, until
+from conftest import held, refused, until
 from scenario import create, image, keyed, settled, template
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
@@ -56,22 +56,25 @@ def test_a_new_image_changes_the_launch_template_and_with_it_the_groups_version(
     assert {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}["Secret"] == "****"
 
 
-def test_it_takes_time_and_alters_nothing(aws, slowly):
+def test_it_takes_time_and_alters_nothing(aws):
     """API_CreateChangeSet: "CloudFormation doesn't make changes until you execute the change set"."""
     create(aws, template(), {"ImageId": image(aws, "image-a")})
     before, events = aws.cfn.describe_stacks(StackName="web")["Stacks"], \
         aws.cfn.describe_stack_events(StackName="web")["StackEvents"]
-    slowly(change_set=0.5)
-    arn = _begin(aws, **_previous(image(aws, "image-b")))
-    assert arn.startswith(f"arn:aws:cloudformation:us-east-1:{aws.id}:changeSet/plan/")
-    seen = [_status(aws)]
-    assert aws.cfn.describe_change_set(ChangeSetName=arn)["Changes"] == []
-    # saksdirect/nova#10, aws/aws-cdk#26182
-    assert refused("InvalidChangeSetStatus", aws.cfn.execute_change_set, ChangeSetName=arn) == \
-        f"ChangeSet [{arn}] cannot be executed in its current status of [CREATE_PENDING]"
-    assert "currently in progress" in refused("InvalidChangeSetStatus", aws.cfn.delete_change_set, ChangeSetName=arn)
-    until(lambda: seen.append(_status(aws)) or seen[-1] == "CREATE_COMPLETE", what="CREATE_COMPLETE")
-    assert list(dict.fromkeys(seen)) == ["CREATE_PENDING", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+    with held(aws, "change_set", "plan") as hold:
+        arn = _begin(aws, **_previous(image(aws, "image-b")))
+        assert arn.startswith(f"arn:aws:cloudformation:us-east-1:{aws.id}:changeSet/plan/")
+        for status in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+            hold.caught()
+            found = aws.cfn.describe_change_set(ChangeSetName=arn)
+            assert (found["Status"], found["Changes"]) == (status, [])
+            # saksdirect/nova#10, aws/aws-cdk#26182
+            assert refused("InvalidChangeSetStatus", aws.cfn.execute_change_set, ChangeSetName=arn) == \
+                f"ChangeSet [{arn}] cannot be executed in its current status of [{status}]"
+            assert "currently in progress" in refused(
+                "InvalidChangeSetStatus", aws.cfn.delete_change_set, ChangeSetName=arn)
+            hold.step()
+    until(lambda: _status(aws) == "CREATE_COMPLETE", what="CREATE_COMPLETE")
     assert aws.cfn.describe_stacks(StackName="web")["Stacks"] == before
     assert aws.cfn.describe_stack_events(StackName="web")["StackEvents"] == events
     aws.cfn.delete_change_set(ChangeSetName=arn)
@@ -106,15 +109,15 @@ def test_a_name_is_taken_by_another_request(aws):
     assert _begin(aws, **_previous(other, ClientToken="run-2")) != arn
 
 
-def test_a_busy_stack_is_refused(aws, slowly):
+def test_a_busy_stack_is_refused(aws):
     """realestate-com-au/stackup#48: in the words of UpdateStack."""
     create(aws, template(), {"ImageId": image(aws, "image-a")})
     arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
     new = image(aws, "image-b")
-    slowly(stack=0.4)
-    aws.cfn.update_stack(StackName="web", **_previous(new))
-    assert refused("ValidationError", _begin, aws, **_previous(new)) == \
-        f"Stack:{arn} is in UPDATE_IN_PROGRESS state and can not be updated."
+    with held(aws, "stack"):
+        aws.cfn.update_stack(StackName="web", **_previous(new))
+        assert refused("ValidationError", _begin, aws, **_previous(new)) == \
+            f"Stack:{arn} is in UPDATE_IN_PROGRESS state and can not be updated."
     settled(aws, "web")
     assert refused("ValidationError", aws.cfn.create_change_set, StackName="nope", ChangeSetName="plan",
                    UsePreviousTemplate=True) == "Stack [nope] does not exist"

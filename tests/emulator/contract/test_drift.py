@@ -1,6 +1,6 @@
 """Drift is what the live group says against what was deployed."""
 
-from conftest import refused, until
+from conftest import held, refused
 from scenario import create, drift, image, keyed, settled, template, update
 
 
@@ -53,25 +53,26 @@ def test_a_groups_tags_are_the_stacks_too(aws):
     assert drift(aws)[0]["StackDriftStatus"] == "IN_SYNC"
 
 
-def test_one_detection_at_a_time_and_it_takes_time(aws, slowly):
+def test_one_detection_at_a_time_and_it_takes_time(aws):
     """Scripts in the wild match "Drift detection is already in progress for stack"."""
     create(aws, template(), {"ImageId": image(aws)})
     arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
-    slowly(drift=1.0)
-    first = aws.cfn.detect_stack_drift(StackName="web")["StackDriftDetectionId"]
-    status = aws.cfn.describe_stack_drift_detection_status(StackDriftDetectionId=first)
-    assert status["DetectionStatus"] == "DETECTION_IN_PROGRESS"
-    assert refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web") == \
-        f"Drift detection is already in progress for stack {arn}"
+    with held(aws, "drift"):
+        first = aws.cfn.detect_stack_drift(StackName="web")["StackDriftDetectionId"]
+        status = aws.cfn.describe_stack_drift_detection_status(StackDriftDetectionId=first)
+        assert status["DetectionStatus"] == "DETECTION_IN_PROGRESS"
+        assert refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web") == \
+            f"Drift detection is already in progress for stack {arn}"
 
 
-def test_not_while_an_operation_runs(aws, slowly):
+def test_not_while_an_operation_runs(aws):
     """Allowed statuses: user guide, "Considerations when detecting drift"."""
     create(aws, template(), {"ImageId": image(aws, "image-a")})
-    slowly(stack=0.5)
-    aws.cfn.update_stack(StackName="web", UsePreviousTemplate=True,
-                         Parameters=keyed({"ImageId": image(aws, "image-b"), "Secret": None}))
-    assert "UPDATE_IN_PROGRESS" in refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web")
+    new = image(aws, "image-b")
+    with held(aws, "stack"):
+        aws.cfn.update_stack(StackName="web", UsePreviousTemplate=True,
+                             Parameters=keyed({"ImageId": new, "Secret": None}))
+        assert "UPDATE_IN_PROGRESS" in refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web")
     settled(aws, "web")
     assert aws.cfn.detect_stack_drift(StackName="web")
 

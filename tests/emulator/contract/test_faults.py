@@ -1,5 +1,6 @@
 """Injected faults of API calls: what they look like to a client, and whom they strike."""
 
+import concurrent.futures
 import functools
 import urllib.error
 
@@ -7,7 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
-from conftest import REGION, refused
+from conftest import REGION, call_held, held, refused, until
 from scenario import available, create, image, keyed, settled, template
 from workflow import Run, calls, function, task
 
@@ -64,10 +65,23 @@ def test_any_error_by_name(aws, faults):
         "There are concurrent updates"
 
 
+def test_a_call_can_be_held(aws, faults):
+    """It takes effect when the fault is removed, and not before."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with call_held(aws, "ssm", "PutParameter", "held") as hits:
+            call = pool.submit(_put, aws, "/held")
+            until(hits, what="the call is held")
+            assert _put(aws, "/other") == 1
+            refused("ParameterNotFound", aws.ssm.get_parameter, Name="/held")
+        assert call.result() == 1
+    assert aws.ssm.get_parameter(Name="/held")["Parameter"]["Value"] == "v"
+
+
 @pytest.mark.parametrize("fault", [
     {"kind": "thorttle"}, {"kind": "throttle", "cuont": 1}, {"kind": "throttle", "rate": 0.5, "count": 1},
     {"kind": "throttle", "rate": 20}, {"kind": "error"}, {"kind": "twice"}, {"kind": "throttle", "function": "step"},
-    {"kind": "throttle", "hits": 1}, {"kind": "5xx", "service": "lambda", "action": "Invoke", "runs": True}])
+    {"kind": "throttle", "hits": 1}, {"kind": "hold", "service": "lambda", "action": "Invoke"},
+    {"kind": "5xx", "service": "lambda", "action": "Invoke", "runs": True}])
 def test_nonsense_is_refused(aws, fault):
     """A typo in a test's fault must not go unnoticed."""
     with pytest.raises(urllib.error.HTTPError) as caught:
@@ -167,18 +181,18 @@ def test_a_parameter_is_written_though_no_answer_ever_comes(aws, faults):
 
 
 @pytest.mark.parametrize("token", [{}, {"ClientRequestToken": "promotion-1"}])
-def test_a_stack_is_updated_though_the_answer_was_lost(aws, faults, slowly, token):
+def test_a_stack_is_updated_though_the_answer_was_lost(aws, faults, token):
     """The second attempt meets the update that the first began: busy, but for one with the same request token."""
     create(aws, template(), {"ImageId": image(aws)})
-    slowly(stack=1.0)
     faults({"service": "cloudformation", "action": "UpdateStack", "kind": "cut-after", "match": "StackName=web"})
     parameters = keyed({"ImageId": image(aws, "new"), "Secret": None})
     call = functools.partial(_patient(aws, "cloudformation").update_stack, StackName="web",
                              UsePreviousTemplate=True, Parameters=parameters, **token)
-    if token:
-        assert call()["ResponseMetadata"]["RetryAttempts"] == 1
-    else:
-        assert "is in UPDATE_IN_PROGRESS state and can not be updated" in refused("ValidationError", call)
+    with held(aws, "stack"):
+        if token:
+            assert call()["ResponseMetadata"]["RetryAttempts"] == 1
+        else:
+            assert "is in UPDATE_IN_PROGRESS state and can not be updated" in refused("ValidationError", call)
     assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE"
     events = aws.cfn.describe_stack_events(StackName="web")["StackEvents"]
     assert sum(e["LogicalResourceId"] == "web" and e["ResourceStatus"] == "UPDATE_COMPLETE" for e in events) == 1

@@ -7,8 +7,8 @@ import json
 import time
 
 import pytest
-from conftest import until
-from workflow import Run, each, function, task
+from conftest import call_held, until
+from workflow import Run, calls, each, function, task
 
 PASS = {"Type": "Pass", "End": True}
 FAIL = {"Type": "Fail", "Error": "AsAsked", "Cause": "why"}
@@ -111,9 +111,12 @@ def test_the_other_iterations_are_aborted(owner):
     """At once: the Map does not wait for them, and they do nothing more."""
     choice = {"Type": "Choice", "Choices": [{"Condition": "{% $states.input = 'bad' %}", "Next": "Soon"}],
               "Default": "Long"}
-    run = Run(owner, ("Each", each(
-        ("Which", choice), ("Soon", {"Type": "Wait", "Seconds": 1, "Next": "Bad"}), ("Bad", FAIL),
-        ("Long", {"Type": "Wait", "Seconds": 3, "Next": "More"}), ("More", PASS))), given=["bad", "good"])
+    soon = task(calls("ssm", "get_parameter", Name="/soon"), Next="Bad")
+    with call_held(owner, "ssm", "GetParameter", "/soon"):
+        run = Run(owner, ("Each", each(
+            ("Which", choice), ("Soon", soon), ("Bad", FAIL),
+            ("Long", {"Type": "Wait", "Seconds": 600, "Next": "More"}), ("More", PASS))), given=["bad", "good"])
+        assert run.has_entered("Long")
     assert run.failure() == ("AsAsked", "why")
     *_, entered, failed, aborted, state, over, end = run.steps()
     assert [e[2] for e in (entered, failed, aborted, state, over, end)] == [
@@ -136,12 +139,15 @@ def test_a_parallel(owner):
 
 def test_a_stopped_execution_records_nothing_more(owner):
     """ExecutionAborted is its last event; what was under way is not seen any more."""
-    run = Run(owner, ("Each", each(("Call", task({"sleep": 0.6}, Next="More")), ("More", PASS))), given=[1, 2])
-    until(lambda: sum(e[2] == "TaskStarted" for e in run.steps()) == 2)
-    owner.sfn.stop_execution(executionArn=run.arn, error="Enough")
-    before = run.steps()
-    assert before[-1][1:] == (0, "ExecutionAborted")
-    time.sleep(0.9)
+    call = task(calls("ssm", "get_parameter", Name="/held"), Next="More")
+    with call_held(owner, "ssm", "GetParameter", "/held") as hits:
+        run = Run(owner, ("Each", each(("Call", call), ("More", PASS))), given=[1, 2])
+        until(lambda: hits() == 2, what="both calls")
+        owner.sfn.stop_execution(executionArn=run.arn, error="Enough")
+        before = run.steps()
+        assert before[-1][1:] == (0, "ExecutionAborted")
+    # Both functions answer now. That nothing comes of it can only be seen for a while.
+    time.sleep(0.5)
     assert run.steps() == before and run.ended()["status"] == "ABORTED"
 
 

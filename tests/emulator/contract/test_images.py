@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import refused, until
+from conftest import held, refused, until
 from scenario import available, image
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
@@ -30,11 +30,12 @@ def _found(aws, **kwargs):
     return [i["ImageId"] for i in aws.ec2.describe_images(**kwargs)["Images"]]
 
 
-def test_create_image_is_pending_first(aws, running, slowly):
+def test_create_image_is_pending_first(aws, running):
     """API_CreateImage and API_Image: every member that a promotion looks at."""
-    slowly(image_pending=0.6)
-    made = _create(aws, running, StackName="web")
-    found = aws.ec2.describe_images(ImageIds=[made])["Images"][0]
+    with held(aws, "image", running):
+        made = _create(aws, running, StackName="web")
+        found = aws.ec2.describe_images(ImageIds=[made])["Images"][0]
+        refused("InvalidAMIID.Unavailable", aws.ec2.run_instances, ImageId=made, MinCount=1, MaxCount=1)
     assert found["State"] == "pending"
     assert found["SourceInstanceId"] == running
     assert found["OwnerId"] == aws.id
@@ -45,7 +46,6 @@ def test_create_image_is_pending_first(aws, running, slowly):
     assert found["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"].startswith("snap-")
     assert found["Tags"] == [{"Key": "StackName", "Value": "web"}]
     assert found["Public"] is False
-    refused("InvalidAMIID.Unavailable", aws.ec2.run_instances, ImageId=made, MinCount=1, MaxCount=1)
     available(aws, made)
 
 

@@ -1,6 +1,6 @@
 """PutParameter answers before it is true."""
 
-from conftest import refused, until
+from conftest import held, refused, until
 from scenario import image, inbox
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
@@ -15,16 +15,17 @@ def _value(aws):
     return aws.ssm.get_parameter(Name="/ami/web")["Parameter"]["Value"]
 
 
-def test_an_image_parameter_appears_later(aws, slowly):
+def test_an_image_parameter_appears_later(aws):
     """API_PutParameter, DataType: validated asynchronously."""
     old, new = image(aws, "image-a"), image(aws, "image-b")
-    slowly(parameter=0.4)
-    assert _put(aws, old) == 1
-    refused("ParameterNotFound", _value, aws)
-    until(lambda: aws.ssm.get_parameters(Names=["/ami/web"])["Parameters"])
-    assert _put(aws, new, Overwrite=True) == 2
-    assert _value(aws) == old
-    until(lambda: _value(aws) == new)
+    with held(aws, "parameter"):
+        assert _put(aws, old) == 1
+        refused("ParameterNotFound", _value, aws)
+    until(lambda: aws.ssm.get_parameters(Names=["/ami/web"])["Parameters"], what="the first value")
+    with held(aws, "parameter"):
+        assert _put(aws, new, Overwrite=True) == 2
+        assert _value(aws) == old
+    until(lambda: _value(aws) == new, what="the second value")
     assert aws.ssm.get_parameter(Name="/ami/web")["Parameter"]["DataType"] == "aws:ec2:image"
 
 
@@ -73,10 +74,10 @@ def test_a_label_on_the_oldest_of_a_hundred_versions_blocks_the_next(aws):
             Labels=["kept"])
 
 
-def test_an_image_parameter_with_a_full_history_is_refused_at_once(aws, slowly):
+def test_an_image_parameter_with_a_full_history_is_refused_at_once(aws):
     """The version limit is the call's own answer; the validation comes after it."""
     images = image(aws), image(aws, "other")
-    slowly(parameter=0)
+    aws.control("POST", "settings", {"parameter": 0})
     for n in range(100):
         _put(aws, images[n % 2], Overwrite=True)
     until(lambda: aws.ssm.get_parameter(Name="/ami/web")["Parameter"]["Version"] == 100)

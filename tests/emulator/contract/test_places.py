@@ -1,8 +1,10 @@
 """Many executions at once."""
 
 import pathlib
+import time
 
-from workflow import Run, each, function, task
+from conftest import call_held, until
+from workflow import Run, calls, each, function, task
 
 NAME = "crowded"
 
@@ -17,10 +19,25 @@ def _environments():
     return sum(map(is_one, pathlib.Path("/proc").glob("[0-9]*")))
 
 
-def test_no_invocation_is_refused_and_none_runs_out_of_time(aws):
-    """Lambda quotas: a thousand at once. Here some wait for a place, and their time does not run."""
-    function(aws, NAME, timeout=2)
+def test_no_invocation_is_refused_and_sixteen_run_at_once(aws):
+    """Lambda quotas: a thousand at once. Here some wait for a place, as for a cold start."""
+    function(aws, NAME, timeout=60)
     wide = each(("Call", task({"sleep": 0.05}, NAME, Output="{% $states.result.Payload %}")))
     runs = [Run(aws, ("Each", wide), given=list(range(10))) for _ in range(12)]
     assert [run.output() for run in runs] == [[{}] * 10] * 12
     assert 2 <= _environments() <= 16
+
+
+def test_its_time_does_not_run_while_an_invocation_waits_for_a_place(aws):
+    """Lambda, Timeout: the function's own time."""
+    function(aws, "slow", timeout=60)
+    function(aws, "quick", timeout=3)
+    with call_held(aws, "ssm", "GetParameter", "/held") as hits:
+        slow = each(("Call", task(calls("ssm", "get_parameter", Name="/held"), "slow")))
+        busy = Run(aws, ("Each", slow), given=list(range(16)))
+        until(lambda: hits() == 16, what="sixteen invocations")
+        waiting = Run(aws, ("Call", task({}, "quick")))
+        # More than it has.
+        time.sleep(3.5)
+        assert not any(e["type"] == "TaskSucceeded" for e in waiting.events()), "it has had a place"
+    assert busy.ended()["status"] == waiting.ended()["status"] == "SUCCEEDED"

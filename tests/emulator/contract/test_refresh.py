@@ -1,7 +1,7 @@
 """Instance refreshes really replace instances, one refresh at a time."""
 
 import pytest
-from conftest import refused, until
+from conftest import held, refused, until
 from scenario import create, group, image, in_service, instance, template
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
@@ -30,17 +30,19 @@ def _ended(aws, name):
     return until(look, what="the refresh ended")
 
 
-def test_states_and_replacement(aws, alias, slowly):
+def test_states_and_replacement(aws, alias):
     """User guide, "How an instance refresh works"; the parameter is resolved at launch."""
     first = in_service(aws, alias)[0]["InstanceId"]
     new = image(aws, "new")
     aws.ssm.put_parameter(Name="/ami/web", Value=new, Type="String", Overwrite=True)
-    slowly(refresh=0.4)
-    started = aws.asg.start_instance_refresh(AutoScalingGroupName=alias)["InstanceRefreshId"]
-    assert _refreshes(aws, alias)[0]["Status"] == "Pending"
-    assert refused("InstanceRefreshInProgress", aws.asg.start_instance_refresh, AutoScalingGroupName=alias) == \
-        "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh."
-    until(lambda: _refreshes(aws, alias)[0]["Status"] == "InProgress")
+    with held(aws, "refresh", alias) as hold:
+        started = aws.asg.start_instance_refresh(AutoScalingGroupName=alias)["InstanceRefreshId"]
+        for status in ("Pending", "InProgress"):
+            hold.caught()
+            assert _refreshes(aws, alias)[0]["Status"] == status
+            assert refused("InstanceRefreshInProgress", aws.asg.start_instance_refresh, AutoScalingGroupName=alias) == \
+                "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh."
+            hold.step()
     ended = _ended(aws, alias)
     assert (ended["InstanceRefreshId"], ended["Status"], ended["PercentageComplete"]) == (
         started, "Successful", 100)
@@ -48,27 +50,28 @@ def test_states_and_replacement(aws, alias, slowly):
     assert second != first and instance(aws, second)["ImageId"] == new
 
 
-def _watch_capacity(aws, name, preferences):
-    """The numbers of instances in service seen while a refresh runs."""
-    aws.asg.start_instance_refresh(AutoScalingGroupName=name, Preferences=preferences)
-    seen = set()
-    while _refreshes(aws, name)[0]["Status"] in ("Pending", "InProgress"):
-        seen.add(len(in_service(aws, name)))
-    return seen
+def _served_while_the_new_one_is_pending(aws, name, preferences):
+    """The ids of the instances in service then; afterwards the refresh is Successful."""
+    with held(aws, "instance", name) as hold:
+        aws.asg.start_instance_refresh(AutoScalingGroupName=name, Preferences=preferences)
+        hold.caught()
+        served = [i["InstanceId"] for i in in_service(aws, name)]
+    assert _ended(aws, name)["Status"] == "Successful"
+    return served
 
 
-def test_the_default_takes_the_only_instance_down(aws, name, slowly):
+def test_the_default_takes_the_only_instance_down(aws, name):
     """alphagov/tech-ops#208: 90/omitted on a group of one."""
-    slowly(instance=0.3)
-    assert 0 in _watch_capacity(aws, name, {})
+    assert _served_while_the_new_one_is_pending(aws, name, {}) == []
 
 
-def test_launch_before_terminate(aws, name, slowly):
+def test_launch_before_terminate(aws, name):
     """API_RefreshPreferences: both percentages 100."""
-    slowly(instance=0.3)
-    seen = _watch_capacity(aws, name, {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 100})
-    assert 0 not in seen
-    assert len(in_service(aws, name)) == 1 and group(aws, name)["DesiredCapacity"] == 1
+    old = [i["InstanceId"] for i in in_service(aws, name)]
+    both = {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 100}
+    assert _served_while_the_new_one_is_pending(aws, name, both) == old
+    new = [i["InstanceId"] for i in in_service(aws, name)]
+    assert len(new) == 1 and new != old and group(aws, name)["DesiredCapacity"] == 1
 
 
 def test_preferences_are_checked(aws, name):
@@ -103,36 +106,36 @@ def test_it_fails_when_the_new_instance_cannot_launch(aws, alias):
     assert f"The image id '[{MISSING}]' does not exist" in ended["StatusReason"]
 
 
-def test_cancel(aws, name, slowly):
+def test_cancel(aws, name):
     """API_CancelInstanceRefresh."""
     assert "No in progress or pending Instance Refresh" in refused(
         "ActiveInstanceRefreshNotFound", aws.asg.cancel_instance_refresh, AutoScalingGroupName=name)
-    slowly(refresh=0.5)
-    aws.asg.start_instance_refresh(AutoScalingGroupName=name)
-    aws.asg.cancel_instance_refresh(AutoScalingGroupName=name)
+    with held(aws, "refresh"):
+        aws.asg.start_instance_refresh(AutoScalingGroupName=name)
+        aws.asg.cancel_instance_refresh(AutoScalingGroupName=name)
     assert _ended(aws, name)["Status"] == "Cancelled"
 
 
-def test_rollback_is_refused_for_parameter_images(aws, alias, slowly):
+def test_rollback_is_refused_for_parameter_images(aws, alias):
     """API_RollbackInstanceRefresh."""
-    slowly(refresh=1.0)
-    aws.asg.start_instance_refresh(AutoScalingGroupName=alias)
-    refused("IrreversibleInstanceRefresh", aws.asg.rollback_instance_refresh, AutoScalingGroupName=alias)
+    with held(aws, "refresh"):
+        aws.asg.start_instance_refresh(AutoScalingGroupName=alias)
+        refused("IrreversibleInstanceRefresh", aws.asg.rollback_instance_refresh, AutoScalingGroupName=alias)
 
 
-def test_a_desired_configuration_becomes_the_groups_own_and_locks_it_meanwhile(aws, name, slowly):
+def test_a_desired_configuration_becomes_the_groups_own_and_locks_it_meanwhile(aws, name):
     """coverage-roadmap#1470 (drift afterwards); user guide, limits of instance refreshes."""
     spec = group(aws, name)["LaunchTemplate"]
     new = image(aws, "new")
     aws.ec2.create_launch_template_version(LaunchTemplateId=spec["LaunchTemplateId"], SourceVersion="1",
                                            LaunchTemplateData={"ImageId": new})
-    slowly(refresh=0.4)
     wanted = {"LaunchTemplateId": spec["LaunchTemplateId"], "Version": "$Latest"}
-    aws.asg.start_instance_refresh(AutoScalingGroupName=name, DesiredConfiguration={"LaunchTemplate": wanted},
-                                   Preferences={"SkipMatching": True})
-    assert "An active instance refresh with a desired configuration exists." in refused(
-        "ValidationError", aws.asg.update_auto_scaling_group, AutoScalingGroupName=name,
-        LaunchTemplate={"LaunchTemplateId": spec["LaunchTemplateId"], "Version": "1"})
+    with held(aws, "refresh"):
+        aws.asg.start_instance_refresh(AutoScalingGroupName=name, DesiredConfiguration={"LaunchTemplate": wanted},
+                                       Preferences={"SkipMatching": True})
+        assert "An active instance refresh with a desired configuration exists." in refused(
+            "ValidationError", aws.asg.update_auto_scaling_group, AutoScalingGroupName=name,
+            LaunchTemplate={"LaunchTemplateId": spec["LaunchTemplateId"], "Version": "1"})
     assert _ended(aws, name)["Status"] == "Successful"
     assert group(aws, name)["LaunchTemplate"]["Version"] == "$Latest"
     assert instance(aws, in_service(aws, name)[0]["InstanceId"])["ImageId"] == new

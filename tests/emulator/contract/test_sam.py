@@ -52,7 +52,7 @@ def app(server, owner, tmp_path_factory):
 def _run(owner, app, payload):
     execution = owner.sfn.start_execution(stateMachineArn=app["MachineArn"], input=json.dumps(payload))
     return until(lambda: (lambda e: e if e["status"] != "RUNNING" else None)(
-        owner.sfn.describe_execution(executionArn=execution["executionArn"])), 15, "the execution ended")
+        owner.sfn.describe_execution(executionArn=execution["executionArn"])), what="the execution ended")
 
 
 def _call(owner, app, service, method, **arguments):

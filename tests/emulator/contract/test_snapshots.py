@@ -1,6 +1,6 @@
 """An image's snapshots: there, encrypted, in use; and what the harness can do to them."""
 
-from conftest import refused, until
+from conftest import held, refused, until
 from scenario import available, image
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/0a0b0c0d"
@@ -14,14 +14,14 @@ def _snapshot(aws, image_id):
     return aws.ec2.describe_snapshots(SnapshotIds=[_device(aws, image_id)["SnapshotId"]])["Snapshots"][0]
 
 
-def test_an_images_snapshot(aws, slowly):
+def test_an_images_snapshot(aws):
     """API_CreateImage, API_Snapshot: pending first, then completed; owned; not encrypted."""
     instance = aws.ec2.run_instances(ImageId=image(aws), MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     until(lambda: aws.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]["State"][
-        "Name"] == "running")
-    slowly(image_pending=0.3)
-    made = aws.ec2.create_image(InstanceId=instance, Name="nightly")["ImageId"]
-    found = _snapshot(aws, made)
+        "Name"] == "running", what=f"{instance} running")
+    with held(aws, "image"):
+        made = aws.ec2.create_image(InstanceId=instance, Name="nightly")["ImageId"]
+        found = _snapshot(aws, made)
     assert (found["State"], found["OwnerId"], found["Encrypted"], found.get("KmsKeyId")) == (
         "pending", aws.id, False, None)
     assert found["Description"] == f"Created by CreateImage({instance}) for {made}"

@@ -1,6 +1,6 @@
 """Stack operations take time, exclude each other, fail with reasons and roll back."""
 
-from conftest import refused, until
+from conftest import held, refused, until
 from scenario import (create, drift, group, image, in_service, instance, keyed, reasons, replacement, settled,
                       template, update)
 
@@ -11,22 +11,24 @@ def _status(aws):
     return aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackStatus"]
 
 
-def test_a_second_update_meanwhile_is_refused(aws, slowly):
+def test_a_second_update_meanwhile_is_refused(aws):
     """aws-amplify/amplify-cli#5343; the text is matched by deployment tools."""
     first, second = image(aws, "image-a"), image(aws, "image-b")
     create(aws, template(), {"ImageId": first})
     arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
     change = dict(StackName="web", UsePreviousTemplate=True,
                   Parameters=keyed({"ImageId": second, "Secret": None}))
-    slowly(stack=0.5, cleanup=0.5)
-    aws.cfn.update_stack(**change)
-    assert _status(aws) == "UPDATE_IN_PROGRESS"
-    assert refused("ValidationError", aws.cfn.update_stack, **change) == \
-        f"Stack:{arn} is in UPDATE_IN_PROGRESS state and can not be updated."
-    assert refused("ValidationError", aws.cfn.delete_stack, StackName="web") == \
-        f"Stack [{arn}] cannot be deleted while in status UPDATE_IN_PROGRESS"
-    until(lambda: _status(aws) == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", what="the cleanup phase")
-    assert "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS state" in refused("ValidationError", aws.cfn.update_stack, **change)
+    with held(aws, "stack") as hold:
+        aws.cfn.update_stack(**change)
+        assert _status(aws) == "UPDATE_IN_PROGRESS"
+        assert refused("ValidationError", aws.cfn.update_stack, **change) == \
+            f"Stack:{arn} is in UPDATE_IN_PROGRESS state and can not be updated."
+        assert refused("ValidationError", aws.cfn.delete_stack, StackName="web") == \
+            f"Stack [{arn}] cannot be deleted while in status UPDATE_IN_PROGRESS"
+        hold.caught()
+        hold.step()
+        until(lambda: _status(aws) == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", what="the cleanup phase")
+        assert "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS state" in refused("ValidationError", aws.cfn.update_stack, **change)
     assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE"
 
 

@@ -79,7 +79,7 @@ class Run:
         def found():
             now = self.aws.sfn.describe_execution(executionArn=self.arn)
             return now if now["status"] != "RUNNING" else None
-        return until(found, 15, "the end of the execution")
+        return until(found, what="the end of the execution")
 
     def output(self):
         ended = self.ended()
@@ -90,6 +90,10 @@ class Run:
         ended = self.ended()
         assert ended["status"] == "FAILED", ended
         return ended.get("error"), ended.get("cause")
+
+    def has_entered(self, state):
+        """Wait until it has; whether it has, or has ended without it."""
+        return self.aws.control("GET", "executions", arn=self.arn, entered=state, timeout=20)["done"]
 
     def events(self):
         return self.aws.sfn.get_execution_history(executionArn=self.arn, maxResults=1000)["events"]

@@ -3,18 +3,22 @@
 MiniStack serves requests on one event loop and keeps its state in plain dicts, so
 state is only ever changed on that loop: nothing here needs a lock. Which account
 and region a piece of work belongs to lives in context variables; they are copied
-when the work is scheduled, else it would land in the default account.
+when the work is scheduled, else it would land in the default account. What is the
+next step of an operation can be held (see `holds`).
 """
 
 import asyncio
 import concurrent.futures
 import contextvars
 import logging
-import time
 
 from ministack import app
 
+from . import holds
+
 logger = logging.getLogger("overlay")
+#: How often a condition is checked.
+_TICK_SECONDS = 0.03
 
 
 def _loop():
@@ -40,16 +44,33 @@ def _guarded(fn, args):
     return run
 
 
-def later(seconds, fn, *args):
-    """Run `fn(*args)` on the event loop in `seconds`, for this account and region."""
+def later(seconds, fn, *args, of=None):
+    """Run `fn(*args)` on the event loop in `seconds`, for this account and region.
+
+    `of` is (kind, names of the resource) if it is the step of an operation that can be held.
+    """
     context = contextvars.copy_context()
     loop = _loop()
     run = _guarded(fn, args)
+
+    def soon(step):
+        return lambda: loop.call_soon(step, context=context)
+
+    def due():
+        if of is None or not holds.catches(*of, again=soon(due), on=soon(run)):
+            run()
     if _on_the_loop():
-        loop.call_later(seconds, run, context=context)
+        loop.call_later(seconds, due, context=context)
     else:
         loop.call_soon_threadsafe(
-            lambda: loop.call_later(seconds, run, context=context), context=context)
+            lambda: loop.call_later(seconds, due, context=context), context=context)
+
+
+async def pause(seconds, of=None):
+    """Let a task on the event loop wait for what `later` would run."""
+    over = asyncio.Event()
+    later(seconds, over.set, of=of)
+    await over.wait()
 
 
 def on_loop(fn, *args):
@@ -69,18 +90,27 @@ def on_loop(fn, *args):
     return future.result(timeout=30)
 
 
-def wait_for(condition, seconds):
+def wait_for(condition, seconds, is_coming=lambda: False):
     """Wait on a worker thread until `condition()` holds on the loop; False on time-out, or when the server stops.
 
-    MiniStack's tasks do not end before their worker does, and the server not before its tasks: so the time is a
+    The time does not run while `is_coming()`, nor while an operation of the account is held. It is counted in checks,
+    so that a machine that is busy elsewhere has more of it.
+
+    MiniStack's tasks do not end before their worker does, and the server not before its tasks: so what checks is a
     task as well, which the end of the server cancels.
     """
-    timer = on_loop(lambda: _loop().create_task(asyncio.sleep(seconds)))
+    watch = _watch(condition, seconds, is_coming)
     try:
-        while not on_loop(condition):
-            if timer.done():
-                return False
-            time.sleep(0.03)
-        return True
-    finally:
-        on_loop(timer.cancel)
+        return asyncio.run_coroutine_threadsafe(watch, _loop()).result()
+    except concurrent.futures.CancelledError:
+        return False
+
+
+async def _watch(condition, seconds, is_coming):
+    while not condition():
+        if not is_coming() and not holds.is_holding():
+            seconds -= _TICK_SECONDS
+        if seconds < 0:
+            return False
+        await asyncio.sleep(_TICK_SECONDS)
+    return True

@@ -99,8 +99,12 @@ def _begin(change_set_id, params):
     elif final["StatusReason"] == _NO_CHANGES and transforms.GIVEN.get():
         final["StatusReason"] = _NO_UPDATES
     change_set.update(Status="CREATE_PENDING", ExecutionStatus="UNAVAILABLE", StatusReason="", Changes=[])
-    later(SETTINGS.change_set / 2, change_set.update, {"Status": "CREATE_IN_PROGRESS"})
-    later(SETTINGS.change_set, change_set.update, final)
+    of = "change_set", (change_set["ChangeSetName"], change_set_id, change_set["StackName"], change_set["StackId"])
+
+    def begin():
+        change_set["Status"] = "CREATE_IN_PROGRESS"
+        later(SETTINGS.change_set / 2, change_set.update, final, of=of)
+    later(SETTINGS.change_set / 2, begin, of=of)
 
 
 def _named(params):

@@ -5,8 +5,8 @@ failed) and for the observer's eye (the call log). It answers on loopback only a
 no authentication, like MiniStack's own `/_ministack/` endpoints.
 """
 
-import dataclasses
 import datetime
+import inspect
 import json
 from urllib.parse import parse_qs
 
@@ -14,7 +14,7 @@ from ministack import app
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge
 
-from . import calls, faults, images, patching, schedules
+from . import calls, faults, history, holds, images, patching, schedules, watch
 from .settings import SETTINGS
 
 PREFIX = "/_overlay/"
@@ -71,44 +71,96 @@ def _calls(query):
         v in c[k] if k == "caller" else c[k] == v for k, v in wanted.items())]}
 
 
-def _settings(body):
-    known = {f.name for f in dataclasses.fields(SETTINGS)}
-    unknown = set(body) - known
-    if unknown:
-        raise Refusal(400, f"unknown settings: {', '.join(sorted(unknown))}")
-    for name, value in body.items():
-        setattr(SETTINGS, name, float(value))
-    return dataclasses.asdict(SETTINGS)
+def _hold(body):
+    try:
+        return holds.add(body)
+    except (TypeError, ValueError) as error:
+        raise Refusal(400, f"bad hold: {error}") from None
+
+
+def _of_hold(act, number, *more):
+    try:
+        return act(number, *more)
+    except LookupError:
+        raise Refusal(404, f"no hold {number} in {get_account_id()} {get_region()}") from None
+
+
+def _let_go(number=None):
+    _of_hold(holds.let_go, number)
+    return {}
+
+
+def _timeout(query):
+    return watch.seconds(query.get("timeout", ["0"])[0])
+
+
+def _execution_reached(query):
+    arn, entered, ended = (query.get(name, [""])[0] for name in ("arn", "entered", "ended"))
+    if bool(entered) == bool(ended):
+        raise Refusal(400, "say either entered=STATE or ended=1")
+    try:
+        return history.reached(arn, entered, _timeout(query))
+    except LookupError:
+        raise Refusal(404, f"no execution {arn} in {get_account_id()} {get_region()}") from None
+
+
+def _add_faults(body):
+    try:
+        return {"faults": faults.add(body)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(400, f"bad fault: {error}") from None
+
+
+def _forget_calls():
+    calls.LOG.clear()
+    return {}
+
+
+def _remove_fault(number=None):
+    faults.remove(number)
+    return {}
+
+
+def _change_settings(body):
+    SETTINGS.change(body)
+    return SETTINGS.all()
+
+
+def _put_back_settings():
+    SETTINGS.put_back()
+    return SETTINGS.all()
+
+
+#: Of (method, first part of the path, whether there is a second one): called with that part, the query, the body.
+_ROUTES = {
+    ("POST", "events", False): lambda _, query, body: _put_events(body),
+    ("POST", "images", True): lambda image_id, query, body: _adjust_image(image_id, body),
+    ("POST", "schedules", True): lambda name, query, body: _fire(name),
+    ("GET", "calls", False): lambda _, query, body: _calls(query),
+    ("DELETE", "calls", False): lambda _, query, body: _forget_calls(),
+    ("POST", "faults", False): lambda _, query, body: _add_faults(body),
+    ("GET", "faults", False): lambda _, query, body: {"faults": faults.listed()},
+    ("DELETE", "faults", False): lambda _, query, body: _remove_fault(),
+    ("DELETE", "faults", True): lambda number, query, body: _remove_fault(int(number)),
+    ("POST", "holds", False): lambda _, query, body: _hold(body),
+    ("GET", "holds", False): lambda _, query, body: {"holds": holds.listed()},
+    ("DELETE", "holds", False): lambda _, query, body: _let_go(),
+    ("GET", "holds", True): lambda number, query, body: _of_hold(holds.reached, int(number), _timeout(query)),
+    ("POST", "holds", True): lambda number, query, body: _of_hold(holds.step, int(number)),
+    ("DELETE", "holds", True): lambda number, query, body: _let_go(int(number)),
+    ("GET", "executions", False): lambda _, query, body: _execution_reached(query),
+    ("GET", "settings", False): lambda _, query, body: SETTINGS.all(),
+    ("POST", "settings", False): lambda _, query, body: _change_settings(body),
+    ("DELETE", "settings", False): lambda _, query, body: _put_back_settings(),
+}
 
 
 def _route(method, what, query, body):
-    if what == "events" and method == "POST":
-        return _put_events(body)
-    if what.startswith("images/") and method == "POST":
-        return _adjust_image(what[len("images/"):], body)
-    if what.startswith("schedules/") and method == "POST":
-        return _fire(what[len("schedules/"):])
-    if what == "calls" and method == "GET":
-        return _calls(query)
-    if what == "calls" and method == "DELETE":
-        calls.LOG.clear()
-        return {}
-    if what == "faults" and method == "POST":
-        try:
-            return {"faults": faults.add(body)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise Refusal(400, f"bad fault: {error}") from None
-    if what == "faults" and method == "GET":
-        return {"faults": faults.listed()}
-    if what == "faults" and method == "DELETE":
-        faults.remove()
-        return {}
-    if what.startswith("faults/") and method == "DELETE":
-        faults.remove(int(what[len("faults/"):]))
-        return {}
-    if what == "settings":
-        return _settings(body if method == "POST" else {})
-    raise Refusal(404, f"no such control: {method} {PREFIX}{what}")
+    first, _, rest = what.partition("/")
+    handler = _ROUTES.get((method, first, rest != ""))
+    if handler is None:
+        raise Refusal(404, f"no such control: {method} {PREFIX}{what}")
+    return handler(rest, query, body)
 
 
 async def _read_body(receive):
@@ -129,6 +181,8 @@ async def _serve(scope, receive, send):
         body = json.loads(raw) if raw.strip() else {}
         with request_scope(account, region):
             answer, status = _route(scope["method"], scope["path"][len(PREFIX):], query, body), 200
+            if inspect.isawaitable(answer):
+                answer = await answer
     except Refusal as refusal:
         answer, status = {"error": str(refusal)}, refusal.status
     except (ValueError, KeyError, TypeError, AttributeError) as error:

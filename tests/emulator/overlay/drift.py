@@ -89,7 +89,8 @@ def _detect(params):
     detections[detection["StackDriftDetectionId"]] = detection
     while len(detections) > handlers._DRIFT_DETECTIONS_KEPT:
         detections.pop(next(iter(detections)))
-    later(SETTINGS.drift, _finish, stack, detection, wanted)
+    names = stack["StackName"], stack["StackId"], detection["StackDriftDetectionId"]
+    later(SETTINGS.drift, _finish, stack, detection, wanted, of=("drift", names))
     return _xml(200, "DetectStackDriftResponse",
                 "<DetectStackDriftResult><StackDriftDetectionId>"
                 f"{detection['StackDriftDetectionId']}</StackDriftDetectionId></DetectStackDriftResult>")

@@ -1,4 +1,4 @@
-"""Owns injected faults: which call is throttled, fails, is slow, or loses its answer
+"""Owns injected faults: which call is throttled, fails, is slow, is held, or loses its answer
 after the effect has happened.
 
 The error documents are those of the services: EC2 throttles with
@@ -25,7 +25,7 @@ from . import calls
 REFUSING = ("throttle", "5xx", "error")
 #: The kinds that answer in a function's place, or run it again.
 OF_FUNCTIONS = ("function-error", "timeout", "out-of-memory", "twice")
-KINDS = (*REFUSING, *OF_FUNCTIONS, "latency", "cut-after")
+KINDS = (*REFUSING, *OF_FUNCTIONS, "latency", "hold", "cut-after")
 FAULTS = []
 
 #: The one that strikes what is being called; what runs for that call inherits it.
@@ -81,11 +81,15 @@ class Fault:
             raise ValueError(f"{self.function or self.kind!r}: only service lambda, action Invoke has functions")
         if self.runs and self.kind not in ("timeout", "out-of-memory"):
             raise ValueError("runs is for timeout and out-of-memory")
+        if self.kind == "hold" and (self.service, self.action) == ("lambda", "Invoke"):
+            raise ValueError("hold is for API calls")
         if self.rate is None:
             self.count = 1 if self.count is None else self.count
         elif self.count is not None or not 0 <= self.rate <= 1:
             raise ValueError("a rate is from 0 to 1, and takes the place of a count")
         self._draw = random.Random(self.seed).random
+        #: Set when the fault is removed: what it holds goes on then.
+        self.removed = asyncio.Event()
 
     def _is_of(self, service, action, caller, function, text):
         return (self.service in (service, "*") and self.action in (action, "*")
@@ -127,6 +131,7 @@ def remove(number=None):
     """The one of this number, or all of this account and region."""
     for fault in [f for f in _own() if number is None or f.id == number]:
         FAULTS.remove(fault)
+        fault.removed.set()
 
 
 def _own():
@@ -173,6 +178,8 @@ async def _strike(call, request):
         return None
     call["fault"] = fault.kind
     await asyncio.sleep(fault.latencyMs / 1000)
+    if fault.kind == "hold":
+        await fault.removed.wait()
     if fault.kind in REFUSING:
         return _document(call["service"], *described(call["service"], fault))
     return None

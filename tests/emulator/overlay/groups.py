@@ -120,6 +120,11 @@ def in_service(group):
     return [i for i in group["Instances"] if i["LifecycleState"] == "InService"]
 
 
+def pending(group):
+    """Instances that are launched, and will be in service."""
+    return [i for i in group["Instances"] if i["LifecycleState"] == "Pending"]
+
+
 def nudge(name, delay=0.0):
     """Have the group look after itself, in `delay` seconds."""
     later(delay, reconcile, name)
@@ -190,7 +195,7 @@ def _launch(group, size):
         "LaunchConfigurationName": group.get("LaunchConfigurationName", "") if not spec else ""}
     group["Instances"].append(member)
     activity(group, f"Launching a new EC2 instance: {record['InstanceId']}", cause)
-    later(SETTINGS.instance, _enters_service, member)
+    later(SETTINGS.instance, _enters_service, member, of=instances.held_as(member["InstanceId"]))
     return True
 
 
@@ -213,7 +218,7 @@ def retire(group, member, cause):
     if member["InstanceId"] in ec2._instances:
         instances.terminate(member["InstanceId"])
     activity(group, f"Terminating EC2 instance: {member['InstanceId']}", cause)
-    later(SETTINGS.instance * 2, _forget, group, member)
+    later(SETTINGS.instance * 2, _forget, group, member, of=instances.held_as(member["InstanceId"]))
 
 
 def _forget(group, member):

@@ -18,7 +18,7 @@ import threading
 from ministack.core.responses import now_iso
 from ministack.services import stepfunctions
 
-from . import patching
+from . import patching, watch
 
 #: JSON as Step Functions writes it.
 encoded = functools.partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
@@ -87,8 +87,34 @@ def _linked(original):
                              {**(details or {}), "previousEventId": own.latest if is_own else 0})
             if is_own:
                 own.latest = event["id"]
+        if "stateEnteredEventDetails" in event:
+            watch.happened((execution["executionArn"], event["stateEnteredEventDetails"]["name"]))
+        elif execution["status"] != "RUNNING":
+            watch.happened((execution["executionArn"], ""))
         return event
     return add_event
+
+
+def reached(arn, state, timeout):
+    """How far an execution is, as soon as it has ended or, if one is given, has entered a state; to be awaited.
+
+    `LookupError` if there is no such execution.
+    """
+    execution = stepfunctions._executions.get(arn)
+    if execution is None:
+        raise LookupError(arn)
+
+    def has_ended():
+        return execution["status"] != "RUNNING"
+
+    def is_done():
+        return any((event.get("stateEnteredEventDetails") or {}).get("name") == state
+                   for event in execution["events"]) if state else has_ended()
+
+    async def wait():
+        await watch.until(lambda: is_done() or has_ended(), {(arn, state), (arn, "")}, timeout)
+        return {"status": execution["status"], "done": is_done()}
+    return wait()
 
 
 def end(execution, status, **found):
@@ -97,6 +123,7 @@ def end(execution, status, **found):
     add(f"Execution{status.capitalize()}", f"execution{status.capitalize()}",
         **{name: value for name, value in found.items() if value is not None})
     execution["status"] = status
+    watch.happened((execution["executionArn"], ""))
     stepfunctions._emit_execution_status_event(execution)
 
 

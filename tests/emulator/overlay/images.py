@@ -125,7 +125,8 @@ def _store(record, tags):
     if tags:
         ec2._tags[record["ImageId"]] = list(tags)
     if record["State"] == "pending":
-        later(SETTINGS.image_pending, _becomes_available, record)
+        names = record["ImageId"], record["Name"], record.get("SourceInstanceId", "")
+        later(SETTINGS.image_pending, _becomes_available, record, of=("image", names))
 
 
 def _becomes_available(record):

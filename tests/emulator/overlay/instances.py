@@ -67,8 +67,14 @@ def launch(data, tags, *, zone="", template=None):
         merged["aws:ec2launchtemplate:id"] = template["LaunchTemplateId"]
         merged["aws:ec2launchtemplate:version"] = str(template["VersionNumber"])
     ec2._tags[record["InstanceId"]] = [{"Key": k, "Value": v} for k, v in merged.items()]
-    later(SETTINGS.instance, _move, record, "pending", {"Code": 16, "Name": "running"})
+    later(SETTINGS.instance, _move, record, "pending", {"Code": 16, "Name": "running"}, of=held_as(record["InstanceId"]))
     return record
+
+
+def held_as(instance_id):
+    """What a hold knows an instance by: its id and its group's name."""
+    group = next((t["Value"] for t in ec2._tags.get(instance_id, []) if t["Key"] == "aws:autoscaling:groupName"), "")
+    return "instance", (instance_id, group)
 
 
 def _move(record, before, after):
@@ -86,7 +92,7 @@ def terminate(instance_id):
     if before["Name"] in ("shutting-down", "terminated"):
         return before, before
     record["State"] = {"Code": 32, "Name": "shutting-down"}
-    later(SETTINGS.instance, _move, record, "shutting-down", {"Code": 48, "Name": "terminated"})
+    later(SETTINGS.instance, _move, record, "shutting-down", {"Code": 48, "Name": "terminated"}, of=held_as(instance_id))
     for hook in on_gone:
         hook(instance_id)
     return before, dict(record["State"])

@@ -56,7 +56,8 @@ def _put(original):
         answer = original(data)
         if answer[0] == 200:
             _restore(name, *before)
-            later(SETTINGS.parameter, _validate, original, data, "Update" if existing else "Create")
+            later(SETTINGS.parameter, _validate, original, data, "Update" if existing else "Create",
+                  of=("parameter", (name, permissions.parameter_arn(name))))
         return answer
     return put
 

@@ -9,11 +9,14 @@ AWS facts:
 * `Assign` takes effect in the next state: its own expressions see the values from before
   (developer guide, "Passing data between states with variables").
 * The variables of one Assign may have 256 KiB together (quotas).
+Left out: an expression has a second on AWS; here a second of a busy machine is none of AWS's, and there is no limit.
 Unsure: "threw an error during evaluation", and the error of an Assign that is too large.
 """
 
 import contextlib
 import contextvars
+import copy
+import functools
 
 from ministack.services import stepfunctions
 
@@ -22,6 +25,8 @@ from .runner import limited
 
 ERROR = "States.QueryEvaluationError"
 _FIELD = contextvars.ContextVar("overlay_field", default="")
+#: Expressions that are kept parsed: parsing takes longer than evaluating.
+_PARSED = 2048
 
 
 @contextlib.contextmanager
@@ -51,6 +56,41 @@ def _failed(expression, what):
         history.add("EvaluationFailed", "evaluationFailed", state=own.state, location=field,
                     error=ERROR, cause=cause)
     return stepfunctions._ExecutionError(ERROR, cause)
+
+
+@functools.lru_cache(maxsize=_PARSED)
+def _parsed(expression):
+    parsed = stepfunctions.jsonata.Jsonata.jsonata(expression)
+    stepfunctions._register_sfn_jsonata_functions(parsed)
+    return parsed
+
+
+def _value(expression, bindings):
+    # What is written to while it is evaluated is a copy's, and this thread's; the parsed expression is not.
+    own = copy.copy(_parsed(expression))
+    stepfunctions.jsonata.Jsonata.CURRENT.jsonata = own
+    return own.evaluate(None, bindings)
+
+
+def _evaluate(_original):
+    def evaluate(expression, data, ctx=None, result=None, error_output=None):
+        ctx = ctx or {}
+        null = stepfunctions.jsonata.utils.Utils.NULL_VALUE
+        bindings = {name: null if value is None else value for name, value in ctx.get("variables", {}).items()}
+        bindings["states"] = {"input": data, "result": result, "errorOutput": error_output, "context": ctx}
+        try:
+            value = _value(expression, bindings)
+            # None is null or nothing.
+            is_something = value is not None or _value(f"$exists(({expression}))", bindings)
+        except stepfunctions._ExecutionError:
+            raise
+        except Exception as error:
+            code = getattr(error, "error", None)
+            raise stepfunctions._ExecutionError(ERROR, f"{code}: {error}" if isinstance(code, str) and code else str(error)) from error
+        if not is_something:
+            raise stepfunctions._ExecutionError(ERROR, f"JSONata expression did not return a result: {expression}")
+        return value
+    return evaluate
 
 
 def _template(_original):
@@ -128,7 +168,9 @@ def _chosen(rule, data, ctx):
 
 
 def install():
-    patching.requires(stepfunctions, "_evaluate_jsonata", "_json_type", "_state_query_language")
+    patching.requires(stepfunctions, "jsonata", "_register_sfn_jsonata_functions", "_json_type", "_state_query_language")
+    patching.requires(stepfunctions.jsonata.Jsonata, "CURRENT")
+    patching.attribute(stepfunctions, "_evaluate_jsonata", _evaluate)
     patching.attribute(stepfunctions, "_apply_jsonata_template", _template)
     patching.attribute(stepfunctions, "_apply_jsonata_arguments", _named("Arguments"))
     patching.attribute(stepfunctions, "_apply_jsonata_output", _named("Output"))

@@ -94,8 +94,12 @@ def begin(group, preferences, desired, reason=""):
         "Preferences": {"MinHealthyPercentage": 90, "SkipMatching": False, **preferences},
         "DesiredConfiguration": desired}
     group.setdefault("InstanceRefreshes", []).insert(0, refresh)
-    later(SETTINGS.refresh, _start, group, refresh)
+    later(SETTINGS.refresh, _start, group, refresh, of=_held_as(refresh))
     return refresh
+
+
+def _held_as(refresh):
+    return "refresh", (refresh["AutoScalingGroupName"], refresh["InstanceRefreshId"])
 
 
 def _start(group, refresh):
@@ -152,7 +156,7 @@ def _next(group, refresh):
         groups.retire(group, old, f"At {now_millis()} an instance was taken out of service in "
                                   "response to an instance refresh.")
         groups.reconcile(group["AutoScalingGroupName"])
-    later(_TICK, _watch, group, refresh, old)
+    later(_TICK, _watch, group, refresh, old, of=_held_as(refresh))
 
 
 def _watch(group, refresh, old):
@@ -163,9 +167,10 @@ def _watch(group, refresh, old):
     if not fresh:
         if refresh["Status"] == "Cancelling":
             return _stop(group, refresh, "Cancelled")
-        refresh["_waited"] += _TICK
+        if not groups.pending(group):
+            refresh["_waited"] += _TICK
         if refresh["_waited"] < SETTINGS.refresh_failure + SETTINGS.instance:
-            return later(_TICK, _watch, group, refresh, old)
+            return later(_TICK, _watch, group, refresh, old, of=_held_as(refresh))
         failed = next((a["StatusMessage"] for a in group.get("Activities", [])
                        if a["StatusCode"] == "Failed"), "")
         return _stop(group, refresh, "Failed",
@@ -178,7 +183,7 @@ def _watch(group, refresh, old):
     done = refresh["_total"] - len(refresh["_queue"])
     refresh.update(PercentageComplete=100 * done // refresh["_total"],
                    InstancesToUpdate=len(refresh["_queue"]))
-    later(SETTINGS.refresh, _next, group, refresh)
+    later(SETTINGS.refresh, _next, group, refresh, of=_held_as(refresh))
 
 
 def _start_instance_refresh(p):

@@ -1,11 +1,15 @@
 """Owns the knobs: how long things take that take minutes on AWS.
 
 Every knob is an environment variable `OVERLAY_*` in seconds. The defaults keep
-each intermediate state observable and a test run short.
+each intermediate state observable and a test run short. The control API changes
+them for one account and region: the server is everybody's.
 """
 
+import dataclasses
 import os
 from dataclasses import dataclass, field
+
+from ministack.core.responses import get_account_id, get_region
 
 from .patching import PatchError
 
@@ -25,7 +29,7 @@ def _seconds(name, default):
 
 @dataclass
 class Settings:
-    """Read once, at start. `/_overlay/settings` shows and changes them."""
+    """The server's, read once, at start."""
 
     #: CreateImage, CopyImage: pending → available.
     image_pending: float = _seconds("OVERLAY_IMAGE_PENDING_SECONDS", 0.3)
@@ -51,4 +55,35 @@ class Settings:
     refresh_failure: float = _seconds("OVERLAY_REFRESH_FAILURE_SECONDS", 1.0)
 
 
-SETTINGS = Settings()
+class _InForce:
+    """What counts for the account and region at work: their own settings, else the server's."""
+
+    def __init__(self, server):
+        self._server = server
+        self._own = {}
+
+    def __getattr__(self, name):
+        return self._of_scope().get(name, getattr(self._server, name))
+
+    def _of_scope(self):
+        return self._own.get((get_account_id(), get_region()), {})
+
+    def all(self):
+        return {**dataclasses.asdict(self._server), **self._of_scope()}
+
+    def change(self, values):
+        """Change some for this account and region; `ValueError` for an unknown one or no number of seconds."""
+        unknown = sorted(set(values) - {f.name for f in dataclasses.fields(self._server)})
+        if unknown:
+            raise ValueError(f"unknown settings: {', '.join(unknown)}")
+        values = {name: float(value) for name, value in values.items()}
+        if min(values.values(), default=0) < 0:
+            raise ValueError("a time is negative")
+        self._own[(get_account_id(), get_region())] = {**self._of_scope(), **values}
+
+    def put_back(self):
+        """Let the server's count again for this account and region."""
+        self._own.pop((get_account_id(), get_region()), None)
+
+
+SETTINGS = _InForce(Settings())

@@ -15,7 +15,6 @@ AWS facts:
 Unsure: that the retry of an update that is over is refused, rather than answered as its first call was.
 """
 
-import asyncio
 import contextvars
 
 from ministack.services import cloudformation
@@ -23,6 +22,7 @@ from ministack.services.cloudformation import changesets, handlers, stacks
 from ministack.services.cloudformation.helpers import _error, _p, _xml
 
 from . import patching, permissions, stack_parameters, stack_resources
+from .background import pause
 from .settings import SETTINGS
 
 STACK = "AWS::CloudFormation::Stack"
@@ -57,6 +57,10 @@ def _hold_final_event(original):
     return add
 
 
+def _of(stack_name, stack_id):
+    return "stack", (stack_name, stack_id)
+
+
 async def _settle(stack_name, stack_id, add_event, work):
     """Run an operation, then its cleanup phase, then set the status it ended in."""
     held = {"stack": stack_name, "from": len(cloudformation._stack_events.get(stack_id, []))}
@@ -66,7 +70,7 @@ async def _settle(stack_name, stack_id, add_event, work):
     finally:
         _HELD.reset(token)
     if "status" in held:
-        await asyncio.sleep(SETTINGS.cleanup)
+        await pause(SETTINGS.cleanup, _of(stack_name, stack_id))
         stack = cloudformation._stacks.get(stack_name)
         if stack and stack["StackStatus"] == _FINAL[held["status"]]:
             stack["StackStatus"] = held["status"]
@@ -80,7 +84,7 @@ def _slow_deploy(add_event):
             permissions.ROLE.set((cloudformation._stacks.get(stack_name) or {}).get("_role_arn", ""))
 
             async def work():
-                await asyncio.sleep(SETTINGS.stack)
+                await pause(SETTINGS.stack, _of(stack_name, stack_id))
                 stack = cloudformation._stacks.get(stack_name) or {}
                 reason = stack_parameters.rejected(template, param_values)
                 if reason:
@@ -99,7 +103,7 @@ def _slow_delete(original):
         stack = cloudformation._stacks.get(stack_name)
         if stack:
             stack["StackStatus"] = "DELETE_IN_PROGRESS"
-        await asyncio.sleep(SETTINGS.stack / 2)
+        await pause(SETTINGS.stack / 2, _of(stack_name, stack_id))
         await original(stack_name, stack_id, *args, **kwargs)
     return delete
 
@@ -122,7 +126,7 @@ def _settled(add_event):
     def make(original):
         async def run(stack_name, stack_id, *args, **kwargs):
             async def work():
-                await asyncio.sleep(SETTINGS.stack)
+                await pause(SETTINGS.stack, _of(stack_name, stack_id))
                 await original(stack_name, stack_id, *args, **kwargs)
             await _settle(stack_name, stack_id, add_event, work)
         return run

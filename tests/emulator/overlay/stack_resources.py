@@ -115,7 +115,7 @@ def _stabilize(name):
     def settled():
         group = autoscaling._asgs[name]
         return len(groups.in_service(group)) >= group["DesiredCapacity"]
-    if not wait_for(settled, SETTINGS.stabilize):
+    if not wait_for(settled, SETTINGS.stabilize, lambda: groups.pending(autoscaling._asgs[name])):
         group = autoscaling._asgs[name]
         message = (f"Group did not stabilize. {{current/minSize/group}} size = "
                    f"{{{len(groups.in_service(group))}/{group['MinSize']}/{group['DesiredCapacity']}}}.")
@@ -194,8 +194,8 @@ def _instance_refresh(name, policy):
                          "Started by CloudFormation.")
     except ApiError as error:
         raise failure(error) from None
-    limit = SETTINGS.stabilize + SETTINGS.refresh_failure + SETTINGS.refresh
-    wait_for(lambda: record["Status"] not in refresh.ACTIVE, limit)
+    # Whatever it comes to, it ends.
+    wait_for(lambda: record["Status"] not in refresh.ACTIVE, 0, lambda: True)
     if record["Status"] != "Successful":
         raise _stuck(f"Instance refresh {record['InstanceRefreshId']} {record['Status']}. "
                      f"{record['StatusReason']}")

@@ -1,0 +1,48 @@
+//! Owns running a program whose output is shown as it comes, and read as well.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// Runs the program to its end. Each line of what it prints, on stdout or on stderr, is shown
+/// behind `prefix`, and read. Whether it succeeded.
+pub fn run(mut command: Command, prefix: &str, mut read: impl FnMut(&str)) -> Result<bool> {
+    let program = command.get_program().display().to_string();
+    let starting = || format!("starting {program}");
+    // One pipe for both: what belongs together stays together.
+    let (output, input) = io::pipe().with_context(starting)?;
+    let twin = input.try_clone().with_context(starting)?;
+    let mut child = command.stdout(input).stderr(twin).spawn().with_context(starting)?;
+    // It holds this program's ends of the pipe open, and the pipe would never come to an end.
+    drop(command);
+    let mut lines = BufReader::new(output);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).context("reading what a program prints")? > 0 {
+        show(prefix, &line);
+        read(&console::strip_ansi_codes(String::from_utf8_lossy(&line).trim_end()));
+        line.clear();
+    }
+    Ok(child.wait().context("waiting for a program")?.success())
+}
+
+/// Whoever reads this program's output may have gone; that keeps no test from running.
+fn show(prefix: &str, line: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(&[prefix.as_bytes(), line].concat()).and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_printed_is_read_in_its_order() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo a; echo b >&2; printf '\\033[1mc\\033[0m\\nd'; exit 3"]);
+        let mut lines = Vec::new();
+        let succeeded = run(shell, "", |line| lines.push(line.to_owned())).unwrap();
+        assert_eq!((succeeded, lines), (false, ["a", "b", "c", "d"].map(str::to_owned).to_vec()));
+        assert!(run(Command::new("true"), "", |_| ()).unwrap());
+    }
+}

@@ -1,0 +1,47 @@
+"""Owns waiting for something to happen: a request of the control API stays open until it does.
+
+What happens is named by a key. It happens on the event loop or on any other thread.
+"""
+
+import asyncio
+import contextlib
+import math
+
+#: A request is answered after this, so that its client's own time-out need not be longer.
+LONGEST_SECONDS = 20
+#: Key → those that wait for it, each a loop and its event.
+_WAITING = {}
+
+
+def happened(key):
+    """Wake whoever waits for this; from any thread."""
+    for loop, event in tuple(_WAITING.get(key, ())):
+        loop.call_soon_threadsafe(event.set)
+
+
+def seconds(text):
+    """The time that a request may take, of its query."""
+    found = float(text)
+    if not math.isfinite(found) or found < 0:
+        raise ValueError(f"timeout={text} is no number of seconds")
+    return min(found, LONGEST_SECONDS)
+
+
+async def until(condition, keys, timeout):
+    """Wait until `condition()` holds, which can only become true when one of the keys happens; whether it does."""
+    event = asyncio.Event()
+    waiter = asyncio.get_running_loop(), event
+    for key in keys:
+        _WAITING.setdefault(key, set()).add(waiter)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not condition():
+                    await event.wait()
+                    event.clear()
+        return bool(condition())
+    finally:
+        for key in keys:
+            _WAITING[key].discard(waiter)
+            if not _WAITING[key]:
+                del _WAITING[key]

@@ -1,0 +1,109 @@
+//! Owns the list of a Driftless's executions: all of them, and those that are new.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use aws_sdk_sfn::operation::list_executions::builders::ListExecutionsFluentBuilder;
+use aws_sdk_sfn::primitives::DateTime;
+use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
+use serde_json::Value;
+
+use crate::cloud::Called;
+use crate::driftless::job;
+use crate::{Driftless, Execution};
+
+/// A point in time, as the list of executions knows it.
+#[derive(Debug)]
+pub struct Mark {
+    /// When the newest was started; absent where there was none.
+    since: Option<DateTime>,
+    /// Those that were started then: as many as there are may have the same time.
+    known: HashSet<String>,
+}
+
+/// How many executions are listed at once where only the newest are of interest.
+const PAGE: i32 = 50;
+
+impl Driftless {
+    /// From here on.
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn mark(&self) -> Result<Mark> {
+        let since = self.list_executions().max_results(1).send().await;
+        let since = since.called("states:ListExecutions")?.executions;
+        let since = since.first().map(|newest| newest.start_date);
+        let known = self.listed_since(since).await?;
+        Ok(Mark { since, known: known.into_iter().map(|one| one.execution_arn).collect() })
+    }
+
+    /// The executions that have been started since, newest first.
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn started_since(&self, mark: &Mark) -> Result<Vec<Execution>> {
+        let mut listed = self.listed_since(mark.since).await?;
+        listed.retain(|one| !mark.known.contains(&one.execution_arn));
+        Ok(listed.iter().map(|one| Execution::named(&self.cloud, &one.execution_arn)).collect())
+    }
+
+    /// Those of these events (told by their jobs) that have started an execution since.
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn have_started(&self, mark: &Mark, events: &[Value]) -> Result<Vec<Value>> {
+        let mut found = Vec::new();
+        for execution in self.started_since(mark).await? {
+            let input = execution.input().await?.to_string();
+            for event in events {
+                if input.contains(job(event)?) {
+                    found.push(event.clone());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The executions that began at this time or after it, newest first.
+    async fn listed_since(&self, since: Option<DateTime>) -> Result<Vec<ExecutionListItem>> {
+        let pages = self.list_executions().max_results(PAGE).into_paginator();
+        let mut pages = pages.items().send();
+        let mut listed = Vec::new();
+        while let Some(one) = pages.next().await {
+            let one = one.called("states:ListExecutions")?;
+            if since.is_some_and(|since| one.start_date.as_nanos() < since.as_nanos()) {
+                break;
+            }
+            listed.push(one);
+        }
+        Ok(listed)
+    }
+
+    /// The ARNs of all executions, newest first.
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn executions(&self) -> Result<Vec<String>> {
+        let listed = self.listed_since(None).await?;
+        Ok(listed.into_iter().map(|execution| execution.execution_arn).collect())
+    }
+
+    /// How many executions have not ended.
+    ///
+    /// # Errors
+    /// Step Functions does not answer.
+    pub async fn running(&self) -> Result<usize> {
+        let request = self.list_executions().status_filter(ExecutionStatus::Running);
+        let running: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        Ok(running.called("states:ListExecutions")?.len())
+    }
+
+    fn list_executions(&self) -> ListExecutionsFluentBuilder {
+        self.cloud.sfn.list_executions().state_machine_arn(&self.state_machine)
+    }
+}
+
+/// Whether this event (told by its job) has started it.
+pub(crate) async fn is_started_by(execution: &Execution, event: &Value) -> Result<bool> {
+    Ok(execution.input().await?.to_string().contains(job(event)?))
+}
