@@ -16,9 +16,10 @@ use crate::live::Live;
 use play::{Play, Way};
 
 /// How to print the result.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub enum Format {
     /// A table for people.
+    #[default]
     Table,
     /// The same cells for programs.
     Json,

@@ -1,9 +1,9 @@
-//! What `cargo xtask demo`, `chaos`, `up`, `down` and `redrive` come to once everything is built. This file owns the
+//! Owns `cargo xtask demo`, `load-test`, `up`, `down` and `redrive` once everything is built: their
 //! arguments, and that a Ctrl-C cleans up before it ends the program.
 
-mod chaos;
 mod demo;
 mod live;
+mod load;
 mod redriven;
 mod up;
 
@@ -20,39 +20,63 @@ use tokio::sync::Notify;
 const INTERRUPTED: u8 = 130;
 
 #[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_STATUS)]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
 }
 
-/// `cargo xtask --help` says what each is for.
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 something failed, 2 wrong usage.";
+
 #[derive(Subcommand)]
 enum Task {
+    /// Promote an image in a local AWS, kill the instances, and show what heals.
     Demo {
-        #[arg(long, value_enum)]
+        /// How to print the result; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },
-    Chaos {
+    /// Send many events at once to a local AWS that throttles, and count what is lost or done twice.
+    ///
+    /// The events come twice and in the wrong order. The exit status is 1 when anything was lost,
+    /// done twice, or failed, or when a stack was updated more often than necessary.
+    LoadTest {
         #[command(flatten)]
-        load: chaos::Load,
-        #[arg(long, value_enum)]
+        load: load::Load,
+        /// How to print the result; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },
+    /// Start a local AWS with Driftless deployed, and print what a client needs to use it.
+    ///
+    /// It runs until `cargo xtask down`. For a shell: eval "$(cargo xtask up)".
     Up {
-        #[arg(long, value_enum)]
+        /// How to print what a client needs; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t)]
         format: up::Format,
-        #[arg(long)]
+        /// Driftless may write SSM parameters whose names begin with this.
+        #[arg(long, default_value = "/")]
         parameter_prefix: String,
-        #[arg(long)]
+        /// Driftless may update stacks whose names begin with this.
+        #[arg(long, default_value = "")]
         stack_prefix: String,
     },
+    /// Stop what `up` started.
     Down,
+    /// Start the messages of a deployed Driftless's dead-letter queue again.
+    ///
+    /// It uses the AWS account and Region that the AWS CLI would use. It is safe to run twice: a
+    /// message is started once. What cannot be started stays in the queue, and the exit status is
+    /// 1.
     Redrive {
-        #[arg(long)]
+        /// The stack that Driftless was deployed as.
+        #[arg(long, default_value = "driftless")]
         stack: String,
+        /// Only list what would be started.
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, value_enum)]
+        /// How to print the result; progress goes to stderr either way.
+        #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },
 }
@@ -91,7 +115,7 @@ fn caught_interrupts() -> Result<Arc<Notify>> {
 async fn perform(task: Task) -> Result<ExitCode> {
     let is_done = match task {
         Task::Demo { format } => demo::run(format).await?,
-        Task::Chaos { load, format } => chaos::run(load, format).await?,
+        Task::LoadTest { load, format } => load::run(load, format).await?,
         Task::Redrive { stack, dry_run, format } => redriven::run(&stack, dry_run, format).await?,
         Task::Up { format, parameter_prefix, stack_prefix } => {
             up::run(format, &parameter_prefix, &stack_prefix).await?;

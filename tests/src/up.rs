@@ -22,9 +22,10 @@ const OTHER_UP: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How to print what a client needs.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub enum Format {
     /// `export NAME=value` lines.
+    #[default]
     Shell,
     /// One object.
     Json,

@@ -23,19 +23,19 @@ use target::Target;
 /// How much is to be done.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Load {
-    /// How many events to send.
-    #[arg(long)]
+    /// How many events to send, all in the same second.
+    #[arg(long, default_value_t = 200)]
     pub events: usize,
-    /// How many targets they are for.
-    #[arg(long)]
+    /// How many targets they are for: half of them parameters, half of them groups of stacks.
+    #[arg(long, default_value_t = 50)]
     pub targets: usize,
-    /// The part of the calls that is throttled, in per cent.
-    #[arg(long)]
+    /// The part of all calls to AWS that is throttled, in per cent.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..100))]
     pub throttle: u8,
 }
 
 /// What Driftless may write here; the names begin like this.
-const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/chaos/", stack: "chaos-" };
+const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/load/", stack: "load-" };
 /// How many calls of our own are under way at once.
 const AT_ONCE: usize = 8;
 /// All executions have ended by then, or something hangs.
