@@ -1,77 +1,79 @@
-//! Owns the zip files of the functions. Development builds are large (40 MB each), so one is
-//! zipped again only when its program has changed.
+//! Owns the zip files of the functions. A local AWS runs on this machine, so what is uploaded only
+//! names the program: development builds are large (40 MB each), and each account of a local AWS
+//! would keep all of them.
 
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hasher};
-use std::io::{BufRead, BufReader};
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::paths;
 
-/// Zips `bootstrap` as cargo-lambda does, with the fastest compression and no time stamp: equal
-/// programs give equal files.
-const ZIP: &str = "import sys, zipfile as z; i = z.ZipInfo('bootstrap'); \
-    i.external_attr = 0o755 << 16; i.compress_type = z.ZIP_DEFLATED; \
-    z.ZipFile(sys.argv[2], 'w', compresslevel=1).writestr(i, open(sys.argv[1], 'rb').read(), \
-    compresslevel=1)";
+/// Zips each `bootstrap`, given as the zip file's name and the contents, as cargo-lambda does but
+/// without a time stamp: equal contents give equal files.
+const ZIP: &str = "import sys, zipfile as z
+for name, text in zip(sys.argv[1::2], sys.argv[2::2]):
+    i = z.ZipInfo('bootstrap')
+    i.external_attr = 0o755 << 16
+    z.ZipFile(name, 'w').writestr(i, text)";
 
-/// The zip files of these functions, in the same order.
-pub fn zipped(functions: &[String]) -> Result<Vec<PathBuf>> {
-    let folder = paths::own().join("functions");
+/// The zip files of these functions, in the same order. `folder` has to stay as long as what they
+/// are deployed to: the programs are kept in it, and so a later build does not change them.
+pub fn zipped(folder: &Path, functions: &[String]) -> Result<Vec<PathBuf>> {
+    let folder = folder.join("functions");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    thread::scope(|scope| {
-        let each: Vec<_> = functions
-            .iter()
-            .map(|function| scope.spawn(|| zip_if_changed(&folder, function)))
-            .collect();
-        each.into_iter()
-            .map(|thread| thread.join().map_err(|_| anyhow!("zipping panicked"))?)
-            .collect()
-    })
+    let mut zip = Command::new(paths::venv_program("python")?);
+    zip.args(["-c", ZIP]);
+    let mut zips = Vec::new();
+    for function in functions {
+        let program = keep(&folder, function)?;
+        let name = program.with_extension("zip");
+        zip.arg(&name).arg(bootstrap(&program)?);
+        zips.push(name);
+    }
+    let status = zip.status().context("starting Python")?;
+    ensure!(status.success(), "zipping the functions failed");
+    Ok(zips)
 }
 
-fn zip_if_changed(folder: &Path, function: &str) -> Result<PathBuf> {
+/// The function's program under a name that no other build's has.
+fn keep(folder: &Path, function: &str) -> Result<PathBuf> {
     let program = paths::target().join("lambda").join(function).join("bootstrap");
-    let hash = hash(&program)
-        .with_context(|| format!("reading {} (`cargo xtask build` makes it)", program.display()))?;
-    let zip = folder.join(format!("{function}-{hash:016x}.zip"));
-    if zip.exists() {
-        return Ok(zip);
-    }
-    for old in fs::read_dir(folder)?.flatten() {
-        let name = old.file_name();
-        let rest = name.to_str().and_then(|name| name.strip_prefix(function)).unwrap_or_default();
-        if rest.starts_with('-') && rest.len() == "-0123456789abcdef.zip".len() {
-            let _ = fs::remove_file(old.path());
+    let found = program
+        .metadata()
+        .with_context(|| format!("{} (`cargo xtask build` makes it)", program.display()))?;
+    let kept = folder.join(format!("{function}-{}", build(&found)));
+    match fs::hard_link(&program, &kept) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            // Another file system; unusual, as both are in the target directory.
+            fs::copy(&program, &kept).context("copying a function").map(drop)?;
         }
+        _ => {}
     }
-    // Another harness may do the same now; each writes a file of its own and renames it.
-    let unfinished = zip.with_extension(std::process::id().to_string());
-    let status = Command::new(paths::venv_program("python")?)
-        .args(["-c", ZIP])
-        .args([&program, &unfinished])
-        .status()
-        .context("starting Python")?;
-    ensure!(status.success(), "zipping {} failed", program.display());
-    fs::rename(&unfinished, &zip).context("renaming the zip file")?;
-    Ok(zip)
+    Ok(kept)
 }
 
-/// A hash for telling builds apart, which no one tries to trick.
-fn hash(file: &Path) -> Result<u64> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(file)?);
-    let mut hasher = DefaultHasher::new();
-    loop {
-        let part = reader.fill_buf()?;
-        if part.is_empty() {
-            return Ok(hasher.finish());
-        }
-        hasher.write(part);
-        let length = part.len();
-        reader.consume(length);
+/// What tells one build from another.
+fn build(program: &Metadata) -> String {
+    format!("{:x}-{:x}{:09}", program.ino(), program.mtime(), program.mtime_nsec())
+}
+
+/// What becomes the program as soon as it is started.
+fn bootstrap(program: &Path) -> Result<String> {
+    let program = program.to_str().context("the target directory's path is no text")?;
+    Ok(format!("#!/bin/sh\nexec '{}'\n", program.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_to_the_shell() {
+        let text = bootstrap(Path::new("/it's here/step")).unwrap();
+        assert_eq!(text, "#!/bin/sh\nexec '/it'\\''s here/step'\n");
     }
 }

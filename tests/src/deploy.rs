@@ -21,7 +21,7 @@ const DEFINITIONS: &str = "statemachine/";
 const CAPABILITIES: [&str; 2] = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
 
 /// Deploys the template under this stack name, or updates that stack. `folder` is for what has
-/// to be written on the way.
+/// to be written on the way; it has to stay as long as the stack.
 ///
 /// # Errors
 /// The functions are not built, packaging failed, or the stack did not become complete.
@@ -73,7 +73,8 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
     // The two take about as long as each other.
     std::thread::scope(|scope| {
         let bucket = scope.spawn(|| aws(cloud, &["s3api", "create-bucket", "--bucket", &bucket]));
-        fs::write(&prepared, with_absolute_paths(&template)?).context("writing the template")?;
+        fs::write(&prepared, with_absolute_paths(&template, folder)?)
+            .context("writing the template")?;
         bucket.join().map_err(|_| anyhow::anyhow!("creating the bucket panicked"))?
     })?;
     let (prepared, output) = (text(&prepared)?, text(&packaged)?);
@@ -95,10 +96,10 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
 
 /// The template with the paths of what is to be uploaded made absolute: the target directory may
 /// be anywhere, and functions are zipped already.
-fn with_absolute_paths(template: &str) -> Result<String> {
+fn with_absolute_paths(template: &str, folder: &Path) -> Result<String> {
     let functions: Vec<String> = function_names(template).into_iter().map(str::to_owned).collect();
     ensure!(!functions.is_empty(), "template.yaml names no function under {FUNCTIONS}");
-    let zips: Vec<PathBuf> = artifacts::zipped(&functions)?;
+    let zips: Vec<PathBuf> = artifacts::zipped(folder, &functions)?;
     let mut result = template.to_owned();
     for (function, zip) in functions.iter().zip(&zips) {
         let zip = text(zip)?;
