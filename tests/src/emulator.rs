@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::cloud::{Cloud, LOCAL_ACCOUNT, LOCAL_REGION};
 use crate::paths;
 
-/// It is there within a second; a busy machine with cold caches needs more.
-const START: Duration = Duration::from_secs(60);
+/// It is there within seconds; a busy machine with cold caches needs many more.
+const START: Duration = Duration::from_secs(300);
 /// How long it may take to end when asked to.
 const STOP: Duration = Duration::from_secs(3);
 /// How often to look.

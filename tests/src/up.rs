@@ -18,7 +18,7 @@ use serde_json::Map;
 use crate::live::Live;
 
 /// How long another `up` may take to start its local AWS, and how often to look.
-const OTHER_UP: Duration = Duration::from_secs(10);
+const OTHER_UP: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How to print what a client needs.

@@ -28,16 +28,19 @@ def test_the_service_puts_its_own_events_and_users_cannot(aws):
     assert event["resources"] == BACKUP["Resources"] and event["detail"] == BACKUP["Detail"]
 
 
-def test_the_call_log(aws):
-    """Every call with its caller and outcome; reads and writes can be counted."""
+def test_the_call_log(aws, server):
+    """Every call of the account with its caller and outcome; reads and writes can be counted."""
+    server.session(f"9{aws.id[1:]}").ssm.describe_parameters()
     aws.ssm.put_parameter(Name="/p", Value="v", Type="String")
     refused("ParameterNotFound", aws.ssm.get_parameter, Name="/nope")
     refused("ValidationError", aws.cfn.describe_stacks, StackName="nope")
-    mine = [c for c in aws.control("GET", "calls")["calls"] if c["account"] == aws.id]
+    mine = aws.control("GET", "calls")["calls"]
     assert [(c["service"], c["action"], c["status"], c["error"]) for c in mine] == [
         ("ssm", "PutParameter", 200, ""), ("ssm", "GetParameter", 400, "ParameterNotFound"),
         ("cloudformation", "DescribeStacks", 400, "ValidationError")]
-    assert {c["caller"] for c in mine} == {f"arn:aws:iam::{aws.id}:root"}
+    assert {(c["caller"], c["account"], c["region"]) for c in mine} == {
+        (f"arn:aws:iam::{aws.id}:root", aws.id, "us-east-1")}
+    assert aws.control("GET", "calls", action="GetParameter", caller=aws.id)["calls"] == mine[1:2]
     aws.control("DELETE", "calls")
     assert aws.control("GET", "calls")["calls"] == []
 

@@ -7,10 +7,12 @@ that the server dispatches to a service; what MiniStack's services do among them
 
 import collections
 import contextvars
+import dataclasses
 import datetime
 import json
 import re
-from dataclasses import dataclass
+import sys
+import time
 from urllib.parse import unquote, unquote_plus
 
 from ministack import app
@@ -22,9 +24,9 @@ from ministack.services import lambda_svc
 
 from . import patching
 
-#: More than what 200 executions at once make, with all the polling of whoever watches them.
+#: Of an account; more than what 200 executions at once make, with all the polling of whoever watches them.
 _KEPT = 100_000
-LOG = collections.deque(maxlen=_KEPT)
+_LOG = {}
 
 #: Called with (call, request) before it is dispatched; an answer returned is sent instead.
 before = []
@@ -36,7 +38,41 @@ ACCESS_KEY = contextvars.ContextVar("overlay_access_key", default="")
 _CODE = re.compile(rb"<Code>([^<]+)</Code>")
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(slots=True)
+class Call:
+    """One call, in the log from its beginning; small, as there are many."""
+
+    service: str
+    action: str
+    #: The caller's ARN.
+    caller: str
+    region: str
+    account: str
+    time: float = dataclasses.field(default_factory=time.time)
+    status: int = 0
+    error: str = ""
+    #: The kind of the fault that struck it.
+    fault: str = ""
+
+    def described(self):
+        moment = datetime.datetime.fromtimestamp(self.time, datetime.timezone.utc)
+        return {**{f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "fault" or self.fault},
+                "time": moment.isoformat(timespec="milliseconds")}
+
+
+def logged(service="", action="", caller="", error=""):
+    """The account's calls: of a service, an action, an error; of callers with this in their ARN."""
+    return [call.described() for call in _LOG.get(get_account_id(), ())
+            if service in ("", call.service) and action in ("", call.action) and error in ("", call.error)
+            and caller in call.caller]
+
+
+def forget():
+    """The account's."""
+    _LOG.pop(get_account_id(), None)
+
+
+@dataclasses.dataclass(frozen=True)
 class Request:
     """What was sent; a fault may be for some of its contents."""
 
@@ -69,6 +105,11 @@ def _error_code(status, headers, body):
     return kind.split("#")[-1].split(":")[0]
 
 
+def _arn(key):
+    identity = resolve_caller_identity(key) if key else None
+    return (identity or {}).get("userArn", "")
+
+
 def _watched(original):
     async def dispatch(method, path, headers, body, query_params, request_id):
         routing = app._routing_params(method, path, headers, body, query_params)
@@ -76,13 +117,11 @@ def _watched(original):
         action = extract_iam_action(service, method, path, headers, body, routing) or ""
         key = extract_access_key_id(headers, query_params) or ""
         ACCESS_KEY.set(key)
-        identity = resolve_caller_identity(key) if key else None
         namespace, _, name = action.partition(":")
-        call = {
-            "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
-            "service": namespace or service, "action": name, "caller": (identity or {}).get("userArn", ""),
-            "account": get_account_id(), "region": get_region(), "status": 0, "error": ""}
-        LOG.append(call)
+        call = Call(sys.intern(namespace or service), sys.intern(name), _arn(key), get_region(), get_account_id())
+        if call.account not in _LOG:
+            _LOG[call.account] = collections.deque(maxlen=_KEPT)
+        _LOG[call.account].append(call)
         answer, request = None, Request(path, query_params, body)
         for hook in before:
             answer = await hook(call, request)
@@ -90,8 +129,8 @@ def _watched(original):
                 break
         if answer is None:
             answer = await original(method, path, headers, body, query_params, request_id)
-        call["status"] = answer[0]
-        call["error"] = _error_code(*answer)
+        call.status = answer[0]
+        call.error = sys.intern(_error_code(*answer))
         for hook in after:
             answer = await hook(call, answer)
         return answer

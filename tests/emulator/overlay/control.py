@@ -67,8 +67,7 @@ def _fire(name):
 
 def _calls(query):
     wanted = {k: v[0] for k, v in query.items() if k in ("service", "action", "caller", "error")}
-    return {"calls": [c for c in calls.LOG if all(
-        v in c[k] if k == "caller" else c[k] == v for k, v in wanted.items())]}
+    return {"calls": calls.logged(**wanted)}
 
 
 def _hold(body):
@@ -112,7 +111,7 @@ def _add_faults(body):
 
 
 def _forget_calls():
-    calls.LOG.clear()
+    calls.forget()
     return {}
 
 

@@ -170,23 +170,23 @@ def _document(service, code, message, status):
 
 async def _strike(call, request):
     # The log names what IAM authorizes, which here is not the API's name.
-    action = "Invoke" if (call["service"], call["action"]) == ("lambda", "InvokeFunction") else call["action"]
+    action = "Invoke" if (call.service, call.action) == ("lambda", "InvokeFunction") else call.action
     function = request.function() if action == "Invoke" else ""
-    fault = due(call["service"], action, call["caller"], function, request.text)
+    fault = due(call.service, action, call.caller, function, request.text)
     STRIKING.set(fault)
     if fault is None:
         return None
-    call["fault"] = fault.kind
+    call.fault = fault.kind
     await asyncio.sleep(fault.latencyMs / 1000)
     if fault.kind == "hold":
         await fault.removed.wait()
     if fault.kind in REFUSING:
-        return _document(call["service"], *described(call["service"], fault))
+        return _document(call.service, *described(call.service, fault))
     return None
 
 
 async def _lose_answer(call, answer):
-    if call.get("fault") == "cut-after" and _CUT.get() is not None:
+    if call.fault == "cut-after" and _CUT.get() is not None:
         _CUT.get()["cut"] = True
     return answer
 

@@ -80,6 +80,12 @@ def visible():
     return found
 
 
+def seen(image_id):
+    """The one with this id among the images that the caller sees; None if there is none."""
+    image = ec2._images.get(image_id)
+    return image if image is not None else visible().get(image_id)
+
+
 def own(image_id):
     """The caller's own image, for an action that changes it."""
     check_id(image_id)
@@ -95,7 +101,7 @@ def own(image_id):
 def launchable(image_id):
     """The image, if an instance can be launched from it now."""
     check_id(image_id)
-    image = visible().get(image_id)
+    image = seen(image_id)
     if image is None:
         raise not_found(image_id)
     if image["State"] != "available":
@@ -159,7 +165,7 @@ def _create_image(p):
         if tags.get("snapshot"):
             ec2._tags[snapshot_id] = list(tags["snapshot"])
         mappings.append(snapshots.mapping(mapping["DeviceName"], snapshot_id))
-    source = visible().get(instance.get("ImageId", "")) or {}
+    source = seen(instance.get("ImageId", "")) or {}
     _store({
         "ImageId": image_id, "Name": name, "ImageLocation": "",
         "Description": ec2._p(p, "Description"), "State": "pending",
@@ -196,7 +202,7 @@ def _copy_image(p):
     source_region = ec2._p(p, "SourceRegion")
     source = ec2._images.get_scoped(get_account_id(), source_region, source_id)
     if source is None and source_region == get_region():
-        source = visible().get(source_id)
+        source = seen(source_id)
     if source is None:
         raise not_found(source_id)
     tags = tag_specifications(p)

@@ -137,10 +137,10 @@ def _describe_images(p):
     if ids and ec2._p(p, "MaxResults"):
         raise ApiError("InvalidParameterCombination",
                        "The parameter imageIdsSet cannot be used with the parameter maxResults")
-    everything = images.visible()
     for image_id in ids:
         images.check_id(image_id)
-    missing = [i for i in ids if i not in everything]
+    everything = {i: images.seen(i) for i in ids} if ids else images.visible()
+    missing = [i for i in ids if everything[i] is None]
     if missing:
         raise images.not_found(*missing)
     with_disabled = ec2._p(p, "IncludeDisabled").lower() == "true"
@@ -148,8 +148,6 @@ def _describe_images(p):
     account = get_account_id()
     found = []
     for image in everything.values():
-        if ids and image["ImageId"] not in ids:
-            continue
         if image["State"] == "disabled" and not with_disabled:
             continue
         if image["OwnerId"] != account and not with_deprecated and _deprecated(image):

@@ -26,12 +26,10 @@ from . import background, faults, history, machine_roles, patching
 def _call_lambda(original):
     def call(function, event):
         name = lambda_svc._resolve_name(function)
-        refusal = background.on_loop(_refusal, function)
+        refusal, fault = background.on_loop(_met, function, name, event)
         if refusal:
             raise stepfunctions._ExecutionError(
                 "Lambda.AWSLambdaException", _described(refusal, "AccessDeniedException", 403))
-        fault = background.on_loop(
-            faults.due, "lambda", "Invoke", _caller(), name, lambda: json.dumps(event, ensure_ascii=False))
         if fault is None:
             return _named(original, function, event)
         time.sleep(fault.latencyMs / 1000)
@@ -66,9 +64,13 @@ def _caller():
     return f"arn:aws:sts::{get_account_id()}:assumed-role/{role}/{branch.execution['name']}"
 
 
-def _refusal(function):
-    machine = _machine()
-    return machine_roles.may_not_invoke(machine, _caller(), function) if machine else ""
+def _met(function, name, event):
+    """What an invocation meets: why it is refused, or else the fault that strikes it."""
+    machine, caller = _machine(), _caller()
+    refusal = machine_roles.may_not_invoke(machine, caller, function) if machine else ""
+    if refusal:
+        return refusal, None
+    return "", faults.due("lambda", "Invoke", caller, name, lambda: json.dumps(event, ensure_ascii=False))
 
 
 def _named(original, function, event):

@@ -80,7 +80,7 @@ def _restore(name, record, history):
 
 
 def _validate(original, data, operation):
-    if data["Value"] in images.visible() and permissions.allowed("ec2:DescribeImages", "*"):
+    if images.seen(data["Value"]) and permissions.allowed("ec2:DescribeImages", "*"):
         original(data)
         return
     eventbridge._put_events({"Entries": [{

@@ -86,7 +86,7 @@ def rejected(template, values):
     """Why the operation must not begin: a typed value that does not exist; '' if none."""
     for key, definition in (template.get("Parameters") or {}).items():
         value = (values.get(key) or {}).get("Value", "")
-        if definition.get("Type") in _IMAGE_TYPES and value not in images.visible():
+        if definition.get("Type") in _IMAGE_TYPES and not images.seen(value):
             return (f"Parameter validation failed: parameter value {value} for parameter name {key} "
                     "does not exist")
     return ""

@@ -13,17 +13,26 @@ with "No updates are to be performed."; that a stack operation, too, is denied a
 """
 
 import contextvars
+import functools
+import pickle
 
 from ministack.core.responses import get_region
-from ministack.services.cloudformation import engine, handlers
+from ministack.services.cloudformation import changesets, engine, handlers
 from ministack.services.cloudformation.helpers import _p, _resolve_template
 
 from . import patching, permissions, stack_parameters
 
 LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
+_TEMPLATES_KEPT = 64
 
 #: The transforms of the template that the request being served has brought along.
 GIVEN = contextvars.ContextVar("overlay_given_transforms", default=())
+
+
+def _parsed_once(original):
+    """The same few templates come many times, and reading YAML is slow; each reader gets a copy of its own."""
+    read = functools.lru_cache(maxsize=_TEMPLATES_KEPT)(lambda body: pickle.dumps(original(body)))
+    return lambda body: pickle.loads(read(body))
 
 
 def _declared(body):
@@ -65,7 +74,10 @@ def _denied(original):
 
 
 def install():
-    patching.requires(engine, "declared_transforms", "_parse_template")
+    patching.requires(engine, "declared_transforms")
+    parse = _parsed_once(engine._parse_template) if hasattr(engine, "_parse_template") else None
+    for module in (engine, handlers, changesets):
+        patching.attribute(module, "_parse_template", lambda _: parse)
     patching.attribute(stack_parameters, "rejected", _denied)
     for action in ("CreateStack", "UpdateStack", "CreateChangeSet"):
         patching.entry(handlers._ACTION_HANDLERS, action, _noted, where="cloudformation.handlers._ACTION_HANDLERS")
