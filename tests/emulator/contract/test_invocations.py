@@ -80,7 +80,7 @@ def test_a_function_runs_out_of_time(aws):
      "The cause could not be determined because Lambda did not return an error type. "
      r'Returned payload: {"errorMessage": ?"why"}'),
     ({"kind": "timeout"}, "Sandbox.Timedout",
-     r".*RequestId: [0-9a-f-]{36} Error: Task timed out after 10.00 seconds.*"),
+     r".*RequestId: [0-9a-f-]{36} Error: Task timed out after 60.00 seconds.*"),
     ({"kind": "out-of-memory"}, "Runtime.ExitError",
      ".*RequestId: [0-9a-f-]{36} Error: Runtime exited with error: signal: killed.*")])
 def test_what_happens_in_a_functions_place(owner, faults, fault, error, cause):

@@ -29,7 +29,7 @@ def allow(aws, name, *actions, resource="*"):
         "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resource}]}))
 
 
-def function(aws, name="step", timeout=10, allowed=None, acting_as=None):
+def function(aws, name="step", timeout=60, allowed=None, acting_as=None):
     """The function of the SAM application: answers its event, sleeps, fails by name, makes allowed calls."""
     arn = acting_as or role(aws, "lambda")
     if allowed:
