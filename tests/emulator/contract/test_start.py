@@ -40,7 +40,8 @@ def test_it_refuses_to_start(before, message):
 
 def test_it_refuses_other_interfaces_and_nonsense_knobs():
     assert "is not loopback" in _start("", BIND_HOST="0.0.0.0")[1]
-    for name, value in (("OVERLAY_STACK_SECONDS", "soon"), ("OVERLAY_FUNCTIONS_AT_ONCE", "0")):
+    for name, value in (("OVERLAY_STACK_SECONDS", "soon"), ("OVERLAY_FUNCTIONS_AT_ONCE", "0"),
+                        ("OVERLAY_FUNCTIONS_KEPT", "0")):
         status, output = _start("", **{name: value})
         assert status == 1 and f"{name}='{value}' is not a number" in output
 
