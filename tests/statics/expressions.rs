@@ -68,3 +68,22 @@ fn no_expression_lacks_a_delimiter() {
             .collect::<Vec<_>>()
     }));
 }
+
+/// Judgement is Rust's: an expression selects, compares and passes on.
+#[test]
+fn no_expression_decides() {
+    const MAX_CHARS: usize = 160;
+    crate::none(of_states().iter().filter_map(|expression| {
+        let Expression { state, path, text, .. } = expression;
+        let length = text.chars().count();
+        let computes = ["function(", "$parse(", "$map(", "$reduce(", "$merge(", "$join(", " & "];
+        // A name for AWS is put together, so that a repeated call is recognised.
+        let is_name = text.starts_with("$states.context.Execution.Name & ");
+        let computed = computes.iter().find(|part| text.contains(**part) && !is_name);
+        match computed {
+            Some(part) => Some(format!("{state}, {path}: {part} in {text}")),
+            None if length > MAX_CHARS => Some(format!("{state}, {path}: {length} characters")),
+            None => None,
+        }
+    }));
+}

@@ -60,7 +60,10 @@ pub fn promoted(target: &TargetReport, healing: &Healing, image: &str) -> Result
     ensure!(target.outcome == TargetOutcome::Updated && target.error.is_none(), "{found}");
     let [decision] = target.images.as_slice() else { bail!("not one image: {found}") };
     ensure!(decision.outcome == DecisionOutcome::Promote, "{found}");
-    ensure!(decision.before == healing.base && decision.after.as_str() == image, "{found}");
+    ensure!(
+        decision.before.expose() == healing.base && decision.after.as_str() == image,
+        "{found}"
+    );
     ensure!(!decision.checks.is_empty() && decision.checks.iter().all(|c| c.passed), "{found}");
     let [drift] = target.drift.as_slice() else { bail!("not one stack: {found}") };
     ensure!(drift.stack_name.as_str() == healing.stack.name, "{found}");

@@ -84,7 +84,7 @@ async fn an_older_image_goes_in_by_hand_when_the_input_says_so(s: &Scenario) -> 
     let ended = s.driftless.start(&input).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
     let decision = expect::only(target.images)?;
-    ensure!(decision.before == newer.image, "{decision:#?}");
+    ensure!(decision.before.expose() == newer.image, "{decision:#?}");
     ensure!(decision.after.as_str() == older.image, "{decision:#?}");
     ensure!(parameter.read().await?.value == older.image, "the parameter is another");
     expect::heals_into(&healing, &older.image).await

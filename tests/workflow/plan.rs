@@ -34,7 +34,10 @@ pub fn planned(target: &TargetReport, healing: &Healing, image: &str) -> Result<
     ensure!(target.outcome == TargetOutcome::Planned && target.error.is_none(), "{target:#?}");
     let [decision] = target.images.as_slice() else { anyhow::bail!("not one: {target:#?}") };
     ensure!(decision.outcome == DecisionOutcome::Promote, "{decision:#?}");
-    ensure!(decision.before == healing.base && decision.after.as_str() == image, "{decision:#?}");
+    ensure!(
+        decision.before.expose() == healing.base && decision.after.as_str() == image,
+        "{decision:#?}"
+    );
     ensure!(target.writes.iter().all(|write| !write.written), "it was written: {target:#?}");
     Ok(())
 }

@@ -30,7 +30,7 @@ pub async fn an_update_that_fails_is_rolled_back_and_reported_with_the_resource(
         ensure!(message.contains(named), "no {named} in {message:?}");
     }
     let decision = expect::only(target.images)?;
-    ensure!(decision.before == healing.base, "{decision:#?}");
+    ensure!(decision.before.expose() == healing.base, "{decision:#?}");
     ensure!(healing.stack.status().await? == "UPDATE_ROLLBACK_COMPLETE", "not rolled back");
     ensure!(healing.stack.parameter("ImageId").await? == healing.base, "not rolled back");
     expect::heals_into(&healing, &healing.base).await

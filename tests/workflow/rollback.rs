@@ -78,7 +78,7 @@ async fn a_parameter_whose_group_boots_another_image_is_put_back(s: &Scenario) -
     ensure!(now.value == healing.base && now.version == 3, "{now:?}");
     let write = expect::only(target.writes)?;
     ensure!((write.previous_version, write.version) == (Some(2), Some(3)), "{write:#?}");
-    ensure!(write.before == image && write.after.as_str() == healing.base, "{write:#?}");
+    ensure!(write.before.expose() == image && write.after.as_str() == healing.base, "{write:#?}");
     // The way back is verified as the way there is.
     let group = expect::only(target.groups)?;
     ensure!(group.expected.as_str() == healing.base, "{group:#?}");
@@ -203,7 +203,7 @@ async fn a_parameter_that_a_stack_reads_is_put_back_with_it(s: &Scenario) -> Res
     let (ended, image) = promote(s, &healing).await?;
     let target = rolled_back(&ended, ErrorName::LaunchImageMismatch)?;
     let write = expect::only(target.writes)?;
-    ensure!(write.before == image && write.after.as_str() == base, "{write:#?}");
+    ensure!(write.before.expose() == image && write.after.as_str() == base, "{write:#?}");
     ensure!(parameter.read().await?.value == base, "it was not put back");
     ensure!(healing.stack.updates().await? == 2, "not one update there and one back");
     expect::heals_into(&healing, &base).await
@@ -255,7 +255,7 @@ fn went_back(ended: &Ended, from: &str, to: &str) -> Result<()> {
     let target = expect::target(ended, Outcome::Promoted)?;
     ensure!(target.outcome == TargetOutcome::Updated, "{target:#?}");
     let decision = expect::only(target.images)?;
-    ensure!(decision.before == from && decision.after.as_str() == to, "{decision:#?}");
+    ensure!(decision.before.expose() == from && decision.after.as_str() == to, "{decision:#?}");
     let group = expect::only(target.groups)?;
     ensure!(group.boots.as_deref() == Some(to), "{group:#?}");
     Ok(())
@@ -312,7 +312,7 @@ async fn a_rollback_is_planned_first_when_the_input_says_so(s: &Scenario) -> Res
     let input = json!({"rollback": {"parameterName": parameter.name}, "dryRun": true});
     let target = expect::target(&by_hand(s, input).await?, Outcome::Planned)?;
     let decision = expect::only(target.images)?;
-    ensure!(decision.before == newer && decision.after.as_str() == older, "{decision:#?}");
+    ensure!(decision.before.expose() == newer && decision.after.as_str() == older, "{decision:#?}");
     ensure!(parameter.read().await?.value == newer, "it was written");
     Ok(())
 }

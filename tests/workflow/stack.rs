@@ -190,6 +190,6 @@ async fn an_update_that_is_rolled_back_meanwhile_has_the_decision_made_again(
     let target = expect::target(&ended, Outcome::Promoted)?;
     ensure!(expect::attempts(&ended, ErrorName::ConcurrentWrite) > 0, "{:#?}", ended.transcript);
     let decision = expect::only(target.images)?;
-    ensure!(decision.before == before, "{decision:#?}");
+    ensure!(decision.before.expose() == before, "{decision:#?}");
     two.heal_into(&web.image, &before).await
 }

@@ -34,7 +34,9 @@ async fn a_write_is_told_with_the_value_and_version_before(s: &Scenario) -> Resu
     let after = parameter.read().await?;
     let write = expect::only(target.writes)?;
     ensure!(write.parameter_name.as_str() == parameter.name, "{write:#?}");
-    ensure!(write.before == before.value && write.previous_version == Some(before.version));
+    ensure!(
+        write.before.expose() == before.value && write.previous_version == Some(before.version)
+    );
     ensure!(write.after.as_str() == image && write.version == Some(after.version), "{write:#?}");
     ensure!(write.written && after.version == before.version + 1, "{write:#?}");
     Ok(())

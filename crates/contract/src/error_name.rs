@@ -145,6 +145,8 @@ catalogue! {
     DriftDetectionTimedOut: Terminal, ByStateMachine;
     /// The instance refresh was still running at the end of the time allowed.
     InstanceRefreshTimedOut: Terminal, ByStateMachine;
+    /// The report could not be made: a defect in Driftless. The promotions were made, or failed, all the same; the cause has what was collected about them.
+    ReportFailed: Terminal, ByStateMachine;
     /// At least one target failed; the cause is the report.
     PromotionFailed: Terminal, ByStateMachine;
 }

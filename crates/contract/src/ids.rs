@@ -123,15 +123,6 @@ impl ImageId {
     }
 }
 
-/// Deserializes an image id in whose place the state machine may put what it has to put back: any
-/// text that was there before, a secret even, which is not repeated.
-pub(crate) fn discreet<'de, D: serde::Deserializer<'de>>(from: D) -> Result<ImageId, D::Error> {
-    String::deserialize(from)?.parse().map_err(|malformed: Malformed| {
-        let problem = format!("expected {}, found another text", malformed.expected);
-        serde::de::Error::custom(problem)
-    })
-}
-
 impl Default for ParameterKey {
     /// The key of an image without an `ImageIdParameterKey` tag.
     fn default() -> Self {

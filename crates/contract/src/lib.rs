@@ -4,6 +4,7 @@
 //!
 //! * [`event`]: what starts the workflow.
 //! * [`ids`]: names with a form (image ids, parameter names, stack names), checked once, here.
+//! * [`placed`]: the value that a parameter has, which redacts itself.
 //! * [`target`]: what is to be promoted where.
 //! * [`steps`]: input and output of each Lambda.
 //! * [`report`]: what an execution ends with, for people and for whoever starts it.
@@ -14,6 +15,7 @@ pub mod bounds;
 pub mod error_name;
 pub mod event;
 pub mod ids;
+pub mod placed;
 pub mod report;
 pub mod steps;
 pub mod target;

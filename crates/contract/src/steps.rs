@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ErrorName;
 use crate::ids::{ImageId, ParameterName};
+use crate::placed::PlacedValue;
 use crate::target::{Group, Target};
 
 macro_rules! message {
@@ -17,9 +18,11 @@ macro_rules! message {
 }
 
 mod proof;
+mod report;
 mod writes;
 
 pub use proof::*;
+pub use report::*;
 pub use writes::*;
 
 // --- resolve-tags: any JSON in, because what starts the workflow has several forms -------------
@@ -53,6 +56,29 @@ message! {
         images: Vec<Decision>,
         /// The rest: one bad image must not keep the other groups of a template from theirs.
         refused: Vec<Refusal>,
+        /// What puts the chosen images in place.
+        forward: Plan,
+        /// What puts back what is in place now. Absent where that is not an image, such as an
+        /// operator's placeholder: then there is no way back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backward: Option<Plan>,
+    }
+}
+
+message! {
+    /// Everything that the steps after validate-ami need to put one set of images in place and to
+    /// prove it. The state machine hands its parts to them as they are.
+    Plan {
+        /// The image parameters to change; none when nothing is to be promoted.
+        changes: Vec<Change>,
+        /// The SSM parameters to write, before the stack is updated where there is one.
+        writes: Vec<ParameterWrite>,
+        /// The stacks whose drift the proof covers.
+        stacks: Vec<StackDrift>,
+        /// The groups, with the image that each has to boot afterwards.
+        groups: Vec<GroupLaunch>,
+        /// The same groups for an instance refresh.
+        refresh: Vec<GroupRefresh>,
     }
 }
 
@@ -75,7 +101,7 @@ message! {
         parameter: String,
         /// The value in place when the decision was made. Any text: an operator may have begun
         /// with a placeholder. The write is made only if it is still there.
-        before: String,
+        before: PlacedValue,
         /// The image that is to be in place at the end.
         after: ImageId,
         /// What leads from the one to the other.
@@ -87,15 +113,22 @@ message! {
         /// The SSM parameter that the stack's parameter names, where it is of a type
         /// `AWS::SSM::Parameter::Value<…>`: that one is written, then the stack updated.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        through: Option<ParameterName>,
-        /// The value in place of that SSM parameter, which may be newer than what the stack took
-        /// from it: its write is made only if this is still there.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        through_before: Option<String>,
+        via: Option<Via>,
         /// Candidates that are newer than the chosen one, and why they were not chosen.
         rejected: Vec<Rejected>,
         /// The groups that boot from this parameter.
         groups: Vec<Group>,
+    }
+}
+
+message! {
+    /// The SSM parameter through which a stack's parameter gets its image.
+    Via {
+        /// Its name.
+        parameter_name: ParameterName,
+        /// Its value in place, which may be newer than what the stack took from it: the write is
+        /// made only if this is still there.
+        before: PlacedValue,
     }
 }
 

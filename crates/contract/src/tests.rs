@@ -1,13 +1,9 @@
 //! What holds for any text: a name is what its service allows, or refused in a message of bounded
-//! length, and an image's ARN is read in every partition. What a parameter had before is told by
-//! nobody who refuses to put it back.
+//! length, and an image's ARN is read in every partition.
 
 use proptest::prelude::*;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 
 use crate::ids::{ImageId, ParameterKey, ParameterName, StackName};
-use crate::steps::{Change, GroupLaunch, GroupRefresh, ParameterWrite};
 
 /// Names, nearly names, and anything else.
 fn text() -> impl Strategy<Value = String> {
@@ -38,29 +34,7 @@ where
     }
 }
 
-/// Why it is not decoded.
-fn refusal<T: DeserializeOwned>(input: &Value) -> Option<String> {
-    T::deserialize(input).err().map(|error| error.to_string())
-}
-
 proptest! {
-    #[test]
-    fn what_cannot_be_put_back_is_not_told(secret in "[a-z]{3,9}-[g-z]{3,40}") {
-        let back = json!({"parameter": "ImageId", "before": "x", "after": secret});
-        let write = json!({"parameterName": "/web", "before": "x", "after": secret});
-        let group = json!({"groupName": "web", "expected": secret});
-        for refusal in [
-            refusal::<Change>(&back),
-            refusal::<ParameterWrite>(&write),
-            refusal::<GroupLaunch>(&group),
-            refusal::<GroupRefresh>(&group),
-        ] {
-            let refusal = refusal.expect("no image");
-            prop_assert!(refusal.starts_with("expected an image id such as"), "{}", refusal);
-            prop_assert!(!refusal.contains(&secret), "{}", refusal);
-        }
-    }
-
     #[test]
     fn a_name_is_taken_as_it_is_and_only_if_aws_takes_it(text in text()) {
         let word = |extra: &'static str| {

@@ -41,7 +41,7 @@ fn image(parameter: &str) -> ImageChange {
         parameter: parameter.into(),
         before: OLD.into(),
         after: NEW.parse().unwrap(),
-        through: false,
+        via: None,
     }
 }
 

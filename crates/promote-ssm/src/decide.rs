@@ -2,8 +2,9 @@
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use aws_sdk_ssm::types::ParameterHistory;
+use contract::placed::PlacedValue;
 use contract::steps::ParameterWrite;
-use step::{InvalidInput, shown};
+use step::InvalidInput;
 
 use crate::Error;
 use crate::claim::Claim;
@@ -63,7 +64,10 @@ pub fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, Inva
 /// it does to that of a stack update: the way back may choose an image for the second time.
 #[must_use]
 pub fn token(execution: &str, write: &ParameterWrite) -> String {
-    step::token(execution, [write.parameter_name.as_str(), &write.before, write.after.as_str()])
+    step::token(
+        execution,
+        [write.parameter_name.as_str(), write.before.expose(), write.after.as_str()],
+    )
 }
 
 /// Compares the value in place with what the decision saw and chose.
@@ -74,13 +78,13 @@ pub fn token(execution: &str, write: &ParameterWrite) -> String {
 pub fn state(write: &ParameterWrite, current: &str) -> Result<State, Error> {
     if current == write.after.as_str() {
         Ok(State::InPlace)
-    } else if current == write.before {
+    } else if current == write.before.expose() {
         Ok(State::Due)
     } else {
         Err(Error::Changed {
             name: write.parameter_name.to_string(),
-            seen: shown(&write.before).to_owned(),
-            current: shown(current).to_owned(),
+            seen: write.before.to_string(),
+            current: PlacedValue::from(current).to_string(),
         })
     }
 }

@@ -9,8 +9,9 @@ mod tests;
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
+use contract::placed::PlacedValue;
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
-use step::{AwsError, OnlyThrottling, shown, texts};
+use step::{AwsError, OnlyThrottling, texts};
 
 use crate::claim::{Claim, Claims};
 use crate::decide::{Next, State};
@@ -161,7 +162,7 @@ async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), 
 /// documented.
 async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(), Error> {
     let name = write.parameter_name.as_str();
-    tracing::info!(parameter = name, before = shown(&write.before), after = %write.after);
+    tracing::info!(parameter = name, before = %write.before, after = %write.after);
     let answer = ssm
         .put_parameter()
         .name(name)
@@ -179,7 +180,7 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
         // Parameter Store's own word for two writers at once.
         Err(error) if error.has_code("TooManyUpdates") => Err(Error::Changed {
             name: name.to_owned(),
-            seen: shown(&write.before).to_owned(),
+            seen: write.before.to_string(),
             current: "being written by another".to_owned(),
         }),
         Err(error) if error.has_code("ParameterMaxVersionLimitExceeded") => {
@@ -208,7 +209,8 @@ async fn check_alone(
         Some(value) if value == write.after.as_str() => Ok(()),
         other => Err(Error::Overwrote {
             name: name.to_owned(),
-            lost: other.map_or("another value", shown).to_owned(),
+            lost: other
+                .map_or_else(|| "another value".to_owned(), |v| PlacedValue::from(v).to_string()),
         }),
     }
 }

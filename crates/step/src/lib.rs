@@ -7,7 +7,6 @@
 //! * [`texts`]: the predicates on AWS's error texts, where there is nothing but text to go by.
 //! * [`token`]: how a step recognises its own write when it is called again.
 //! * [`bounded`]: texts from outside, cut to a length.
-//! * [`shown`]: what a parameter has, as it may be told.
 //! * `stack`: what changing a stack's parameters takes, for the steps that do or plan it.
 //! * `testing` and `hostile`: clients that answer from rules, and what nobody sends who means
 //!   well, for the steps' tests.
@@ -19,7 +18,6 @@ pub mod hostile;
 mod input;
 mod panic;
 mod shell;
-mod shown;
 #[cfg(feature = "stack")]
 pub mod stack;
 #[cfg(feature = "testing")]
@@ -33,5 +31,4 @@ pub use aws::{AwsError, OnlyThrottling, sdk_config};
 pub use bounded::{LONGEST_MESSAGE, bounded};
 pub use input::{InvalidInput, decode};
 pub use shell::run;
-pub use shown::shown;
 pub use token::token;

@@ -4,9 +4,10 @@
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus, TemplateStage};
+use contract::placed::PlacedValue;
 use contract::steps::Change;
 
-use crate::{AwsError, shown, texts};
+use crate::{AwsError, texts};
 
 /// The transform whose templates must not be sent as `UsePreviousTemplate`: CloudFormation then
 /// takes the expanded one, in which the parameters are literals already (`UpdateStack`,
@@ -145,7 +146,11 @@ fn name_in_arn(stack_id: &str) -> &str {
 #[must_use]
 pub fn value<'a>(parameters: &'a [Parameter], change: &Change) -> Option<&'a str> {
     let parameter = parameters.iter().find(|p| p.parameter_key() == Some(&change.parameter))?;
-    if change.through { parameter.resolved_value() } else { parameter.parameter_value() }
+    if change.via.is_some() { parameter.resolved_value() } else { parameter.parameter_value() }
+}
+
+fn redacted(value: &str) -> String {
+    PlacedValue::from(value).to_string()
 }
 
 /// Merges the changes into the stack's parameters as they are sent: the changed ones by value,
@@ -180,19 +185,19 @@ pub fn merge(
             continue;
         }
         // A parameter that does not resolve to anything is of another type by now.
-        if value.is_none() || (!change.through && value != Some(&change.before)) {
+        if value.is_none() || (change.via.is_none() && value != Some(change.before.expose())) {
             return Err(Error::Changed {
                 stack: stack.to_owned(),
                 parameter: change.parameter.clone(),
-                seen: shown(&change.before).to_owned(),
-                current: value.map_or("of another type", shown).to_owned(),
+                seen: change.before.to_string(),
+                current: value.map_or_else(|| "of another type".to_owned(), redacted),
             });
         }
         open.push(change);
     }
     let sent = known.into_iter().map(|key| {
         let parameter = Parameter::builder().parameter_key(key);
-        match open.iter().find(|change| change.parameter == key && !change.through) {
+        match open.iter().find(|change| change.parameter == key && change.via.is_none()) {
             Some(change) => parameter.parameter_value(change.after.as_str()).build(),
             None => parameter.use_previous_value(true).build(),
         }
@@ -247,12 +252,12 @@ mod tests {
             parameter: parameter.into(),
             before: OLD.into(),
             after: NEW.parse().unwrap(),
-            through: false,
+            via: None,
         }
     }
 
     fn through(parameter: &str) -> Change {
-        Change { through: true, ..change(parameter) }
+        Change { via: Some("/golden/web".parse().unwrap()), ..change(parameter) }
     }
 
     fn parameter(key: &str, value: &str) -> Parameter {

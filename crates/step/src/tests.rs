@@ -3,7 +3,8 @@
 //! inputs of several forms; its own tests have them.)
 
 use contract::steps::{
-    DriftInput, PlanInput, PromoteInput, RefreshInput, UpdateInput, ValidateInput, WaitInput,
+    DriftInput, PlanInput, PromoteInput, RefreshInput, ReportInput, UpdateInput, ValidateInput,
+    WaitInput,
 };
 use contract::{ErrorName, Named};
 use proptest::prelude::*;
@@ -29,7 +30,8 @@ fn every_step_decodes_or_refuses(value: &Value) {
 fn inputs() -> Vec<Value> {
     let group = json!({"groupName": "web", "stackName": "web", "instanceType": "t3.micro"});
     let image = "ami-0123456789abcdef0";
-    let change = json!({"parameter": "ImageId", "before": "none", "after": image, "through": true});
+    let change =
+        json!({"parameter": "ImageId", "before": "none", "after": image, "via": "/golden/web"});
     let difference = json!({
         "logicalId": "Group", "path": "/Size", "expected": "1", "actual": "2", "before": true});
     let drift = json!({
@@ -43,6 +45,17 @@ fn inputs() -> Vec<Value> {
     let refresh = json!({
         "groupName": "web", "expected": image, "refreshId": "1", "adopted": true,
         "status": "Pending"});
+    // Its cause may be any JSON, so there is none of another type.
+    let failure = json!({"step": "UpdateStack", "name": "X", "polls": 1});
+    let verdict = json!({"check": "state", "expected": "a", "actual": "b", "passed": false});
+    let decision = json!({
+        "parameter": "ImageId", "before": "none", "after": image, "outcome": "Promote",
+        "checks": [verdict], "provenance": {"verdict": "Unverified", "reason": "gone"},
+        "via": {"parameterName": "/golden/web", "before": "none"},
+        "rejected": [{"imageId": image, "failed": [verdict]}], "groups": [group]});
+    let planned = json!({
+        "logicalId": "Group", "resourceType": "AWS::AutoScaling::AutoScalingGroup",
+        "action": "Modify", "replacement": "False", "properties": ["LaunchTemplate"]});
     vec![
         json!({"target": {
             "pattern": "stack", "name": "web", "allowOlder": false, "rollback": false,
@@ -58,6 +71,12 @@ fn inputs() -> Vec<Value> {
         json!({"stackId": "arn", "clientRequestToken": "token", "images": [change]}),
         json!({"stacks": [drift], "groups": [launch], "before": [drift]}),
         json!({"groups": [refresh]}),
+        json!({"failure": failure, "targets": [{
+            "pattern": "stack", "name": "web", "dryRun": false, "images": [decision],
+            "refused": [{"parameter": "B", "name": "ImageRejected", "message": "none"}],
+            "writes": [write], "plan": [planned], "drift": [drift], "groups": [launch],
+            "refresh": [refresh], "hasWritten": true, "rollsBack": true, "hasWayBack": true,
+            "isRollback": true, "failure": failure, "promotionFailure": failure}]}),
     ]
 }
 
@@ -65,7 +84,7 @@ fn inputs() -> Vec<Value> {
 type Decoder = fn(Value) -> Result<(), InvalidInput>;
 
 /// Each step's, in the order of the inputs.
-const DECODERS: [Decoder; 7] = [
+const DECODERS: [Decoder; 8] = [
     |value| decode::<ValidateInput>(value).map(drop),
     |value| decode::<PlanInput>(value).map(drop),
     |value| decode::<PromoteInput>(value).map(drop),
@@ -73,6 +92,7 @@ const DECODERS: [Decoder; 7] = [
     |value| decode::<WaitInput>(value).map(drop),
     |value| decode::<DriftInput>(value).map(drop),
     |value| decode::<RefreshInput>(value).map(drop),
+    |value| decode::<ReportInput>(value).map(drop),
 ];
 
 #[test]

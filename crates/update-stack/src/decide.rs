@@ -10,9 +10,10 @@ use contract::steps::Change;
 /// another writer, may choose an image for the second time in one execution.
 #[must_use]
 pub fn client_request_token(execution: &str, changes: &[Change]) -> String {
-    let through = |change: &Change| if change.through { "through" } else { "" };
+    // How it gets there, not where: the SSM parameter's name is the stack's own value.
+    let via = |change: &Change| if change.via.is_some() { "via" } else { "" };
     let parts = changes.iter().flat_map(|change| {
-        [change.parameter.as_str(), &change.before, change.after.as_str(), through(change)]
+        [change.parameter.as_str(), change.before.expose(), change.after.as_str(), via(change)]
     });
     step::token(execution, parts)
 }

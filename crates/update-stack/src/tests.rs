@@ -31,7 +31,7 @@ fn change(parameter: &str) -> Change {
         parameter: parameter.into(),
         before: OLD.into(),
         after: NEW.parse().unwrap(),
-        through: false,
+        via: None,
     }
 }
 
@@ -137,7 +137,10 @@ fn another_decision_has_another_token() {
         client_request_token("run:1", &[change("ImageId")]),
         client_request_token("run_2", &[change("ImageId")]),
         client_request_token("run_1", &[change("ImageIdOfB")]),
-        client_request_token("run_1", &[Change { through: true, ..change("ImageId") }]),
+        client_request_token(
+            "run_1",
+            &[Change { via: Some("/golden/web".parse().unwrap()), ..change("ImageId") }],
+        ),
         client_request_token("run_1", &[Change { after: image(1), ..change("ImageId") }]),
         // The same image again, over a value that somebody else has put in between.
         client_request_token("run_1", &[Change { before: "ami-1".into(), ..change("ImageId") }]),
@@ -198,7 +201,7 @@ async fn an_image_behind_an_ssm_parameter_is_read_anew_by_an_update_that_changes
         .then_output(|| UpdateStackOutput::builder().build());
     let (events, summary) = (no_events_of_ours(), summary(None));
     let client = mock_client!(aws_sdk_cloudformation, [describe, events, summary, update]);
-    let through = Change { through: true, ..change("ImageId") };
+    let through = Change { via: Some("/golden/web".parse().unwrap()), ..change("ImageId") };
     let started = handle(&client, UpdateInput { images: vec![through], ..input() }).await.unwrap();
     assert_eq!(started.outcome, WriteOutcome::Updated);
 }

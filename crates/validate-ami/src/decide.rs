@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{Image, ImageState};
 use contract::Named;
-use contract::ids::{ImageId, ParameterName};
+use contract::ids::ImageId;
+use contract::placed::PlacedValue;
 use contract::steps::{
-    Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict,
+    Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict, Via,
 };
 use contract::target::{Candidate, Group, ImageParameter, Target};
-use step::{bounded, shown};
+use step::bounded;
 
 use crate::checks::{self, Known, Subject};
 use crate::provenance::{self, Feeds, PROVENANCE};
-use crate::{Error, Policy};
+use crate::{Error, Policy, plan};
 
 /// The most images that an error tells about. A rollback has hundreds of candidates, and what
 /// Step Functions keeps of an error's text is 32,768 characters.
@@ -27,9 +28,9 @@ const LONGEST_REFUSAL: usize = 1_000;
 pub struct InPlace {
     /// The value that reaches the launch template. Any text: an operator may have begun with a
     /// placeholder.
-    pub value: String,
-    /// The SSM parameter that a stack's parameter takes the value from, and what it has.
-    pub through: Option<(ParameterName, String)>,
+    pub value: PlacedValue,
+    /// The SSM parameter that a stack's parameter takes the value from.
+    pub via: Option<Via>,
 }
 
 /// What has been found out, and what the operator wants.
@@ -52,7 +53,7 @@ pub fn wanted<'a>(
     let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
     // An operator may have begun with a placeholder, which is no image.
-    let current = in_place.into_iter().filter_map(|in_place| in_place.value.parse().ok());
+    let current = in_place.into_iter().filter_map(|in_place| in_place.value.image());
     let mut ids: Vec<_> = candidates.chain(current).collect();
     ids.sort();
     ids.dedup();
@@ -88,7 +89,11 @@ pub fn decisions(
             let messages: Vec<_> = refused.iter().map(|one| one.message.as_str()).collect();
             Err(Error::AllRefused { name: first.name, message: messages.join("; ") })
         }
-        _ => Ok(Validated { images, refused }),
+        _ => {
+            let (forward, backward) =
+                (plan::forward(target, &images), plan::backward(target, &images));
+            Ok(Validated { images, refused, forward, backward })
+        }
     }
 }
 
@@ -107,15 +112,15 @@ pub fn decision(
     circumstances: Circumstances<'_>,
 ) -> Result<Decision, Error> {
     let before = &in_place.value;
-    let current_id = before.parse::<ImageId>().ok();
+    let current_id = before.image();
     let current = current_id.as_ref().and_then(|id| circumstances.known.images.get(id));
     let eligible = if target.rollback {
-        older(&parameter.candidates, before, current)
+        older(&parameter.candidates, before.expose(), current)
     } else {
         parameter.candidates.iter().collect()
     };
     if eligible.is_empty() && target.rollback {
-        let (parameter, before) = (parameter.parameter.clone(), shown(before).to_owned());
+        let (parameter, before) = (parameter.parameter.clone(), before.to_string());
         return Err(Error::NothingOlder { parameter, before });
     }
     let Circumstances { feeds, policy, .. } = circumstances;
@@ -140,7 +145,6 @@ pub fn decision(
             verdicts: sentence(refused),
         });
     }
-    let (through, through_before) = in_place.through.clone().unzip();
     Ok(Decision {
         parameter: parameter.parameter.clone(),
         before: before.clone(),
@@ -148,8 +152,7 @@ pub fn decision(
         outcome,
         checks: chosen.verdicts,
         provenance: chosen.provenance,
-        through,
-        through_before,
+        via: in_place.via.clone(),
         rejected: chosen.rejected,
         groups,
     })

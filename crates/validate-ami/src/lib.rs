@@ -6,6 +6,7 @@ pub mod checks;
 pub mod decide;
 pub mod error;
 pub mod look;
+pub mod plan;
 pub mod policy;
 pub mod provenance;
 #[cfg(test)]
@@ -15,7 +16,6 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use contract::steps::{Refusal, ValidateInput, Validated};
-use step::shown;
 
 use crate::checks::Known;
 use crate::decide::Circumstances;
@@ -59,9 +59,9 @@ pub async fn handle(
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
     let validated = decide::decisions(&target, in_place, circumstances)?;
     for image in &validated.images {
-        let (parameter, before, after) = (&image.parameter, shown(&image.before), &image.after);
+        let (parameter, before, after) = (&image.parameter, &image.before, &image.after);
         let (outcome, provenance) = (image.outcome, image.provenance.verdict);
-        tracing::info!(target.name, parameter, before, %after, ?outcome, ?provenance);
+        tracing::info!(target.name, parameter, %before, %after, ?outcome, ?provenance);
     }
     for Refusal { parameter, name, message } in &validated.refused {
         tracing::warn!(target.name, parameter, %name, message);

@@ -8,6 +8,7 @@ use aws_sdk_cloudformation::types::{Parameter, Stack};
 use aws_sdk_ec2::types::{Filter, Image, InstanceTypeInfo, Snapshot};
 use aws_sdk_ssm::types::ParameterType;
 use contract::ids::{ImageId, ParameterName};
+use contract::steps::Via;
 use contract::target::{Pattern, Target};
 use step::{AwsError, texts};
 
@@ -25,7 +26,7 @@ pub async fn in_place(
 ) -> Result<BTreeMap<String, Result<InPlace, Error>>, Error> {
     if target.pattern == Pattern::Parameter {
         let value = ssm_value(&clients.ssm, &target.name).await?;
-        let in_place = InPlace { value, through: None };
+        let in_place = InPlace { value: value.into(), via: None };
         let names = target.parameters.iter().map(|parameter| parameter.parameter.clone());
         return Ok(names.map(|name| (name, Ok(in_place.clone()))).collect());
     }
@@ -70,14 +71,15 @@ async fn of_stack(
         return Err(Error::Secret(format!("parameter {key} of stack {stack}, which is NoEcho,")));
     }
     let Some(resolved) = parameter.resolved_value else {
-        return Ok(InPlace { value, through: None });
+        return Ok(InPlace { value: value.into(), via: None });
     };
     let Ok(name) = value.parse::<ParameterName>() else {
         let (stack, key) = (stack.to_owned(), key.to_owned());
         return Err(Error::NotAParameterName { stack, key, value });
     };
-    let has = ssm_value(ssm, name.as_str()).await?;
-    Ok(InPlace { value: resolved, through: Some((name, has)) })
+    let before = ssm_value(ssm, name.as_str()).await?.into();
+    let via = Some(Via { parameter_name: name, before });
+    Ok(InPlace { value: resolved.into(), via })
 }
 
 async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, Error> {

@@ -3,6 +3,7 @@
 mod checks;
 mod decide;
 mod handle;
+mod plan;
 mod policy;
 mod properties;
 mod provenance;

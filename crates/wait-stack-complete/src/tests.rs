@@ -23,7 +23,7 @@ fn changes() -> Vec<Change> {
         parameter: "ImageId".into(),
         before: OLD.into(),
         after: NEW.parse().unwrap(),
-        through: false,
+        via: None,
     }]
 }
 
@@ -95,7 +95,7 @@ fn every_status_of_the_api_is_sorted_on_purpose() {
 
 #[test]
 fn an_image_behind_an_ssm_parameter_is_in_place_when_the_stack_resolves_to_it() {
-    let through = [Change { through: true, ..changes().remove(0) }];
+    let through = [Change { via: Some("/golden/web".parse().unwrap()), ..changes().remove(0) }];
     let resolved = |value: &str| {
         let parameter = Parameter::builder().parameter_key("ImageId");
         parameter.parameter_value("/golden/web").resolved_value(value).build()

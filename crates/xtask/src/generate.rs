@@ -15,7 +15,7 @@ use crate::paths::Paths;
 
 /// The states that have no catcher of their own to be generated: what they lead to is not a
 /// target's failure.
-const OUTSIDE_TARGETS: &[&str] = &["ResolveTags"];
+const OUTSIDE_TARGETS: &[&str] = &["ResolveTags", "Report"];
 const DEFINITION: &str = "statemachine/promote-ami.asl.json";
 const ERRORS: &str = "docs/errors.md";
 
@@ -140,10 +140,10 @@ fn catchers(state: &str) -> Node {
             ("failure", failure.as_str().into()),
             ("decisions", "{% $decisions + 1 %}".into()),
         ]);
-        all.push(catcher(ErrorName::ConcurrentWrite.as_str(), assign, "MayDecideAgain"));
+        all.push(catcher(ErrorName::ConcurrentWrite.as_str(), assign, "CanDecideAgain"));
     }
     let assign = object(vec![("failure", failure.as_str().into())]);
-    all.push(catcher("States.ALL", assign, "MayRollBack"));
+    all.push(catcher("States.ALL", assign, "ShouldRollBack"));
     Node::Array(all)
 }
 
@@ -207,7 +207,7 @@ mod tests {
             r#""ErrorEquals": ["StackBusy"]"#,
             r#""ErrorEquals": ["ServiceUnavailable"]"#,
             r#""ErrorEquals": ["ConcurrentWrite"]"#,
-            r#""Next": "MayRollBack""#,
+            r#""Next": "ShouldRollBack""#,
             r#""Seconds": 20"#,
         ] {
             assert!(text.contains(part), "no {part} in {text}");

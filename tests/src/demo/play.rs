@@ -170,7 +170,7 @@ impl Stage<'_> {
         let backup = &play.backup.image;
         ensure!(image.after.as_str() == backup, "{} was promoted, not {backup}", image.after);
         Ok(Promotion {
-            before: image.before.clone(),
+            before: image.before.to_string(),
             after: image.after.to_string(),
             steps: Some(ended.transcript.len()),
             took: ended.took,

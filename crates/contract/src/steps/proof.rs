@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Progress;
 use crate::ErrorName;
-use crate::ids::{ImageId, StackName, discreet};
+use crate::ids::{ImageId, StackName};
 
 // --- detect-drift ------------------------------------------------------------------------------
 
@@ -56,6 +56,15 @@ message! {
     }
 }
 
+impl StackDrift {
+    /// A stack whose drift has not been detected yet.
+    #[must_use]
+    pub fn of(stack_name: StackName) -> Self {
+        let (detection_id, status, differences) = (None, None, Vec::new());
+        Self { stack_name, detection_id, status, resources_checked: 0, differences }
+    }
+}
+
 message! {
     /// A property that is not as the template says.
     Difference {
@@ -79,7 +88,6 @@ message! {
         /// The group.
         group_name: String,
         /// The image that it has to boot.
-        #[serde(deserialize_with = "discreet")]
         expected: ImageId,
         /// The image that its launch template gives now; absent before the look, or when there
         /// is none to be found.
@@ -88,6 +96,14 @@ message! {
         /// EC2's state of that image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         image_state: Option<String>,
+    }
+}
+
+impl GroupLaunch {
+    /// A group that has not been checked yet.
+    #[must_use]
+    pub fn expecting(group_name: String, expected: ImageId) -> Self {
+        Self { group_name, expected, boots: None, image_state: None }
     }
 }
 
@@ -127,7 +143,6 @@ message! {
         /// The group.
         group_name: String,
         /// The image that its instances have to run.
-        #[serde(deserialize_with = "discreet")]
         expected: ImageId,
         /// The refresh that was started or adopted; absent when none is needed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,5 +153,13 @@ message! {
         /// Auto Scaling's status of it, or `NotNeeded` when the instances run the image already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<String>,
+    }
+}
+
+impl GroupRefresh {
+    /// A group whose instances have not been checked yet.
+    #[must_use]
+    pub fn expecting(group_name: String, expected: ImageId) -> Self {
+        Self { group_name, expected, refresh_id: None, adopted: false, status: None }
     }
 }

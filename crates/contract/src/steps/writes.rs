@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
-use crate::ids::{ImageId, ParameterName, StackName, discreet};
+use crate::ids::{ImageId, ParameterName, StackName};
+use crate::placed::PlacedValue;
 
 // --- promote-ssm -------------------------------------------------------------------------------
 
@@ -36,9 +37,8 @@ message! {
         /// The parameter to write.
         parameter_name: ParameterName,
         /// The value that the decision was based on.
-        before: String,
+        before: PlacedValue,
         /// The image to put there.
-        #[serde(deserialize_with = "discreet")]
         after: ImageId,
         /// This decision's write was begun: wait for the value.
         #[serde(default)]
@@ -49,6 +49,15 @@ message! {
         /// The parameter's version, as the last look found it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<i64>,
+    }
+}
+
+impl ParameterWrite {
+    /// A write that has not been begun.
+    #[must_use]
+    pub fn new(parameter_name: ParameterName, before: PlacedValue, after: ImageId) -> Self {
+        let (written, previous_version, version) = (false, None, None);
+        Self { parameter_name, before, after, written, previous_version, version }
     }
 }
 
@@ -81,14 +90,13 @@ message! {
         /// The template parameter's key.
         parameter: String,
         /// The value that the decision was based on.
-        before: String,
+        before: PlacedValue,
         /// The image to put there.
-        #[serde(deserialize_with = "discreet")]
         after: ImageId,
-        /// The parameter's value names an SSM parameter, which has been written; the stack's own
-        /// value stays as it is and is read anew by the update.
-        #[serde(default)]
-        through: bool,
+        /// The SSM parameter that the parameter's value names, which has been written; the stack's
+        /// own value stays as it is and is resolved anew by the update.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<ParameterName>,
     }
 }
 

@@ -18,7 +18,12 @@ fn writes() -> impl Strategy<Value = ParameterWrite> {
     let name = prop_oneof![Just(NAME), Just(OTHER)];
     let after = prop_oneof![4 => Just(NEW), 1 => Just(FOREIGN)];
     (name, value(), after, any::<bool>()).prop_map(|(name, before, after, written)| {
-        ParameterWrite { before, after: after.parse().unwrap(), written, ..write_of(name) }
+        ParameterWrite {
+            before: before.into(),
+            after: after.parse().unwrap(),
+            written,
+            ..write_of(name)
+        }
     })
 }
 
@@ -41,10 +46,10 @@ proptest! {
     fn a_write_replaces_only_what_was_seen(write in writes(), current in value()) {
         match state(&write, &current) {
             Ok(State::InPlace) => prop_assert_eq!(current, write.after.as_str()),
-            Ok(State::Due) => prop_assert!(current == write.before),
+            Ok(State::Due) => prop_assert!(current == write.before.expose()),
             Err(error) => {
                 prop_assert_eq!(error.name(), ErrorName::ConcurrentWrite);
-                prop_assert!(current != write.before && current != write.after.as_str());
+                prop_assert!(current != write.before.expose() && current != write.after.as_str());
             }
         }
     }

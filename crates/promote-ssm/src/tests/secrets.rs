@@ -43,11 +43,11 @@ fn accepts(version: i64) -> Rule {
 
 /// What a write in the place of `before` comes to, and what is told of it.
 fn told(ssm: Client, before: String) -> (Result<Promoted, Error>, String) {
-    let input = input_of(vec![ParameterWrite { before: before.clone(), ..write() }]);
-    let (mut answer, log) = logged(run(ssm, &[unowned(NAME)], input));
-    // The next look needs to have it.
-    for write in answer.iter_mut().flat_map(|answer| &mut answer.writes) {
-        assert_eq!(std::mem::take(&mut write.before), before);
+    let input = input_of(vec![ParameterWrite { before: before.as_str().into(), ..write() }]);
+    let (answer, log) = logged(run(ssm, &[unowned(NAME)], input));
+    // The next poll needs to have it.
+    for write in answer.iter().flat_map(|answer| &answer.writes) {
+        assert_eq!(write.before.expose(), before);
     }
     let told = match &answer {
         Ok(answer) => format!("{answer:?} {log}"),

@@ -55,8 +55,9 @@ fn image() -> impl Strategy<Value = (Parameter, Option<Change>)> {
 }
 
 fn change(before: String, through: bool) -> Change {
+    let via = through.then(|| "/golden/web".parse().expect("a name"));
     let after = NEW.parse().expect("an image");
-    Change { parameter: "Missing".into(), before, after, through }
+    Change { parameter: "Missing".into(), before: before.into(), after, via }
 }
 
 /// What is in a parameter that is no image.

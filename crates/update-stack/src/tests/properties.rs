@@ -66,10 +66,10 @@ proptest! {
                 None => prop_assert_eq!(sent.use_previous_value(), Some(true)),
                 Some(value) => {
                     prop_assert_eq!(value, NEW);
-                    let mut by_value = images.iter().filter(|image| !image.through);
+                    let mut by_value = images.iter().filter(|image| image.via.is_none());
                     let image = by_value.find(|i| Some(&*i.parameter) == sent.parameter_key());
                     // And only in the place of what the decision saw.
-                    prop_assert_eq!(parameter.parameter_value(), image.map(|i| &*i.before));
+                    prop_assert_eq!(parameter.parameter_value(), image.map(|i| i.before.expose()));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{ArchitectureValues, Image, ImageState};
-use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, Validated};
+use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, Validated, Via};
 use contract::target::{Candidate, ImageParameter, Target};
 use contract::{ErrorName, Named};
 
@@ -23,7 +23,7 @@ fn all() -> Vec<Image> {
 }
 
 fn in_place(value: &str) -> InPlace {
-    InPlace { value: value.to_owned(), through: None }
+    InPlace { value: value.into(), via: None }
 }
 
 fn decide(
@@ -218,12 +218,11 @@ fn a_decision_goes_through_the_ssm_parameter_that_the_stack_reads() {
     let target = target(candidates(&[NEW]));
     let (known, feeds, policy) = (known(all()), Feeds::default(), usual());
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &policy };
-    let through = Some(("/golden/web".parse().unwrap(), MID.to_owned()));
-    let in_place = InPlace { value: OLD.to_owned(), through };
+    let via = Some(Via { parameter_name: "/golden/web".parse().unwrap(), before: MID.into() });
+    let in_place = InPlace { value: OLD.into(), via: via.clone() };
     let decided = decision(&target, &target.parameters[0], &in_place, circumstances).unwrap();
-    assert_eq!(decided.before, OLD);
-    assert_eq!(decided.through.unwrap().as_str(), "/golden/web");
-    assert_eq!(decided.through_before.as_deref(), Some(MID));
+    assert_eq!(decided.before.expose(), OLD);
+    assert_eq!(decided.via, via);
 }
 
 #[test]
@@ -279,7 +278,7 @@ fn a_target_fails_only_when_all_is_refused_with_the_first_name_and_every_text() 
             found.insert(parameter.to_owned(), image.map(|_| in_place("-")).ok_or(gone));
         }
         let validated = decisions(&target, found, circumstances);
-        validated.map(|Validated { images, refused }| {
+        validated.map(|Validated { images, refused, .. }| {
             let images = images.into_iter().map(|image| image.parameter);
             let refused = refused.into_iter().map(|refusal| (refusal.parameter, refusal.name));
             (images.collect::<Vec<_>>(), refused.collect::<Vec<_>>())

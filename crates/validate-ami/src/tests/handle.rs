@@ -195,7 +195,7 @@ async fn a_parameter_is_promoted_with_one_call_of_each_kind() {
     let rules = Rules::new();
     let decided = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap();
     assert_eq!(decided.outcome, DecisionOutcome::Promote);
-    assert_eq!((decided.before.as_str(), decided.after.as_str()), (OLD, NEW));
+    assert_eq!((decided.before.expose(), decided.after.as_str()), (OLD, NEW));
     assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
     assert_eq!(decided.checks.len(), 11, "all but encryption: {:#?}", decided.checks);
     assert_eq!(rules.calls(), [1, 1, 1, 1, 1, 0, 0, 1]);
@@ -207,7 +207,7 @@ async fn a_stack_is_promoted_without_a_look_at_its_groups() {
     let decided = rules.run(target(vec![candidate(NEW)])).await.unwrap();
     assert_eq!(decided.outcome, DecisionOutcome::Promote);
     assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
-    assert_eq!((decided.through, decided.through_before), (None, None));
+    assert_eq!(decided.via, None);
     assert_eq!(rules.calls(), [0, 1, 1, 1, 0, 1, 0, 0]);
 }
 
@@ -253,9 +253,9 @@ async fn a_stacks_parameter_may_read_an_ssm_parameter() {
     let stack = stack_has("ImageId", "/golden/web", Some(OLD));
     let rules = Rules { stack, parameter: ssm_has(MID), ..Rules::new() };
     let decided = rules.run(target(vec![candidate(NEW)])).await.unwrap();
-    assert_eq!((decided.before.as_str(), decided.after.as_str()), (OLD, NEW));
-    assert_eq!(decided.through.unwrap().as_str(), "/golden/web");
-    assert_eq!(decided.through_before.as_deref(), Some(MID));
+    assert_eq!((decided.before.expose(), decided.after.as_str()), (OLD, NEW));
+    let via = decided.via.unwrap();
+    assert_eq!((via.parameter_name.as_str(), via.before.expose()), ("/golden/web", MID));
 
     let arn = "arn:aws:ssm:eu-west-1:444455556666:parameter/golden/web";
     let rules = Rules { stack: stack_has("ImageId", arn, Some(OLD)), ..Rules::new() };

@@ -100,7 +100,7 @@ fn decide(case: &Case) -> Result<Decision, Error> {
     }
     let feeds = Feeds::default();
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &case.policy };
-    let in_place = InPlace { value: case.before.clone(), through: None };
+    let in_place = InPlace { value: case.before.as_str().into(), via: None };
     let asked = wanted(&case.target, [&in_place]);
     assert!(case.candidates().iter().all(|candidate| asked.contains(&candidate.image_id)));
     decision(&case.target, &case.target.parameters[0], &in_place, circumstances)
@@ -122,7 +122,7 @@ proptest! {
         if let Ok(decision) = decide(&case) {
             let is_candidate = case.candidates().iter().any(|c| c.image_id == decision.after);
             let is_in_place = decision.after.as_str() == case.before;
-            prop_assert_eq!(decision.before, case.before);
+            prop_assert_eq!(decision.before.expose(), &case.before);
             prop_assert_eq!(is_in_place, decision.outcome != DecisionOutcome::Promote);
             prop_assert!(is_in_place || is_candidate);
         }

@@ -83,12 +83,7 @@ fn images() -> Rule {
 
 /// What is decided, and what is told of it.
 fn told(rules: &Rules, target: Target) -> (Result<Validated, Error>, String) {
-    let (mut answer, log) = logged(rules.validated(target));
-    // The write needs to have these.
-    for image in answer.iter_mut().flat_map(|answer| &mut answer.images) {
-        image.before.clear();
-        image.through_before = None;
-    }
+    let (answer, log) = logged(rules.validated(target));
     let told = match &answer {
         Ok(answer) => format!("{answer:?} {log}"),
         Err(error) => format!("{error} {error:?} {log}"),

@@ -1,0 +1,73 @@
+//! The value that a parameter has in place. Anyone who tags an image names the parameter, so the
+//! value may be anything, a secret too. Its type redacts it: only an image ID is ever printed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ImageId;
+
+/// What stands for a value that is not printed.
+pub const REDACTED: &str = "a value that is not an image ID";
+
+/// A value in place. `Display` and `Debug` print an image ID and redact everything else; Serde
+/// keeps the value, because a write is only made while it is still there.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlacedValue(String);
+
+impl PlacedValue {
+    /// The value itself, to compare or to send. Never print it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The image, if the value is one's ID.
+    #[must_use]
+    pub fn image(&self) -> Option<ImageId> {
+        self.0.parse().ok()
+    }
+
+    /// The value as it may be printed.
+    #[must_use]
+    pub fn redacted(&self) -> &str {
+        if self.image().is_some() { &self.0 } else { REDACTED }
+    }
+}
+
+impl<T: Into<String>> From<T> for PlacedValue {
+    fn from(value: T) -> Self {
+        Self(value.into())
+    }
+}
+
+impl std::fmt::Display for PlacedValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.redacted())
+    }
+}
+
+impl std::fmt::Debug for PlacedValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.redacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn only_an_image_id_is_printed(value in ".*", id in "ami-([0-9a-f]{8}|[0-9a-f]{17})") {
+            let image = PlacedValue::from(id.as_str());
+            prop_assert_eq!(image.to_string(), id.clone());
+            prop_assert_eq!(format!("{image:?}"), format!("{id:?}"));
+            let padded = PlacedValue::from(format!("{value} {id}"));
+            prop_assert_eq!(padded.to_string(), REDACTED);
+            prop_assert_eq!(format!("{padded:?}"), format!("{REDACTED:?}"));
+            prop_assert_eq!(padded.expose(), format!("{value} {id}"));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The cause of a failed execution: its report as JSON text. A cause has a maximum length, and a
+//! reader parses it, so it is shortened by whole parts and never cut.
+
+use contract::ErrorName;
+use contract::bounds::MAX_CAUSE_CHARS;
+use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
+use step::bounded;
+
+/// How long a message may be in a report that is too long otherwise.
+const MAX_MESSAGE_CHARS: usize = 300;
+
+/// The name and the cause that a failed execution ends with; `None` for one that succeeded.
+///
+/// # Errors
+/// The report cannot be written as JSON, which is a defect.
+pub fn of(report: &Report) -> Result<Option<(String, String)>, serde_json::Error> {
+    if report.outcome != Outcome::Failed {
+        return Ok(None);
+    }
+    Ok(Some((ErrorName::PromotionFailed.to_string(), shortened(report)?)))
+}
+
+fn shortened(report: &Report) -> Result<String, serde_json::Error> {
+    let whole = serde_json::to_string(report)?;
+    if fits(&whole) {
+        return Ok(whole);
+    }
+    let is_failed = |target: &&TargetReport| {
+        matches!(target.outcome, TargetOutcome::Failed | TargetOutcome::RolledBack)
+    };
+    let failed: Vec<_> = report.targets.iter().filter(is_failed).map(without_details).collect();
+    let (all, count) = (report.targets.len(), failed.len());
+    // The most that fits, by halving: each length is tried once.
+    let (mut kept, mut too_many) = (0, count + 1);
+    let mut text = with(&failed, 0, all)?;
+    while too_many - kept > 1 {
+        let middle = kept.midpoint(too_many);
+        let longer = with(&failed, middle, all)?;
+        if fits(&longer) {
+            (kept, text) = (middle, longer);
+        } else {
+            too_many = middle;
+        }
+    }
+    Ok(text)
+}
+
+/// The first `kept` of the targets that failed.
+fn with(failed: &[TargetReport], kept: usize, all: usize) -> Result<String, serde_json::Error> {
+    let targets: Vec<_> = failed.iter().take(kept).cloned().collect();
+    let summary = format!(
+        "{} of {all} targets failed; this has the first {} of them, and the execution's history \
+         has the whole report",
+        failed.len(),
+        targets.len()
+    );
+    serde_json::to_string(&Report { outcome: Outcome::Failed, summary, targets })
+}
+
+/// A target with nothing but what it is and what went wrong.
+fn without_details(target: &TargetReport) -> TargetReport {
+    let mut error = target.error.clone();
+    if let Some(error) = &mut error {
+        error.message = bounded(std::mem::take(&mut error.message), MAX_MESSAGE_CHARS);
+    }
+    TargetReport {
+        pattern: target.pattern,
+        name: target.name.clone(),
+        outcome: target.outcome,
+        images: Vec::new(),
+        writes: Vec::new(),
+        plan: Vec::new(),
+        drift: Vec::new(),
+        groups: Vec::new(),
+        refresh: Vec::new(),
+        error,
+    }
+}
+
+/// Bytes, not characters: never more characters than bytes.
+fn fits(text: &str) -> bool {
+    text.len() <= MAX_CAUSE_CHARS
+}

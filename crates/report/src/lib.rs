@@ -1,0 +1,31 @@
+//! report owns what a person reads of an execution: its outcome, the summary, the sentence for
+//! each failure, and the cause of a failed execution. The state machine only collects.
+//!
+//! It calls no AWS and its role has no permission. Its own failure must not hide a promotion: the
+//! state machine then ends with what it has collected.
+
+pub mod cause;
+pub mod decide;
+pub mod error;
+pub mod sentences;
+#[cfg(test)]
+mod tests;
+
+use contract::steps::{ReportInput, Reported};
+
+pub use crate::error::Error;
+
+/// Makes the report of what was collected.
+///
+/// # Errors
+/// [`Error::NotEncoded`]
+pub fn handle(input: ReportInput) -> Result<Reported, Error> {
+    let resolution_failure = input.failure.clone();
+    let report = decide::report(input);
+    if let Some(failure) = resolution_failure {
+        let cause = sentences::cause_text(failure.cause.as_ref());
+        return Ok(Reported { report, error: Some(failure.name), cause: Some(cause) });
+    }
+    let (error, cause) = cause::of(&report)?.unzip();
+    Ok(Reported { report, error, cause })
+}

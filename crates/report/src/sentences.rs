@@ -1,0 +1,125 @@
+//! The sentences of a report.
+
+use contract::report::TargetReport;
+use contract::steps::{Decision, DecisionOutcome, Failure, TargetRecord, Verdict};
+use contract::{ErrorName, target::Pattern};
+use serde_json::Value;
+
+/// Follows the message of a promotion that failed and that cannot be rolled back.
+pub const NO_WAY_BACK: &str =
+    "; it was not rolled back, because the value that was in place is not an image ID";
+
+/// One target's part of the summary.
+#[must_use]
+pub fn target(target: &TargetReport) -> String {
+    let pattern = match target.pattern {
+        Pattern::Parameter => "parameter",
+        Pattern::Stack => "stack",
+    };
+    let mut sentence = format!("{pattern} {}: {:?}", target.name, target.outcome);
+    if !target.images.is_empty() {
+        sentence.push_str(&format!(" ({})", join(", ", target.images.iter().map(images))));
+    }
+    let rejected = || target.images.iter().flat_map(|decision| &decision.rejected);
+    if rejected().next().is_some() {
+        let reasons = rejected().map(|one| format!("{}: {}", one.image_id, checks(&one.failed)));
+        sentence.push_str(&format!(", an older image because {}", join("; ", reasons)));
+    }
+    if let Some(error) = &target.error {
+        let (step, name, message) = (&error.step, &error.name, &error.message);
+        sentence.push_str(&format!(", {step} failed with {name}: {message}"));
+    }
+    let drift = target.drift.iter().filter_map(|stack| {
+        let status = stack.status.as_ref()?;
+        Some(format!(", {} {status}", stack.stack_name))
+    });
+    sentence.extend(drift);
+    sentence
+}
+
+fn images(decision: &Decision) -> String {
+    if decision.before.expose() == decision.after.as_str() {
+        decision.after.to_string()
+    } else {
+        format!("{} -> {}", decision.before, decision.after)
+    }
+}
+
+fn checks(failed: &[Verdict]) -> String {
+    join(", ", failed.iter().map(|verdict| format!("{} is {}", verdict.check, verdict.actual)))
+}
+
+/// What a failure says: the end of a loop by its numbers, everything else by its cause.
+#[must_use]
+pub fn failure(record: &TargetRecord, failure: &Failure) -> String {
+    let Some(polls) = failure.polls else { return cause_text(failure.cause.as_ref()) };
+    let is = |name: ErrorName| failure.name == name.as_str();
+    let after = format!("after {polls} polls");
+    if is(ErrorName::PlanTimedOut) {
+        format!("the change set of {} is not ready {after}", record.name)
+    } else if is(ErrorName::ParameterNotUpdated) {
+        let writes = record.writes.iter();
+        let accepted =
+            writes.map(|w| format!("parameter {} accepted {}", w.parameter_name, w.after));
+        format!(
+            "{} but does not show it {after}: Parameter Store checks an image after its answer, and \
+             an event \"Parameter Store Change\" says why it refuses one",
+            join(", ", accepted)
+        )
+    } else if is(ErrorName::StackUpdateTimedOut) {
+        let status = cause_text(failure.cause.as_ref());
+        format!("stack {} is still {status} {after}", record.name)
+    } else if is(ErrorName::DriftDetectionTimedOut) {
+        let stacks = join(", ", record.drift.iter().map(|stack| stack.stack_name.to_string()));
+        format!("the drift detection of {stacks} has not ended {after}")
+    } else if is(ErrorName::InstanceRefreshTimedOut) {
+        let groups = join(", ", record.refresh.iter().map(|group| group.group_name.clone()));
+        format!("the refresh of {groups} has not ended {after}")
+    } else {
+        format!("{} has not ended {after}", failure.step)
+    }
+}
+
+/// Why neither the promotion nor the rollback succeeded.
+#[must_use]
+pub fn rollback_failed(record: &TargetRecord, promotion: &Failure, rollback: &Failure) -> String {
+    let is_put_back = |decision: &&Decision| decision.outcome == DecisionOutcome::Promote;
+    let images = record.images.iter().filter(is_put_back);
+    format!(
+        "the promotion failed in {} with {} ({}), and putting {} back failed in {} with {} ({}); \
+         check what {} holds and what its groups boot, and correct it by hand",
+        promotion.step,
+        promotion.name,
+        failure(record, promotion),
+        join(", ", images.map(|decision| decision.before.to_string())),
+        rollback.step,
+        rollback.name,
+        failure(record, rollback),
+        record.name,
+    )
+}
+
+/// The text of a cause. A Lambda's is `{"errorType", "errorMessage", …}` as JSON text (Step
+/// Functions developer guide, "Handling errors"); a service's, or the machine's own, is any text,
+/// and that of a time-out may be empty or absent.
+#[must_use]
+pub fn cause_text(cause: Option<&Value>) -> String {
+    let text = match cause {
+        None | Some(Value::Null) => "",
+        Some(Value::String(text)) => text,
+        Some(other) => return other.to_string(),
+    };
+    if text.is_empty() {
+        return "no cause is given".to_owned();
+    }
+    let error = serde_json::from_str::<Value>(text).ok();
+    match error.as_ref().and_then(|error| error.get("errorMessage")) {
+        Some(Value::String(message)) => message.clone(),
+        Some(Value::Null) | None => text.to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn join(separator: &str, parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(separator)
+}

@@ -1,0 +1,116 @@
+//! From decisions to plans: what the steps after this one need to put the chosen images in place,
+//! and to put back what is there now.
+
+use std::collections::BTreeSet;
+
+use contract::ids::{ImageId, StackName};
+use contract::placed::PlacedValue;
+use contract::steps::{
+    Change, Decision, DecisionOutcome, GroupLaunch, GroupRefresh, ParameterWrite, Plan, StackDrift,
+};
+use contract::target::{Pattern, Target};
+
+/// What puts the chosen images in place.
+#[must_use]
+pub fn forward(target: &Target, images: &[Decision]) -> Plan {
+    let steps = images.iter().map(|decision| Step {
+        decision,
+        before: decision.before.clone(),
+        via_before: decision.via.as_ref().map(|via| via.before.clone()),
+        after: decision.after.clone(),
+    });
+    plan(target, steps.collect())
+}
+
+/// What puts back what is in place now. `None` where one of the values to put back is not an
+/// image ID: nothing but an image is ever written.
+#[must_use]
+pub fn backward(target: &Target, images: &[Decision]) -> Option<Plan> {
+    let steps: Option<Vec<_>> = images.iter().map(step_back).collect();
+    Some(plan(target, steps?))
+}
+
+fn step_back(decision: &Decision) -> Option<Step<'_>> {
+    let Decision { outcome, before, after, via, .. } = decision;
+    if *outcome != DecisionOutcome::Promote {
+        // It stays as it is, and its groups still have to boot it.
+        return Some(Step {
+            decision,
+            before: before.clone(),
+            via_before: None,
+            after: after.clone(),
+        });
+    }
+    // A parameter that is reached through SSM goes back to what the SSM parameter had.
+    let replaced = via.as_ref().map_or(before, |via| &via.before);
+    let chosen = PlacedValue::from(after.as_str());
+    let via_before = via.as_ref().map(|_| chosen.clone());
+    Some(Step { decision, before: chosen, via_before, after: replaced.image()? })
+}
+
+/// One image parameter's way from one value to another.
+struct Step<'a> {
+    decision: &'a Decision,
+    before: PlacedValue,
+    /// The same of the SSM parameter, if it is reached through one.
+    via_before: Option<PlacedValue>,
+    after: ImageId,
+}
+
+impl Step<'_> {
+    fn is_change(&self) -> bool {
+        self.decision.outcome == DecisionOutcome::Promote
+    }
+
+    fn change(&self) -> Change {
+        Change {
+            parameter: self.decision.parameter.clone(),
+            before: self.before.clone(),
+            after: self.after.clone(),
+            via: self.decision.via.as_ref().map(|via| via.parameter_name.clone()),
+        }
+    }
+
+    /// The SSM parameter to write: the target itself, or the one that the stack's parameter reads.
+    fn write(&self, target: &Target) -> Option<ParameterWrite> {
+        let (name, before) = match (&self.decision.via, target.pattern) {
+            (Some(via), _) => {
+                let before = self.via_before.as_ref().unwrap_or(&via.before);
+                (via.parameter_name.clone(), before.clone())
+            }
+            (None, Pattern::Parameter) => {
+                (self.decision.parameter.parse().ok()?, self.before.clone())
+            }
+            (None, Pattern::Stack) => return None,
+        };
+        Some(ParameterWrite::new(name, before, self.after.clone()))
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (String, ImageId)> {
+        let groups = self.decision.groups.iter();
+        groups.map(|group| (group.group_name.clone(), self.after.clone()))
+    }
+}
+
+fn plan(target: &Target, steps: Vec<Step<'_>>) -> Plan {
+    let changed = || steps.iter().filter(|step| step.is_change());
+    let groups = || steps.iter().flat_map(Step::groups);
+    Plan {
+        changes: changed().map(Step::change).collect(),
+        writes: changed().filter_map(|step| step.write(target)).collect(),
+        stacks: stacks(target, &steps).into_iter().map(StackDrift::of).collect(),
+        groups: groups().map(|(name, image)| GroupLaunch::expecting(name, image)).collect(),
+        refresh: groups().map(|(name, image)| GroupRefresh::expecting(name, image)).collect(),
+    }
+}
+
+/// The stack itself, or the stacks of the groups that boot from the parameter.
+fn stacks(target: &Target, steps: &[Step<'_>]) -> BTreeSet<StackName> {
+    match target.pattern {
+        Pattern::Stack => target.name.parse().into_iter().collect(),
+        Pattern::Parameter => {
+            let groups = steps.iter().flat_map(|step| &step.decision.groups);
+            groups.filter_map(|group| group.stack_name.clone()).collect()
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The plans there and back.
+
+use contract::placed::PlacedValue;
+use contract::steps::{Decision, DecisionOutcome, Plan, Provenance, ProvenanceVerdict, Via};
+use contract::target::Target;
+
+use super::{MID, NEW, OLD, group, parameter_target, target};
+use crate::plan::{backward, forward};
+
+fn decision(before: &str, outcome: DecisionOutcome) -> Decision {
+    Decision {
+        parameter: "ImageId".into(),
+        before: before.into(),
+        after: NEW.parse().unwrap(),
+        outcome,
+        checks: Vec::new(),
+        provenance: Provenance { verdict: ProvenanceVerdict::Verified, reason: None },
+        via: None,
+        rejected: Vec::new(),
+        groups: vec![group("web-1", Some("web"))],
+    }
+}
+
+fn of_parameter(before: &str) -> (Target, Decision) {
+    let target = parameter_target(Vec::new());
+    let parameter = target.name.clone();
+    (target, Decision { parameter, ..decision(before, DecisionOutcome::Promote) })
+}
+
+/// Each write: the parameter, what it replaces, what it puts there.
+fn writes(plan: &Plan) -> Vec<(&str, &str, &str)> {
+    plan.writes
+        .iter()
+        .map(|w| (w.parameter_name.as_str(), w.before.expose(), w.after.as_str()))
+        .collect()
+}
+
+fn changes(plan: &Plan) -> Vec<(&str, &str, bool)> {
+    plan.changes.iter().map(|c| (c.before.expose(), c.after.as_str(), c.via.is_some())).collect()
+}
+
+#[test]
+fn a_stack_is_updated_there_and_back() {
+    let (target, images) = (target(Vec::new()), [decision(OLD, DecisionOutcome::Promote)]);
+    let (there, back) = (forward(&target, &images), backward(&target, &images).unwrap());
+    assert_eq!(changes(&there), [(OLD, NEW, false)]);
+    assert_eq!(changes(&back), [(NEW, OLD, false)]);
+    assert!(there.writes.is_empty() && back.writes.is_empty());
+    assert_eq!(there.stacks[0].stack_name.as_str(), target.name);
+    assert_eq!((there.groups[0].expected.as_str(), back.groups[0].expected.as_str()), (NEW, OLD));
+    assert_eq!((there.refresh[0].expected.as_str(), back.refresh[0].expected.as_str()), (NEW, OLD));
+}
+
+#[test]
+fn a_parameter_is_written_there_and_back_and_its_groups_stacks_are_proved() {
+    let (target, decision) = of_parameter(OLD);
+    let images = [decision];
+    let (there, back) = (forward(&target, &images), backward(&target, &images).unwrap());
+    assert_eq!(writes(&there), [(target.name.as_str(), OLD, NEW)]);
+    assert_eq!(writes(&back), [(target.name.as_str(), NEW, OLD)]);
+    let stacks: Vec<_> = there.stacks.iter().map(|s| Some(s.stack_name.clone())).collect();
+    assert_eq!(stacks, [group("web-1", Some("web")).stack_name]);
+}
+
+#[test]
+fn a_parameter_that_the_stack_reads_is_written_first_and_goes_back_to_what_it_had() {
+    let target = target(Vec::new());
+    let via = Some(Via { parameter_name: "/golden/web".parse().unwrap(), before: MID.into() });
+    let images = [Decision { via, ..decision(OLD, DecisionOutcome::Promote) }];
+    let (there, back) = (forward(&target, &images), backward(&target, &images).unwrap());
+    assert_eq!(changes(&there), [(OLD, NEW, true)]);
+    assert_eq!(writes(&there), [("/golden/web", MID, NEW)]);
+    assert_eq!(changes(&back), [(NEW, MID, true)]);
+    assert_eq!(writes(&back), [("/golden/web", NEW, MID)]);
+    assert_eq!(back.groups[0].expected.as_str(), MID);
+}
+
+#[test]
+fn what_is_not_promoted_stays_on_both_ways() {
+    let target = target(Vec::new());
+    for outcome in [DecisionOutcome::Unchanged, DecisionOutcome::Superseded] {
+        let images = [decision(NEW, outcome)];
+        for plan in [forward(&target, &images), backward(&target, &images).unwrap()] {
+            assert!(plan.changes.is_empty() && plan.writes.is_empty());
+            assert_eq!(plan.groups[0].expected.as_str(), NEW);
+        }
+    }
+}
+
+#[test]
+fn there_is_no_way_back_to_what_is_no_image() {
+    let (parameter, of_parameter) = of_parameter("none");
+    assert_eq!(writes(&forward(&parameter, &[of_parameter.clone()])).len(), 1);
+    assert_eq!(backward(&parameter, &[of_parameter]), None);
+    let stack = target(Vec::new());
+    let both =
+        [decision(OLD, DecisionOutcome::Promote), decision("none", DecisionOutcome::Promote)];
+    assert_eq!(backward(&stack, &both), None, "one update puts all back");
+    // What stays where it is needs no way back.
+    let placeholder = Decision {
+        before: PlacedValue::from("none"),
+        ..decision("none", DecisionOutcome::Unchanged)
+    };
+    assert!(backward(&stack, &[placeholder]).is_some());
+}
