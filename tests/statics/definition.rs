@@ -59,7 +59,11 @@ fn every_task_retries_the_lambda_services_own_faults_first_and_alike() {
     assert_eq!(error_equals(cut_off), CUT_OFF_ERRORS);
     assert_eq!(error_equals(unavailable), ["ServiceUnavailable"]);
     let alike = [service.clone(), cut_off.clone(), unavailable.clone()];
-    let differs = |task: &&State| !task.list("Retry").starts_with(&alike);
+    // Report calls no AWS that could be unavailable.
+    let differs = |task: &&State| {
+        let count = if task.name == "Report" { 2 } else { 3 };
+        !task.list("Retry").starts_with(&alike[..count])
+    };
     none(tasks().iter().filter(differs).map(|t| format!("{}: {:?}", t.name, t.list("Retry"))));
 }
 

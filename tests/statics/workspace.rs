@@ -69,14 +69,48 @@ fn dependencies_point_to_the_contract() {
     none(METADATA.packages.iter().filter_map(|package| {
         let allowed: &[&str] = match package.name.as_str() {
             "contract" => &[],
-            "step" | "harness" | "xtask" => &["contract"],
-            name if steps.contains(name) => &["contract", "step"],
+            "step" | "aws" => &["contract", "testkit"],
+            "testkit" | "harness" | "xtask" => &["contract"],
+            name if steps.contains(name) => &["aws", "contract", "step", "testkit"],
             name => return Some(format!("{name} has no place in the order of dependencies")),
         };
         let all = package.dependencies.iter().map(|dependency| dependency.name.as_str());
         let wrong: Vec<_> =
             all.filter(|name| ours.contains(*name) && !allowed.contains(name)).collect();
         (!wrong.is_empty()).then(|| format!("{} depends on {}", package.name, wrong.join(", ")))
+    }));
+}
+
+#[test]
+fn no_function_is_built_with_what_is_for_tests() {
+    let with_testkit = METADATA.packages.iter().filter(|p| dependencies(p).contains("testkit"));
+    none(with_testkit.map(|package| package.name.to_string()));
+}
+
+/// What one step alone needs belongs into that step. (`refusals` is the one place for predicates on
+/// texts, whoever needs them.)
+#[test]
+fn what_aws_shares_has_callers_in_two_crates() {
+    const DECLARATIONS: [&str; 6] =
+        ["pub fn ", "pub async fn ", "pub struct ", "pub enum ", "pub type ", "pub trait "];
+    let has_word = |text: &str, name: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+    };
+    let callers = |name: &str| {
+        let is_caller =
+            |step: &&String| sources(step).iter().any(|path| has_word(&text(path), name));
+        step_crates().iter().filter(is_caller).count()
+    };
+    let shared = sources("aws").into_iter().filter(|path| !path.ends_with("refusals.rs"));
+    none(shared.flat_map(|path| {
+        let text = text(&path);
+        // What stands at the beginning of a line; a method is its type's.
+        let declared = text.lines().filter_map(|line| {
+            let rest = DECLARATIONS.iter().find_map(|kind| line.strip_prefix(kind))?;
+            rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+        });
+        let lonely = declared.filter(|name| callers(name) < 2);
+        lonely.map(|name| format!("{}: {name}", path.display())).collect::<Vec<_>>()
     }));
 }
 

@@ -19,6 +19,8 @@ pub enum Class {
 pub enum Raised {
     /// Any Lambda may answer it: it is of the shell around each.
     ByEveryStep,
+    /// Any Lambda that calls AWS may answer it.
+    ByEveryCaller,
     /// The Lambdas of these states answer it.
     BySteps(&'static [&'static str]),
     /// The state machine itself concludes it, from a bound or from a step's finding.
@@ -60,6 +62,7 @@ macro_rules! catalogue {
             pub fn is_raised_by(self, state: &str) -> bool {
                 match self.raised() {
                     ByEveryStep => true,
+                    ByEveryCaller => !CALLS_NOTHING.contains(&state),
                     BySteps(states) => states.contains(&state),
                     ByStateMachine => false,
                 }
@@ -74,7 +77,10 @@ macro_rules! catalogue {
     };
 }
 
-use Raised::{ByEveryStep, ByStateMachine, BySteps};
+use Raised::{ByEveryCaller, ByEveryStep, ByStateMachine, BySteps};
+
+/// The states whose Lambdas call no AWS.
+const CALLS_NOTHING: &[&str] = &["Report"];
 
 catalogue! {
     /// The input is none of the known forms; the message names the field and what was expected there.
@@ -118,11 +124,11 @@ catalogue! {
     /// The instance refresh ended without success; the message has Auto Scaling's reason.
     InstanceRefreshFailed: Terminal, BySteps(&["InstanceRefresh"]);
     /// IAM denied a call; the message names the action. Mostly the target lies outside the permitted prefix.
-    AccessDenied: Terminal, ByEveryStep;
+    AccessDenied: Terminal, ByEveryCaller;
     /// AWS throttled the call, answered 5xx or did not answer, also after the SDK's own retries.
-    ServiceUnavailable: Retryable, ByEveryStep;
+    ServiceUnavailable: Retryable, ByEveryCaller;
     /// AWS refused a call in a way that no step expects; the message has its code and text.
-    UnexpectedAnswer: Terminal, ByEveryStep;
+    UnexpectedAnswer: Terminal, ByEveryCaller;
     /// A step panicked: a defect in Driftless. The function's log has the place.
     StepPanicked: Terminal, ByEveryStep;
     /// A resource of the target's stack differs from its template; the report has every difference.

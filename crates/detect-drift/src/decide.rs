@@ -1,9 +1,9 @@
 //! What detect-drift decides, without a call: how a detection stands, what differs, and whether
 //! anything is wrong.
 
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 
-use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
 use aws_sdk_cloudformation::types::{
     StackDriftDetectionStatus, StackDriftStatus, StackResourceDrift, StackResourceDriftStatus,
@@ -12,7 +12,7 @@ use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
 use contract::steps::{Difference, Finding, GroupLaunch, StackDrift};
 use fnv::FnvHasher;
-use step::{LONGEST_MESSAGE, bounded};
+use step::{MAX_MESSAGE_CHARS, truncated};
 
 /// The most characters of a property's value in the report: a policy or a script may be one.
 const LONGEST_VALUE: usize = 200;
@@ -90,7 +90,7 @@ pub fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
 /// A value as it is reported. One that is cut is told from others that begin alike by its hash,
 /// which is the same in every process.
 fn told(value: &str) -> String {
-    let told = bounded(value, LONGEST_VALUE);
+    let told = truncated(value, LONGEST_VALUE);
     if told == value {
         return told;
     }
@@ -117,27 +117,15 @@ pub fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     }
 }
 
-/// A version of a launch template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateVersion {
-    /// The launch template's id.
-    pub template_id: String,
-    /// A number, `$Latest` or `$Default`.
-    pub version: String,
-}
-
-/// What a group boots from; `None` for a launch configuration, which has no versions and never
-/// takes an image from a parameter.
+/// A group's row for each image that it may boot: a mixed instances group may boot several. Where
+/// there is none, a row that says so.
 #[must_use]
-pub fn template_version(group: &AutoScalingGroup) -> Option<TemplateVersion> {
-    let mixed =
-        || group.mixed_instances_policy()?.launch_template()?.launch_template_specification();
-    let template = group.launch_template().or_else(mixed)?;
-    Some(TemplateVersion {
-        template_id: template.launch_template_id()?.to_owned(),
-        // Auto Scaling's own default (`LaunchTemplateSpecification`, Version).
-        version: template.version().unwrap_or("$Default").to_owned(),
-    })
+pub fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
+    if images.is_empty() {
+        return vec![GroupLaunch { boots: None, ..group }];
+    }
+    let row = |image| GroupLaunch { boots: Some(image), ..group.clone() };
+    images.into_iter().map(row).collect()
 }
 
 /// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then
@@ -153,7 +141,7 @@ pub fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding>
         .filter_map(state_sentence)
         .map(|text| (ErrorName::LaunchImageUnavailable, text));
     let (names, sentences): (Vec<_>, Vec<_>) = drifts.chain(others).chain(gone).unzip();
-    let message = bounded(sentences.join("; "), LONGEST_MESSAGE);
+    let message = truncated(sentences.join("; "), MAX_MESSAGE_CHARS);
     Some(Finding { name: *names.first()?, message })
 }
 

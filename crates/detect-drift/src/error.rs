@@ -1,7 +1,7 @@
 //! What can go wrong in detect-drift.
 
+use aws::AwsError;
 use contract::{ErrorName, Named};
-use step::AwsError;
 
 /// Why there is no answer about the drift. (That there is drift is an answer.)
 #[derive(Debug, thiserror::Error)]

@@ -10,13 +10,14 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws::groups::{self, SsmReferences};
+use aws::{AwsError, Called, images, refusals};
 use aws_sdk_cloudformation::types::StackResourceDrift;
-use aws_sdk_ec2::types::{Filter, Image};
+use aws_sdk_ec2::types::Image;
+use contract::ids::ImageId;
 use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, StackDrift};
-use step::{AwsError, texts};
 
-use crate::decide::{Detection, TemplateVersion};
+use crate::decide::Detection;
 pub use crate::error::Error;
 
 /// The services that the step reads.
@@ -44,7 +45,7 @@ pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport,
         return Ok(DriftReport { status: Progress::InProgress, stacks, groups, finding: None });
     }
     decide::mark_before(&mut stacks, &before);
-    look_at_groups(clients, &mut groups).await?;
+    groups = launches(clients, groups).await?;
     look_at_images(&clients.ec2, &mut groups).await?;
     let finding = decide::finding(&stacks, &groups);
     for StackDrift { stack_name, status, resources_checked, differences, .. } in &stacks {
@@ -72,10 +73,10 @@ async fn look_at_stack(
     let request = cloudformation.describe_stack_drift_detection_status();
     let answer = request.stack_drift_detection_id(detection_id).send().await;
     let action = "cloudformation:DescribeStackDriftDetectionStatus";
-    let answer = match answer.map_err(|e| AwsError::new(action, e)) {
+    let answer = match answer.called(action) {
         Ok(answer) => answer,
         // Others have had the stack checked so often meanwhile that what came of this is gone.
-        Err(error) if texts::is_drift_detection_forgotten(&error) => {
+        Err(error) if refusals::is_drift_detection_forgotten(&error) => {
             stack.detection_id = Some(start(cloudformation, name).await?);
             return Ok(());
         }
@@ -101,17 +102,18 @@ async fn start(
     stack: &str,
 ) -> Result<String, Error> {
     let answer = cloudformation.detect_stack_drift().stack_name(stack).send().await;
-    match answer.map_err(|e| AwsError::new("cloudformation:DetectStackDrift", e)) {
+    match answer.called("cloudformation:DetectStackDrift") {
         Ok(answer) => answer.stack_drift_detection_id.ok_or_else(|| Error::DriftDetectionFailed {
             stack: stack.to_owned(),
             reason: "CloudFormation gave no detection id".to_owned(),
         }),
         Err(error)
-            if texts::is_drift_detection_running(&error) || texts::is_stack_changing(&error) =>
+            if refusals::is_drift_detection_running(&error)
+                || refusals::is_stack_changing(&error) =>
         {
             Err(Error::DriftDetectionBusy { stack: stack.to_owned(), reason: error.to_string() })
         }
-        Err(error) if texts::is_stack_missing(&error) => {
+        Err(error) if refusals::is_stack_missing(&error) => {
             Err(Error::StackNotFound(stack.to_owned()))
         }
         Err(error) => Err(error.into()),
@@ -128,8 +130,7 @@ async fn resource_drifts(
     loop {
         let request = cloudformation.describe_stack_resource_drifts().stack_name(stack);
         let answer = request.set_next_token(next_token).send().await;
-        let answer =
-            answer.map_err(|e| AwsError::new("cloudformation:DescribeStackResourceDrifts", e))?;
+        let answer = answer.called("cloudformation:DescribeStackResourceDrifts")?;
         found.extend(answer.stack_resource_drifts.unwrap_or_default());
         next_token = answer.next_token;
         if next_token.is_none() {
@@ -138,71 +139,34 @@ async fn resource_drifts(
     }
 }
 
-async fn look_at_groups(clients: &Clients, groups: &mut [GroupLaunch]) -> Result<(), AwsError> {
-    let names: Vec<_> = groups.iter().map(|group| group.group_name.clone()).collect();
-    let described = auto_scaling_groups(&clients.autoscaling, &names).await?;
+/// One row for each image that a group may boot, and one without an image where there is none.
+async fn launches(
+    clients: &Clients,
+    groups: Vec<GroupLaunch>,
+) -> Result<Vec<GroupLaunch>, AwsError> {
+    let names = groups.iter().map(|group| group.group_name.as_str()).collect();
+    let references = SsmReferences::Resolved;
+    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
+    let booted = groups::launch_images(autoscaling, ec2, &names, references).await?;
+    let mut found = Vec::new();
     for group in groups {
-        let found = described
-            .iter()
-            .find(|found| found.auto_scaling_group_name() == Some(&group.group_name));
-        group.boots = match found.and_then(decide::template_version) {
-            Some(version) => image_of(&clients.ec2, &version).await?,
-            None => None,
-        };
+        let images = booted.get(&group.group_name).cloned().transpose()?.unwrap_or_default();
+        found.extend(decide::rows(group, images));
     }
-    Ok(())
+    Ok(found)
 }
 
-async fn auto_scaling_groups(
-    autoscaling: &aws_sdk_autoscaling::Client,
-    names: &[String],
-) -> Result<Vec<AutoScalingGroup>, AwsError> {
-    let mut groups = Vec::new();
-    // By default Auto Scaling takes 50 names (`DescribeAutoScalingGroups`, MaxRecords); no name
-    // at all would mean every group of the account.
-    for names in names.chunks(50) {
-        let request = autoscaling.describe_auto_scaling_groups();
-        let request = request.set_auto_scaling_group_names(Some(names.to_vec()));
-        let found: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        let found = found.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))?;
-        groups.extend(found);
-    }
-    Ok(groups)
-}
-
-/// The image that a launch template's version gives now: an SSM parameter in it is resolved.
-async fn image_of(
-    ec2: &aws_sdk_ec2::Client,
-    version: &TemplateVersion,
-) -> Result<Option<String>, AwsError> {
-    let request = ec2
-        .describe_launch_template_versions()
-        .launch_template_id(&version.template_id)
-        .versions(&version.version)
-        .resolve_alias(true);
-    let answer = request.send().await;
-    let answer = answer.map_err(|e| AwsError::new("ec2:DescribeLaunchTemplateVersions", e))?;
-    let version = answer.launch_template_versions.unwrap_or_default().into_iter().next();
-    Ok(version.and_then(|version| version.launch_template_data?.image_id))
-}
-
-/// One call for the images of all groups. An image that is gone is not in the answer; asked for by
-/// id instead of by filter, it would fail the call.
+/// One call for the images of all groups.
 async fn look_at_images(
     ec2: &aws_sdk_ec2::Client,
     groups: &mut [GroupLaunch],
 ) -> Result<(), AwsError> {
-    let ids: BTreeSet<_> = groups.iter().filter_map(|group| group.boots.clone()).collect();
-    if ids.is_empty() {
-        // No value would mean all images.
-        return Ok(());
-    }
-    let filter = Filter::builder().name("image-id").set_values(Some(ids.into_iter().collect()));
-    let request = ec2.describe_images().filters(filter.build());
-    let answer = request.include_disabled(true).include_deprecated(true).send().await;
-    let images = answer.map_err(|e| AwsError::new("ec2:DescribeImages", e))?;
+    let ids: BTreeSet<ImageId> =
+        groups.iter().filter_map(|g| g.boots.as_ref()?.parse().ok()).collect();
+    let images = images::describe(ec2, &Vec::from_iter(ids)).await?;
     for group in groups {
-        let found = images.images().iter().find(|image| image.image_id() == group.boots.as_deref());
+        let id = group.boots.as_ref().and_then(|id| id.parse().ok());
+        let found = id.and_then(|id: ImageId| images.get(&id));
         let state = found.and_then(Image::state);
         group.image_state = state.map(|state| state.as_str().to_owned());
     }

@@ -4,7 +4,7 @@ use detect_drift::Clients;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let config = step::sdk_config().await;
+    let config = aws::sdk_config().await;
     let clients = Clients {
         autoscaling: aws_sdk_autoscaling::Client::new(&config),
         cloudformation: aws_sdk_cloudformation::Client::new(&config),

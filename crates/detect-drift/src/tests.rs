@@ -3,9 +3,6 @@
 mod handle;
 mod properties;
 
-use aws_sdk_autoscaling::types::{
-    AutoScalingGroup, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy,
-};
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
 use aws_sdk_cloudformation::types::{
     PropertyDifference, StackDriftDetectionStatus as Detecting, StackDriftStatus,
@@ -15,9 +12,7 @@ use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
 use contract::steps::{Difference, GroupLaunch, StackDrift};
 
-use crate::decide::{
-    Detection, count_checked, detection, differences, finding, mark_before, template_version,
-};
+use crate::decide::{Detection, count_checked, detection, differences, finding, mark_before, rows};
 
 const OLD: &str = "ami-0000000000000000a";
 const NEW: &str = "ami-0000000000000000b";
@@ -64,13 +59,6 @@ fn drift_of(status: StackResourceDriftStatus) -> StackResourceDrift {
         .build()
 }
 
-fn template(version: Option<&str>) -> LaunchTemplateSpecification {
-    LaunchTemplateSpecification::builder()
-        .launch_template_id("lt-1")
-        .set_version(version.map(Into::into))
-        .build()
-}
-
 #[test]
 fn only_a_detection_that_says_how_the_stack_is_has_ended_well() {
     let answer = |detecting: Detecting, status: Option<StackDriftStatus>| {
@@ -113,17 +101,19 @@ fn what_has_no_model_is_not_counted_as_checked() {
 }
 
 #[test]
-fn the_launch_template_is_found_wherever_the_group_names_it() {
-    let found =
-        template_version(&AutoScalingGroup::builder().launch_template(template(Some("7"))).build());
-    assert_eq!(found.unwrap().version, "7");
-    let mixed = LaunchTemplate::builder().launch_template_specification(template(None)).build();
-    let mixed = MixedInstancesPolicy::builder().launch_template(mixed).build();
-    let found =
-        template_version(&AutoScalingGroup::builder().mixed_instances_policy(mixed).build());
-    assert_eq!(found.unwrap().version, "$Default");
-    let old = AutoScalingGroup::builder().launch_configuration_name("lc").build();
-    assert_eq!(template_version(&old), None);
+fn a_group_has_a_row_for_each_image_that_it_may_boot() {
+    let group = GroupLaunch::expecting("web-1".into(), NEW.parse().unwrap());
+    let boots = |images: &[&str]| {
+        let images = images.iter().map(ToString::to_string).collect();
+        let rows = rows(group.clone(), images);
+        rows.into_iter().map(|row| row.boots).collect::<Vec<_>>()
+    };
+    assert_eq!(boots(&[]), [None]);
+    assert_eq!(boots(&[NEW]), [Some(NEW.to_owned())]);
+    // druids/terraform-aws-asg-instance-refresh#15: an override with a launch template of its own.
+    assert_eq!(boots(&[NEW, OLD]), [Some(OLD.to_owned()), Some(NEW.to_owned())]);
+    let rows = rows(group.clone(), [NEW.to_owned(), OLD.to_owned()].into());
+    assert_eq!(finding(&[], &rows).unwrap().name, ErrorName::LaunchImageMismatch);
 }
 
 #[test]

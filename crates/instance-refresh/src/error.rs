@@ -1,7 +1,7 @@
 //! What can go wrong in instance-refresh.
 
+use aws::AwsError;
 use contract::{ErrorName, Named};
-use step::AwsError;
 
 /// Why the instances do not run the image.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ pub mod error;
 #[cfg(test)]
 mod tests;
 
+use aws::{AwsError, Called, RetryOnlyThrottling};
 use aws_sdk_autoscaling::types::{InstanceRefresh, InstanceRefreshStatus, RefreshPreferences};
 use aws_sdk_ec2::types::InstanceStateName::Running;
 use contract::steps::{GroupRefresh, RefreshInput, RefreshReport};
-use step::{AwsError, OnlyThrottling};
 
 use crate::decide::{Next, Order, Refresh};
 pub use crate::error::Error;
@@ -69,7 +69,7 @@ async fn look(clients: &Clients, order: Order, group: GroupRefresh) -> Result<Gr
 async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<String>>, Error> {
     let request = clients.autoscaling.describe_auto_scaling_groups();
     let answer = request.auto_scaling_group_names(name).send().await;
-    let answer = answer.map_err(|e| AwsError::new("autoscaling:DescribeAutoScalingGroups", e))?;
+    let answer = answer.called("autoscaling:DescribeAutoScalingGroups")?;
     let Some(group) = answer.auto_scaling_groups().first() else {
         let (group, reason) = (name.to_owned(), "there is no such group".to_owned());
         return Err(Error::InstanceRefreshFailed { group, reason });
@@ -81,7 +81,7 @@ async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<Stri
     }
     let count = ids.len();
     let answer = clients.ec2.describe_instances().set_instance_ids(Some(ids)).send().await;
-    let answer = match answer.map_err(|e| AwsError::new("ec2:DescribeInstances", e)) {
+    let answer = match answer.called("ec2:DescribeInstances") {
         Ok(answer) => answer,
         // EC2 knows a new instance a moment later than Auto Scaling does.
         Err(error) if error.has_code("InvalidInstanceID.NotFound") => return Ok(None),
@@ -108,9 +108,9 @@ async fn start(
     let request = request.auto_scaling_group_name(&group.group_name).preferences(preferences);
     let config = aws_sdk_autoscaling::config::Config::builder();
     // Sent again after it has begun and ended, it would begin a second refresh.
-    let request = request.customize().config_override(config.retry_classifier(OnlyThrottling));
+    let request = request.customize().config_override(config.retry_classifier(RetryOnlyThrottling));
     let answer = request.send().await;
-    match answer.map_err(|e| AwsError::new("autoscaling:StartInstanceRefresh", e)) {
+    match answer.called("autoscaling:StartInstanceRefresh") {
         Ok(answer) => {
             let refresh_id = answer.instance_refresh_id;
             tracing::info!(group = group.group_name, expected = %group.expected, refresh_id);
@@ -150,6 +150,6 @@ async fn described(
     let request = autoscaling.describe_instance_refreshes().auto_scaling_group_name(group);
     let request = request.set_instance_refresh_ids(id.map(|id| vec![id.clone()]));
     let answer = request.send().await;
-    let answer = answer.map_err(|e| AwsError::new("autoscaling:DescribeInstanceRefreshes", e))?;
+    let answer = answer.called("autoscaling:DescribeInstanceRefreshes")?;
     Ok(answer.instance_refreshes.unwrap_or_default().into_iter().next())
 }

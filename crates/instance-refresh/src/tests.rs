@@ -18,8 +18,8 @@ use aws_sdk_ec2::operation::describe_instances::{DescribeInstancesError, Describ
 use aws_sdk_ec2::types::{Instance, InstanceState, InstanceStateName, Reservation};
 use contract::steps::{GroupRefresh, Progress, RefreshInput, RefreshReport};
 use contract::{ErrorName, Named};
-use step::mock_client;
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use crate::decide::{Next, Order, Refresh, next, progress, refresh, serving};
 use crate::{Clients, Error, handle};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use aws::refusals;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     ChangeAction, ChangeSetStatus, ChangeSource, Replacement, ResourceAttribute, ResourceChange,
@@ -10,7 +11,7 @@ use aws_sdk_cloudformation::types::{
 };
 use contract::ErrorName;
 use contract::steps::{Change, Finding, PlannedChange};
-use step::{LONGEST_MESSAGE, bounded, texts};
+use step::{MAX_MESSAGE_CHARS, truncated};
 
 /// How much of the execution's name a change set repeats: all that it can have.
 const LONGEST_NAME: usize = 80;
@@ -51,7 +52,7 @@ pub fn plan(answer: Option<&DescribeChangeSetOutput>) -> Plan {
     let reason = answer.status_reason().unwrap_or("no reason given");
     match answer.status() {
         Some(ChangeSetStatus::CreateComplete) => Plan::Ready,
-        Some(ChangeSetStatus::Failed) if texts::is_no_change(reason) => Plan::Ready,
+        Some(ChangeSetStatus::Failed) if refusals::is_no_change(reason) => Plan::Ready,
         Some(ChangeSetStatus::Failed | ChangeSetStatus::DeleteFailed) => {
             Plan::Failed(reason.to_owned())
         }
@@ -97,12 +98,12 @@ pub fn finding(stack: &str, changes: &[ResourceChange], images: &[Change]) -> Op
     let excess: Vec<_> = excess.map(|change| sentence(change, images)).collect();
     (!excess.is_empty()).then(|| Finding {
         name: ErrorName::PlanTouchesMore,
-        message: bounded(
+        message: truncated(
             format!(
                 "an update of stack {stack} would touch more than launch templates and the groups' versions of them: {}",
                 excess.join("; ")
             ),
-            LONGEST_MESSAGE,
+            MAX_MESSAGE_CHARS,
         ),
     })
 }

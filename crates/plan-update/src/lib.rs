@@ -6,12 +6,12 @@ pub mod error;
 #[cfg(test)]
 mod tests;
 
+use aws::stacks::{self, Template};
+use aws::{AwsError, Called, refusals};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{Change, Parameter, ResourceChange, Stack};
 use contract::steps::{PlanInput, PlanReport, PlannedChange, Progress};
-use step::stack::{self, Readiness, Template};
-use step::{AwsError, texts};
 
 use crate::decide::Plan;
 pub use crate::error::Error;
@@ -28,27 +28,15 @@ pub async fn handle(cloudformation: &Client, input: PlanInput) -> Result<PlanRep
         return Ok(report);
     }
     let name = input.stack_name.as_str();
-    let found = stack::describe(cloudformation, name).await?;
-    check_readiness(name, &found)?;
-    let Some(parameters) = stack::merge(name, found.parameters(), &input.images)? else {
+    let found = stacks::describe(cloudformation, name).await?;
+    stacks::check_readiness(&found)?;
+    let Some(parameters) = stacks::merge(name, found.parameters(), &input.images)? else {
         return Ok(complete(Vec::new()));
     };
-    let template = stack::template(cloudformation, name).await?;
+    let template = stacks::template(cloudformation, name).await?;
     let id = create(cloudformation, &input, found, parameters, template).await?;
     tracing::info!(stack = name, change_set = id, "begun");
     Ok(pending(id))
-}
-
-fn check_readiness(name: &str, stack: &Stack) -> Result<(), Error> {
-    let Some(status) = stack.stack_status() else { return Ok(()) };
-    let (stack, status_text) = (name.to_owned(), status.as_str().to_owned());
-    match stack::readiness(status) {
-        Readiness::Ready => Ok(()),
-        Readiness::Busy => Err(Error::StackBusy { stack, status: status_text }),
-        Readiness::Stuck(remedy) => {
-            Err(Error::StackNotUpdatable { stack, status: status_text, remedy })
-        }
-    }
 }
 
 fn pending(id: String) -> PlanReport {
@@ -83,14 +71,10 @@ async fn create(
         .set_tags(found.tags.filter(|tags| !tags.is_empty()))
         .send()
         .await;
-    match answer.map_err(|e| AwsError::new("cloudformation:CreateChangeSet", e)) {
+    match answer.called("cloudformation:CreateChangeSet") {
         Ok(answer) => Ok(answer.id.unwrap_or(change_set_name)),
         Err(error) if error.has_code("AlreadyExistsException") => Ok(change_set_name),
-        Err(error) => Err(match texts::stack_state_in_refusal(&error) {
-            // It was ready a moment ago: an update won.
-            Some(state) => Error::StackBusy { stack: name.to_owned(), status: state.to_owned() },
-            None => error.into(),
-        }),
+        Err(error) => Err(stacks::Error::refused(name, error).into()),
     }
 }
 
@@ -134,9 +118,9 @@ async fn describe(
 ) -> Result<Vec<DescribeChangeSetOutput>, AwsError> {
     let request = cloudformation.describe_change_set().stack_name(stack).change_set_name(id);
     let pages: Result<Vec<_>, _> = request.into_paginator().send().collect().await;
-    match pages.map_err(|e| AwsError::new("cloudformation:DescribeChangeSet", e)) {
+    match pages.called("cloudformation:DescribeChangeSet") {
         // Whether there is a stack is found out by the next look.
-        Err(error) if error.has_code("ChangeSetNotFound") || texts::is_stack_missing(&error) => {
+        Err(error) if error.has_code("ChangeSetNotFound") || refusals::is_stack_missing(&error) => {
             Ok(Vec::new())
         }
         pages => pages,
@@ -147,5 +131,5 @@ async fn describe(
 async fn delete(cloudformation: &Client, stack: &str, id: &str) -> Result<(), AwsError> {
     let request = cloudformation.delete_change_set().stack_name(stack).change_set_name(id);
     let answer = request.send().await;
-    answer.map(drop).map_err(|e| AwsError::new("cloudformation:DeleteChangeSet", e))
+    answer.called("cloudformation:DeleteChangeSet").map(drop)
 }

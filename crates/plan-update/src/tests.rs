@@ -24,8 +24,8 @@ use aws_sdk_cloudformation::types::{
 };
 use contract::steps::{Change as ImageChange, PlanInput, PlanReport, Progress};
 use contract::{ErrorName, Named};
-use step::mock_client;
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use crate::{Error, handle};
 

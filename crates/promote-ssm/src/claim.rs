@@ -7,9 +7,9 @@
 //! apart from all targets. It goes as soon as the write shows. One that a crash left behind is on
 //! a version that will never be there again, or is taken over.
 
+use aws::{AwsError, Called};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterType;
-use step::AwsError;
 
 /// Where claims are made.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Claims {
         token: &str,
     ) -> Result<Option<Claim>, AwsError> {
         let answer = self.ssm.get_parameter().name(self.name(name, version)).send().await;
-        match answer.map_err(|error| AwsError::new("ssm:GetParameter", error)) {
+        match answer.called("ssm:GetParameter") {
             Ok(found) => {
                 let is_mine = found.parameter().and_then(|claim| claim.value()) == Some(token);
                 Ok(Some(if is_mine { Claim::Mine } else { Claim::Theirs }))
@@ -88,7 +88,7 @@ impl Claims {
     /// A call failed.
     pub async fn release(&self, name: &str, version: i64) -> Result<(), AwsError> {
         let answer = self.ssm.delete_parameter().name(self.name(name, version)).send().await;
-        match answer.map_err(|error| AwsError::new("ssm:DeleteParameter", error)) {
+        match answer.called("ssm:DeleteParameter") {
             // An earlier call did.
             Err(error) if error.has_code("ParameterNotFound") => Ok(()),
             answer => answer.map(drop),
@@ -104,7 +104,7 @@ impl Claims {
     ) -> Result<(), AwsError> {
         let request = self.ssm.put_parameter().name(self.name(name, version)).value(token);
         let request = request.r#type(ParameterType::String).overwrite(overwrite);
-        request.send().await.map_err(|e| AwsError::new("ssm:PutParameter", e)).map(drop)
+        request.send().await.called("ssm:PutParameter").map(drop)
     }
 
     /// What the claim on a version of a parameter is called.

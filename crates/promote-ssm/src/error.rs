@@ -1,7 +1,8 @@
 //! What can go wrong in promote-ssm.
 
+use aws::AwsError;
 use contract::{ErrorName, Named};
-use step::{AwsError, InvalidInput};
+use step::InvalidInput;
 
 /// Why a parameter does not have its image.
 #[derive(Debug, thiserror::Error)]

@@ -6,12 +6,12 @@ pub mod error;
 #[cfg(test)]
 mod tests;
 
+use aws::{AwsError, Called, RetryOnlyThrottling, parameters, refusals};
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use contract::placed::PlacedValue;
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
-use step::{AwsError, OnlyThrottling, texts};
 
 use crate::claim::{Claim, Claims};
 use crate::decide::{Next, State};
@@ -70,11 +70,7 @@ async fn look(
     execution: &str,
 ) -> Result<Look, Error> {
     let name = write.parameter_name.as_str();
-    let current = match read(&clients.ssm, name).await {
-        Ok(found) => found,
-        Err(error) if error.has_code("ParameterNotFound") => None,
-        Err(error) => return Err(error.into()),
-    };
+    let current = parameters::get(&clients.ssm, name).await?;
     let current = current.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
     let state = decide::state(&write, value(&current))?;
     if state == State::InPlace {
@@ -113,7 +109,7 @@ async fn write(
         Next::TakeOver => clients.claims.take_over(name, version, &token).await?,
         Next::Write => {}
     }
-    let current = read(&clients.ssm, name).await?;
+    let current = parameters::get(&clients.ssm, name).await?;
     if current.is_none_or(|current| current.version() != version) {
         // A claim that has just become free is on a version that has just been replaced. The next
         // look sees by what.
@@ -133,13 +129,6 @@ async fn write(
     put
 }
 
-/// `name` may end in a version, `NAME:3`.
-async fn read(ssm: &Ssm, name: &str) -> Result<Option<Parameter>, AwsError> {
-    let answer = ssm.get_parameter().name(name).send().await;
-    let answer = answer.map_err(|error| AwsError::new("ssm:GetParameter", error))?;
-    Ok(answer.parameter)
-}
-
 fn value(parameter: &Parameter) -> &str {
     parameter.value().unwrap_or_default()
 }
@@ -149,9 +138,9 @@ fn value(parameter: &Parameter) -> &str {
 async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), Error> {
     let answer = cloudformation.describe_stack_resources().physical_resource_id(name).send().await;
     let action = "cloudformation:DescribeStackResources";
-    let resources = match answer.map_err(|error| AwsError::new(action, error)) {
+    let resources = match answer.called(action) {
         Ok(answer) => answer.stack_resources.unwrap_or_default(),
-        Err(error) if texts::is_in_no_stack(&error) => Vec::new(),
+        Err(error) if refusals::is_not_a_stack_resource(&error) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     decide::check_owner(name, &resources)
@@ -172,10 +161,12 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
         .overwrite(true)
         .customize()
         // Sent again after it was made, it would make a second version.
-        .config_override(aws_sdk_ssm::config::Config::builder().retry_classifier(OnlyThrottling))
+        .config_override(
+            aws_sdk_ssm::config::Config::builder().retry_classifier(RetryOnlyThrottling),
+        )
         .send()
         .await;
-    match answer.map_err(|error| AwsError::new("ssm:PutParameter", error)) {
+    match answer.called("ssm:PutParameter") {
         Ok(answer) => check_alone(ssm, write, current.version() + 1, answer.version()).await,
         // Parameter Store's own word for two writers at once.
         Err(error) if error.has_code("TooManyUpdates") => Err(Error::Changed {
@@ -203,7 +194,7 @@ async fn check_alone(
     }
     let name = write.parameter_name.as_str();
     // Known or not, it was overwritten: a version that cannot be read makes the text poorer only.
-    let between = read(ssm, &format!("{name}:{expected}")).await.ok().flatten();
+    let between = parameters::get(ssm, &format!("{name}:{expected}")).await.ok().flatten();
     match between.as_ref().map(value) {
         // The same image: mostly this very write, which the SDK sent again for want of an answer.
         Some(value) if value == write.after.as_str() => Ok(()),
@@ -220,7 +211,7 @@ async fn history(ssm: &Ssm, name: &str) -> Result<Vec<ParameterHistory>, AwsErro
     let mut pages = ssm.get_parameter_history().name(name).into_paginator().send();
     let mut history = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| AwsError::new("ssm:GetParameterHistory", error))?;
+        let page = page.called("ssm:GetParameterHistory")?;
         history.extend(page.parameters.unwrap_or_default());
     }
     Ok(history)

@@ -4,7 +4,7 @@
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
-use step::bounded;
+use step::truncated;
 
 /// How long a message may be in a report that is too long otherwise.
 const MAX_MESSAGE_CHARS: usize = 300;
@@ -61,7 +61,7 @@ fn with(failed: &[TargetReport], kept: usize, all: usize) -> Result<String, serd
 fn without_details(target: &TargetReport) -> TargetReport {
     let mut error = target.error.clone();
     if let Some(error) = &mut error {
-        error.message = bounded(std::mem::take(&mut error.message), MAX_MESSAGE_CHARS);
+        error.message = truncated(std::mem::take(&mut error.message), MAX_MESSAGE_CHARS);
     }
     TargetReport {
         pattern: target.pattern,

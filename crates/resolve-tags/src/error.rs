@@ -1,8 +1,9 @@
 //! What can go wrong in resolve-tags.
 
+use aws::AwsError;
 use contract::ids::ImageId;
 use contract::{ErrorName, Named};
-use step::{AwsError, InvalidInput};
+use step::InvalidInput;
 
 /// Why no targets could be told.
 #[derive(Debug, thiserror::Error)]

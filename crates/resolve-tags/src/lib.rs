@@ -10,13 +10,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws::{AwsError, Called};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Tag};
 use contract::ids::ImageId;
 use contract::steps::Resolved;
 use contract::target::{TAG_PARAMETER_NAME, TAG_STACK_NAME, Target};
 use serde_json::Value;
-use step::AwsError;
 
 use crate::decide::{Destination, Image, Instance, Instances, Tags};
 pub use crate::error::Error;
@@ -124,7 +124,7 @@ async fn image(ec2: &Client, image_id: &ImageId) -> Result<Image, Error> {
     // A disabled image is left out unless asked for, and would look like one that never was.
     let request = ec2.describe_images().image_ids(image_id.as_str()).include_disabled(true);
     let answer = request.send().await;
-    let found = match answer.map_err(|error| AwsError::new("ec2:DescribeImages", error)) {
+    let found = match answer.called("ec2:DescribeImages") {
         Ok(answer) => answer.images.unwrap_or_default(),
         Err(error) if is_image_missing(&error) => Vec::new(),
         Err(error) => return Err(error.into()),
@@ -143,7 +143,7 @@ async fn images_with(ec2: &Client, filter: Filter) -> Result<Vec<Image>, AwsErro
     let request = ec2.describe_images().owners("self").filters(filter);
     let pages = request.into_paginator().page_size(PAGE).items();
     let images: Result<Vec<_>, _> = pages.send().collect().await;
-    let images = images.map_err(|error| AwsError::new("ec2:DescribeImages", error))?;
+    let images = images.called("ec2:DescribeImages")?;
     Ok(images.into_iter().filter_map(to_image).collect())
 }
 
@@ -173,7 +173,7 @@ async fn live_instances(ec2: &Client, filter: Filter) -> Result<Instances, AwsEr
     let live = live.values("pending").values("running").values("stopping").values("stopped");
     let request = ec2.describe_instances().filters(filter).filters(live.build());
     let pages: Result<Vec<_>, _> = request.into_paginator().page_size(PAGE).send().collect().await;
-    let pages = pages.map_err(|error| AwsError::new("ec2:DescribeInstances", error))?;
+    let pages = pages.called("ec2:DescribeInstances")?;
     let instances = pages
         .into_iter()
         .flat_map(|page| page.reservations.unwrap_or_default())

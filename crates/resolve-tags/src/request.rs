@@ -5,7 +5,7 @@ use contract::event::{
 };
 use contract::ids::{ImageId, ParameterKey};
 use serde_json::Value;
-use step::{InvalidInput, bounded, decode};
+use step::{InvalidInput, decode, truncated};
 
 use crate::decide::Destination;
 
@@ -75,7 +75,7 @@ pub fn request(input: Value) -> Result<Request, InvalidInput> {
         // What else is in an event depends on this, so it comes before the decoding.
         return match detail_type.as_str() {
             Some(other) if other != BACKUP_JOB => {
-                let other = bounded(other, LONGEST_FOUND);
+                let other = truncated(other, LONGEST_FOUND);
                 Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
             }
             _ => from_event(decode(input)?),
@@ -102,18 +102,18 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
         return Err(InvalidInput::new("source", found));
     }
     if event.detail.state != "COMPLETED" {
-        let state = bounded(event.detail.state, LONGEST_FOUND);
+        let state = truncated(event.detail.state, LONGEST_FOUND);
         return Ok(Request::Skip(format!("the backup job is {state}, not COMPLETED")));
     }
     match event.detail.resource_type.as_deref() {
         Some("EC2") => {
             let image_id = image_in(&event.resources)?;
             let status_message = event.detail.status_message;
-            let status_message = status_message.map(|text| bounded(text, LONGEST_STATUS));
+            let status_message = status_message.map(|text| truncated(text, LONGEST_STATUS));
             Ok(Request::Hint { image_id, status_message })
         }
         other => {
-            let found = bounded(other.unwrap_or("a resource of no named type"), LONGEST_FOUND);
+            let found = truncated(other.unwrap_or("a resource of no named type"), LONGEST_FOUND);
             Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
         }
     }

@@ -4,7 +4,7 @@ use contract::{ErrorName, Named};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::bounded;
+use crate::truncated;
 
 /// A message repeats what was found; found values may be of any length, and so may the name of a
 /// field too many.
@@ -24,7 +24,7 @@ impl InvalidInput {
     /// is the whole input), `problem` says what was expected and found.
     #[must_use]
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { path: bounded(path, LONGEST_PATH), problem: bounded(problem, LONGEST_PROBLEM) }
+        Self { path: truncated(path, LONGEST_PATH), problem: truncated(problem, LONGEST_PROBLEM) }
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{LONGEST_MESSAGE, bounded, panic};
+use crate::{MAX_MESSAGE_CHARS, panic, truncated};
 
 /// Runs the step until Lambda ends the sandbox.
 ///
@@ -47,7 +47,7 @@ struct Failure {
 
 impl Failure {
     fn new(name: ErrorName, message: impl Into<String>) -> Self {
-        Self { name, message: bounded(message, LONGEST_MESSAGE) }
+        Self { name, message: truncated(message, MAX_MESSAGE_CHARS) }
     }
 }
 
@@ -84,17 +84,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::AwsError;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Denied(String);
+
+    impl Named for Denied {
+        fn name(&self) -> ErrorName {
+            ErrorName::AccessDenied
+        }
+    }
 
     #[tokio::test]
     async fn an_answer_passes_through() {
-        let answer = invoke(&async |n: u32| Ok::<_, AwsError>(n + 1), json!(1)).await;
+        let answer = invoke(&async |n: u32| Ok::<_, Denied>(n + 1), json!(1)).await;
         assert_eq!(answer, Ok(2));
     }
 
     #[tokio::test]
     async fn input_that_does_not_decode_is_invalid_input_with_the_path() {
-        let failure = invoke(&async |n: Vec<u32>| Ok::<_, AwsError>(n), json!([1, "two"])).await;
+        let failure = invoke(&async |n: Vec<u32>| Ok::<_, Denied>(n), json!([1, "two"])).await;
         assert_eq!(
             failure.map_err(Diagnostic::from),
             Err(Diagnostic {
@@ -106,19 +115,17 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_keeps_its_name_and_text() {
-        let step = async |(): ()| {
-            Err::<(), _>(AwsError::Denied { action: "ssm:PutParameter", message: "no".into() })
-        };
+        let step = async |(): ()| Err::<(), _>(Denied("no".into()));
         let failure = invoke(&step, json!(null)).await.unwrap_err();
         assert_eq!(failure.name, ErrorName::AccessDenied);
-        assert_eq!(failure.message, "ssm:PutParameter is denied: no");
+        assert_eq!(failure.message, "no");
     }
 
     #[tokio::test]
     async fn a_cause_is_never_cut_off() {
         let step = async |(): ()| {
             let message = "\u{1}".repeat(100_000);
-            Err::<(), _>(AwsError::Denied { action: "ssm:PutParameter", message })
+            Err::<(), _>(Denied(message))
         };
         let failure = invoke(&step, json!(null)).await.unwrap_err();
         let cause = json!({"errorType": failure.name, "errorMessage": failure.message}).to_string();
@@ -127,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_has_a_name_of_ours() {
-        let step = async |(): ()| -> Result<(), AwsError> { panic!("boom") };
+        let step = async |(): ()| -> Result<(), Denied> { panic!("boom") };
         let failure = invoke(&step, json!(null)).await.unwrap_err();
         assert_eq!(failure.name, ErrorName::StepPanicked);
         assert!(failure.message.ends_with(": boom"), "{}", failure.message);
@@ -157,7 +164,7 @@ mod tests {
 
     fn panics_over_a_secret() {
         begin();
-        let step = async |secret: String| -> Result<(), AwsError> {
+        let step = async |secret: String| -> Result<(), Denied> {
             secret.parse::<u8>().map_err(|error| format!("{secret}: {error}")).unwrap();
             Ok(())
         };

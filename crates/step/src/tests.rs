@@ -1,5 +1,5 @@
 //! What holds for any input: every step's is decoded or refused by name, in a message of bounded
-//! length that says where it is wrong, and no text of AWS's makes a step panic. (resolve-tags takes
+//! length that says where it is wrong. (resolve-tags takes
 //! inputs of several forms; its own tests have them.)
 
 use contract::steps::{
@@ -10,8 +10,8 @@ use contract::{ErrorName, Named};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::hostile::{json, places, spoilt, text};
-use crate::{AwsError, InvalidInput, bounded, decode, texts};
+use crate::{InvalidInput, decode, truncated};
+use testkit::arbitrary::{corrupted, json, json_paths, text};
 
 /// The most characters of a refusal: path and problem, each cut.
 const LONGEST: usize = 800;
@@ -99,7 +99,7 @@ const DECODERS: [Decoder; 8] = [
 fn a_value_of_another_type_is_refused_with_its_path() {
     for (decode, input) in DECODERS.iter().zip(inputs()) {
         decode(input.clone()).unwrap();
-        for (pointer, path) in places(&input) {
+        for (pointer, path) in json_paths(&input) {
             let mut spoilt = input.clone();
             let place = spoilt.pointer_mut(&pointer).unwrap();
             *place = if place.is_string() { json!({"a": 7}) } else { json!("seven") };
@@ -111,16 +111,6 @@ fn a_value_of_another_type_is_refused_with_its_path() {
     }
 }
 
-/// Every kind of failed call with this code and text.
-fn failures(code: &str, message: &str) -> [AwsError; 3] {
-    let (action, code, message) = ("ssm:GetParameter", code.to_owned(), message.to_owned());
-    [
-        AwsError::Denied { action, message: message.clone() },
-        AwsError::Unavailable { action, message: message.clone() },
-        AwsError::Refused { action, code, message },
-    ]
-}
-
 proptest! {
     #[test]
     fn any_json_is_decoded_or_refused(value in json()) {
@@ -129,40 +119,14 @@ proptest! {
 
     #[test]
     fn one_wrong_value_is_decoded_or_refused(
-        value in proptest::sample::select(inputs()).prop_flat_map(|input| spoilt(&input))
+        value in proptest::sample::select(inputs()).prop_flat_map(|input| corrupted(&input))
     ) {
         every_step_decodes_or_refuses(&value);
     }
 
     #[test]
-    fn any_text_of_aws_is_looked_at(
-        code in prop_oneof![Just("ValidationError".to_owned()), text()],
-        message in (
-            proptest::sample::select(["", "Stack", "Stack:", "Stack ", "Drift detection "].to_vec()),
-            text(),
-            "( is in | is in X state and can not be updated|does not exist.)?",
-            text(),
-        )
-    ) {
-        let (begin, middle, key, end) = message;
-        let message = format!("{begin}{middle}{key}{end}");
-        for error in failures(&code, &message) {
-            let told = [
-                texts::is_stack_missing(&error),
-                texts::is_in_no_stack(&error),
-                texts::is_no_update(&error),
-                texts::is_drift_detection_running(&error),
-                texts::is_stack_changing(&error),
-                texts::stack_state_in_refusal(&error).is_some(),
-            ];
-            prop_assert!(error.has_code("ValidationError") || !told.contains(&true));
-        }
-        let _ = texts::is_no_change(&message);
-    }
-
-    #[test]
-    fn a_bounded_text_is_the_beginning(text in text(), most in 0..600_usize) {
-        let cut = bounded(text.clone(), most);
+    fn a_truncated_text_is_the_beginning(text in text(), most in 0..600_usize) {
+        let cut = truncated(text.clone(), most);
         let kept: String = text.chars().take(most).collect();
         prop_assert!(cut.starts_with(&kept));
         prop_assert!(cut.chars().count() <= most + 40);

@@ -6,11 +6,11 @@ pub mod error;
 #[cfg(test)]
 mod tests;
 
+use aws::stacks::{self, Template};
+use aws::{AwsError, Called, refusals};
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Parameter, Stack, StackEvent};
+use aws_sdk_cloudformation::types::{Parameter, StackEvent};
 use contract::steps::{StackUpdate, UpdateInput, WriteOutcome};
-use step::stack::{self, Readiness, Template};
-use step::{AwsError, texts};
 
 pub use crate::error::Error;
 
@@ -23,7 +23,7 @@ pub use crate::error::Error;
 /// See [`Error`].
 pub async fn handle(cloudformation: &Client, input: UpdateInput) -> Result<StackUpdate, Error> {
     let name = input.stack_name.as_str();
-    let stack = stack::describe(cloudformation, name).await?;
+    let stack = stacks::describe(cloudformation, name).await?;
     let stack_id = stack.stack_id().unwrap_or(name).to_owned();
     let client_request_token = decide::client_request_token(&input.execution, &input.images);
 
@@ -31,11 +31,11 @@ pub async fn handle(cloudformation: &Client, input: UpdateInput) -> Result<Stack
     let outcome = if decide::was_begun(&events, &client_request_token) {
         WriteOutcome::Updated
     } else {
-        check_readiness(name, &stack)?;
-        match stack::merge(name, stack.parameters(), &input.images)? {
+        stacks::check_readiness(&stack)?;
+        match stacks::merge(name, stack.parameters(), &input.images)? {
             None => WriteOutcome::Unchanged,
             Some(parameters) => {
-                let template = stack::template(cloudformation, name).await?;
+                let template = stacks::template(cloudformation, name).await?;
                 update(cloudformation, name, &client_request_token, parameters, template).await?
             }
         }
@@ -50,20 +50,8 @@ async fn newest_events(
     stack_id: &str,
 ) -> Result<Vec<StackEvent>, AwsError> {
     let answer = cloudformation.describe_stack_events().stack_name(stack_id).send().await;
-    let answer = answer.map_err(|e| AwsError::new("cloudformation:DescribeStackEvents", e))?;
+    let answer = answer.called("cloudformation:DescribeStackEvents")?;
     Ok(answer.stack_events.unwrap_or_default())
-}
-
-fn check_readiness(name: &str, stack: &Stack) -> Result<(), Error> {
-    let Some(status) = stack.stack_status() else { return Ok(()) };
-    let (stack, status_text) = (name.to_owned(), status.as_str().to_owned());
-    match stack::readiness(status) {
-        Readiness::Ready => Ok(()),
-        Readiness::Busy => Err(Error::StackBusy { stack, status: status_text }),
-        Readiness::Stuck(remedy) => {
-            Err(Error::StackNotUpdatable { stack, status: status_text, remedy })
-        }
-    }
 }
 
 /// Whether an update runs now because of this call or of an earlier one with the same token.
@@ -87,16 +75,11 @@ async fn update(
         .client_request_token(token)
         .send()
         .await;
-    match answer.map_err(|e| AwsError::new("cloudformation:UpdateStack", e)) {
+    match answer.called("cloudformation:UpdateStack") {
         Ok(_) => Ok(WriteOutcome::Updated),
         // The answer to an earlier call was lost, and its events do not show yet.
         Err(error) if error.has_code("TokenAlreadyExistsException") => Ok(WriteOutcome::Updated),
-        Err(error) if texts::is_no_update(&error) => Ok(WriteOutcome::Unchanged),
-        Err(error) => Err(match texts::stack_state_in_refusal(&error) {
-            // It was ready a moment ago: another update won, or an earlier call did, whose
-            // events the next look finds.
-            Some(state) => Error::StackBusy { stack: name.to_owned(), status: state.to_owned() },
-            None => error.into(),
-        }),
+        Err(error) if refusals::is_nothing_to_update(&error) => Ok(WriteOutcome::Unchanged),
+        Err(error) => Err(stacks::Error::refused(name, error).into()),
     }
 }

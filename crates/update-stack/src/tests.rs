@@ -2,6 +2,7 @@
 
 mod properties;
 
+use aws::stacks;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_stack_events::DescribeStackEventsOutput;
@@ -16,9 +17,8 @@ use aws_sdk_cloudformation::types::{
 };
 use contract::steps::{Change, UpdateInput, WriteOutcome};
 use contract::{ErrorName, Named};
-use step::mock_client;
-use step::stack::{Readiness, readiness};
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use crate::decide::client_request_token;
 use crate::handle;
@@ -273,10 +273,10 @@ async fn every_status_of_the_api_leads_somewhere_on_purpose() {
         let (summary, update) = (summary(None), accepts_the_update());
         let client = mock_client!(aws_sdk_cloudformation, [describe, events, summary, update]);
         let outcome = handle(&client, input()).await.map(|u| u.outcome).map_err(|e| e.name());
-        let (expected, updates) = match readiness(&status) {
-            Readiness::Ready => (Ok(WriteOutcome::Updated), 1),
-            Readiness::Busy => (Err(ErrorName::StackBusy), 0),
-            Readiness::Stuck(_) => (Err(ErrorName::StackNotUpdatable), 0),
+        let stack = Stack::builder().stack_status(status.clone()).build();
+        let (expected, updates) = match stacks::check_readiness(&stack) {
+            Ok(()) => (Ok(WriteOutcome::Updated), 1),
+            Err(error) => (Err(error.name()), 0),
         };
         assert_eq!((outcome, update.num_calls()), (expected, updates), "{status}");
     }

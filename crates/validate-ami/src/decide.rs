@@ -11,7 +11,7 @@ use contract::steps::{
     Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict, Via,
 };
 use contract::target::{Candidate, Group, ImageParameter, Target};
-use step::bounded;
+use step::truncated;
 
 use crate::checks::{self, Known, Subject};
 use crate::provenance::{self, Feeds, PROVENANCE};
@@ -79,7 +79,7 @@ pub fn decisions(
             Err(error) if error.is_of_one_parameter() => refused.push(Refusal {
                 parameter: parameter.parameter.clone(),
                 name: error.name(),
-                message: bounded(error.to_string(), LONGEST_REFUSAL),
+                message: truncated(error.to_string(), LONGEST_REFUSAL),
             }),
             Err(error) => return Err(error),
         }

@@ -1,8 +1,8 @@
 //! What can go wrong in validate-ami.
 
+use aws::AwsError;
 use contract::ids::ImageId;
 use contract::{ErrorName, Named};
-use step::AwsError;
 
 /// Why there is no decision.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@
 pub mod checks;
 pub mod decide;
 pub mod error;
-pub mod look;
+pub mod fetch;
 pub mod plan;
 pub mod policy;
 pub mod provenance;
@@ -15,6 +15,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use aws::images;
 use contract::steps::{Refusal, ValidateInput, Validated};
 
 use crate::checks::Known;
@@ -45,16 +46,17 @@ pub async fn handle(
     input: ValidateInput,
 ) -> Result<Validated, Error> {
     let target = input.target;
-    let in_place = look::in_place(clients, &target).await?;
+    let in_place = Box::pin(fetch::in_place(clients, &target)).await?;
     let ids = decide::wanted(&target, in_place.values().flatten());
     let (images, instance_types, feeds) = tokio::try_join!(
-        look::images(&clients.ec2, &ids),
-        look::instance_types(&clients.ec2, &target),
-        look::feeds(clients, &target),
+        // Boxed: as one future they are deeper than the compiler computes a layout of.
+        Box::pin(images::describe(&clients.ec2, &ids)),
+        Box::pin(fetch::instance_types(&clients.ec2, &target)),
+        Box::pin(fetch::feeds(clients, &target)),
     )?;
     let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).collect();
     let snapshot_ids: Vec<_> = snapshot_ids.into_iter().map(str::to_owned).collect();
-    let snapshots = look::snapshots(&clients.ec2, &snapshot_ids).await?;
+    let snapshots = fetch::snapshots(&clients.ec2, &snapshot_ids).await?;
     let known = Known { now: SystemTime::now().into(), images, snapshots, instance_types };
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
     let validated = decide::decisions(&target, in_place, circumstances)?;

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Pattern, Target};
 
@@ -21,7 +20,7 @@ pub struct Feeds {
 }
 
 /// What a group launches: the image as its launch templates have it, or why that cannot be told.
-pub type Launches = Result<Vec<String>, String>;
+pub type Launches = Result<BTreeSet<String>, String>;
 
 /// The groups of which [`Feeds::launches`] has to be known.
 #[must_use]
@@ -95,7 +94,7 @@ fn by_parameter(parameter: &str, group: &str, feeds: &Feeds, account: &str) -> P
             violated(format!("group {group}, which has no launch template with an image"))
         }
         Some(Ok(images)) => {
-            violated(format!("group {group}, whose launch template says {}", images.join(", ")))
+            violated(format!("group {group}, whose launch template says {}", joined(images)))
         }
     }
 }
@@ -149,40 +148,8 @@ fn reads(image: &str, parameter: &str, account: &str) -> bool {
     name.is_some_and(|name| name.trim_start_matches('/') == parameter.trim_start_matches('/'))
 }
 
-/// A version of a launch template.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TemplateVersion {
-    /// The launch template's id.
-    pub template_id: String,
-    /// A number, `$Latest` or `$Default`.
-    pub version: String,
-}
-
-/// What a group boots from: its launch template, or those of its mixed instances policy. None for
-/// a launch configuration, which never takes an image from a parameter.
-#[must_use]
-pub fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> {
-    let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
-    let base = mixed.and_then(|mixed| mixed.launch_template_specification());
-    let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
-    let overrides = overrides.filter_map(|o| o.launch_template_specification());
-    group.launch_template().into_iter().chain(base).chain(overrides).filter_map(version).collect()
-}
-
-/// The images that a mixed instances policy puts in place of its launch template's.
-#[must_use]
-pub fn override_images(group: &AutoScalingGroup) -> Vec<String> {
-    let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
-    let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
-    overrides.filter_map(|o| o.image_id().map(str::to_owned)).collect()
-}
-
-fn version(template: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
-    Some(TemplateVersion {
-        template_id: template.launch_template_id()?.to_owned(),
-        // Auto Scaling's own default (`LaunchTemplateSpecification`, Version).
-        version: template.version().unwrap_or("$Default").to_owned(),
-    })
+fn joined(images: &BTreeSet<String>) -> String {
+    images.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 const VERIFIED: Provenance = Provenance { verdict: ProvenanceVerdict::Verified, reason: None };

@@ -1,8 +1,8 @@
 //! What wait-stack-complete decides, without a call.
 
+use aws::stacks;
 use aws_sdk_cloudformation::types::{Parameter, ResourceStatus, StackEvent, StackStatus};
 use contract::steps::Change;
-use step::stack;
 
 /// What a look at the stack comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn verdict(status: &StackStatus, parameters: &[Parameter], changes: &[Change
 }
 
 fn has_images(parameters: &[Parameter], changes: &[Change]) -> bool {
-    let is_in_place = |change| stack::value(parameters, change) == Some(change.after.as_str());
+    let is_in_place = |change| stacks::value(parameters, change) == Some(change.after.as_str());
     changes.iter().all(is_in_place)
 }
 

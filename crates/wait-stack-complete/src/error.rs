@@ -1,7 +1,7 @@
 //! What can go wrong in wait-stack-complete.
 
+use aws::AwsError;
 use contract::{ErrorName, Named};
-use step::AwsError;
 
 /// Why the update is not complete and will not be.
 #[derive(Debug, thiserror::Error)]

@@ -6,10 +6,10 @@ pub mod error;
 #[cfg(test)]
 mod tests;
 
+use aws::{AwsError, Called, stacks};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use contract::steps::{Progress, StackProgress, WaitInput};
-use step::AwsError;
 
 use crate::decide::{End, Verdict};
 pub use crate::error::Error;
@@ -51,13 +51,8 @@ pub async fn handle(cloudformation: &Client, input: WaitInput) -> Result<StackPr
 }
 
 async fn stack(cloudformation: &Client, stack_id: &str) -> Result<Stack, Error> {
-    let answer = cloudformation.describe_stacks().stack_name(stack_id).send().await;
-    let stacks = match answer.map_err(|e| AwsError::new("cloudformation:DescribeStacks", e)) {
-        Ok(answer) => answer.stacks.unwrap_or_default(),
-        Err(error) if step::texts::is_stack_missing(&error) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    stacks.into_iter().next().ok_or_else(|| Error::StackNotFound(stack_id.to_owned()))
+    let stack = stacks::find(cloudformation, stack_id).await?;
+    stack.ok_or_else(|| Error::StackNotFound(stack_id.to_owned()))
 }
 
 /// The events of this update, newest first. Pages are read until they end.
@@ -68,7 +63,7 @@ async fn events(cloudformation: &Client, input: &WaitInput) -> Result<Vec<StackE
     let mut pages = request.into_paginator().send();
     let mut ours = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| AwsError::new("cloudformation:DescribeStackEvents", e))?;
+        let page = page.called("cloudformation:DescribeStackEvents")?;
         let page = page.stack_events.unwrap_or_default();
         let goes_on = page.last().is_some_and(is_ours);
         ours.extend(page.into_iter().filter(is_ours));

@@ -145,15 +145,15 @@ Caused by:
     fn workflow_tests_are_run_by_xtask() {
         let output = "failures:
 
----- stack::a_busy_stack_is_waited_for ----
+---- stacks::a_busy_stack_is_waited_for ----
 waited 1200 s in vain for more
 
 failures:
-    stack::a_busy_stack_is_waited_for
+    stacks::a_busy_stack_is_waited_for
 
 test result: FAILED. 161 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out
 error: test failed, to rerun pass `-p harness --test workflow`";
-        assert_eq!(commands(output), ["cargo xtask test stack::a_busy_stack_is_waited_for"]);
+        assert_eq!(commands(output), ["cargo xtask test stacks::a_busy_stack_is_waited_for"]);
     }
 
     #[test]

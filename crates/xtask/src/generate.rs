@@ -98,7 +98,9 @@ fn retriers(state: &str) -> Node {
         vec![retrier(LAMBDA_ERRORS, Retry::TRANSIENT), retrier(CUT_OFF_ERRORS, Retry::CUT_OFF)];
     let raised = |is_of_every_step: bool| {
         ErrorName::ALL.iter().filter(move |name| {
-            name.is_raised_by(state) && (name.raised() == Raised::ByEveryStep) == is_of_every_step
+            name.is_raised_by(state)
+                && matches!(name.raised(), Raised::ByEveryStep | Raised::ByEveryCaller)
+                    == is_of_every_step
         })
     };
     for name in raised(true).chain(raised(false)) {
@@ -163,6 +165,7 @@ fn object(fields: Vec<(&str, Node)>) -> Node {
 fn errors() -> String {
     let raised = |name: &ErrorName| match name.raised() {
         Raised::ByEveryStep => "every step".to_owned(),
+        Raised::ByEveryCaller => "every step that calls AWS".to_owned(),
         Raised::BySteps(states) => states.join(", "),
         Raised::ByStateMachine => "the state machine".to_owned(),
     };

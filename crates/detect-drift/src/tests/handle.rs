@@ -2,7 +2,7 @@
 
 use aws_sdk_autoscaling::Client as AutoScaling;
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
-use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_cloudformation::error::ErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::{
@@ -20,8 +20,8 @@ use aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTem
 use aws_sdk_ec2::types::{Image, ImageState, LaunchTemplateVersion, ResponseLaunchTemplateData};
 use contract::steps::{DriftInput, DriftReport, Progress, StackDrift};
 use contract::{ErrorName, Named};
-use step::mock_client;
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use super::*;
 use crate::{Clients, Error, handle};
@@ -37,7 +37,14 @@ async fn run(
         .match_requests(|request| request.auto_scaling_group_names() == ["web-group"])
         .then_output(|| {
             let group = AutoScalingGroup::builder().auto_scaling_group_name("web-group");
-            let group = group.launch_template(template(Some("3"))).build();
+            let group = group
+                .launch_template(
+                    LaunchTemplateSpecification::builder()
+                        .launch_template_id("lt-1")
+                        .version("3")
+                        .build(),
+                )
+                .build();
             DescribeAutoScalingGroupsOutput::builder().auto_scaling_groups(group).build()
         });
     let versions = mock!(aws_sdk_ec2::Client::describe_launch_template_versions)

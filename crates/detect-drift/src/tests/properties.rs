@@ -14,9 +14,10 @@ use contract::ErrorName;
 use contract::steps::{Difference, DriftInput, GroupLaunch, StackDrift};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use step::hostile::text;
-use step::mock_client;
-use step::testing::{logged, mock};
+use testkit::arbitrary::text;
+use testkit::logged;
+use testkit::mock_client;
+use testkit::mocks::mock;
 
 use super::{NEW, stack};
 use crate::decide::{detection, differences, finding, mark_before};
@@ -101,7 +102,7 @@ proptest! {
             prop_assert!(difference.expected.chars().count() < 300);
         }
         if let Some(finding) = finding(&[drifted(differences)], &groups) {
-            prop_assert!(finding.message.chars().count() < step::LONGEST_MESSAGE + 40);
+            prop_assert!(finding.message.chars().count() < step::MAX_MESSAGE_CHARS + 40);
         }
     }
 

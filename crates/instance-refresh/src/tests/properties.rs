@@ -7,7 +7,7 @@ use aws_sdk_autoscaling::types::{
 use contract::steps::{GroupRefresh, Progress};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use step::hostile::text;
+use testkit::arbitrary::text;
 
 use super::{NEW, OLD, group, refresh_in};
 use crate::decide::{Next, Refresh, is_over, next, progress, refresh, serving};

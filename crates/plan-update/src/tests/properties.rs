@@ -11,10 +11,11 @@ use contract::steps::PlanInput;
 use contract::{ErrorName, Named};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use step::hostile::stack::{NEW, SECRET, stacks};
-use step::hostile::text;
-use step::mock_client;
-use step::testing::{logged, mock};
+use testkit::arbitrary::text;
+use testkit::logged;
+use testkit::mock_client;
+use testkit::mocks::mock;
+use testkit::stacks::{NEW, SECRET, stacks};
 
 use super::{GROUP, ID, TEMPLATE, image, input, stack_with, summary};
 use crate::decide::{change_set_name, finding, planned};
@@ -78,7 +79,7 @@ proptest! {
         prop_assert_eq!(found.is_none(), changes.iter().all(is_fine));
         if let Some(found) = found {
             prop_assert_eq!(found.name, ErrorName::PlanTouchesMore);
-            prop_assert!(found.message.chars().count() < step::LONGEST_MESSAGE + 40);
+            prop_assert!(found.message.chars().count() < step::MAX_MESSAGE_CHARS + 40);
         }
     }
 

@@ -14,8 +14,8 @@ use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutpu
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
 use contract::{ErrorName, Named};
-use step::mock_client;
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use super::{FOREIGN, NAME, NEW, OLD, OTHER, resource, write, write_of};
 use crate::claim::Claims;

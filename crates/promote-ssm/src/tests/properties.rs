@@ -5,7 +5,7 @@ use contract::steps::ParameterWrite;
 use contract::{ErrorName, Named};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use step::hostile::text;
+use testkit::arbitrary::text;
 
 use super::{FOREIGN, NAME, NEW, OLD, OTHER, resource, write_of};
 use crate::decide::{State, check_owner, distinct, state};

@@ -9,9 +9,10 @@ use aws_sdk_ssm::types::Parameter;
 use contract::steps::{ParameterWrite, Promoted};
 use contract::{ErrorName, Named};
 use proptest::prelude::*;
-use step::hostile::text;
-use step::mock_client;
-use step::testing::{Rule, logged, mock};
+use testkit::arbitrary::text;
+use testkit::logged;
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use super::handle::{grants, input_of, refuses, releases, run, unowned};
 use super::{NAME, OLD, write};

@@ -9,7 +9,7 @@ mod decide;
 use aws_sdk_cloudformation::types::Parameter;
 use contract::steps::Change;
 use libfuzzer_sys::fuzz_target;
-use step::stack::{Error, merge, value};
+use aws::stacks::{Error, merge, value};
 
 const NEW: &str = "ami-0000000000000000b";
 /// What is in every value that is no image's id.

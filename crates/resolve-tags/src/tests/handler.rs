@@ -8,8 +8,8 @@ use aws_sdk_ec2::types::{Filter, InstanceType, Reservation, Tag};
 use contract::target::Target;
 use contract::{ErrorName, Named};
 use serde_json::json;
-use step::mock_client;
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use super::{FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates};
 use crate::handle;

@@ -5,7 +5,7 @@ use contract::{ErrorName, Named};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use step::hostile::{json, places, spoilt, text};
+use testkit::arbitrary::{corrupted, json, json_paths, text};
 
 use super::{FIRST, backup, image, instance};
 use crate::decide::{
@@ -51,7 +51,7 @@ fn a_value_of_another_type_is_refused_with_its_path() {
     let is_read = |path: &str| !["version", "detail.percentDone"].contains(&path);
     for input in inputs() {
         assert!(requested(input.clone()).is_some(), "{input}");
-        for (pointer, path) in places(&input).into_iter().filter(|(_, path)| is_read(path)) {
+        for (pointer, path) in json_paths(&input).into_iter().filter(|(_, path)| is_read(path)) {
             let mut spoilt = input.clone();
             let place = spoilt.pointer_mut(&pointer).unwrap();
             *place = if place.is_string() { json!({"a": 7}) } else { json!("seven") };
@@ -107,14 +107,14 @@ proptest! {
 
     #[test]
     fn one_wrong_value_is_a_request_or_refused(
-        input in proptest::sample::select(inputs()).prop_flat_map(|input| spoilt(&input))
+        input in proptest::sample::select(inputs()).prop_flat_map(|input| corrupted(&input))
     ) {
         requested(input);
     }
 
     #[test]
     fn a_run_does_no_more_than_it_says(
-        input in proptest::sample::select(inputs()).prop_flat_map(|input| spoilt(&input))
+        input in proptest::sample::select(inputs()).prop_flat_map(|input| corrupted(&input))
     ) {
         let says = |field: &str| input[field] == json!(true);
         let (older, dry, refresh) = (says("allowOlder"), says("dryRun"), says("instanceRefresh"));
@@ -131,7 +131,7 @@ proptest! {
     fn a_backup_of_any_partition_names_its_image(
         partition in "aws(-cn|-us-gov|-iso|-iso-b|-iso-e|-iso-f|-eusc)?",
         region in "[a-z]{2}(-[a-z]{2,4})?-[a-z]{4,9}-[0-9]",
-        others in vec(step::hostile::arn(), 0..3),
+        others in vec(testkit::arbitrary::arn(), 0..3),
     ) {
         let mut resources = others;
         resources.retain(|arn| !arn.contains(":image/"));

@@ -8,8 +8,8 @@ use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
 use aws_sdk_ec2::types::{Filter, Image, Instance, InstanceType, Reservation};
 use contract::target::{Pattern, Target};
 use serde_json::{Value, json};
-use step::mock_client;
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use super::handler::{asks_for_pages, ec2_image, ec2_tags, filter, is_live};
 use super::{FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates};

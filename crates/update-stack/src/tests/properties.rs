@@ -9,10 +9,11 @@ use aws_sdk_cloudformation::types::{Parameter, Stack, StackStatus};
 use contract::steps::{Change, StackUpdate, UpdateInput, WriteOutcome};
 use contract::{ErrorName, Named};
 use proptest::prelude::*;
-use step::hostile::stack::{NEW, SECRET, stacks};
-use step::hostile::text;
-use step::mock_client;
-use step::testing::{Rule, logged, mock};
+use testkit::arbitrary::text;
+use testkit::logged;
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
+use testkit::stacks::{NEW, SECRET, stacks};
 
 use super::{describes, no_events_of_ours, summary};
 use crate::Error;

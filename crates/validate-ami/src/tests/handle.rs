@@ -17,8 +17,8 @@ use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, ValidateInput, Validated};
 use contract::target::Target;
 use contract::{ErrorName, Named};
-use step::mock_client;
-use step::testing::{Rule, mock};
+use testkit::mock_client;
+use testkit::mocks::{Rule, mock};
 
 use super::{
     MID, NEW, OLD, candidate, group, image, origin, parameter_target, policy, snapshot, t3_micro,

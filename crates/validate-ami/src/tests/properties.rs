@@ -7,7 +7,7 @@ use contract::target::{Candidate, Target};
 use contract::{ErrorName, Named};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use step::hostile::text;
+use testkit::arbitrary::text;
 
 use super::{candidate, group, image, known, origin, policy, target, unknown_origin};
 use crate::decide::{Circumstances, InPlace, decision, wanted};

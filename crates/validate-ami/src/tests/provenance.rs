@@ -2,19 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_autoscaling::types::builders::LaunchTemplateSpecificationBuilder;
-use aws_sdk_autoscaling::types::{
-    AutoScalingGroup, LaunchTemplate, LaunchTemplateOverrides, LaunchTemplateSpecification,
-    MixedInstancesPolicy,
-};
 use contract::steps::ProvenanceVerdict::{self, Unverified, Verified, Violated};
 use contract::target::{Group, Origin, Target};
 
 use super::{ACCOUNT, NEW, candidate, group, origin, parameter_target, target, unknown_origin};
-use crate::provenance::{
-    Feeds, Launches, fed, override_images, provenance, template_versions, verdict, wanted_groups,
-    wanted_stacks,
-};
+use crate::provenance::{Feeds, Launches, fed, provenance, verdict, wanted_groups, wanted_stacks};
 
 #[track_caller]
 fn is(target: &Target, origin: &Origin, feeds: &Feeds, expected: (ProvenanceVerdict, &str)) {
@@ -48,7 +40,7 @@ fn the_groups_launch_template_has_to_read_the_parameter() {
         "resolve:ssm:arn:aws-cn:ssm:cn-north-1:111122223333:parameter/golden/web",
         "resolve:ssm:arn:aws-us-gov:ssm:us-gov-west-1:111122223333:parameter/golden/web",
     ] {
-        is(&target, &origin, &launching(Ok(vec![reads.to_owned()])), (Verified, ""));
+        is(&target, &origin, &launching(Ok([reads.to_owned()].into())), (Verified, ""));
     }
     for other in [
         NEW,
@@ -59,7 +51,7 @@ fn the_groups_launch_template_has_to_read_the_parameter() {
         "resolve:ssm:arn:aws:ssm",
     ] {
         let reason = format!("group group, whose launch template says {other}");
-        is(&target, &origin, &launching(Ok(vec![other.to_owned()])), (Violated, &reason));
+        is(&target, &origin, &launching(Ok([other.to_owned()].into())), (Violated, &reason));
     }
 }
 
@@ -67,10 +59,10 @@ fn the_groups_launch_template_has_to_read_the_parameter() {
 fn one_of_several_launch_templates_is_enough_and_none_is_not() {
     let target = parameter_target(Vec::new());
     let origin = origin(Some(group("group", None)));
-    let several = vec![NEW.to_owned(), "resolve:ssm:/golden/web".to_owned()];
+    let several = [NEW.to_owned(), "resolve:ssm:/golden/web".to_owned()].into();
     is(&target, &origin, &launching(Ok(several)), (Verified, ""));
     let none = (Violated, "group group, which has no launch template with an image");
-    is(&target, &origin, &launching(Ok(Vec::new())), none);
+    is(&target, &origin, &launching(Ok(BTreeSet::new())), none);
 }
 
 #[test]
@@ -129,13 +121,13 @@ fn only_what_is_needed_is_looked_at() {
 
 #[test]
 fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_told() {
-    let said = |image: &str| Ok(vec![image.to_owned()]);
+    let said = |image: &str| Ok(BTreeSet::from([image.to_owned()]));
     let feeds = Feeds {
         launches: BTreeMap::from([
             ("reads".to_owned(), said("resolve:ssm:/golden/web")),
             ("reads-another".to_owned(), said("resolve:ssm:/golden/db")),
             ("by-stack".to_owned(), said(NEW)),
-            ("no-template".to_owned(), Ok(Vec::new())),
+            ("no-template".to_owned(), Ok(BTreeSet::new())),
             ("template-gone".to_owned(), Err("no such version".to_owned())),
         ]),
         roots: BTreeMap::from([
@@ -180,31 +172,4 @@ fn the_report_says_what_had_to_be() {
     let (actual, expected) = row(&parameter_target(Vec::new()), &unknown_origin());
     assert_eq!(actual, "not to be told (instance i-1 is gone)");
     assert_eq!(expected, "a group that boots from /golden/web");
-}
-
-fn specification(id: &str) -> LaunchTemplateSpecificationBuilder {
-    LaunchTemplateSpecification::builder().launch_template_id(id)
-}
-
-#[test]
-fn a_mixed_instances_policy_has_a_launch_template_and_overrides_of_it() {
-    let versions = |group: AutoScalingGroup| {
-        let versions = template_versions(&group).into_iter();
-        versions.map(|v| format!("{} {}", v.template_id, v.version)).collect::<Vec<_>>()
-    };
-    let plain = AutoScalingGroup::builder().launch_template(specification("lt-1").build());
-    assert_eq!(versions(plain.build()), ["lt-1 $Default"]);
-
-    let other = specification("lt-2").version("$Latest").build();
-    let mixed = LaunchTemplate::builder()
-        .launch_template_specification(specification("lt-1").version("3").build())
-        .overrides(LaunchTemplateOverrides::builder().launch_template_specification(other).build())
-        .overrides(LaunchTemplateOverrides::builder().image_id("resolve:ssm:/golden/web").build());
-    let mixed = MixedInstancesPolicy::builder().launch_template(mixed.build()).build();
-    let mixed = AutoScalingGroup::builder().mixed_instances_policy(mixed).build();
-    assert_eq!(override_images(&mixed), ["resolve:ssm:/golden/web"]);
-    assert_eq!(versions(mixed), ["lt-1 3", "lt-2 $Latest"]);
-
-    let launch_configuration = AutoScalingGroup::builder().launch_configuration_name("lc");
-    assert_eq!(versions(launch_configuration.build()), Vec::<String>::new());
 }

@@ -13,8 +13,9 @@ use contract::target::{Pattern, Target};
 use contract::{ErrorName, Named};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
-use step::hostile::text;
-use step::testing::{Rule, logged, mock};
+use testkit::arbitrary::text;
+use testkit::logged;
+use testkit::mocks::{Rule, mock};
 
 use super::handle::Rules;
 use super::{NEW, OLD, candidate, image, parameter_target, target};

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::Filter;
 use contract::steps::{DecisionOutcome, Validated};
 use contract::target::{Candidate, ImageParameter, Target};
 use contract::{ErrorName, Named};
-use step::testing::mock;
+use testkit::mocks::mock;
 
 use super::handle::{Rules, ssm_has_nothing};
 use super::{NEW, OLD, candidate, date, group, image, origin, parameter_target, snapshot, target};

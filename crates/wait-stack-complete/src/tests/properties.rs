@@ -9,10 +9,11 @@ use contract::steps::WaitInput;
 use contract::{ErrorName, Named};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use step::hostile::stack::{SECRET, stacks};
-use step::hostile::text;
-use step::mock_client;
-use step::testing::{logged, mock};
+use testkit::arbitrary::text;
+use testkit::logged;
+use testkit::mock_client;
+use testkit::mocks::mock;
+use testkit::stacks::{SECRET, stacks};
 
 use super::{NEW, OLD, TOKEN, changes, event, image, input, of_stack};
 use crate::decide::{End, Verdict, end, reason, verdict};

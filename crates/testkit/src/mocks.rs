@@ -47,8 +47,8 @@ impl Write for Log {
 #[macro_export]
 macro_rules! mock_client {
     ($sdk:ident, [$($rule:expr),* $(,)?]) => {{
-        let rules = $crate::testing::MockResponseInterceptor::new()
-            .rule_mode($crate::testing::RuleMode::MatchAny)
+        let rules = $crate::mocks::MockResponseInterceptor::new()
+            .rule_mode($crate::mocks::RuleMode::MatchAny)
             $(.with_rule(&$rule))*;
         $sdk::Client::from_conf(
             $sdk::Config::builder()
@@ -56,7 +56,7 @@ macro_rules! mock_client {
                 .region($sdk::config::Region::new("eu-west-1"))
                 .credentials_provider($sdk::config::Credentials::new("id", "key", None, None, "test"))
                 .retry_config($sdk::config::retry::RetryConfig::disabled())
-                .http_client($crate::testing::create_mock_http_client())
+                .http_client($crate::mocks::create_mock_http_client())
                 .interceptor(rules)
                 .build(),
         )

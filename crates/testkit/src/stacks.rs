@@ -6,7 +6,7 @@ use contract::steps::Change;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use super::text;
+use crate::arbitrary::text;
 
 /// The image that the decision saw.
 pub const OLD: &str = "ami-0000000000000000a";

@@ -1,8 +1,5 @@
-//! What nobody sends who means well, for the steps' property tests: texts of any length and
-//! script, JSON of any shape, and JSON that would be right but for one value.
-
-#[cfg(feature = "stack")]
-pub mod stack;
+//! Proptest strategies for malformed and malicious input: texts of any length and script, JSON of any
+//! shape, and JSON with one value corrupted.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -60,9 +57,9 @@ pub fn json() -> BoxedStrategy<Value> {
 }
 
 /// `value` with any JSON in the place of one of its values, or with a field too many.
-pub fn spoilt(value: &Value) -> BoxedStrategy<Value> {
+pub fn corrupted(value: &Value) -> BoxedStrategy<Value> {
     let value = value.clone();
-    (proptest::sample::select(places(&value)), json(), proptest::option::of(text()))
+    (proptest::sample::select(json_paths(&value)), json(), proptest::option::of(text()))
         .prop_map(move |((pointer, _), other, extra)| {
             let mut value = value.clone();
             let place = value.pointer_mut(&pointer).expect("a pointer into the value");
@@ -76,7 +73,7 @@ pub fn spoilt(value: &Value) -> BoxedStrategy<Value> {
 }
 
 /// Every value in `value`, itself at the end: its JSON pointer, and its path as an error has it.
-pub fn places(value: &Value) -> Vec<(String, String)> {
+pub fn json_paths(value: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect(value, "", "", &mut found);
     found

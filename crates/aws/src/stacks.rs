@@ -3,11 +3,13 @@
 //! that plans it, so that both send the same.
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, StackStatus, TemplateStage};
+use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, TemplateStage};
 use contract::placed::PlacedValue;
 use contract::steps::Change;
+use contract::{ErrorName, Named};
 
-use crate::{AwsError, texts};
+use crate::readiness::{Readiness, readiness};
+use crate::{AwsError, Called, refusals};
 
 /// The transform whose templates must not be sent as `UsePreviousTemplate`: CloudFormation then
 /// takes the expanded one, in which the parameters are literals already (`UpdateStack`,
@@ -16,7 +18,7 @@ const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 /// The longest template that a request may carry, in bytes (`UpdateStack`, TemplateBody).
 const LONGEST_TEMPLATE: usize = 51_200;
 
-/// Why the stack's parameters cannot be changed. Each step names the cases for itself.
+/// Why the stack's parameters cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no stack of that name.
@@ -58,7 +60,25 @@ pub enum Error {
         /// What is there now.
         current: String,
     },
-    /// It has to be sent and cannot be.
+    /// Another operation runs.
+    #[error("stack {stack} is in {status}; it is waited for")]
+    Busy {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+    },
+    /// The state is one that no update leads out of.
+    #[error("stack {stack} is in {status}, from which CloudFormation does not update; {remedy}")]
+    NotUpdatable {
+        /// The stack.
+        stack: String,
+        /// Its status.
+        status: String,
+        /// What a person has to do.
+        remedy: &'static str,
+    },
+    /// The template has to be sent and cannot be.
     #[error(
         "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {LONGEST_TEMPLATE}"
     )]
@@ -73,46 +93,60 @@ pub enum Error {
     Aws(#[from] AwsError),
 }
 
-/// Whether an update can start from a status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
-    /// It can.
-    Ready,
-    /// Later.
-    Busy,
-    /// Not before a person has done this.
-    Stuck(&'static str),
+impl Error {
+    /// A refusal to change this stack. It was ready a moment ago, so where it is busy now another
+    /// operation has won.
+    #[must_use]
+    pub fn refused(stack: &str, error: AwsError) -> Self {
+        match refusals::stack_state_in_refusal(&error) {
+            Some(status) => Self::Busy { stack: stack.to_owned(), status: status.to_owned() },
+            None => error.into(),
+        }
+    }
 }
 
-/// Sorts every status of the API (`DescribeStacks`, StackStatus).
-#[must_use]
-pub fn readiness(status: &StackStatus) -> Readiness {
-    use Readiness::{Busy, Ready, Stuck};
-    match status {
-        StackStatus::CreateComplete
-        | StackStatus::UpdateComplete
-        | StackStatus::UpdateRollbackComplete
-        | StackStatus::ImportComplete
-        | StackStatus::ImportRollbackComplete => Ready,
-        StackStatus::CreateInProgress
-        | StackStatus::UpdateInProgress
-        | StackStatus::UpdateCompleteCleanupInProgress
-        | StackStatus::UpdateRollbackInProgress
-        | StackStatus::UpdateRollbackCompleteCleanupInProgress
-        | StackStatus::ImportInProgress
-        | StackStatus::ImportRollbackInProgress => Busy,
-        StackStatus::ReviewInProgress => Stuck("execute or delete the change set that created it"),
-        StackStatus::UpdateRollbackFailed => Stuck("continue its update rollback"),
-        StackStatus::UpdateFailed => Stuck("roll it back or update it by hand"),
-        StackStatus::ImportRollbackFailed => Stuck("repair the import by hand"),
-        StackStatus::CreateFailed
-        | StackStatus::RollbackComplete
-        | StackStatus::RollbackFailed
-        | StackStatus::RollbackInProgress => Stuck("its creation failed: delete and create it"),
-        StackStatus::DeleteInProgress | StackStatus::DeleteComplete | StackStatus::DeleteFailed => {
-            Stuck("it is deleted, or was meant to be")
+impl Named for Error {
+    fn name(&self) -> ErrorName {
+        match self {
+            Self::NotFound(_) => ErrorName::StackNotFound,
+            Self::Nested { .. } => ErrorName::StackNested,
+            Self::UnknownKeys { .. } => ErrorName::ParameterKeyNotFound,
+            Self::Changed { .. } => ErrorName::ConcurrentWrite,
+            Self::Busy { .. } => ErrorName::StackBusy,
+            Self::NotUpdatable { .. } => ErrorName::StackNotUpdatable,
+            Self::TemplateTooLong { .. } => ErrorName::TemplateTooLong,
+            Self::Aws(error) => error.name(),
         }
-        _ => Stuck("this version of Driftless does not know the status"),
+    }
+}
+
+/// Whether an update can start now.
+///
+/// # Errors
+/// [`Error::Busy`], [`Error::NotUpdatable`]
+pub fn check_readiness(stack: &Stack) -> Result<(), Error> {
+    let Some(status) = stack.stack_status() else { return Ok(()) };
+    let name = stack.stack_name().unwrap_or_default().to_owned();
+    let status_text = status.as_str().to_owned();
+    match readiness(status) {
+        Readiness::Ready => Ok(()),
+        Readiness::Busy => Err(Error::Busy { stack: name, status: status_text }),
+        Readiness::Stuck(remedy) => {
+            Err(Error::NotUpdatable { stack: name, status: status_text, remedy })
+        }
+    }
+}
+
+/// The stack of this name or ARN, or `None` where there is none.
+///
+/// # Errors
+/// The call's.
+pub async fn find(cloudformation: &Client, name: &str) -> Result<Option<Stack>, AwsError> {
+    let answer = cloudformation.describe_stacks().stack_name(name).send().await;
+    match answer.called("cloudformation:DescribeStacks") {
+        Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
+        Err(error) if refusals::is_stack_missing(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -121,13 +155,8 @@ pub fn readiness(status: &StackStatus) -> Readiness {
 /// # Errors
 /// [`Error::NotFound`], and [`Error::Nested`] when another stack owns its parameters.
 pub async fn describe(cloudformation: &Client, name: &str) -> Result<Stack, Error> {
-    let answer = cloudformation.describe_stacks().stack_name(name).send().await;
-    let stacks = match answer.map_err(|e| AwsError::new("cloudformation:DescribeStacks", e)) {
-        Ok(answer) => answer.stacks.unwrap_or_default(),
-        Err(error) if texts::is_stack_missing(&error) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    let stack = stacks.into_iter().next().ok_or_else(|| Error::NotFound(name.to_owned()))?;
+    let stack = find(cloudformation, name).await?;
+    let stack = stack.ok_or_else(|| Error::NotFound(name.to_owned()))?;
     // A child of the root has both; deeper ones have other parents, and the same root.
     match stack.root_id().or(stack.parent_id()) {
         Some(root) => {
@@ -220,7 +249,7 @@ pub struct Template {
 /// [`Error::TemplateTooLong`] when it has to be sent and is longer than a request may be.
 pub async fn template(cloudformation: &Client, name: &str) -> Result<Template, Error> {
     let answer = cloudformation.get_template_summary().stack_name(name).send().await;
-    let summary = answer.map_err(|e| AwsError::new("cloudformation:GetTemplateSummary", e))?;
+    let summary = answer.called("cloudformation:GetTemplateSummary")?;
     let mut capabilities = summary.capabilities.unwrap_or_default();
     let transforms = summary.declared_transforms.unwrap_or_default();
     // A template with a transform (SAM, an include) is expanded anew on every update.
@@ -232,7 +261,7 @@ pub async fn template(cloudformation: &Client, name: &str) -> Result<Template, E
     }
     let request = cloudformation.get_template().stack_name(name);
     let answer = request.template_stage(TemplateStage::Original).send().await;
-    let answer = answer.map_err(|e| AwsError::new("cloudformation:GetTemplate", e))?;
+    let answer = answer.called("cloudformation:GetTemplate")?;
     let body = answer.template_body.unwrap_or_default();
     if body.len() > LONGEST_TEMPLATE {
         return Err(Error::TemplateTooLong { stack: name.to_owned(), length: body.len() });
@@ -281,17 +310,6 @@ mod tests {
         };
         let expected: Vec<Parameter> = expected.iter().map(sent).collect();
         assert_eq!(merge("web", current, changes).unwrap(), Some(expected));
-    }
-
-    #[test]
-    fn every_status_of_the_api_is_sorted_on_purpose() {
-        for name in StackStatus::values() {
-            let unknown = Readiness::Stuck("this version of Driftless does not know the status");
-            assert_ne!(readiness(&StackStatus::from(*name)), unknown, "{name}");
-        }
-        assert_eq!(readiness(&StackStatus::UpdateRollbackComplete), Readiness::Ready);
-        assert_eq!(readiness(&StackStatus::UpdateInProgress), Readiness::Busy);
-        assert!(matches!(readiness(&StackStatus::from("NEW_ONE")), Readiness::Stuck(_)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn is_stack_missing(error: &AwsError) -> bool {
 
 /// `DescribeStackResources` of a physical id that no stack has: "Stack for NAME does not exist".
 #[must_use]
-pub fn is_in_no_stack(error: &AwsError) -> bool {
+pub fn is_not_a_stack_resource(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
         text.starts_with("Stack for ") && text.trim_end_matches('.').ends_with("does not exist")
     })
@@ -41,7 +41,7 @@ pub fn stack_state_in_refusal(error: &AwsError) -> Option<&str> {
 
 /// `UpdateStack` that would change nothing: "No updates are to be performed."
 #[must_use]
-pub fn is_no_update(error: &AwsError) -> bool {
+pub fn is_nothing_to_update(error: &AwsError) -> bool {
     is_validation_error(error, |text| text.contains("No updates are to be performed"))
 }
 
@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn a_resource_of_no_stack() {
-        assert!(is_in_no_stack(&refused("Stack for /golden/web does not exist")));
-        assert!(!is_in_no_stack(&refused("Stack with id web does not exist")));
+        assert!(is_not_a_stack_resource(&refused("Stack for /golden/web does not exist")));
+        assert!(!is_not_a_stack_resource(&refused("Stack with id web does not exist")));
     }
 
     #[test]
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn nothing_to_update() {
-        assert!(is_no_update(&refused("No updates are to be performed.")));
-        assert!(!is_no_update(&refused("Template format error")));
+        assert!(is_nothing_to_update(&refused("No updates are to be performed.")));
+        assert!(!is_nothing_to_update(&refused("Template format error")));
     }
 
     #[test]

@@ -1,85 +1,25 @@
-//! How the steps call AWS, and what a failed call is.
+//! What a failed call to AWS is, and how every call is made one.
 
-use std::time::Duration;
-
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::tls;
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
-};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use aws_smithy_types::retry::ErrorKind;
 use contract::{ErrorName, Named};
 
-/// How often the SDK itself tries a call: throttling and broken connections are over in a moment
-/// mostly. What lasts longer is the state machine's to retry.
-const ATTEMPTS: u32 = 4;
-/// One attempt; AWS's slowest of our calls (`UpdateStack`) answers within two or three seconds.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
-/// All attempts of one call; less than the functions' own timeout, so that the step still answers
-/// with a name.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// The configuration for all clients of a step, from the function's environment.
-///
-/// Credentials come from the environment alone: Lambda puts the role's there for as long as the
-/// sandbox lives (Lambda developer guide, "Defined runtime environment variables"), and the
-/// default chain costs start-up time to find the same.
-pub async fn sdk_config() -> SdkConfig {
-    let crypto = tls::rustls_provider::CryptoMode::AwsLc;
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(crypto))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::latest())
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .http_client(http_client)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                .operation_timeout(CALL_TIMEOUT)
-                .build(),
-        )
-        .load()
-        .await
+/// Names the call that an answer belongs to.
+pub trait Called<T> {
+    /// Sorts a failure. `action` is the call's IAM action, `service:Operation`.
+    ///
+    /// # Errors
+    /// [`AwsError`]
+    fn called(self, action: &'static str) -> Result<T, AwsError>;
 }
 
-/// Has the SDK try a call again only where AWS throttled it, and so has done nothing. For a write
-/// that AWS would make a second time: after a broken connection or a 5xx nobody knows whether it
-/// has been made, and the step has to look first.
-#[derive(Debug)]
-pub struct OnlyThrottling;
-
-impl ClassifyRetry for OnlyThrottling {
-    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
-        RetryAction::NoActionIndicated
-    }
-
-    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
-        match previous {
-            RetryAction::RetryIndicated(RetryReason::RetryableError { kind, .. })
-                if *kind == ErrorKind::ThrottlingError =>
-            {
-                RetryAction::NoActionIndicated
-            }
-            RetryAction::RetryIndicated(_) => RetryAction::RetryForbidden,
-            _ => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "only throttling"
-    }
-
-    /// After all of the SDK's own.
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+impl<T, E> Called<T> for Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    fn called(self, action: &'static str) -> Result<T, AwsError> {
+        self.map_err(|error| AwsError::new(action, error))
     }
 }
 
@@ -95,7 +35,7 @@ pub enum AwsError {
         message: String,
     },
     /// Throttled, 5xx, or no usable answer. Whether the call took effect is not known.
-    #[error("{action} got no answer that can be used, also when tried again: {message}")]
+    #[error("{action} failed after all retries: {message}")]
     Unavailable {
         /// The IAM action, `service:Operation`.
         action: &'static str,
@@ -116,7 +56,7 @@ pub enum AwsError {
 
 impl AwsError {
     /// Sorts a failed call. `action` is its IAM action, `service:Operation`.
-    pub fn new<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    fn new<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
@@ -203,21 +143,9 @@ mod tests {
         assert!(format!("{error:?}").contains("hush"), "{error:?}");
         let error = AwsError::new("ssm:GetParameter", error);
         assert_eq!(error.name(), ErrorName::ServiceUnavailable);
-        assert!(error.to_string().ends_with("tried again: response error: no end"), "{error}");
-    }
-
-    #[test]
-    fn a_write_is_sent_again_only_where_nothing_was_done() {
-        use aws_smithy_runtime_api::client::interceptors::context::Input;
-        let context = InterceptorContext::new(Input::erase(()));
-        let none = RetryAction::NoActionIndicated;
-        for (before, after) in [
-            (none.clone(), none.clone()),
-            (RetryAction::throttling_error(), none),
-            (RetryAction::server_error(), RetryAction::RetryForbidden),
-            (RetryAction::transient_error(), RetryAction::RetryForbidden),
-        ] {
-            assert_eq!(OnlyThrottling.classify_retry_v2(&context, &before), after, "{before}");
-        }
+        assert!(
+            error.to_string().ends_with("after all retries: response error: no end"),
+            "{error}"
+        );
     }
 }

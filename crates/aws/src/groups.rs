@@ -1,0 +1,169 @@
+//! Auto Scaling groups, and which images each may boot: its launch template's, those of its mixed
+//! instances policy, and every override of that. One answer for the validation and for the proof.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
+
+use crate::{AwsError, Called};
+
+/// Auto Scaling takes no more names in a call (`DescribeAutoScalingGroups`, MaxRecords).
+const MAX_NAMES: usize = 50;
+
+/// The groups of these names; one that is gone is left out.
+///
+/// # Errors
+/// The call's.
+pub async fn describe(
+    autoscaling: &aws_sdk_autoscaling::Client,
+    names: &BTreeSet<&str>,
+) -> Result<Vec<AutoScalingGroup>, AwsError> {
+    let mut found = Vec::new();
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    // No name would mean all groups of the account; of none there is no chunk.
+    for names in names.chunks(MAX_NAMES) {
+        let request = autoscaling.describe_auto_scaling_groups();
+        let request = request.set_auto_scaling_group_names(Some(names.to_vec()));
+        let groups: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        found.extend(groups.called("autoscaling:DescribeAutoScalingGroups")?);
+    }
+    Ok(found)
+}
+
+/// How a launch template's `resolve:ssm:…` is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SsmReferences {
+    /// As the template has it: it tells which parameter the group boots from.
+    AsWritten,
+    /// As the image that the parameter holds now: what the group would boot.
+    Resolved,
+}
+
+/// The images that a group may boot; or the refusal, where its launch template or that version of
+/// it is gone. None for a launch configuration, which never takes an image from a parameter.
+type LaunchImages = Result<BTreeSet<String>, AwsError>;
+
+/// What each of these groups may boot; a group that is gone is left out.
+///
+/// # Errors
+/// The calls'.
+pub async fn launch_images(
+    autoscaling: &aws_sdk_autoscaling::Client,
+    ec2: &aws_sdk_ec2::Client,
+    names: &BTreeSet<&str>,
+    references: SsmReferences,
+) -> Result<BTreeMap<String, LaunchImages>, AwsError> {
+    let (mut found, mut known) = (BTreeMap::new(), BTreeMap::new());
+    for group in describe(autoscaling, names).await? {
+        let Some(name) = group.auto_scaling_group_name() else { continue };
+        let mut images = Ok(override_images(&group));
+        for version in template_versions(&group) {
+            if !known.contains_key(&version) {
+                let image = image_of(ec2, &version, references).await?;
+                known.insert(version.clone(), image);
+            }
+            match (&mut images, &known[&version]) {
+                (Ok(images), Ok(image)) => images.extend(image.clone()),
+                (Ok(_), Err(refusal)) => images = Err(refusal.clone()),
+                (Err(_), _) => {}
+            }
+        }
+        found.insert(name.to_owned(), images);
+    }
+    Ok(found)
+}
+
+/// The image that a launch template's version says, if it says one.
+async fn image_of(
+    ec2: &aws_sdk_ec2::Client,
+    version: &TemplateVersion,
+    references: SsmReferences,
+) -> Result<Result<Option<String>, AwsError>, AwsError> {
+    let request = ec2
+        .describe_launch_template_versions()
+        .launch_template_id(&version.template_id)
+        .versions(&version.version);
+    let is_resolved = references == SsmReferences::Resolved;
+    let answer = request.set_resolve_alias(is_resolved.then_some(true)).send().await;
+    match answer.called("ec2:DescribeLaunchTemplateVersions") {
+        Ok(answer) => {
+            let version = answer.launch_template_versions.unwrap_or_default().into_iter().next();
+            Ok(Ok(version.and_then(|version| version.launch_template_data?.image_id)))
+        }
+        Err(refusal @ AwsError::Refused { .. }) => Ok(Err(refusal)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A version of a launch template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct TemplateVersion {
+    template_id: String,
+    /// A number, `$Latest` or `$Default`.
+    version: String,
+}
+
+/// The launch templates that a group may boot from.
+fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> {
+    let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
+    let base = mixed.and_then(|mixed| mixed.launch_template_specification());
+    let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
+    let overrides = overrides.filter_map(|o| o.launch_template_specification());
+    group.launch_template().into_iter().chain(base).chain(overrides).filter_map(version).collect()
+}
+
+/// The images that a mixed instances policy puts in place of its launch template's.
+fn override_images(group: &AutoScalingGroup) -> BTreeSet<String> {
+    let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
+    let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
+    overrides.filter_map(|o| o.image_id().map(str::to_owned)).collect()
+}
+
+fn version(template: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
+    Some(TemplateVersion {
+        template_id: template.launch_template_id()?.to_owned(),
+        // Auto Scaling's own default (`LaunchTemplateSpecification`, Version).
+        version: template.version().unwrap_or("$Default").to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_autoscaling::types::builders::LaunchTemplateSpecificationBuilder;
+    use aws_sdk_autoscaling::types::{
+        LaunchTemplate, LaunchTemplateOverrides, MixedInstancesPolicy,
+    };
+
+    use super::*;
+
+    fn specification(id: &str) -> LaunchTemplateSpecificationBuilder {
+        LaunchTemplateSpecification::builder().launch_template_id(id)
+    }
+
+    #[test]
+    fn a_mixed_instances_policy_has_a_launch_template_and_overrides_of_it() {
+        let versions = |group: AutoScalingGroup| {
+            let versions = template_versions(&group).into_iter();
+            versions.map(|v| format!("{} {}", v.template_id, v.version)).collect::<Vec<_>>()
+        };
+        let plain = AutoScalingGroup::builder().launch_template(specification("lt-1").build());
+        assert_eq!(versions(plain.build()), ["lt-1 $Default"]);
+
+        let other = specification("lt-2").version("$Latest").build();
+        let mixed = LaunchTemplate::builder()
+            .launch_template_specification(specification("lt-1").version("3").build())
+            .overrides(
+                LaunchTemplateOverrides::builder().launch_template_specification(other).build(),
+            )
+            .overrides(
+                LaunchTemplateOverrides::builder().image_id("resolve:ssm:/golden/web").build(),
+            );
+        let mixed = MixedInstancesPolicy::builder().launch_template(mixed.build()).build();
+        let mixed = AutoScalingGroup::builder().mixed_instances_policy(mixed).build();
+        assert_eq!(override_images(&mixed), BTreeSet::from(["resolve:ssm:/golden/web".to_owned()]));
+        assert_eq!(versions(mixed), ["lt-1 3", "lt-2 $Latest"]);
+
+        let launch_configuration = AutoScalingGroup::builder().launch_configuration_name("lc");
+        assert_eq!(versions(launch_configuration.build()), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,19 @@
+//! The values of SSM parameters.
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::Parameter;
+
+use crate::{AwsError, Called};
+
+/// The parameter, or `None` where there is none. `name` may end in a version, `NAME:3`.
+///
+/// # Errors
+/// The call's.
+pub async fn get(ssm: &Client, name: &str) -> Result<Option<Parameter>, AwsError> {
+    let answer = ssm.get_parameter().name(name).send().await;
+    match answer.called("ssm:GetParameter") {
+        Ok(answer) => Ok(answer.parameter),
+        Err(error) if error.has_code("ParameterNotFound") => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,11 @@
+//! What the steps' unit tests share; never part of a function.
+//!
+//! * [`mocks`]: SDK clients that answer from rules, and what is logged meanwhile.
+//! * [`arbitrary`]: proptest strategies for malformed and malicious input.
+//! * [`stacks`]: the same for a stack's parameters and the changes to them.
+
+pub mod arbitrary;
+pub mod mocks;
+pub mod stacks;
+
+pub use mocks::logged;

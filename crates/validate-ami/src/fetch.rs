@@ -1,0 +1,158 @@
+//! What validate-ami reads: what is in place, the images, and where they come from. Each is one
+//! call for all images of the target (a launch template is one of its own).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws::groups::{self, SsmReferences};
+use aws::{AwsError, Called, images, parameters, stacks};
+use aws_sdk_cloudformation::types::Parameter;
+use aws_sdk_ec2::types::{InstanceTypeInfo, Snapshot};
+use aws_sdk_ssm::types::ParameterType;
+use contract::ids::ParameterName;
+use contract::steps::Via;
+use contract::target::{Pattern, Target};
+
+use crate::decide::InPlace;
+use crate::provenance::{self, Feeds};
+use crate::{Clients, Error};
+
+/// What each image parameter of the target has now, or why that cannot be told.
+///
+/// # Errors
+/// The target itself is not there, or a call failed.
+pub async fn in_place(
+    clients: &Clients,
+    target: &Target,
+) -> Result<BTreeMap<String, Result<InPlace, Error>>, Error> {
+    if target.pattern == Pattern::Parameter {
+        let value = ssm_value(&clients.ssm, &target.name).await?;
+        let in_place = InPlace { value: value.into(), via: None };
+        let names = target.parameters.iter().map(|parameter| parameter.parameter.clone());
+        return Ok(names.map(|name| (name, Ok(in_place.clone()))).collect());
+    }
+    let stack = stacks::find(&clients.cloudformation, &target.name).await?;
+    let stack = stack.ok_or_else(|| Error::StackNotFound(target.name.clone()))?;
+    let parameters = stack.parameters.unwrap_or_default().into_iter();
+    let mut parameters: BTreeMap<_, _> =
+        parameters.filter_map(|p| Some((p.parameter_key.clone()?, p))).collect();
+    let keys: BTreeSet<_> = target.parameters.iter().map(|p| p.parameter.clone()).collect();
+    let known: Vec<_> = parameters.keys().cloned().collect();
+    let mut found = BTreeMap::new();
+    for key in keys {
+        let in_place = match parameters.remove(&key) {
+            Some(parameter) => of_stack(&clients.ssm, &target.name, &key, parameter).await,
+            None => Err(Error::ParameterKeyNotFound {
+                stack: target.name.clone(),
+                missing: key.clone(),
+                known: known.clone(),
+            }),
+        };
+        match in_place {
+            Err(error) if !error.is_of_one_parameter() => return Err(error),
+            in_place => found.insert(key, in_place),
+        };
+    }
+    Ok(found)
+}
+
+/// What a NoEcho parameter reads as (`DescribeStacks`, Parameters).
+const NO_ECHO: &str = "****";
+
+/// What a stack's parameter has. One of a type `AWS::SSM::Parameter::Value<…>` has a resolved
+/// value besides; that is what reached the template when the stack was last updated.
+async fn of_stack(
+    ssm: &aws_sdk_ssm::Client,
+    stack: &str,
+    key: &str,
+    parameter: Parameter,
+) -> Result<InPlace, Error> {
+    let value = parameter.parameter_value.unwrap_or_default();
+    if value == NO_ECHO {
+        return Err(Error::Secret(format!("parameter {key} of stack {stack}, which is NoEcho,")));
+    }
+    let Some(resolved) = parameter.resolved_value else {
+        return Ok(InPlace { value: value.into(), via: None });
+    };
+    let Ok(name) = value.parse::<ParameterName>() else {
+        let (stack, key) = (stack.to_owned(), key.to_owned());
+        return Err(Error::NotAParameterName { stack, key, value });
+    };
+    let before = ssm_value(ssm, name.as_str()).await?.into();
+    let via = Some(Via { parameter_name: name, before });
+    Ok(InPlace { value: resolved.into(), via })
+}
+
+async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, Error> {
+    let found = parameters::get(ssm, name).await?;
+    let found = found.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
+    if found.r#type == Some(ParameterType::SecureString) {
+        return Err(Error::Secret(format!("parameter {name}, a SecureString,")));
+    }
+    Ok(found.value.unwrap_or_default())
+}
+
+/// What EC2 says of these snapshots; one that is gone, or another account's, is left out.
+///
+/// # Errors
+/// The call's.
+pub async fn snapshots(
+    ec2: &aws_sdk_ec2::Client,
+    ids: &[String],
+) -> Result<BTreeMap<String, Snapshot>, AwsError> {
+    let mut found = BTreeMap::new();
+    for filter in images::filters("snapshot-id", ids) {
+        // Without an owner, EC2 would look through everybody's public snapshots too.
+        let request = ec2.describe_snapshots().owner_ids("self").filters(filter);
+        let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        let answer = answer.called("ec2:DescribeSnapshots")?;
+        found.extend(answer.into_iter().filter_map(|s| Some((s.snapshot_id.clone()?, s))));
+    }
+    Ok(found)
+}
+
+/// What the instances of the target's groups are; a type that EC2 does not know is left out.
+///
+/// # Errors
+/// The call's.
+pub async fn instance_types(
+    ec2: &aws_sdk_ec2::Client,
+    target: &Target,
+) -> Result<BTreeMap<String, InstanceTypeInfo>, AwsError> {
+    let groups = target.parameters.iter().flat_map(|parameter| &parameter.groups);
+    let names: BTreeSet<_> = groups.filter_map(|group| group.instance_type.clone()).collect();
+    let mut found = BTreeMap::new();
+    for filter in images::filters("instance-type", &names.into_iter().collect::<Vec<_>>()) {
+        let request = ec2.describe_instance_types().filters(filter);
+        let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        let answer = answer.called("ec2:DescribeInstanceTypes")?;
+        found.extend(answer.into_iter().filter_map(|info| {
+            let name = info.instance_type.as_ref()?.as_str().to_owned();
+            Some((name, info))
+        }));
+    }
+    Ok(found)
+}
+
+/// What the groups and stacks are that the candidates come from or that the target may feed.
+///
+/// # Errors
+/// The calls'.
+pub async fn feeds(clients: &Clients, target: &Target) -> Result<Feeds, AwsError> {
+    let mut feeds = Feeds::default();
+    for name in provenance::wanted_stacks(target) {
+        if let Some(stack) = stacks::find(&clients.cloudformation, name).await? {
+            // An ARN: `…:stack/NAME/UNIQUE`.
+            let root = stack.root_id.as_deref().and_then(|arn| arn.split('/').nth(1));
+            feeds.roots.insert(name.to_owned(), root.map(str::to_owned));
+        }
+    }
+    let names = provenance::wanted_groups(target);
+    let references = SsmReferences::AsWritten;
+    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
+    let launches = groups::launch_images(autoscaling, ec2, &names, references).await?;
+    feeds.launches = launches
+        .into_iter()
+        .map(|(name, images)| (name, images.map_err(|refusal| refusal.to_string())))
+        .collect();
+    Ok(feeds)
+}
