@@ -4,7 +4,7 @@ import datetime
 import json
 
 import pytest
-from overlay import tasks
+from overlay.states import tasks
 from workflow import Run, each, function, task
 
 PASS = {"Type": "Pass", "End": True}

@@ -17,11 +17,11 @@ def main():
     # Background services that nobody here uses, and that bind ports of their own.
     os.environ.setdefault("SFTP_ENABLED", "0")
 
-    from . import lifeline, patching
+    from overlay import lifeline, patching
     lifeline.install()
     try:
         patching.require_version()
-        from . import install
+        from overlay import install
         install.everything()
     except (patching.PatchError, ImportError, AttributeError) as error:
         raise SystemExit(f"overlay: refusing to start: {error}") from error

@@ -4,7 +4,7 @@ MiniStack serves requests on one event loop and keeps its state in plain dicts, 
 state is only ever changed on that loop: nothing here needs a lock. Which account
 and region a piece of work belongs to lives in context variables; they are copied
 when the work is scheduled, else it would land in the default account. What is the
-next step of an operation can be held (see `holds`).
+next step of an operation can be held (see `control.holds`).
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import logging
 
 from ministack import app
 
-from . import holds
+from overlay.control import holds
 
 logger = logging.getLogger("overlay")
 #: How often a condition is checked.

@@ -8,7 +8,7 @@ patch names what it expects to find. A missing table, entry or function is a
 
 from importlib.metadata import PackageNotFoundError, version
 
-from . import MINISTACK_VERSION
+from overlay import MINISTACK_VERSION
 
 _MISSING = object()
 

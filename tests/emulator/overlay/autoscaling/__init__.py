@@ -1,0 +1,1 @@
+"""Owns Auto Scaling: groups, their scaling activities, instance refreshes."""

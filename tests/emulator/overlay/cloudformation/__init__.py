@@ -1,0 +1,1 @@
+"""Owns CloudFormation: stack operations, change sets, drift, templates."""

@@ -1,0 +1,1 @@
+"""Owns EventBridge: schedules and the delivery of events."""

@@ -1,0 +1,1 @@
+"""Owns permissions: what a caller, a service role and a state machine may do."""

@@ -1,0 +1,1 @@
+"""Owns Lambda: execution environments and invocations by a state machine."""

@@ -1,0 +1,1 @@
+"""Owns Systems Manager: Parameter Store."""

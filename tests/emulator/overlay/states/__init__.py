@@ -1,0 +1,1 @@
+"""Owns Step Functions: executions, their histories and their events."""
