@@ -6,7 +6,7 @@ import sys
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def main():
+def main() -> None:
     os.environ.setdefault("BIND_HOST", "127.0.0.1")
     host = os.environ["BIND_HOST"]
     if host not in LOOPBACK:

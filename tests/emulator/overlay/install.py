@@ -31,6 +31,6 @@ MODULES = (
 )
 
 
-def everything():
+def everything() -> None:
     for module in MODULES:
         module.install()

@@ -13,6 +13,8 @@ AWS facts:
 * The default termination policy takes the oldest launch template version first.
 """
 
+from collections.abc import Callable
+from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_region, new_uuid
@@ -26,7 +28,7 @@ from overlay.wire import ApiError, now_millis
 
 _ACTIVITIES_KEPT = 50
 #: Called with the launch template version that a group is about to use; raises if it may not.
-on_validate = []
+on_validate: list[Callable[[dict[str, Any]], None]] = []
 #: Instances in these states do not count as capacity.
 _LEAVING = frozenset({"Terminating", "Terminated"})
 

@@ -279,7 +279,7 @@ def _describe(p):
     names = autoscaling._parse_member_list(p, "AutoScalingGroupNames")
     filters = autoscaling._parse_nested(p, "Filters") or []
     found = [g for n, g in autoscaling._asgs.items() if (not names or n in names)
-             and all([_match(g, f["Name"], f.get("Values") or []) for f in filters])]
+             and False not in [_match(g, f["Name"], f.get("Values") or []) for f in filters]]
     shown, token = page(found, p, 50, size_field="MaxRecords")
     return _xml(200, "DescribeAutoScalingGroupsResponse",
                 "<DescribeAutoScalingGroupsResult><AutoScalingGroups>"
@@ -296,7 +296,7 @@ def install():
             ("CreateAutoScalingGroup", _create), ("UpdateAutoScalingGroup", _update),
             ("SetDesiredCapacity", _set_desired), ("DeleteAutoScalingGroup", _delete),
             ("DescribeAutoScalingGroups", _describe), ("DescribeScalingActivities", _activities)):
-        patching.entry(table, action, lambda _, h=handler: asg_action(h), where=where)
+        patching.entry(table, action, patching.instead(asg_action(handler)), where=where)
     for action, handler in (
             ("TerminateInstanceInAutoScalingGroup", _terminate_in_group),
             ("SetInstanceHealth", _set_health),

@@ -105,7 +105,9 @@ def _held_as(refresh):
 
 def _start(group, refresh):
     if refresh["Status"] != "Pending":
-        return _end(refresh, "Cancelled") if refresh["Status"] == "Cancelling" else None
+        if refresh["Status"] == "Cancelling":
+            _end(refresh, "Cancelled")
+        return
     refresh["Status"] = "InProgress"
     desired = groups.template_spec(refresh["DesiredConfiguration"])
     if desired:
@@ -140,10 +142,12 @@ def _stop(group, refresh, status, reason=""):
 def _next(group, refresh):
     """Begin with the next instance, or be done."""
     if refresh["Status"] == "Cancelling":
-        return _stop(group, refresh, "Cancelled")
+        _stop(group, refresh, "Cancelled")
+        return
     if not refresh["_queue"]:
         refresh.update(PercentageComplete=100, InstancesToUpdate=0)
-        return _stop(group, refresh, "Successful")
+        _stop(group, refresh, "Successful")
+        return
     old = refresh["_queue"][0]
     preferences = refresh["Preferences"]
     refresh["_known"] = {m["InstanceId"] for m in group["Instances"]}
@@ -163,19 +167,27 @@ def _next(group, refresh):
 def _watch(group, refresh, old):
     """Wait until the replacement is in service, then retire what it replaces."""
     if autoscaling._asgs.get(refresh["AutoScalingGroupName"]) is not group:
-        return _end(refresh, "Failed", "The Auto Scaling group was deleted.")
-    fresh = [m for m in groups.in_service(group) if m["InstanceId"] not in refresh["_known"]]
-    if not fresh:
-        if refresh["Status"] == "Cancelling":
-            return _stop(group, refresh, "Cancelled")
-        if not groups.pending(group):
-            refresh["_waited"] += _TICK
-        if refresh["_waited"] < SETTINGS.refresh_failure + SETTINGS.instance:
-            return later(_TICK, _watch, group, refresh, old, of=_held_as(refresh))
-        failed = next((a["StatusMessage"] for a in group.get("Activities", [])
-                       if a["StatusCode"] == "Failed"), "")
-        return _stop(group, refresh, "Failed",
-                     f"The instance refresh failed because a new instance could not be launched. {failed}".strip())
+        _end(refresh, "Failed", "The Auto Scaling group was deleted.")
+    elif any(m["InstanceId"] not in refresh["_known"] for m in groups.in_service(group)):
+        _replaced(group, refresh, old)
+    elif refresh["Status"] == "Cancelling":
+        _stop(group, refresh, "Cancelled")
+    else:
+        _wait_on(group, refresh, old)
+
+
+def _wait_on(group, refresh, old):
+    if not groups.pending(group):
+        refresh["_waited"] += _TICK
+    if refresh["_waited"] < SETTINGS.refresh_failure + SETTINGS.instance:
+        later(_TICK, _watch, group, refresh, old, of=_held_as(refresh))
+        return
+    failed = next((a["StatusMessage"] for a in group.get("Activities", []) if a["StatusCode"] == "Failed"), "")
+    _stop(group, refresh, "Failed",
+          f"The instance refresh failed because a new instance could not be launched. {failed}".strip())
+
+
+def _replaced(group, refresh, old):
     if group.get("_surge"):
         group["_surge"] = 0
         groups.retire(group, old, f"At {now_millis()} an instance was taken out of service in "
@@ -254,5 +266,5 @@ def install():
     where, table = "autoscaling._ACTION_MAP", autoscaling._ACTION_MAP
     for action, handler in (("StartInstanceRefresh", _start_instance_refresh),
                             ("DescribeInstanceRefreshes", _describe), ("CancelInstanceRefresh", _cancel)):
-        patching.entry(table, action, lambda _, h=handler: asg_action(h), where=where)
+        patching.entry(table, action, patching.instead(asg_action(handler)), where=where)
     patching.new_entry(table, "RollbackInstanceRefresh", asg_action(_rollback), where=where)

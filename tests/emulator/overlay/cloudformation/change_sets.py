@@ -84,7 +84,7 @@ def _create(original):
             params = {"Tags": [""], **params}
         answer = original(params)
         if answer[0] == 200:
-            _begin(re.search(rb"<Id>([^<]+)</Id>", answer[2]).group(1).decode(), params)
+            _begin(answer[2].partition(b"<Id>")[2].partition(b"</Id>")[0].decode(), params)
         return answer
     return handle
 
@@ -165,9 +165,9 @@ def _execute(original):
             return _error("InvalidChangeSetStatus",
                           f"ChangeSet [{_esc(change_set['ChangeSetId'])}] cannot be executed in its current status "
                           f"of [{change_set['Status']}]")
-        if stack and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
-            if answer := stack_operations.refuse_update(stack):
-                return answer
+        is_made = stack and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+        if is_made and (answer := stack_operations.refuse_update(stack)):
+            return answer
         answer = original(params)
         if answer[0] == 200 and stack:
             stack["_updated"] = True

@@ -14,6 +14,9 @@ Unsure: the wording of the refusal in a wrong state; whether PropagateAtLaunch o
 group's tag is compared (not compared here).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ministack.core.responses import new_uuid, now_iso
 from ministack.services import autoscaling, cloudformation, ec2
 from ministack.services.cloudformation import drift, handlers
@@ -24,7 +27,7 @@ from overlay.background import later
 from overlay.control.settings import SETTINGS
 
 #: Called with (stack, resource record) before a resource is read; raises if it may not be.
-on_read = []
+on_read: list[Callable[[dict[str, Any], dict[str, Any]], None]] = []
 
 _GROUP_PROPERTIES = frozenset({
     "AutoScalingGroupName", "MinSize", "MaxSize", "DesiredCapacity", "LaunchTemplate",

@@ -16,6 +16,7 @@ Unsure: that the retry of an update that is over is refused, rather than answere
 """
 
 import contextvars
+from typing import Any
 
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers, stacks
@@ -36,7 +37,7 @@ _UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_C
 _ACCEPTED = _UPDATABLE - {"UPDATE_FAILED", "CREATE_FAILED"}
 
 #: The stack, and the final status that is being held back for its cleanup phase.
-_HELD = contextvars.ContextVar("overlay_held_status", default=None)
+_HELD: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("overlay_held_status", default=None)
 
 
 def _hold_final_event(original):
@@ -44,12 +45,12 @@ def _hold_final_event(original):
     def add(stack_id, stack_name, logical_id, resource_type, status, *args, **kwargs):
         held = _HELD.get()
         # A nested stack ends within the operation of its root, without a phase of its own.
-        is_own = held is not None and held["stack"] == stack_name
-        if is_own and resource_type == STACK and logical_id == stack_name and status in _FINAL:
+        if (held is not None and held["stack"] == logical_id == stack_name
+                and resource_type == STACK and status in _FINAL):
             cleanup = _FINAL[status]
             stack = cloudformation._stacks.get(stack_name)
             shown = any(e["ResourceStatus"] == cleanup
-                        for e in cloudformation._stack_events.get(stack_id, [])[held.get("from", 0):])
+                        for e in cloudformation._stack_events.get(stack_id, [])[held["from"]:])
             held["status"] = status
             stack["StackStatus"] = cleanup
             if not shown:

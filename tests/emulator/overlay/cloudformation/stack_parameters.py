@@ -15,6 +15,7 @@ AWS facts:
 """
 
 import contextvars
+from collections.abc import Callable
 
 from ministack.services import ssm
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
@@ -23,7 +24,7 @@ from overlay import patching
 from overlay.ec2 import images
 
 #: Called with the name of a parameter that a typed value is about to be fetched from.
-on_fetch = []
+on_fetch: list[Callable[[str], None]] = []
 
 #: Whether the operation takes a processed template, in which parameters are resolved already.
 FROZEN = contextvars.ContextVar("overlay_frozen_parameters", default=False)

@@ -14,9 +14,10 @@ AWS facts:
 
 import contextvars
 import copy
+from typing import Any
 
 from ministack.core.responses import new_uuid
-from ministack.services import autoscaling
+from ministack.services import autoscaling, cloudformation
 from ministack.services.cloudformation import engine, provisioners, stacks
 
 from overlay import patching
@@ -30,9 +31,10 @@ GROUP = "AWS::AutoScaling::AutoScalingGroup"
 _REPLACING = ("LaunchTemplate", "LaunchConfigurationName", "MixedInstancesPolicy",
               "VPCZoneIdentifier", "AvailabilityZones")
 
-#: The template that the running stack operation applies: an UpdatePolicy is an
+#: The template that the running stack operation applies, and its parameters: an UpdatePolicy is an
 #: attribute of the resource, and provisioners only see properties.
-OPERATION = contextvars.ContextVar("overlay_stack_operation", default=None)
+OPERATION: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]] | None] = contextvars.ContextVar(
+    "overlay_stack_operation", default=None)
 
 
 class ResourceFailure(ValueError):
@@ -131,8 +133,7 @@ def update_policy(logical_id, stack_name):
     operation = OPERATION.get()
     if not operation or not logical_id:
         return {}
-    from ministack.services.cloudformation import _stacks
-    stack = _stacks.get(stack_name) or {}
+    stack = cloudformation._stacks.get(stack_name) or {}
     template, params = operation
     policy = (template.get("Resources", {}).get(logical_id) or {}).get("UpdatePolicy")
     if not policy:

@@ -28,7 +28,7 @@ LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 _TEMPLATES_KEPT = 64
 
 #: The transforms of the template that the request being served has brought along.
-GIVEN = contextvars.ContextVar("overlay_given_transforms", default=())
+GIVEN: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("overlay_given_transforms", default=())
 
 
 def _parsed_once(original):

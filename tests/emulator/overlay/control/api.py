@@ -8,6 +8,8 @@ no authentication, like MiniStack's own `/_ministack/` endpoints.
 import datetime
 import inspect
 import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from ministack import app
@@ -23,14 +25,22 @@ from overlay.states import history
 
 PREFIX = "/_overlay/"
 
+_Result = TypeVar("_Result")
+_Query = dict[str, list[str]]
+#: An answer, or what to await for it.
+_Found = dict[str, Any] | Awaitable[dict[str, Any]]
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
 
 class Refusal(Exception):
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-def _put_events(body):
+def _put_events(body: Any) -> dict[str, Any]:
     if not isinstance(body, list):
         raise Refusal(400, "the body must be an array of events")
     answers = []
@@ -43,7 +53,7 @@ def _put_events(body):
         original = eventbridge._now_ts
         if when:
             moment = datetime.datetime.fromisoformat(str(when).replace("Z", "+00:00")).timestamp()
-            eventbridge._now_ts = lambda: moment
+            eventbridge._now_ts = lambda moment=moment: moment
         try:
             _, _, answer = eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
         finally:
@@ -52,7 +62,7 @@ def _put_events(body):
     return {"Entries": answers}
 
 
-def _adjust_image(image_id, body):
+def _adjust_image(image_id: str, body: Any) -> dict[str, Any]:
     try:
         image = images.adjust(image_id, body)
     except KeyError:
@@ -62,80 +72,81 @@ def _adjust_image(image_id, body):
     return {k: v for k, v in image.items() if not k.startswith("_")}
 
 
-def _fire(name):
+def _fire(name: str) -> dict[str, Any]:
     try:
         return {"fired": schedules.fire(name)}
     except KeyError:
         raise Refusal(404, f"no schedule {name} in {get_account_id()} {get_region()}") from None
 
 
-def _calls(query):
+def _calls(query: _Query) -> dict[str, Any]:
     wanted = {k: v[0] for k, v in query.items() if k in ("service", "action", "caller", "error")}
     return {"calls": calls.logged(**wanted)}
 
 
-def _hold(body):
+def _hold(body: Any) -> dict[str, Any]:
     try:
         return holds.add(body)
     except (TypeError, ValueError) as error:
         raise Refusal(400, f"bad hold: {error}") from None
 
 
-def _of_hold(act, number, *more):
+def _of_hold(act: Callable[..., _Result], number: int | None, *more: Any) -> _Result:
     try:
         return act(number, *more)
     except LookupError:
         raise Refusal(404, f"no hold {number} in {get_account_id()} {get_region()}") from None
 
 
-def _let_go(number=None):
+def _let_go(number: int | None = None) -> dict[str, Any]:
     _of_hold(holds.let_go, number)
     return {}
 
 
-def _timeout(query):
+def _timeout(query: _Query) -> float:
     return watch.seconds(query.get("timeout", ["0"])[0])
 
 
-def _execution_reached(query):
+def _execution_reached(query: _Query) -> Awaitable[dict[str, Any]]:
     arn, entered, ended = (query.get(name, [""])[0] for name in ("arn", "entered", "ended"))
     if bool(entered) == bool(ended):
         raise Refusal(400, "say either entered=STATE or ended=1")
     try:
-        return history.reached(arn, entered, _timeout(query))
+        reached: Awaitable[dict[str, Any]] = history.reached(arn, entered, _timeout(query))
     except LookupError:
         raise Refusal(404, f"no execution {arn} in {get_account_id()} {get_region()}") from None
+    return reached
 
 
-def _add_faults(body):
+def _add_faults(body: Any) -> dict[str, Any]:
     try:
         return {"faults": faults.add(body)}
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal(400, f"bad fault: {error}") from None
 
 
-def _forget_calls():
+def _forget_calls() -> dict[str, Any]:
     calls.forget()
     return {}
 
 
-def _remove_fault(number=None):
+def _remove_fault(number: int | None = None) -> dict[str, Any]:
     faults.remove(number)
     return {}
 
 
-def _change_settings(body):
+def _change_settings(body: Any) -> dict[str, float]:
     SETTINGS.change(body)
     return SETTINGS.all()
 
 
-def _put_back_settings():
+def _put_back_settings() -> dict[str, float]:
     SETTINGS.put_back()
     return SETTINGS.all()
 
 
 #: Of (method, first part of the path, whether there is a second one): called with that part, the query, the body.
-_ROUTES = {
+_ROUTES: dict[tuple[str, str, bool], Callable[[str, _Query, Any], _Found]] = {
     ("POST", "events", False): lambda _, query, body: _put_events(body),
     ("POST", "images", True): lambda image_id, query, body: _adjust_image(image_id, body),
     ("POST", "schedules", True): lambda name, query, body: _fire(name),
@@ -158,7 +169,7 @@ _ROUTES = {
 }
 
 
-def _route(method, what, query, body):
+def _route(method: str, what: str, query: _Query, body: Any) -> _Found:
     first, _, rest = what.partition("/")
     handler = _ROUTES.get((method, first, rest != ""))
     if handler is None:
@@ -166,16 +177,16 @@ def _route(method, what, query, body):
     return handler(rest, query, body)
 
 
-async def _read_body(receive):
-    body = b""
-    while True:
+async def _read_body(receive: _Receive) -> bytes:
+    body, is_all = b"", False
+    while not is_all:
         message = await receive()
         body += message.get("body", b"")
-        if not message.get("more_body"):
-            return body
+        is_all = not message.get("more_body")
+    return body
 
 
-async def _serve(scope, receive, send):
+async def _serve(scope: _Message, receive: _Receive, send: _Send) -> None:
     query = parse_qs(scope.get("query_string", b"").decode())
     account = query.get("account", [get_account_id()])[0]
     region = query.get("region", [get_region()])[0]
@@ -183,9 +194,8 @@ async def _serve(scope, receive, send):
         raw = await _read_body(receive)
         body = json.loads(raw) if raw.strip() else {}
         with request_scope(account, region):
-            answer, status = _route(scope["method"], scope["path"][len(PREFIX):], query, body), 200
-            if inspect.isawaitable(answer):
-                answer = await answer
+            found = _route(scope["method"], scope["path"][len(PREFIX):], query, body)
+            answer, status = await found if inspect.isawaitable(found) else found, 200
     except Refusal as refusal:
         answer, status = {"error": str(refusal)}, refusal.status
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -197,14 +207,15 @@ async def _serve(scope, receive, send):
     await send({"type": "http.response.body", "body": payload})
 
 
-def _with_control(original):
-    async def asgi(scope, receive, send):
+def _with_control(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def asgi(scope: _Message, receive: _Receive, send: _Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            return await _serve(scope, receive, send)
-        return await original(scope, receive, faults.cutting(scope, send))
+            await _serve(scope, receive, send)
+        else:
+            await original(scope, receive, faults.cutting(scope, send))
     return asgi
 
 
-def install():
+def install() -> None:
     patching.requires(eventbridge, "_put_events", "_now_ts")
     patching.attribute(app, "app", _with_control)

@@ -13,6 +13,8 @@ import json
 import re
 import sys
 import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from ministack import app
@@ -23,15 +25,16 @@ from ministack.core.router import detect_service, extract_access_key_id
 from ministack.services import lambda_svc
 
 from overlay import patching
+from overlay.wire import Answer
 
 #: Of an account; more than what 200 executions at once make, with all the polling of whoever watches them.
 _KEPT = 100_000
-_LOG = {}
+_LOG: dict[str, collections.deque["Call"]] = {}
 
 #: Called with (call, request) before it is dispatched; an answer returned is sent instead.
-before = []
+before: list[Callable[["Call", "Request"], Awaitable[Answer | None]]] = []
 #: Called with (call, answer) before the answer is sent; returns the answer to send.
-after = []
+after: list[Callable[["Call", Answer], Awaitable[Answer]]] = []
 #: Access key of the request being served; background work of the request inherits it.
 ACCESS_KEY = contextvars.ContextVar("overlay_access_key", default="")
 
@@ -54,20 +57,20 @@ class Call:
     #: The kind of the fault that struck it.
     fault: str = ""
 
-    def described(self):
+    def described(self) -> dict[str, Any]:
         moment = datetime.datetime.fromtimestamp(self.time, datetime.timezone.utc)
         return {**{f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "fault" or self.fault},
                 "time": moment.isoformat(timespec="milliseconds")}
 
 
-def logged(service="", action="", caller="", error=""):
+def logged(service: str = "", action: str = "", caller: str = "", error: str = "") -> list[dict[str, Any]]:
     """The account's calls: of a service, an action, an error; of callers with this in their ARN."""
     return [call.described() for call in _LOG.get(get_account_id(), ())
             if service in ("", call.service) and action in ("", call.action) and error in ("", call.error)
             and caller in call.caller]
 
 
-def forget():
+def forget() -> None:
     """The account's."""
     _LOG.pop(get_account_id(), None)
 
@@ -77,41 +80,51 @@ class Request:
     """What was sent; a fault may be for some of its contents."""
 
     path: str
-    query: dict
+    query: Mapping[str, Any]
     body: bytes
 
-    def text(self):
+    def text(self) -> str:
         """All of it, as it is and decoded."""
         raw = f"{self.path} {self.query} {self.body.decode(errors='replace')}"
         return f"{raw} {unquote_plus(raw)}"
 
-    def function(self):
+    def function(self) -> str:
         """The name in the path of an Invoke."""
         name = unquote(self.path.partition("/functions/")[2].partition("/")[0])
-        return lambda_svc._resolve_name(name)
+        return str(lambda_svc._resolve_name(name))
 
 
-def _error_code(status, headers, body):
+def _error_code(status: int, headers: Mapping[str, str], body: object) -> str:
     if status < 400 or not isinstance(body, (bytes, bytearray)):
         return ""
     found = _CODE.search(body)
     if found:
         return found.group(1).decode()
     try:
-        kind = json.loads(body).get("__type", "")
+        kind = str(json.loads(body).get("__type") or "")
     except (ValueError, AttributeError):
         kind = ""
     kind = kind or next((v for k, v in headers.items() if k.lower() == "x-amzn-errortype"), "")
     return kind.split("#")[-1].split(":")[0]
 
 
-def _arn(key):
+def _arn(key: str) -> str:
     identity = resolve_caller_identity(key) if key else None
-    return (identity or {}).get("userArn", "")
+    return str((identity or {}).get("userArn", ""))
 
 
-def _watched(original):
-    async def dispatch(method, path, headers, body, query_params, request_id):
+async def _instead(call: Call, request: Request) -> Answer | None:
+    """What is answered without the service, if anything."""
+    for hook in before:
+        answer = await hook(call, request)
+        if answer is not None:
+            return answer
+    return None
+
+
+def _watched(original: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+    async def dispatch(method: str, path: str, headers: dict[str, str], body: bytes,
+                       query_params: dict[str, Any], request_id: str) -> Answer:
         routing = app._routing_params(method, path, headers, body, query_params)
         service = detect_service(method, path, headers, routing)
         action = extract_iam_action(service, method, path, headers, body, routing) or ""
@@ -122,11 +135,7 @@ def _watched(original):
         if call.account not in _LOG:
             _LOG[call.account] = collections.deque(maxlen=_KEPT)
         _LOG[call.account].append(call)
-        answer, request = None, Request(path, query_params, body)
-        for hook in before:
-            answer = await hook(call, request)
-            if answer is not None:
-                break
+        answer = await _instead(call, Request(path, query_params, body))
         if answer is None:
             answer = await original(method, path, headers, body, query_params, request_id)
         call.status = answer[0]
@@ -137,7 +146,7 @@ def _watched(original):
     return dispatch
 
 
-def install():
+def install() -> None:
     patching.requires(app, "_routing_params")
     patching.requires(lambda_svc, "_resolve_name")
     patching.attribute(app, "_dispatch_service_request", _watched)

@@ -14,25 +14,31 @@ import dataclasses
 import itertools
 import json
 import random
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import autoscaling, ec2
 from ministack.services.cloudformation import helpers
 
 from overlay.control import calls
+from overlay.wire import Answer
 
 #: The kinds that answer in the service's place.
 REFUSING = ("throttle", "5xx", "error")
 #: The kinds that answer in a function's place, or run it again.
 OF_FUNCTIONS = ("function-error", "timeout", "out-of-memory", "twice")
 KINDS = (*REFUSING, *OF_FUNCTIONS, "latency", "hold", "cut-after")
-FAULTS = []
+FAULTS: list["Fault"] = []
 
 #: The one that strikes what is being called; what runs for that call inherits it.
-STRIKING = contextvars.ContextVar("overlay_striking_fault", default=None)
+STRIKING: contextvars.ContextVar["Fault | None"] = contextvars.ContextVar("overlay_striking_fault", default=None)
 
 _NUMBERS = itertools.count(1)
-_CUT = contextvars.ContextVar("overlay_cut", default=None)
+#: Whether the answer to the request being served is to be lost.
+_CUT: contextvars.ContextVar[dict[str, bool] | None] = contextvars.ContextVar("overlay_cut", default=None)
+_Message = MutableMapping[str, Any]
+_Send = Callable[[_Message], Awaitable[None]]
 
 
 class AnswerLost(Exception):
@@ -72,7 +78,7 @@ class Fault:
     account: str = dataclasses.field(init=False, default_factory=get_account_id)
     region: str = dataclasses.field(init=False, default_factory=get_region)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind {self.kind!r} is none of {', '.join(KINDS)}")
         if self.kind == "error" and not self.code:
@@ -91,31 +97,31 @@ class Fault:
         #: Set when the fault is removed: what it holds goes on then.
         self.removed = asyncio.Event()
 
-    def _is_of(self, service, action, caller, function, text):
+    def _is_of(self, service: str, action: str, caller: str, function: str, text: Callable[[], str]) -> bool:
         return (self.service in (service, "*") and self.action in (action, "*")
                 and (self.account, self.region) == (get_account_id(), get_region())
                 and self.caller in caller and self.function in function
                 and (not self.match or self.match in text()))
 
-    def _is_due(self):
+    def _is_due(self) -> bool:
         if self.after > 0:
             self.after -= 1
             return False
         if self.rate is not None:
             return self._draw() < self.rate
-        if self.count <= 0:
+        if not self.count or self.count < 0:
             return False
         self.count -= 1
         return True
 
-    def strikes(self, *call):
-        if not self._is_of(*call) or not self._is_due():
+    def strikes(self, service: str, action: str, caller: str, function: str, text: Callable[[], str]) -> bool:
+        if not self._is_of(service, action, caller, function, text) or not self._is_due():
             return False
         self.hits += 1
         return True
 
 
-def add(faults):
+def add(faults: Any) -> list[dict[str, Any]]:
     if not isinstance(faults, list):
         raise TypeError("the body must be an array of faults")
     made = [Fault(**fault) for fault in faults]
@@ -123,27 +129,28 @@ def add(faults):
     return [dataclasses.asdict(fault) for fault in made]
 
 
-def listed():
+def listed() -> list[dict[str, Any]]:
     return [dataclasses.asdict(fault) for fault in _own()]
 
 
-def remove(number=None):
+def remove(number: int | None = None) -> None:
     """The one of this number, or all of this account and region."""
     for fault in [f for f in _own() if number is None or f.id == number]:
         FAULTS.remove(fault)
         fault.removed.set()
 
 
-def _own():
+def _own() -> list[Fault]:
     return [f for f in FAULTS if (f.account, f.region) == (get_account_id(), get_region())]
 
 
-def due(service, action, caller="", function="", text=str):
+def due(service: str, action: str, caller: str = "", function: str = "",
+        text: Callable[[], str] = str) -> Fault | None:
     """The fault that strikes this call, if any; `text` returns what `match` is sought in."""
     return next((f for f in FAULTS if f.strikes(service, action, caller, function, text)), None)
 
 
-def described(service, fault):
+def described(service: str, fault: Fault) -> tuple[str, str, int]:
     """The code, message and status that a refusing fault answers with."""
     if fault.kind == "error":
         return fault.code, fault.message, fault.status
@@ -158,17 +165,17 @@ def described(service, fault):
             }.get(service, ("ThrottlingException", "Rate exceeded", 400))
 
 
-def _document(service, code, message, status):
+def _document(service: str, code: str, message: str, status: int) -> Answer:
     """An error in the form that the service's SDKs read."""
-    if service == "ec2":
-        return ec2._error(code, message, status)
-    if service in ("autoscaling", "cloudformation"):
-        return (autoscaling if service == "autoscaling" else helpers)._error(code, message, status)
+    xml = {"ec2": ec2, "autoscaling": autoscaling, "cloudformation": helpers}.get(service)
+    if xml is not None:
+        answer: Answer = xml._error(code, message, status)
+        return answer
     return (status, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": code},
             json.dumps({"__type": code, "message": message}).encode())
 
 
-async def _strike(call, request):
+async def _strike(call: calls.Call, request: calls.Request) -> Answer | None:
     # The log names what IAM authorizes, which here is not the API's name.
     action = "Invoke" if (call.service, call.action) == ("lambda", "InvokeFunction") else call.action
     function = request.function() if action == "Invoke" else ""
@@ -185,23 +192,24 @@ async def _strike(call, request):
     return None
 
 
-async def _lose_answer(call, answer):
-    if call.fault == "cut-after" and _CUT.get() is not None:
-        _CUT.get()["cut"] = True
+async def _lose_answer(call: calls.Call, answer: Answer) -> Answer:
+    state = _CUT.get()
+    if call.fault == "cut-after" and state is not None:
+        state["cut"] = True
     return answer
 
 
-def cutting(scope, send):
+def cutting(scope: _Message, send: _Send) -> _Send:
     """`send` that drops the answer when the fault says so: headers, no body, connection closed."""
     if scope["type"] != "http":
         return send
     state = {"cut": False}
     _CUT.set(state)
 
-    async def cut(message):
+    async def cut(message: _Message) -> None:
         if not state["cut"]:
-            return await send(message)
-        if message["type"] == "http.response.start":
+            await send(message)
+        elif message["type"] == "http.response.start":
             await send({"type": "http.response.start", "status": 200,
                         "headers": [(b"content-length", b"65536")]})
             await send({"type": "http.response.body", "body": b"<", "more_body": True})
@@ -209,6 +217,6 @@ def cutting(scope, send):
     return cut
 
 
-def install():
+def install() -> None:
     calls.before.append(_strike)
     calls.after.append(_lose_answer)

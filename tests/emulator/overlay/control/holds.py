@@ -10,6 +10,8 @@ are caught by it too, if they have a step left.
 
 import dataclasses
 import itertools
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 
@@ -25,7 +27,7 @@ KINDS = {
     "parameter": "an aws:ec2:image value that was accepted and does not show yet",
     "instance": "pending, or shutting-down",
 }
-HOLDS = []
+HOLDS: list["Hold"] = []
 _NUMBERS = itertools.count(1)
 
 
@@ -40,22 +42,20 @@ class Hold:
     account: str = dataclasses.field(init=False, default_factory=get_account_id)
     region: str = dataclasses.field(init=False, default_factory=get_region)
     #: The operations that it holds now.
-    held: list = dataclasses.field(init=False, default_factory=list)
+    held: list["_Operation"] = dataclasses.field(init=False, default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.what not in KINDS:
             raise ValueError(f"what {self.what!r} is none of {', '.join(KINDS)}")
-        if not isinstance(self.resource, str):
-            raise TypeError("resource is part of a name")
 
-    def is_of(self, what, names):
+    def is_of(self, what: str, names: Sequence[str]) -> bool:
         return self.what == what and any(self.resource in name for name in names)
 
-    def described(self):
+    def described(self) -> dict[str, Any]:
         return {"id": self.id, "what": self.what, "resource": self.resource,
                 "waiting": [operation.name for operation in self.held]}
 
-    def released(self):
+    def released(self) -> list["_Operation"]:
         """What was held, and is not any more."""
         operations, self.held = self.held, []
         return operations
@@ -67,34 +67,36 @@ class _Operation:
 
     name: str
     #: Asks again whether it may take the step.
-    again: object
+    again: Callable[[], object]
     #: Takes the step, whatever holds there are.
-    on: object
+    on: Callable[[], object]
 
 
-def add(body):
+def add(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict) or "what" not in body:
         raise ValueError('the body must be {"what": …, "resource": …}')
+    if not isinstance(body.get("resource", ""), str):
+        raise TypeError("resource is part of a name")
     hold = Hold(**body)
     HOLDS.append(hold)
     return hold.described()
 
 
-def listed():
+def listed() -> list[dict[str, Any]]:
     return [hold.described() for hold in _own()]
 
 
-def reached(number, timeout):
+def reached(number: int, timeout: float) -> Coroutine[Any, Any, dict[str, Any]]:
     """The hold, as soon as there is something that it holds; to be awaited."""
     hold = _numbered(number)
 
-    async def wait():
+    async def wait() -> dict[str, Any]:
         await watch.until(lambda: hold.held, [hold], timeout)
         return hold.described()
     return wait()
 
 
-def let_go(number=None):
+def let_go(number: int | None = None) -> None:
     """Remove the hold of this number, or all of this account and region; what they held goes on at once."""
     for hold in _own() if number is None else [_numbered(number)]:
         HOLDS.remove(hold)
@@ -102,7 +104,7 @@ def let_go(number=None):
             operation.again()
 
 
-def step(number):
+def step(number: int) -> dict[str, Any]:
     """Let what is held take one step; the hold stays, and takes it again before the one after."""
     hold = _numbered(number)
     for operation in hold.released():
@@ -110,7 +112,7 @@ def step(number):
     return hold.described()
 
 
-def catches(what, names, again, on):
+def catches(what: str, names: Sequence[str], again: Callable[[], object], on: Callable[[], object]) -> bool:
     """Whether a hold takes this operation, which is of the resource that has these names; see `_Operation`."""
     hold = next((hold for hold in _own() if hold.is_of(what, names)), None)
     if hold is None:
@@ -120,12 +122,12 @@ def catches(what, names, again, on):
     return True
 
 
-def is_holding():
+def is_holding() -> bool:
     """Whether anything of this account and region is being held."""
     return any(hold.held for hold in _own())
 
 
-def _numbered(number):
+def _numbered(number: int) -> Hold:
     """The hold of this account and region with this number, or `LookupError`."""
     found = next((hold for hold in _own() if hold.id == number), None)
     if found is None:
@@ -133,5 +135,5 @@ def _numbered(number):
     return found
 
 
-def _own():
+def _own() -> list[Hold]:
     return [hold for hold in HOLDS if (hold.account, hold.region) == (get_account_id(), get_region())]

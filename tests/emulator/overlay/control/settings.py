@@ -7,15 +7,17 @@ them for one account and region: the server is everybody's.
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
 
 from overlay.patching import PatchError
 
 
-def _seconds(name, default):
-    def read():
+def _seconds(name: str, default: float) -> Any:
+    def read() -> float:
         text = os.environ.get(name, "")
         try:
             value = float(text) if text else default
@@ -58,30 +60,31 @@ class Settings:
 class _InForce:
     """What counts for the account and region at work: their own settings, else the server's."""
 
-    def __init__(self, server):
+    def __init__(self, server: Settings) -> None:
         self._server = server
-        self._own = {}
+        self._own: dict[tuple[str, str], dict[str, float]] = {}
 
-    def __getattr__(self, name):
-        return self._of_scope().get(name, getattr(self._server, name))
+    def __getattr__(self, name: str) -> float:
+        servers: float = getattr(self._server, name)
+        return self._of_scope().get(name, servers)
 
-    def _of_scope(self):
+    def _of_scope(self) -> dict[str, float]:
         return self._own.get((get_account_id(), get_region()), {})
 
-    def all(self):
+    def all(self) -> dict[str, float]:
         return {**dataclasses.asdict(self._server), **self._of_scope()}
 
-    def change(self, values):
+    def change(self, values: Mapping[str, Any]) -> None:
         """Change some for this account and region; `ValueError` for an unknown one or no number of seconds."""
         unknown = sorted(set(values) - {f.name for f in dataclasses.fields(self._server)})
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(unknown)}")
-        values = {name: float(value) for name, value in values.items()}
-        if min(values.values(), default=0) < 0:
+        times = {name: float(value) for name, value in values.items()}
+        if min(times.values(), default=0) < 0:
             raise ValueError("a time is negative")
-        self._own[(get_account_id(), get_region())] = {**self._of_scope(), **values}
+        self._own[(get_account_id(), get_region())] = {**self._of_scope(), **times}
 
-    def put_back(self):
+    def put_back(self) -> None:
         """Let the server's count again for this account and region."""
         self._own.pop((get_account_id(), get_region()), None)
 

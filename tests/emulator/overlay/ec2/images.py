@@ -289,7 +289,7 @@ def install():
     patching.attribute(ec2, "_docker_touched", lambda _: lambda: False)
     where, table = "ec2._ACTION_MAP", ec2._ACTION_MAP
     for action, handler in (("RegisterImage", _register_image), ("DeregisterImage", _deregister_image)):
-        patching.entry(table, action, lambda _, h=handler: ec2_action(h), where=where)
+        patching.entry(table, action, patching.instead(ec2_action(handler)), where=where)
     patching.entry(table, "CreateTags", _create_tags, where=where)
     patching.entry(table, "DeleteTags", _delete_tags, where=where)
     for action, handler in (

@@ -159,7 +159,8 @@ def _describe_images(p):
                 {"LaunchPermissions": image.get("LaunchPermissions"),
                  "IsPublic": "true" if images.is_public(image) else "false"}, executable_by):
             continue
-        if not all([_match(image, name, patterns) for name, patterns in filters.items()]):
+        # All of them, so that an unknown one is refused whatever the others say.
+        if False in [_match(image, name, patterns) for name, patterns in filters.items()]:
             continue
         found.append(image)
     shown, token = page(found, p, 0)

@@ -9,6 +9,9 @@ AWS facts:
   resource type `instance`.
 """
 
+import time
+from collections.abc import Callable
+
 from ministack.core.responses import get_account_id, new_uuid
 from ministack.services import ec2
 
@@ -20,7 +23,7 @@ from overlay.ec2.images_describe import glob, match_tags
 from overlay.wire import ApiError, ec2_action, page, tag_specifications
 
 #: Called with the id of an instance that starts to go away.
-on_gone = []
+on_gone: list[Callable[[str], None]] = []
 
 _FILTERS = {
     "instance-id": lambda i: i["InstanceId"], "image-id": lambda i: i["ImageId"],
@@ -68,7 +71,8 @@ def launch(data, tags, *, zone="", template=None):
         merged["aws:ec2launchtemplate:id"] = template["LaunchTemplateId"]
         merged["aws:ec2launchtemplate:version"] = str(template["VersionNumber"])
     ec2._tags[record["InstanceId"]] = [{"Key": k, "Value": v} for k, v in merged.items()]
-    later(SETTINGS.instance, _move, record, "pending", {"Code": 16, "Name": "running"}, of=held_as(record["InstanceId"]))
+    later(SETTINGS.instance, _move, record, "pending", {"Code": 16, "Name": "running"},
+          of=held_as(record["InstanceId"]))
     return record
 
 
@@ -82,7 +86,6 @@ def _move(record, before, after):
     if ec2._instances.get(record["InstanceId"]) is record and record["State"]["Name"] == before:
         record["State"] = after
         if after["Name"] == "terminated":
-            import time
             record["_terminated_at"] = time.time()
 
 
@@ -93,7 +96,8 @@ def terminate(instance_id):
     if before["Name"] in ("shutting-down", "terminated"):
         return before, before
     record["State"] = {"Code": 32, "Name": "shutting-down"}
-    later(SETTINGS.instance, _move, record, "shutting-down", {"Code": 48, "Name": "terminated"}, of=held_as(instance_id))
+    later(SETTINGS.instance, _move, record, "shutting-down", {"Code": 48, "Name": "terminated"},
+          of=held_as(instance_id))
     for hook in on_gone:
         hook(instance_id)
     return before, dict(record["State"])
@@ -183,7 +187,7 @@ def _describe_instances(p):
     ec2._cleanup_terminated()
     _require(ids)
     found = [r for r in ec2._instances.values() if (not ids or r["InstanceId"] in ids)
-             and all([_match(r, n, v) for n, v in filters.items()])]
+             and False not in [_match(r, n, v) for n, v in filters.items()]]
     shown, token = page(found, p, 1000)
     items = "".join(
         f"<item><reservationId>r-{r['InstanceId'][2:]}</reservationId>"
@@ -202,5 +206,5 @@ def install():
     for action, handler in (("RunInstances", _run_instances),
                             ("TerminateInstances", _terminate_instances),
                             ("DescribeInstances", _describe_instances)):
-        patching.entry(table, action, lambda _, h=handler: ec2_action(h), where=where)
+        patching.entry(table, action, patching.instead(ec2_action(handler)), where=where)
     patching.entry(table, "StopInstances", _stop_instances, where=where)

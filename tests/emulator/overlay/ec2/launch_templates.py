@@ -11,6 +11,8 @@ Unsure: the exact text for a parameter that does not exist.
 """
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from ministack.services import ec2, ssm
 
@@ -19,7 +21,7 @@ from overlay.wire import ApiError, ec2_action, page, refuse_reserved_tags, tag_s
 
 _ALIAS = "resolve:ssm:"
 #: Called with the data of a template whose parameter image is named or resolved; raises if it may not be.
-on_parameter = []
+on_parameter: list[Callable[[dict[str, Any]], None]] = []
 
 
 def find(template_id="", name=""):

@@ -15,10 +15,13 @@ dead-letter queues to process undelivered events", "Using resource-based policie
 Faults of `states` `StartExecution` and of `sqs` `SendMessage` strike deliveries too.
 """
 
+import abc
 import contextvars
 import dataclasses
 import json
 import logging
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
@@ -35,7 +38,8 @@ _MOST_ATTEMPTS = 10
 _SENDER = "events.amazonaws.com"
 
 #: (target, rule, event) of the delivery that is being made.
-_DELIVERY = contextvars.ContextVar("overlay_delivery", default=None)
+_DELIVERY: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any], str] | None] = contextvars.ContextVar(
+    "overlay_delivery", default=None)
 
 
 def _remember(original):
@@ -49,22 +53,40 @@ def _remember(original):
     return invoke
 
 
+#: What refuses a delivery: code, message, whether to try again.
+_Why = tuple[str, str, bool]
+
+
 @dataclasses.dataclass
-class _Delivery:
-    """Of one event to one target. What refuses it is (code, message, whether to try again)."""
+class _Delivery(abc.ABC):
+    """Of one event to one target."""
+    #: The service and action that deliver it.
+    call: ClassVar[tuple[str, str]]
     arn: str
     payload: str
-    target: dict
-    rule: dict
+    target: dict[str, Any]
+    rule: dict[str, Any]
     event: str
     retries: int = 0
+
+    @abc.abstractmethod
+    def caller(self) -> str:
+        """The ARN of who delivers it."""
+
+    @abc.abstractmethod
+    def forbidden(self) -> _Why | None:
+        """Why it must not be delivered."""
+
+    @abc.abstractmethod
+    def send(self) -> _Why | None:
+        """Deliver it, or tell why not."""
 
     def make(self):
         why = self.forbidden()
         if why:
             self._give_up(*why)
             return
-        fault = faults.due(*self.call, self.caller(), text=lambda: self.payload)
+        fault = faults.due(*self.call, caller=self.caller(), text=lambda: self.payload)
         if fault and fault.latencyMs:
             later(fault.latencyMs / 1000, self._finish, fault)
         else:
@@ -105,8 +127,8 @@ class _ToMachine(_Delivery):
     def forbidden(self):
         role = self.target.get("RoleArn", "")
         if permissions.role_refusal(role, role, self.action, self.arn):
-            return ("NO_PERMISSIONS", f"User: {role} is not authorized to perform: "
-                                      f"{self.action} on resource: {self.arn}", False)
+            why = f"User: {role} is not authorized to perform: {self.action} on resource: {self.arn}"
+            return "NO_PERMISSIONS", why, False
         if stepfunctions._resolve_state_machine_arn(self.arn) is None:
             return "NO_RESOURCE", f"State Machine Does Not Exist: '{self.arn}'", False
         return None
@@ -119,7 +141,7 @@ class _ToMachine(_Delivery):
 @dataclasses.dataclass
 class _ToQueue(_Delivery):
     call = "sqs", "SendMessage"
-    put: object = None
+    put: Callable[[], object] = dataclasses.field(kw_only=True)
 
     def caller(self):
         return _SENDER
@@ -132,7 +154,7 @@ class _ToQueue(_Delivery):
             return "NO_PERMISSIONS", f"{_SENDER} is not authorized to perform: sqs:SendMessage on {self.arn}", False
         return None
 
-    def send(self):
+    def send(self) -> None:
         self.put()
 
 
@@ -168,9 +190,8 @@ def _to_machine(_original):
 
 def _to_queue(original):
     def dispatch(spec, payload, parameters=None):
-        delivery = _ToQueue(str(spec), payload, *(_DELIVERY.get() or ({}, {}, payload)))
-        delivery.put = lambda: original(spec, payload, parameters)
-        on_loop(delivery.make)
+        on_loop(_ToQueue(str(spec), payload, *(_DELIVERY.get() or ({}, {}, payload)),
+                         put=lambda: original(spec, payload, parameters)).make)
     return dispatch
 
 

@@ -37,7 +37,7 @@ def fire(name):
 def _is_valid(expression):
     rate = re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)(s?)\)", expression)
     if rate or expression.startswith("rate"):
-        return bool(rate) and (rate[1] == "1") == (rate[3] == "")
+        return rate is not None and (rate[1] == "1") == (rate[3] == "")
     return eventbridge._validate_schedule_expression(expression)
 
 

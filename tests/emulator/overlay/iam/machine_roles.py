@@ -15,6 +15,7 @@ Not asked for: the function's own policy, which could allow it too; other integr
 
 from ministack.core.responses import error_response_json, get_account_id, get_region, new_uuid
 from ministack.services import stepfunctions
+from ministack.services.cloudformation import provisioners
 
 from overlay import patching
 from overlay.cloudformation import stack_resources
@@ -96,6 +97,6 @@ def install():
     patching.requires(stepfunctions, "_state_machines")
     patching.attribute(stepfunctions, "_create_state_machine", _create)
     patching.attribute(stepfunctions, "_update_state_machine", _update)
-    handlers = stack_resources.provisioners._RESOURCE_HANDLERS.get(_MACHINE, {})
+    handlers = provisioners._RESOURCE_HANDLERS.get(_MACHINE, {})
     for key, make in (("create", _stack_create), ("update", _stack_update)):
         patching.entry(handlers, key, make, where=f"provisioners._RESOURCE_HANDLERS[{_MACHINE!r}]")

@@ -49,7 +49,8 @@ import contextvars
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import iam
+from ministack.services import autoscaling, iam
+from ministack.services.cloudformation import provisioners
 
 from overlay import patching
 from overlay.autoscaling import groups
@@ -163,7 +164,7 @@ def _may_launch(version):
                  *(_arn(kind, "*") for kind in ("instance", "volume", "network-interface"))]
     parameter = _image_parameter(data)
     tagged = [s["ResourceType"] for s in data.get("TagSpecifications") or [] if s.get("Tags")]
-    needs = [("ec2:RunInstances", r, {}) for r in resources]
+    needs: list[tuple[str, str, dict[str, str]]] = [("ec2:RunInstances", r, {}) for r in resources]
     needs += [("ssm:GetParameters", parameter, {})] if parameter else []
     needs += [("ec2:CreateTags", _arn(kind, "*"), {"ec2:createaction": "RunInstances"}) for kind in tagged]
     needs += [("iam:PassRole", role, {"iam:passedtoservice": "ec2.amazonaws.com"}) for role in _passed_roles(data)]
@@ -219,7 +220,7 @@ def _group_create(original):
 
 def _group_update(original):
     def update(physical_id, old_props, new_props, stack_name, logical_id=None):
-        group = groups.autoscaling._asgs.get(physical_id)
+        group = autoscaling._asgs.get(physical_id)
         arn = group["AutoScalingGroupARN"] if group else "*"
         try:
             _require("AutoScaling", "autoscaling:UpdateAutoScalingGroup", arn)
@@ -269,13 +270,13 @@ def install():
     patching.requires(iam_evaluator, "resolve_principal", "evaluate", "EvalContext", "AuthError",
                       "_gather_role_policies", "_permissions_boundary")
     patching.requires(iam, "_roles", "_lookup_instance_profile")
-    provisioners = stack_resources.provisioners._RESOURCE_HANDLERS
-    if _TEMPLATE not in provisioners:
+    kinds = provisioners._RESOURCE_HANDLERS
+    if _TEMPLATE not in kinds:
         raise patching.PatchError(f"provisioners._RESOURCE_HANDLERS has no entry {_TEMPLATE!r} any more")
     for kind, key, make in ((_TEMPLATE, "create", _template_create), (_TEMPLATE, "update", _template_update),
                             (stack_resources.GROUP, "create", _group_create),
                             (stack_resources.GROUP, "update", _group_update)):
-        patching.entry(provisioners[kind], key, make, where=f"provisioners._RESOURCE_HANDLERS[{kind!r}]")
+        patching.entry(kinds[kind], key, make, where=f"provisioners._RESOURCE_HANDLERS[{kind!r}]")
     patching.attribute(stack_parameters, "rejected", _typed_parameters)
     groups.on_validate.append(_may_launch)
     launch_templates.on_parameter.append(_may_read_image)

@@ -98,7 +98,8 @@ def _releasing(original):
 
 def install():
     patching.requires(lambda_runtime, "_lock", "_workers", "kill_workers")
-    patching.requires(socketserver.BaseServer(("", 0), None), "_BaseServer__shutdown_request")
+    patching.requires(socketserver.BaseServer(("", 0), socketserver.BaseRequestHandler),
+                      "_BaseServer__shutdown_request")
     _kept()
     worker = lambda_runtime.ProvidedWorker
     patching.attribute(worker, "_build_handler_class", _blocking)

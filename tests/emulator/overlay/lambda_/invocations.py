@@ -38,7 +38,7 @@ def _call_lambda(original):
         time.sleep(fault.latencyMs / 1000)
         if fault.kind in faults.REFUSING:
             raise _refused(*faults.described("lambda", fault))
-        token = faults.STRIKING.set(fault)
+        token, result = faults.STRIKING.set(fault), None
         try:
             result = _named(original, function, event)
         except stepfunctions._ExecutionError:

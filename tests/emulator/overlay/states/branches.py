@@ -15,6 +15,7 @@ on AWS the iteration whose place it takes. A JSONPath Map or Parallel records on
 import concurrent.futures
 import contextvars
 import copy
+import functools
 
 from ministack.services import stepfunctions
 
@@ -66,8 +67,8 @@ def _parallel(original):
             return original(state, data, execution, ctx)
         given = stepfunctions._apply_jsonata_arguments(state, data, ctx)
         history.add("ParallelStateStarted")
-        works = [lambda branch=branch, inner=copy.deepcopy(ctx): runner.run(
-            branch["States"], branch["StartAt"], given, execution, inner) for branch in state["Branches"]]
+        works = [functools.partial(runner.run, branch["States"], branch["StartAt"], given, execution,
+                                   copy.deepcopy(ctx)) for branch in state["Branches"]]
         return _result("Parallel", state, data, ctx, works, len(works))
     return run
 
@@ -83,10 +84,12 @@ def _side_by_side(kind, works, at_once):
     outer = history.branch()
     inner = [history.Branch(outer.execution, outer, outer.latest, outer.state, entered=outer.entered) for _ in works]
     pool = concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(int(at_once), len(works))))
-    futures = [pool.submit(contextvars.copy_context().run, _within, own, work) for own, work in zip(inner, works)]
+    futures = [pool.submit(contextvars.copy_context().run, _within, own, work)
+               for own, work in zip(inner, works, strict=True)]
     concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
-    failed = next((index for index, future in enumerate(futures) if future.done() and future.exception()), None)
-    if failed is None:
+    failed, error = next(((index, found) for index, future in enumerate(futures)
+                          if future.done() and (found := future.exception())), (-1, None))
+    if error is None:
         pool.shutdown(wait=False)
         last = max((own.latest for own in inner), default=outer.latest)
         _after(last, f"{kind}StateSucceeded")
@@ -94,7 +97,6 @@ def _side_by_side(kind, works, at_once):
         return [future.result() for future in futures]
     history.stop(inner)
     pool.shutdown(wait=False, cancel_futures=True)
-    error = futures[failed].exception()
     if not isinstance(error, history.Over):
         _record_failure(kind, outer, inner, futures, failed)
     raise error

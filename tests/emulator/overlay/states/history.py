@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import json
 import threading
+from typing import Any
 
 from ministack.core.responses import now_iso
 from ministack.services import stepfunctions
@@ -38,7 +39,7 @@ class Over(BaseException):
 @dataclasses.dataclass(eq=False)
 class Branch:
     """A chain of states: the execution's own, an iteration of a Map, a branch of a Parallel."""
-    execution: dict
+    execution: dict[str, Any]
     parent: "Branch | None" = None
     #: The number of its latest event.
     latest: int = 0

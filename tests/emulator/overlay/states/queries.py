@@ -87,7 +87,8 @@ def _evaluate(_original):
             raise
         except Exception as error:
             code = getattr(error, "error", None)
-            raise stepfunctions._ExecutionError(ERROR, f"{code}: {error}" if isinstance(code, str) and code else str(error)) from error
+            cause = f"{code}: {error}" if isinstance(code, str) and code else str(error)
+            raise stepfunctions._ExecutionError(ERROR, cause) from error
         if not is_something:
             raise stepfunctions._ExecutionError(ERROR, f"JSONata expression did not return a result: {expression}")
         return value
@@ -169,7 +170,8 @@ def _chosen(rule, data, ctx):
 
 
 def install():
-    patching.requires(stepfunctions, "jsonata", "_register_sfn_jsonata_functions", "_json_type", "_state_query_language")
+    patching.requires(stepfunctions, "jsonata", "_register_sfn_jsonata_functions", "_json_type",
+                      "_state_query_language")
     patching.requires(stepfunctions.jsonata.Jsonata, "CURRENT")
     patching.attribute(stepfunctions, "_evaluate_jsonata", _evaluate)
     patching.attribute(stepfunctions, "_apply_jsonata_template", _template)

@@ -8,6 +8,7 @@ AWS facts:
 Unsure: for what is too large and no task's result, the text names the state.
 """
 
+import contextlib
 import copy
 import json
 import logging
@@ -103,10 +104,8 @@ def _run_execution(_original):
 
 
 def _end(execution, error, cause):
-    try:
+    with contextlib.suppress(history.Over):
         stepfunctions._fail_execution(execution, error, cause)
-    except history.Over:
-        pass
 
 
 def _result(execution):

@@ -70,7 +70,8 @@ def _invoke(resource, arguments, timeoutInSeconds=None):
 
 def _with_retry_and_catch(_original):
     def run(state, data, ctx, attempt):
-        retries, entered = {}, ctx["State"]
+        retries: dict[int, int] = {}
+        entered = ctx["State"]
         while True:
             ctx["State"] = {**entered, "RetryCount": sum(retries.values())}
             try:
