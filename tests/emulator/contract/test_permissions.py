@@ -135,7 +135,7 @@ def test_a_launch_template_needs_run_instances(aws, acting):
 
 
 def test_tags_in_a_launch_template_need_create_tags(aws, acting):
-    """Same page, "Permissions required to tag instances and volumes": of whoever sets it, with the CreateAction."""
+    """Same page, "Permissions required to tag instances and volumes": the caller needs them, with the CreateAction."""
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "b"}]}]
     tagged, plain = (aws.ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={
         "ImageId": image(aws, name), **data})["LaunchTemplate"]["LaunchTemplateId"]

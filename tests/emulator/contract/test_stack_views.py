@@ -1,4 +1,4 @@
-"""What is told of a stack: parents, typed parameters, templates, tokens, whose resource something is."""
+"""How CloudFormation describes a stack: parents, typed parameters, templates, tokens, whose resource something is."""
 
 import json
 

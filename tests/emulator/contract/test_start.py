@@ -1,4 +1,4 @@
-"""The overlay refuses to start rather than patch nothing, and ends with whoever started it."""
+"""The overlay refuses to start rather than patch nothing, and ends with the program that started it."""
 
 import os
 import pathlib

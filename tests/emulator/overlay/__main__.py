@@ -1,4 +1,7 @@
-"""Starts the local AWS: check, patch, serve. See README.md for the environment."""
+"""Owns the start of the server: check, patch, serve.
+
+README.md lists the environment variables.
+"""
 
 import os
 import sys

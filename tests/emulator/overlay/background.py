@@ -1,10 +1,9 @@
 """Owns time: everything that happens after the API call that caused it.
 
-MiniStack serves requests on one event loop and keeps its state in plain dicts, so
-state is only ever changed on that loop: nothing here needs a lock. Which account
-and region a piece of work belongs to lives in context variables; they are copied
-when the work is scheduled, else it would land in the default account. What is the
-next step of an operation can be held (see `control.holds`).
+MiniStack serves requests on one event loop and keeps its state in plain dicts. State is only changed on that loop, so
+nothing here needs a lock. Context variables say which account and region a piece of work belongs to; they are copied
+when the work is scheduled, else it would land in the default account. A hold can stop the next step of an operation
+(see `control.holds`).
 """
 
 import asyncio

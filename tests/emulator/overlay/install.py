@@ -1,4 +1,4 @@
-"""Owns the order in which the patches are applied: a later one wraps an earlier one."""
+"""Owns the order of the patches: a later one wraps an earlier one."""
 
 from overlay.autoscaling import groups, groups_api, refresh
 from overlay.cloudformation import (

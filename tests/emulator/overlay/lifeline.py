@@ -1,8 +1,8 @@
-"""Owns ending with whoever started the server.
+"""Owns the end of the server when the program that started it ends.
 
-With OVERLAY_EXIT_WITH_STDIN=1 the standard input is a pipe from the starter, who never
-writes to it. It closes when the starter ends, however that ends (SIGKILL too), and then
-the server and the functions' processes, which are in its process group, are killed.
+With OVERLAY_EXIT_WITH_STDIN=1 the standard input is a pipe from the starter, who never writes to it. The pipe closes
+when the starter ends, however it ends (SIGKILL too). Then the server and the functions' processes, which are in its
+process group, are killed.
 """
 
 import os

@@ -1,9 +1,7 @@
-"""Owns every replacement of a MiniStack internal, and the refusal to start when
-one of them is gone.
+"""Owns every replacement of a MiniStack internal; the server does not start when one of them is gone.
 
-MiniStack is released daily and its internals are nobody's contract, so each
-patch names what it expects to find. A missing table, entry or function is a
-`PatchError`, which `__main__` turns into a message and exit status 1.
+MiniStack is released daily and does not promise to keep its internals, so each patch names what it expects to find. A
+missing table, entry or function is a `PatchError`, which `__main__` turns into a message and exit status 1.
 """
 
 from collections.abc import Callable, MutableMapping

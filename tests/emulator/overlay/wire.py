@@ -1,5 +1,4 @@
-"""Owns the wire forms that the EC2 and Auto Scaling handlers share: errors,
-paging, reserved tags, time stamps."""
+"""Owns what EC2 and Auto Scaling handlers share on the wire: errors, paging, reserved tags, time stamps."""
 
 import base64
 import datetime

@@ -1,16 +1,17 @@
-"""Owns what Auto Scaling does by itself: launch what is missing, replace what died,
-terminate what is too much, and keep a record of it (the scaling activities).
+"""Owns what Auto Scaling does by itself: it launches missing instances, replaces dead ones, terminates surplus ones,
+and records scaling activities.
 
 AWS facts:
-* A group keeps its desired capacity; a dead instance is replaced by one launched from
-  the launch template *as it is resolved at that moment* (Auto Scaling user guide,
-  "Health checks" and "Use AWS Systems Manager parameters instead of AMI IDs").
-* Instances carry `aws:autoscaling:groupName` and the group's tags with
-  PropagateAtLaunch; those of a group made by CloudFormation the group's
-  `aws:cloudformation:*` tags as well.
-* A launch that fails is an activity of StatusCode Failed, "… Launching EC2 instance
-  failed.", and is tried again (user guide, "Troubleshoot ... AMI issues").
+* A group keeps its desired capacity. It replaces a dead instance by one launched from the launch template *as it is
+  resolved at that moment* (Auto Scaling user guide, "Health checks" and "Use AWS Systems Manager parameters instead of
+  AMI IDs").
+* Instances carry `aws:autoscaling:groupName` and the group's tags with PropagateAtLaunch. If CloudFormation made the
+  group, they also carry the group's `aws:cloudformation:*` tags.
+* A launch that fails is an activity with StatusCode Failed, "… Launching EC2 instance failed.", and Auto Scaling tries
+  it again (user guide, "Troubleshoot ... AMI issues").
 * The default termination policy takes the oldest launch template version first.
+Unlike AWS:
+* A mixed instances policy launches only its base template.
 """
 
 from collections.abc import Callable

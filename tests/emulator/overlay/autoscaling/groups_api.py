@@ -1,12 +1,11 @@
 """Owns the Auto Scaling API of groups: create, update, describe, delete, activities.
 
 AWS facts:
-* UpdateAutoScalingGroup changes the launch template; running instances stay (API
-  reference). While a refresh with a desired configuration runs it is refused
-  (user guide, "Instance refresh": limits).
-* A new MinSize above, or MaxSize below, the desired capacity moves the latter.
-* The texts are AWS's as recorded in public issue threads; that of deleting a group
-  that still has instances is the API's ResourceInUseFault.
+* UpdateAutoScalingGroup changes the launch template; running instances stay (API reference). It is refused during a
+  refresh with a desired configuration (user guide, "Instance refresh": limits).
+* A new MinSize above the desired capacity, or a MaxSize below it, moves the desired capacity.
+* The texts are those that AWS's users quote in public issues. A group that still has instances is not deleted: the
+  API's ResourceInUseFault.
 """
 
 from xml.sax.saxutils import escape

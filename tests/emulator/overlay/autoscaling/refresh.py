@@ -1,18 +1,19 @@
-"""Owns instance refreshes: the state machine, and what is refused.
+"""Owns instance refreshes: their states, how they replace instances, and what Auto Scaling refuses.
 
 AWS facts (Auto Scaling user guide, "Use an instance refresh"; API_RefreshPreferences):
-* Pending → InProgress → Successful | Failed; Cancelling → Cancelled. One at a time:
-  `InstanceRefreshInProgress`.
-* Instances are terminated first, unless MinHealthyPercentage is 100, or an explicit
-  MaxHealthyPercentage makes the bounds impossible to keep otherwise: then the new
-  one is launched first, exceeding the capacity for a while. MaxHealthyPercentage
-  needs MinHealthyPercentage, and max - min ≤ 100.
-* A launch template whose image is a Systems Manager parameter excludes a desired
-  configuration, skip matching, and rollback ("Use AWS Systems Manager parameters
-  instead of AMI IDs", limitations).
+* Pending → InProgress → Successful | Failed; Cancelling → Cancelled. One at a time: `InstanceRefreshInProgress`.
+* A refresh terminates an instance before it launches the new one. It launches first, and exceeds the capacity for a
+  while, if MinHealthyPercentage is 100, or if an explicit MaxHealthyPercentage makes the bounds impossible to keep
+  otherwise. MaxHealthyPercentage needs MinHealthyPercentage, and max - min ≤ 100.
+* A launch template whose image is a Systems Manager parameter excludes a desired configuration, skip matching, and
+  rollback ("Use AWS Systems Manager parameters instead of AMI IDs", limitations).
 * A desired configuration becomes the group's own when the refresh succeeds.
-* AWS retries launches for an hour before it fails; here `refresh_failure` seconds.
-Unsure: the texts of the refusals for parameter images, and of StatusReason.
+* AWS retries launches for an hour before the refresh fails; here `refresh_failure` seconds.
+Unlike AWS:
+* Warm-up, checkpoints and bake time of a refresh are ignored.
+* A rollback that AWS would make is refused.
+Unsure:
+* The texts of the refusals for parameter images, and of StatusReason.
 """
 
 from xml.sax.saxutils import escape

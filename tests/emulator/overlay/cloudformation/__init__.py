@@ -1,1 +1,1 @@
-"""Owns CloudFormation: stack operations, change sets, drift, templates."""
+"""CloudFormation: stack operations, change sets, drift, templates."""

@@ -1,23 +1,26 @@
-"""Owns change sets: that they take time, what they list, and what they refuse.
+"""Owns change sets: they take time, list what an update would change, and refuse what AWS refuses.
 
 AWS facts:
-* CREATE_PENDING, CREATE_IN_PROGRESS, then CREATE_COMPLETE or FAILED (API_CreateChangeSet); meanwhile
-  one can neither be executed (saksdirect/nova#10) nor deleted (aws/aws-cdk#26182).
-* Nothing to change is FAILED with "The submitted information didn't contain changes. Submit different
-  information to create a change set."; with a transform in the template that was sent it is "No updates
-  are to be performed." (aws/aws-cdk#10650, takomo-io/takomo#112).
-* A name is the stack's for as long as the change set exists. The same request again is the same change
-  set; another one is AlreadyExistsException, "ChangeSet NAME cannot be created due to a mismatch with
-  existing attribute ClientToken" (awslabs/landing-zone-accelerator-on-aws#442; `Template` in
-  saksdirect/nova#10, `Parameters` in aws-actions/aws-cloudformation-github-deploy#122).
+* CREATE_PENDING, CREATE_IN_PROGRESS, then CREATE_COMPLETE or FAILED (API_CreateChangeSet). Until then a change set can
+  neither be executed (saksdirect/nova#10) nor deleted (aws/aws-cdk#26182).
+* Nothing to change is FAILED with "The submitted information didn't contain changes. Submit different information to
+  create a change set."; with a transform in the template of the request it is "No updates are to be performed."
+  (aws/aws-cdk#10650, takomo-io/takomo#112).
+* A name belongs to the stack as long as the change set exists. The same request again returns the same change set;
+  another request is AlreadyExistsException, "ChangeSet NAME cannot be created due to a mismatch with existing attribute
+  ClientToken" (awslabs/landing-zone-accelerator-on-aws#442; `Template` in saksdirect/nova#10, `Parameters` in
+  aws-actions/aws-cloudformation-github-deploy#122).
 * A stack that cannot be updated is refused as in UpdateStack (realestate-com-au/stackup#48).
 * Omitted tags are removed, unlike in UpdateStack (guardian/riff-raff#1379).
-* A nested stack is always listed, by `Automatic` (API_ResourceChangeDetail; coverage-roadmap#142).
-* A resource whose condition is false is not there.
-* Which properties replace: aws-resource-ec2-launchtemplate and aws-resource-autoscaling-autoscalinggroup,
-  "Update requires"; MiniStack answers Conditional for a type that it does not list.
-Unsure: the order in which attributes are compared; that a typed image that does not exist fails the change
-set and not the call.
+* A nested stack is always listed, as `Automatic` (API_ResourceChangeDetail; coverage-roadmap#142).
+* A resource whose condition is false is not listed.
+* Which properties replace a resource: aws-resource-ec2-launchtemplate and aws-resource-autoscaling-autoscalinggroup,
+  "Update requires". MiniStack answers Conditional for a type that it does not list.
+Unlike AWS:
+* Change sets have no before and after values, and no changes inside nested stacks.
+Unsure:
+* The order in which attributes are compared.
+* A typed image that does not exist fails the change set and not the call.
 """
 
 import re

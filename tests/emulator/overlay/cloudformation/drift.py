@@ -1,17 +1,16 @@
-"""Owns drift: detections that take time, and readers for groups and launch templates.
+"""Owns drift: detections take time and compare groups and launch templates with what was deployed.
 
 AWS facts:
-* Detection is asynchronous, one at a time per stack ("Drift detection is already in
-  progress for stack …"), and only in CREATE_COMPLETE, UPDATE_COMPLETE,
-  UPDATE_ROLLBACK_COMPLETE and UPDATE_ROLLBACK_FAILED (user guide, "Detect drift").
-* Expected are the explicitly declared properties *as they were deployed*: evaluating
-  `!GetAtt LaunchTemplate.LatestVersionNumber` now would hide exactly the drift that
-  matters (coverage-roadmap#1470).
-* `LaunchTemplateData` is write-only, so a launch template is IN_SYNC whatever its
-  newest version says (coverage-roadmap#1682, #2001).
-* The caller needs read permission on the resources (checked in `iam.permissions`).
-Unsure: the wording of the refusal in a wrong state; whether PropagateAtLaunch of a
-group's tag is compared (not compared here).
+* Detection is asynchronous, one at a time per stack ("Drift detection is already in progress for stack …"), and only in
+  CREATE_COMPLETE, UPDATE_COMPLETE, UPDATE_ROLLBACK_COMPLETE and UPDATE_ROLLBACK_FAILED (user guide, "Detect drift").
+* The expected values are the declared properties *as they were deployed*: evaluating `!GetAtt
+  LaunchTemplate.LatestVersionNumber` now would hide exactly the drift that matters (coverage-roadmap#1470).
+* `LaunchTemplateData` is write-only, so a launch template is IN_SYNC whatever its newest version says
+  (coverage-roadmap#1682, #2001).
+* The caller needs read permission on the resources (`iam.permissions` checks it).
+Unsure:
+* The wording of the refusal in a wrong state.
+* Whether PropagateAtLaunch of a group's tag is compared (not compared here).
 """
 
 from collections.abc import Callable

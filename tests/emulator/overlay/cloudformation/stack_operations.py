@@ -1,18 +1,21 @@
-"""Owns that stack operations take time, exclude each other, and end in a cleanup phase.
+"""Owns stack operations: they take time, exclude each other, and end in a cleanup phase.
 
 AWS facts:
-* While an operation runs, another is refused: `Stack:ARN is in X_IN_PROGRESS state and
-  can not be updated.` (UpdateStack; e.g. amplify-cli#5343), `Stack [ARN] cannot be
-  deleted while in status X` (DeleteStack).
-* A successful update passes UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, in which the stack is
-  not updatable yet (CloudFormation user guide, "Stack status codes").
-* A stack remembers the service role of its last operation, which later operations use
-  (API_UpdateStack, RoleARN). DescribeStacks shows it.
-* Every event of an operation carries its ClientRequestToken. A token is a stack's for good: "The client
-  request token … has already been used for this stack. Retry the request with a different client request
-  token" (banzaicloud/pipeline#3016). The same request again is what the token is for ("if you plan to
-  retry requests", API_UpdateStack).
-Unsure: that the retry of an update that is over is refused, rather than answered as its first call was.
+* While an operation runs, another is refused: `Stack:ARN is in X_IN_PROGRESS state and can not be updated.`
+  (UpdateStack; e.g. amplify-cli#5343), `Stack [ARN] cannot be deleted while in status X` (DeleteStack).
+* A successful update passes UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, in which the stack cannot be updated yet
+  (CloudFormation user guide, "Stack status codes").
+* A stack remembers the service role of its last operation, and later operations use it (API_UpdateStack, RoleARN).
+  DescribeStacks shows it.
+* Every event of an operation carries its ClientRequestToken. A stack accepts a token only once: "The client request
+  token … has already been used for this stack. Retry the request with a different client request token"
+  (banzaicloud/pipeline#3016). The same request may be sent again with the same token ("if you plan to retry requests",
+  API_UpdateStack).
+Unlike AWS:
+* Nested stacks have no cleanup phase.
+* Stack policies are kept, not enforced.
+Unsure:
+* A retry of an update that is over is refused here; AWS may answer it as it answered the first call.
 """
 
 import contextvars

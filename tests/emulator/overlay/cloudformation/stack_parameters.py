@@ -1,17 +1,16 @@
-"""Owns what CloudFormation says about the parameters of a request.
+"""Owns how CloudFormation checks the parameters of a request.
 
 AWS facts:
-* `Parameters: [A, B] must have values` (openedx-unsupported/configuration#1993),
-  `Parameters: [A] do not exist in the template`
-  (aws-samples/amazon-ec2-image-builder-samples#18).
-* UsePreviousValue for a key the previous template did not have is refused.
-* A parameter of type AWS::SSM::Parameter::Value<…> whose parameter is missing:
-  `Unable to fetch parameters […] from parameter store for this account.`
-* A value of type AWS::EC2::Image::Id must exist. That is found out after the call was
-  accepted: the *stack* goes to rollback with `Parameter validation failed: parameter
-  value … for parameter name … does not exist.`, and no resource has failed.
-* A parameter of type AWS::SSM::Parameter::Value<…> is fetched again by every operation, UsePreviousValue
-  or not (user guide, "SSM parameter types"; Systems Manager's own permissions apply, see `iam.permissions`).
+* `Parameters: [A, B] must have values` (openedx-unsupported/configuration#1993), `Parameters: [A] do not exist in the
+  template` (aws-samples/amazon-ec2-image-builder-samples#18).
+* UsePreviousValue is refused for a key that the previous template did not have.
+* A parameter of type AWS::SSM::Parameter::Value<…> whose parameter is missing: `Unable to fetch parameters […] from
+  parameter store for this account.`
+* A value of type AWS::EC2::Image::Id must exist. CloudFormation checks it after it has accepted the call: the *stack*
+  rolls back with `Parameter validation failed: parameter value … for parameter name … does not exist.`, and no resource
+  has failed.
+* Every operation fetches a parameter of type AWS::SSM::Parameter::Value<…> again, with UsePreviousValue too (user
+  guide, "SSM parameter types"). Systems Manager's own permissions apply, see `iam.permissions`.
 """
 
 import contextvars

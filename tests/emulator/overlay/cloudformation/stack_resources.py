@@ -1,15 +1,14 @@
-"""Owns how CloudFormation makes, changes and deletes Auto Scaling groups.
+"""Owns how CloudFormation creates, updates and deletes Auto Scaling groups.
 
 AWS facts:
-* CloudFormation calls the service, and the service's refusal is the resource's
-  reason: `Resource handler returned message: "… (Service: AutoScaling, Status Code:
-  400, Request ID: …)" (RequestToken: …, HandlerErrorCode: InvalidRequest)`.
-* A group is complete when its instances are there; else "Group did not stabilize".
-* Without an UpdatePolicy an update changes the group and leaves running instances as
-  they are; AutoScalingRollingUpdate and AutoScalingInstanceRefresh replace them when
-  the launch template, the VPC zones or the mixed instances policy change
-  (aws-attribute-updatepolicy). MinInstancesInService must be less than MaxSize.
-* A failed update of a group is sent back to the previous properties.
+* CloudFormation calls the service, and the service's refusal is the resource's reason: `Resource handler returned
+  message: "… (Service: AutoScaling, Status Code: 400, Request ID: …)" (RequestToken: …, HandlerErrorCode:
+  InvalidRequest)`.
+* A group is complete when its instances are in service; else "Group did not stabilize".
+* Without an UpdatePolicy an update changes the group and leaves running instances as they are.
+  AutoScalingRollingUpdate and AutoScalingInstanceRefresh replace them when the launch template, the VPC zones or the
+  mixed instances policy change (aws-attribute-updatepolicy). MinInstancesInService must be less than MaxSize.
+* When the update of a group fails, CloudFormation restores its previous properties.
 """
 
 import contextvars

@@ -1,15 +1,16 @@
-"""Owns what is told of a stack: its parents, its parameters, whose resource something is.
+"""Owns how CloudFormation describes a stack: its parents, its parameters, the stack that a resource belongs to.
 
 AWS facts:
-* A member that has no value is absent, not empty; a stack that was only created has no LastUpdatedTime.
+* A member without a value is absent, not empty. A stack that was never updated has no LastUpdatedTime.
 * A nested stack has ParentId and RootId (API_Stack).
-* A parameter of type AWS::SSM::Parameter::Value<…> shows the parameter's name as its value and what was
-  fetched as its ResolvedValue; one with NoEcho shows **** (API_Parameter).
-* DescribeStackResources finds the stack that a physical id belongs to, and gives *all* resources of it
-  ("the associated resources of the stack that the resource belongs to are returned"); it takes either that or
-  a stack, not both (API_DescribeStackResources).
-Unsure: the texts for a physical id of no stack ("Stack for ID does not exist") and for both; whether it is not just
-the one resource (coverage-roadmap#998 shows one).
+* A parameter of type AWS::SSM::Parameter::Value<…> shows the parameter's name as its value and the fetched value as its
+  ResolvedValue; one with NoEcho shows **** (API_Parameter).
+* DescribeStackResources finds the stack that a physical id belongs to, and gives *all* resources of it ("the associated
+  resources of the stack that the resource belongs to are returned"). It takes either that or a stack, not both
+  (API_DescribeStackResources).
+Unsure:
+* The texts for a physical id of no stack ("Stack for ID does not exist") and for both.
+* Whether it is not just the one resource (coverage-roadmap#998 shows one).
 """
 
 import re

@@ -1,15 +1,17 @@
-"""Owns what a template's transforms need, and what a later update without the template makes of them.
+"""Owns transforms: the permission that a template with one needs, and what UsePreviousTemplate takes.
 
 AWS facts:
-* A template that is sent with a transform needs `cloudformation:CreateChangeSet` on the transform,
-  `arn:aws:cloudformation:REGION:aws:transform/NAME`; found out after the call was accepted
+* A request with a template that has a transform needs `cloudformation:CreateChangeSet` on the transform,
+  `arn:aws:cloudformation:REGION:aws:transform/NAME`. CloudFormation checks it after it has accepted the call
   (aws/serverless-application-model#179, #186; aws-cloudformation-templates#358).
-* `UsePreviousTemplate` takes the *processed* template. AWS::LanguageExtensions has resolved the parameters
-  in it, so that new values do not reach it: "provide the template instead of using UsePreviousTemplate to
-  ensure new parameter values and Systems Manager parameter updates are applied correctly" (API_UpdateStack,
-  API_CreateChangeSet; cfn-language-discussion#146: "didn't contain changes").
-Unsure: that this holds for every `Ref` to a parameter and not for loops alone; that UpdateStack is refused
-with "No updates are to be performed."; that a stack operation, too, is denied a transform by rolling back.
+* `UsePreviousTemplate` takes the *processed* template. AWS::LanguageExtensions has resolved the parameters in it, so
+  new values do not reach it: "provide the template instead of using UsePreviousTemplate to ensure new parameter values
+  and Systems Manager parameter updates are applied correctly" (API_UpdateStack, API_CreateChangeSet;
+  cfn-language-discussion#146: "didn't contain changes").
+Unsure:
+* This holds for every `Ref` to a parameter and not for loops alone.
+* UpdateStack is refused with "No updates are to be performed.".
+* A stack operation whose transform is denied rolls back.
 """
 
 import contextvars

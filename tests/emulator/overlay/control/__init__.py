@@ -1,1 +1,1 @@
-"""Owns what a test harness can do that no AWS API can: the control API and what it works with."""
+"""The control API: what a test can do that no AWS API can."""

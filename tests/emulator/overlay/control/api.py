@@ -1,8 +1,7 @@
-"""Owns `/_overlay/`: what a test harness may do that no AWS API can.
+"""Owns `/_overlay/`, the control API.
 
-It stands for AWS's own hand (AWS Backup putting an event on the bus, an image that
-failed) and for the observer's eye (the call log). It answers on loopback only and has
-no authentication, like MiniStack's own `/_ministack/` endpoints.
+With it a test does what AWS itself does (AWS Backup puts an event on the bus, an image fails) and reads what happened
+(the call log). It answers on loopback only and has no authentication, like MiniStack's own `/_ministack/` endpoints.
 """
 
 import datetime

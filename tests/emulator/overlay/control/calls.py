@@ -1,8 +1,7 @@
-"""Owns the log of API calls: who called what, and what came of it.
+"""Owns the log of API calls: the caller, the action, the answer.
 
-A test counts calls with it, or proves that no write happened. It sees every request
-that the server dispatches to a service; what MiniStack's services do among themselves
-(a state machine invoking a function) is not a request.
+A test counts calls with it, or proves that no write happened. The log has every request that the server dispatches to
+a service. What MiniStack's services do among themselves (a state machine invokes a function) is not a request.
 """
 
 import collections
@@ -27,7 +26,7 @@ from ministack.services import lambda_svc
 from overlay import patching
 from overlay.wire import Answer
 
-#: Of an account; more than what 200 executions at once make, with all the polling of whoever watches them.
+#: Calls of an account; 200 executions at once, and a test that polls all of them, make fewer.
 _KEPT = 100_000
 _LOG: dict[str, collections.deque["Call"]] = {}
 

@@ -1,11 +1,9 @@
-"""Owns injected faults: which call is throttled, fails, is slow, is held, or loses its answer
-after the effect has happened.
+"""Owns injected faults: a call is throttled, fails, is slow, is held, or loses its answer after its effect.
 
-The error documents are those of the services: EC2 throttles with
-`RequestLimitExceeded` (503), the query services with `Throttling` and "Rate exceeded",
-Systems Manager with `ThrottlingException`, Lambda with `TooManyRequestsException` (429) (each
-service's API reference, "Common errors" and errors of Invoke). What a fault makes of an
-invocation of a function is in `lambda_.invocations`.
+The error documents are those of the services: EC2 throttles with `RequestLimitExceeded` (503), the query services with
+`Throttling` and "Rate exceeded", Systems Manager with `ThrottlingException`, Lambda with `TooManyRequestsException`
+(429) (each service's API reference, "Common errors" and errors of Invoke). How a fault changes the invocation of a
+function is in `lambda_.invocations`.
 """
 
 import asyncio
@@ -35,7 +33,7 @@ FAULTS: list["Fault"] = []
 STRIKING: contextvars.ContextVar["Fault | None"] = contextvars.ContextVar("overlay_striking_fault", default=None)
 
 _NUMBERS = itertools.count(1)
-#: Whether the answer to the request being served is to be lost.
+#: Whether the answer to the request being served gets lost.
 _CUT: contextvars.ContextVar[dict[str, bool] | None] = contextvars.ContextVar("overlay_cut", default=None)
 _Message = MutableMapping[str, Any]
 _Send = Callable[[_Message], Awaitable[None]]

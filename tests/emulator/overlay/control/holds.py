@@ -1,11 +1,11 @@
-"""Owns holds: which operations stay as they are until the harness lets go.
+"""Owns holds: operations that stay as they are until the test releases them.
 
-An operation that takes minutes on AWS takes a fraction of a second here, and whoever has to meet it under way would
-race with the clock. A hold stops the operations of one kind on one resource, of one account and region, where they
-would take their next step: a stack stays *_IN_PROGRESS, an image pending. Those that began before the hold was made
-are caught by it too, if they have a step left.
+An operation that takes minutes on AWS takes a fraction of a second here, and a test that needs it under way would race
+with the clock. A hold stops the operations of one kind on one resource, of one account and region, before their next
+step: a stack stays *_IN_PROGRESS, an image pending. It also stops operations that began before the hold was made, if
+they have a step left.
 
-`background` asks here before it does what is due; nothing else has to know.
+`background` asks here before each step; no other module has to know.
 """
 
 import dataclasses

@@ -1,8 +1,7 @@
-"""Owns the knobs: how long things take that take minutes on AWS.
+"""Owns the knobs: how long operations take that take minutes on AWS.
 
-Every knob is an environment variable `OVERLAY_*` in seconds. The defaults keep
-each intermediate state observable and a test run short. The control API changes
-them for one account and region: the server is everybody's.
+Every knob is an environment variable `OVERLAY_*` in seconds. The defaults keep each intermediate state observable and a
+test run short. The control API changes them for one account and region, as all tests share the server.
 """
 
 import dataclasses

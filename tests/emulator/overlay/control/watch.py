@@ -1,6 +1,6 @@
-"""Owns waiting for something to happen: a request of the control API stays open until it does.
+"""Owns waiting: a request of the control API stays open until something happens.
 
-What happens is named by a key. It happens on the event loop or on any other thread.
+A key names what happens. It happens on the event loop or on any other thread.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _WAITING: dict[Hashable, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] =
 
 
 def happened(key: Hashable) -> None:
-    """Wake whoever waits for this; from any thread."""
+    """Wake everything that waits for this; any thread may call it."""
     for loop, event in tuple(_WAITING.get(key, ())):
         loop.call_soon_threadsafe(event.set)
 

@@ -1,1 +1,1 @@
-"""Owns EC2: images and their snapshots, instances and their types, launch templates."""
+"""EC2: images and their snapshots, instances and their types, launch templates."""

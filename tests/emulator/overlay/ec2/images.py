@@ -1,14 +1,14 @@
-"""Owns machine images: their records, their states, and who may launch them.
+"""Owns machine images: how they are made, their states, their tags, and who may launch them.
 
-AWS facts modelled here:
-* CreateImage answers at once; the image is `pending` and becomes `available` later
-  (API_CreateImage; EC2 user guide, "Create an Amazon EBS-backed AMI").
-* An id that does not exist is `InvalidAMIID.NotFound`, "The image id '[ami-…]' does
-  not exist" (aws/aws-sdk#97); one that is no id is `InvalidAMIID.Malformed`,
-  `Invalid id: "…" (expecting "ami-...")` (hashicorp/terraform#22172), without the
-  hint when only the digits are wrong (boto/boto3#1505).
-* A disabled image cannot be launched, a deprecated one can (API_DisableImage,
-  API_EnableImageDeprecation).
+AWS facts:
+* CreateImage answers at once; the image is `pending` and becomes `available` later (API_CreateImage; EC2 user guide,
+  "Create an Amazon EBS-backed AMI").
+* An id that does not exist is `InvalidAMIID.NotFound`, "The image id '[ami-…]' does not exist" (aws/aws-sdk#97). A
+  malformed id is `InvalidAMIID.Malformed`, `Invalid id: "…" (expecting "ami-...")` (hashicorp/terraform#22172), without
+  the hint when only the digits are wrong (boto/boto3#1505).
+* A disabled image cannot be launched, a deprecated one can (API_DisableImage, API_EnableImageDeprecation).
+Unlike AWS:
+* `CreationDate` has real milliseconds; AWS's end in .000Z.
 """
 
 import re

@@ -1,11 +1,14 @@
-"""Owns DescribeImages: selection, filters, paging, and the answer's form.
+"""Owns DescribeImages: selection, filters, paging, and the form of the answer.
 
-AWS facts: API_DescribeImages. A filter with several values matches any of them, `*`
-and `?` are wildcards, several filters must all match; an unknown filter is refused.
-Disabled images are left out unless `IncludeDisabled`; deprecated ones are left out
-for everybody but the owner. `MaxResults` excludes `ImageId.N`. Deregistered images
-are simply gone here; AWS shows them "for a short interval".
-Unsure: whether a disabled image named by id is left out (done here) or refused.
+AWS facts (API_DescribeImages):
+* A filter with several values matches any of them, `*` and `?` are wildcards, several filters must all match. An
+  unknown filter is refused.
+* Disabled images are left out unless `IncludeDisabled`. Deprecated ones are left out for everybody but the owner.
+* `MaxResults` excludes `ImageId.N`.
+Unlike AWS:
+* A deregistered image is gone at once; AWS shows it "for a short interval".
+Unsure:
+* Whether a disabled image named by id is left out (done here) or refused.
 """
 
 import datetime

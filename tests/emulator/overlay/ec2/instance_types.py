@@ -1,12 +1,13 @@
 """Owns DescribeInstanceTypes: what an instance type can boot.
 
 AWS facts:
-* SupportedArchitectures, SupportedVirtualizationTypes, SupportedBootModes (API_InstanceTypeInfo). Xen types have
-  legacy BIOS only, x86 Nitro types UEFI as well, Graviton types UEFI only (EC2 user guide, "Requirements for UEFI
-  boot mode", "Determine the supported boot modes of an instance type").
-* Unknown types: "The following supplied instance types do not exist: [i8ge.xlarge]" (scylladb/
-  scylla-cluster-tests#12419).
-All other members are MiniStack's, and rough. Types that are not listed here do not exist.
+* SupportedArchitectures, SupportedVirtualizationTypes, SupportedBootModes (API_InstanceTypeInfo). Xen types have legacy
+  BIOS only, x86 Nitro types UEFI as well, Graviton types UEFI only (EC2 user guide, "Requirements for UEFI boot mode",
+  "Determine the supported boot modes of an instance type").
+* Unknown types: "The following supplied instance types do not exist: [i8ge.xlarge]"
+  (scylladb/scylla-cluster-tests#12419).
+Unlike AWS:
+* All other members are MiniStack's, and rough. Types that are not in the module's list do not exist.
 """
 
 import re

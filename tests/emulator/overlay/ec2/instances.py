@@ -1,12 +1,13 @@
-"""Owns instances: launching one, its states, terminating it, DescribeInstances.
+"""Owns instances: how they are launched and terminated, their states, DescribeInstances.
 
 AWS facts:
 * pending → running; shutting-down → terminated (EC2 user guide, "Instance lifecycle").
-* RunInstances refuses an image that does not exist or is not available, and takes a
-  launch template, whose members the request's own override (API_RunInstances).
+* RunInstances refuses an image that does not exist or is not available. It takes a launch template, and the request's
+  own members override the template's (API_RunInstances).
 * Instances carry `aws:ec2launchtemplate:id` and `:version` when launched from one.
-* Tags of a launch template reach the instance through its TagSpecifications of
-  resource type `instance`.
+* Tags of a launch template reach the instance through its TagSpecifications of resource type `instance`.
+Unlike AWS:
+* RunInstances does not check that the instance type can boot the image.
 """
 
 import time

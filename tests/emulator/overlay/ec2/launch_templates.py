@@ -1,13 +1,13 @@
-"""Owns launch templates: which version a specification means, which image a version
-boots, and DescribeLaunchTemplateVersions.
+"""Owns launch templates: the version that a specification means, and the image that a version boots.
 
 AWS facts:
-* `ImageId` may be `resolve:ssm:NAME`, `…:VERSION`, `…:LABEL`, or a parameter ARN; it
-  is resolved at each launch (API_RequestLaunchTemplateData), never stored resolved.
-* Who may name or resolve such a parameter is checked (in `iam.permissions`).
+* `ImageId` may be `resolve:ssm:NAME`, `…:VERSION`, `…:LABEL`, or a parameter ARN. It is resolved at each launch
+  (API_RequestLaunchTemplateData), never stored resolved.
+* Naming or resolving such a parameter needs a permission (`iam.permissions` checks it).
 * `ResolveAlias=true` shows the image id, else the literal (API_DescribeLaunchTemplateVersions).
 * `LatestVersionNumber` only grows (cloudformation-coverage-roadmap#1912).
-Unsure: the exact text for a parameter that does not exist.
+Unsure:
+* The exact text for a parameter that does not exist.
 """
 
 import re

@@ -1,12 +1,13 @@
-"""Owns the snapshots of images: what they are made of, that they are encrypted, and who still needs them.
+"""Owns the snapshots of images: their encryption, and which images use them.
 
 AWS facts:
-* A snapshot of an encrypted volume is encrypted with the volume's key (API_CreateSnapshot); a copy of an image has
-  snapshots of its own, encrypted when CopyImage says so (API_CopyImage). DescribeImages tells `Encrypted` and not
-  the key; DescribeSnapshots tells KmsKeyId (API_EbsBlockDevice, API_Snapshot).
+* A snapshot of an encrypted volume is encrypted with the volume's key (API_CreateSnapshot). A copy of an image has
+  snapshots of its own, encrypted when CopyImage says so (API_CopyImage). DescribeImages shows `Encrypted` and not the
+  key; DescribeSnapshots shows KmsKeyId (API_EbsBlockDevice, API_Snapshot).
 * A snapshot of a registered image cannot be deleted: "The snapshot snap-… is currently in use by ami-…"
   (rebuy-de/aws-nuke#81, gruntwork-io/cloud-nuke#727).
-RegisterImage makes the snapshots that it names, where AWS would refuse those that are not there.
+Unlike AWS:
+* RegisterImage makes the snapshots that it names; AWS refuses a snapshot that does not exist.
 """
 
 from xml.sax.saxutils import escape

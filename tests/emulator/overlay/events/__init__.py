@@ -1,1 +1,1 @@
-"""Owns EventBridge: schedules and the delivery of events."""
+"""EventBridge: schedules and the delivery of events."""

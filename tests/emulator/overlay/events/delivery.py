@@ -1,17 +1,20 @@
 """Owns the delivery of a rule's event to a state machine or a queue: permission, retries, dead letters.
 
-AWS facts (EventBridge user guide, "How EventBridge retries delivering events", "Using
-dead-letter queues to process undelivered events", "Using resource-based policies"):
-* A state machine is started with the target's role, which must allow states:StartExecution. A
-  queue's own policy must let events.amazonaws.com send, on behalf of the rule.
-* A missing permission or a missing target is not retried; the event goes to the dead-letter
-  queue at once.
-* Other errors are retried, at most MaximumRetryAttempts times. Seconds of back-off are
-  fractions of one here, and there are never more than ten attempts.
-* What was delivered, but not acknowledged, is delivered again: at least once.
-* The message is the event; its attributes are RULE_ARN, TARGET_ARN, ERROR_CODE,
-  ERROR_MESSAGE, RETRY_ATTEMPTS, EXHAUSTED_RETRY_CONDITION.
+AWS facts (EventBridge user guide, "How EventBridge retries delivering events", "Using dead-letter queues to process
+undelivered events", "Using resource-based policies"):
+* EventBridge starts a state machine with the target's role, which must allow states:StartExecution. A queue's own
+  policy must let events.amazonaws.com send on behalf of the rule.
+* A missing permission or a missing target is not retried; the event goes to the dead-letter queue at once.
+* Other errors are retried, at most MaximumRetryAttempts times. A second of back-off is a fraction of one here, and
+  there are never more than ten attempts.
+* EventBridge delivers again what was delivered but not acknowledged: at least once.
+* The message is the event; its attributes are RULE_ARN, TARGET_ARN, ERROR_CODE, ERROR_MESSAGE, RETRY_ATTEMPTS,
+  EXHAUSTED_RETRY_CONDITION.
 * The dead-letter queue's policy must let the rule send as well, else the event is lost.
+Unlike AWS:
+* Only state machines and queues have retries and dead-letter queues as targets.
+* A schedule of EventBridge Scheduler needs the queue's policy; on AWS it needs its own role.
+
 Faults of `states` `StartExecution` and of `sqs` `SendMessage` strike deliveries too.
 """
 

@@ -1,12 +1,14 @@
-"""Owns schedules: that a rule has a valid one, and that the harness need not wait for it.
+"""Owns schedules: which expressions are valid, and how a test fires one without waiting for it.
 
 AWS facts:
-* A rule with a ScheduleExpression puts the target's `Input` to it, else a "Scheduled Event" of source aws.events
-  (EventBridge user guide, "Creating a rule that runs on a schedule"); a disabled one does nothing.
+* A rule with a ScheduleExpression sends the target its `Input`, else a "Scheduled Event" of source aws.events
+  (EventBridge user guide, "Creating a rule that runs on a schedule"). A disabled rule sends nothing.
 * `rate(1 day)`, `rate(5 minutes)`: the unit agrees with the number, else "Parameter ScheduleExpression is not valid."
   (aws-cloudformation/cfn-lint#2141, buildkite/buildkite-agent-scaler#100).
-MiniStack fires rules and EventBridge Scheduler's schedules by itself, up to ten seconds late.
-Unsure: what CloudFormation says around that text.
+Unlike AWS:
+* MiniStack fires the schedules of rules and of EventBridge Scheduler up to ten seconds late.
+Unsure:
+* The text that CloudFormation puts around that message.
 """
 
 import re

@@ -1,16 +1,15 @@
-"""Owns what a request is authorized *on*, and how a refusal reads.
+"""Owns the resource that a request is authorized on, and the text of a refusal.
 
 AWS facts (Service Authorization Reference; the texts are recorded ones):
-* The Describe actions of EC2 and Auto Scaling take no resource: a policy that names
-  one does not allow them. The resource is `*`.
-* DescribeStackDriftDetectionStatus takes no resource either
-  (DhananjayThomble/URL-Shortener-App#507).
+* The Describe actions of EC2 and Auto Scaling take no resource: a policy that names one does not allow them. The
+  resource is `*`.
+* DescribeStackDriftDetectionStatus takes no resource either (DhananjayThomble/URL-Shortener-App#507).
 * DescribeStackResources by a physical id, and a change set named by its ARN alone, name no stack: the first is
   authorized on `*`, the second on the change set's stack (every change set action takes a stack).
 * Images live at `arn:aws:ec2:REGION::image/ami-…`, without an account.
 * GetParameters is authorized on every parameter it names.
-* Drift detection of a stack also needs DetectStackResourceDrift and
-  BatchDescribeTypeConfigurations (CloudFormation user guide, "Detect drift").
+* Drift detection of a stack also needs DetectStackResourceDrift and BatchDescribeTypeConfigurations (CloudFormation
+  user guide, "Detect drift").
 """
 
 import json

@@ -1,9 +1,9 @@
-"""Owns what a template's reference to an instance profile is.
+"""Owns references to an instance profile in a template: Ref is its name, not its ARN.
 
 AWS facts:
-* Ref of an AWS::IAM::InstanceProfile is its name, Fn::GetAtt Arn its ARN
-  (aws-resource-iam-instanceprofile, "Return values"); MiniStack makes both the ARN, so
-  that `IamInstanceProfile: {Name: !Ref Profile}` would mean a profile that is not there.
+* Ref of an AWS::IAM::InstanceProfile is its name, Fn::GetAtt Arn its ARN (aws-resource-iam-instanceprofile, "Return
+  values"). MiniStack makes both the ARN, so `IamInstanceProfile: {Name: !Ref Profile}` would mean a profile that does
+  not exist.
 """
 
 from ministack.services import iam

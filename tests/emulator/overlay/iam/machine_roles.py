@@ -1,16 +1,20 @@
-"""Owns what a state machine's own role has to allow.
+"""Owns what a state machine's own role must allow: its functions and its logs.
 
 AWS facts:
-* `lambda:invoke` needs lambda:InvokeFunction on the function as it is named: a qualified name is another
-  ARN. Without it the task fails with Lambda.AWSLambdaException, whether the function exists or not, and Lambda's
-  AccessDeniedException is the cause (awslabs/aws-deployment-framework#460, recorded). Every attempt asks anew.
+* `lambda:invoke` needs lambda:InvokeFunction on the function as it is named: a qualified name is another ARN. Without
+  it the task fails with Lambda.AWSLambdaException, whether the function exists or not, and Lambda's
+  AccessDeniedException is the cause (awslabs/aws-deployment-framework#460, recorded). Every attempt is checked again.
 * Logs of a level but OFF need the log delivery actions, on `*` (developer guide, "Using CloudWatch Logs to log
-  execution history"). CreateStateMachine and UpdateStateMachine refuse them otherwise with AccessDeniedException,
-  which is the resource's reason in a stack (aws/aws-cdk#26432).
-* A stack's LoggingConfiguration is what DescribeStateMachine tells, in the API's spelling.
-Unsure: that each of the eight actions is necessary; what a call that sends no loggingConfiguration asks for (here
-nothing); that a function as a task's resource, without `lambda:invoke`, fails by the same name.
-Not asked for: the function's own policy, which could allow it too; other integrations.
+  execution history"). Without them CreateStateMachine and UpdateStateMachine fail with AccessDeniedException, which is
+  the resource's reason in a stack (aws/aws-cdk#26432).
+* DescribeStateMachine shows a stack's LoggingConfiguration in the API's spelling.
+Unlike AWS:
+* The function's own policy, which could allow the call too, does not count. Other integrations need no permission.
+* The destination of a machine's logs need not exist, and gets nothing.
+Unsure:
+* Each of the eight actions is necessary.
+* What a call without a loggingConfiguration needs (here nothing).
+* A function as a task's resource, without `lambda:invoke`, fails by the same name.
 """
 
 from ministack.core.responses import error_response_json, get_account_id, get_region, new_uuid

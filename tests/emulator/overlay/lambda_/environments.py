@@ -1,10 +1,11 @@
-"""Owns how many execution environments of functions are kept, and that an idle one costs nothing.
+"""Owns the number of idle execution environments that are kept; an idle one costs nothing.
 
 AWS facts (Lambda developer guide, "Lambda execution environment"):
-* An environment is kept for later invocations for a time that nobody is promised; without one, the
-  function starts cold.
-MiniStack keeps one of every function for ever, and each polls ten times a second: a thousand functions
-take a core. Here an idle environment blocks, and only the ones used last are kept.
+* Lambda keeps an environment for later invocations, for a time that it does not promise. Without one, the function
+  starts cold.
+
+MiniStack keeps one of every function for ever, and each polls ten times a second: a thousand functions take a core.
+Here an idle environment blocks, and only the ones used last are kept.
 """
 
 import contextlib

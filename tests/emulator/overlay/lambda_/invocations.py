@@ -1,17 +1,16 @@
 """Owns how a state machine's invocation of a function fails, by itself or by a fault.
 
-AWS facts (Step Functions developer guide, "Handle transient Lambda service exceptions"; Lambda
-developer guide, "Troubleshooting invocation"):
-* What Lambda or the client of it refuses is `Lambda.<name>`: TooManyRequestsException when there
-  is no capacity, ServiceException, SdkClientException when no answer came. Whether the function
-  has run is then unknown.
+AWS facts (Step Functions developer guide, "Handle transient Lambda service exceptions"; Lambda developer guide,
+"Troubleshooting invocation"):
+* A failure of Lambda or of its client is `Lambda.<name>`: TooManyRequestsException when there is no capacity,
+  ServiceException, SdkClientException when no answer came. Nobody knows then whether the function has run.
 * A function's own failure is its payload's errorType; without one it is Lambda.Unknown.
-* One that runs out of time is Sandbox.Timedout; one that is killed for its memory is
-  Runtime.ExitError with "signal: killed" (awslabs/amazon-s3-find-and-forget#283). Both may have
-  done their work before.
-* A function may be run twice for one event (Lambda developer guide, "Retries").
-Unsure: the messages of ServiceException and SdkClientException. Executions on record show
-Lambda.Unknown for time-outs too, so both names have to be reckoned with.
+* A function that runs out of time is Sandbox.Timedout; one that is killed for its memory is Runtime.ExitError with
+  "signal: killed" (awslabs/amazon-s3-find-and-forget#283). Both may have done their work before.
+* A function may run twice for one event (Lambda developer guide, "Retries").
+Unsure:
+* The messages of ServiceException and SdkClientException.
+* Recorded executions show Lambda.Unknown for time-outs too, so a product must expect both names.
 """
 
 import json

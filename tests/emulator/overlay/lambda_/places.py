@@ -1,10 +1,9 @@
-"""Owns how many functions run at once, and how fast.
+"""Owns how many functions run at once; the others wait, as for a cold start.
 
-AWS has an environment for each of a thousand invocations (Lambda quotas). Here they share the
-machine's cores: hundreds of environments that start at once would starve the server, so an
-invocation waits for a place, which looks like a cold start. Its time-out does not run meanwhile.
-What MiniStack adds to each invocation is taken away: 40 ms for a small packet that waits to be
-acknowledged, and most of the 50 ms that it waits for the first line of a log.
+AWS has an environment for each of a thousand invocations (Lambda quotas). Here they share the machine's cores: hundreds
+of environments that start at once would starve the server, so an invocation waits for a place, which looks like a cold
+start. Its time-out does not run meanwhile. Two delays that MiniStack adds to each invocation are removed: 40 ms for a
+small packet that waits for an acknowledgement, and most of the 50 ms that it waits for the first line of a log.
 """
 
 import os

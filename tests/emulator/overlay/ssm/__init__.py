@@ -1,1 +1,1 @@
-"""Owns Systems Manager: Parameter Store."""
+"""Systems Manager: Parameter Store."""

@@ -1,19 +1,18 @@
-"""Owns what PutParameter does beyond storing a value, and tags of what is not there.
+"""Owns PutParameter: `aws:ec2:image` values are validated after the answer, 100 versions are kept; and parameter tags.
 
 AWS facts:
-* `aws:ec2:image` is validated asynchronously: the call answers 200 with a version, the
-  value appears later, or never if the image is not there or the caller may not
-  ec2:DescribeImages; then a "Parameter Store Change" event says "Unable to Describe
-  Resource" (API_PutParameter; user guide, "Using native parameter support ... for AMI
-  IDs" and its troubleshooting page).
-* The data type of a parameter cannot be changed to or from aws:ec2:image (user guide,
-  "Parameter data types"; bottlerocket-os/twoliter#495, terraform-provider-aws#35959).
-* 100 versions are kept; when the oldest carries a label the call is refused
-  (user guide, "Working with parameter versions").
-* Tags of a parameter that does not exist are InvalidResourceId, without a message (getmoto/moto#4360, recorded).
-  Tags are the parameter's, not its version's: an overwrite keeps them.
-Unsure: that an overwrite without DataType keeps the data type (done here), and the
-text of the refusal to change it.
+* `aws:ec2:image` is validated asynchronously: the call answers 200 with a version. The value appears later, or never if
+  the image does not exist or the caller may not ec2:DescribeImages; then a "Parameter Store Change" event says "Unable
+  to Describe Resource" (API_PutParameter; user guide, "Using native parameter support ... for AMI IDs" and its
+  troubleshooting page).
+* The data type of a parameter cannot be changed to or from aws:ec2:image (user guide, "Parameter data types";
+  bottlerocket-os/twoliter#495, terraform-provider-aws#35959).
+* 100 versions are kept; when the oldest carries a label the call is refused (user guide, "Working with parameter
+  versions").
+* Tags of a parameter that does not exist are InvalidResourceId, without a message (getmoto/moto#4360, recorded). Tags
+  are the parameter's, not its version's: an overwrite keeps them.
+Unsure:
+* An overwrite without DataType keeps the data type (done here); the text of the refusal to change it.
 """
 
 import copy

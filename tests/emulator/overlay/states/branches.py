@@ -1,15 +1,16 @@
 """Owns what runs side by side: the iterations of an inline Map, the branches of a Parallel.
 
 AWS facts (events as recorded on AWS):
-* MapStateStarted with the number of items; each iteration is MapIterationStarted, the events
-  of its states, MapIterationSucceeded. MapStateSucceeded and MapStateExited both name the
-  latest event of the last iteration as the one before them.
-* The first iteration that fails aborts the others: MapIterationFailed, MapIterationAborted,
-  TaskStateAborted and MapStateFailed all name its latest event as the one before them. The
-  Map fails with its error.
+* MapStateStarted with the number of items. Each iteration is MapIterationStarted, the events of its states,
+  MapIterationSucceeded. MapStateSucceeded and MapStateExited both name the latest event of the last iteration as the
+  one before them.
+* The first iteration that fails aborts the others: MapIterationFailed, MapIterationAborted, TaskStateAborted and
+  MapStateFailed all name its latest event as the one before them. The Map fails with its error.
 * At most 40 iterations at once. Variables of an iteration are its own; it may read outer ones.
-Left out: an iteration that has to wait for a place names MapStateStarted as the one before it,
-on AWS the iteration whose place it takes. A JSONPath Map or Parallel records only its states.
+Unlike AWS:
+* An iteration that has to wait for a place names MapStateStarted as the one before it; on AWS it names the iteration
+  whose place it takes.
+* A JSONPath Map or Parallel records only its states.
 """
 
 import concurrent.futures

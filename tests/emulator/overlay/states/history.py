@@ -1,12 +1,12 @@
-"""Owns the history of an execution: what GetExecutionHistory and DescribeExecution tell of it.
+"""Owns the history of an execution: GetExecutionHistory and DescribeExecution.
 
 AWS facts:
-* An event names the one before it in its own branch, so that iterations of a Map, which run
-  side by side, can be told apart. The first after ExecutionStarted names none: 0, and so does
-  the event of an execution that was stopped or ran out of time (API_HistoryEvent).
+* An event names the one before it in its own branch, so that iterations of a Map, which run side by side, can be told
+  apart. The first after ExecutionStarted names none: 0, and so does the event of an execution that was stopped or ran
+  out of time (API_HistoryEvent).
 * An execution that has ended, and an iteration that was aborted, record nothing any more.
-* `output` is set only if the execution succeeds (API_DescribeExecution); an error without a
-  cause, such as States.Timeout, has no `cause` there.
+* `output` is set only if the execution succeeds (API_DescribeExecution). An error without a cause, such as
+  States.Timeout, has no `cause` there.
 """
 
 import contextvars
@@ -120,7 +120,7 @@ def reached(arn, state, timeout):
 
 
 def end(execution, status, **found):
-    """The status last: whoever sees it finds everything else."""
+    """The status comes last: who sees it finds everything else too."""
     execution.update(found, stopDate=now_iso())
     add(f"Execution{status.capitalize()}", f"execution{status.capitalize()}",
         **{name: value for name, value in found.items() if value is not None})

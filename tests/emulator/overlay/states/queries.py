@@ -1,16 +1,17 @@
-"""Owns JSONata in a state: what an expression that fails comes to, conditions, variables.
+"""Owns JSONata in a state: expressions that fail, conditions, variables.
 
 AWS facts:
-* An expression that fails, returns nothing, or another type than the field asks for is
-  States.QueryEvaluationError (Amazon States Language, appendix A). The history has an
-  EvaluationFailed event with the field's place; the cause names state, expression and field
-  (seen in causes of executions on AWS).
+* An expression that fails, returns nothing, or another type than the field needs is States.QueryEvaluationError (Amazon
+  States Language, appendix A). The history has an EvaluationFailed event with the field's place; the cause names state,
+  expression and field (seen in causes of executions on AWS).
 * A Choice's Condition is a boolean; its Default goes with the state's own Output and Assign.
-* `Assign` takes effect in the next state: its own expressions see the values from before
-  (developer guide, "Passing data between states with variables").
+* `Assign` takes effect in the next state: its own expressions see the values from before (developer guide, "Passing
+  data between states with variables").
 * The variables of one Assign may have 256 KiB together (quotas).
-Left out: an expression has a second on AWS; here a second of a busy machine is none of AWS's, and there is no limit.
-Unsure: "threw an error during evaluation", and the error of an Assign that is too large.
+Unlike AWS:
+* An expression has no time limit; on AWS it has a second, but a second of a busy machine is not a second of AWS.
+Unsure:
+* "threw an error during evaluation", and the error of an Assign that is too large.
 """
 
 import contextlib

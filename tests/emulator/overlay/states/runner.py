@@ -1,11 +1,12 @@
-"""Owns how an execution goes from state to state; the same way inside a Map or a Parallel.
+"""Owns how an execution goes from state to state, inside a Map or a Parallel too.
 
 AWS facts:
 * Every state is entered with an event, and exited with one unless it fails.
 * A state's result may have 256 KiB, else States.DataLimitExceeded (quotas; recorded text).
 * A JSONata Succeed state has an `Output` (developer guide, "Succeed workflow state").
 * Nothing more is done for an execution that was stopped or ran out of time.
-Unsure: for what is too large and no task's result, the text names the state.
+Unsure:
+* If a result that is too large is not a task's, the text names the state.
 """
 
 import contextlib

@@ -1,14 +1,13 @@
-"""Owns what EventBridge is told of executions.
+"""Owns the events that Step Functions puts on EventBridge when an execution's status changes.
 
-AWS facts (Step Functions developer guide, "Automating Step Functions event delivery with
-EventBridge"; API_DescribeExecution):
-* Each change of a standard execution's status is a "Step Functions Execution Status Change" of
-  source aws.states, delivered by best effort, some time later.
-* Its detail is what DescribeExecution tells, times in milliseconds; what is not there is null.
-  `redriveStatusReason` is set only when the execution cannot be redriven: FAILED, TIMED_OUT and
-  ABORTED ones can.
-* If input and output together, escaped, exceed 248 KiB, the input is left out; if the output
-  alone does, the output is; `inputDetails` and `outputDetails` tell.
+AWS facts (Step Functions developer guide, "Automating Step Functions event delivery with EventBridge";
+API_DescribeExecution):
+* Each change of a standard execution's status is a "Step Functions Execution Status Change" of source aws.states,
+  delivered by best effort, some time later.
+* Its detail has the members of DescribeExecution, times in milliseconds; a missing one is null. `redriveStatusReason`
+  is set only when the execution cannot be redriven: FAILED, TIMED_OUT and ABORTED ones can.
+* If input and output together, escaped, exceed 248 KiB, the input is left out; if the output alone does, the output is.
+  `inputDetails` and `outputDetails` say so.
 """
 
 import json

@@ -1,13 +1,14 @@
 """Owns the attempts of a task: their events, Retry and Catch.
 
 AWS facts (developer guide, "Handling errors"; events as recorded on AWS):
-* Each attempt is TaskScheduled, TaskStarted and TaskSucceeded, TaskFailed or TaskTimedOut,
-  which name the integration ("lambda", "invoke"). States.Timeout has no cause.
-* The delay before a retry is IntervalSeconds * BackoffRate ^ retries, at most
-  MaxDelaySeconds; with JitterStrategy FULL anything up to that.
-* States.ALL and States.TaskFailed do not match States.Runtime. States.ALL does match the
-  States.DataLimitExceeded of a function's result, whatever the guide says: so it was recorded.
-Left to MiniStack: JSONPath, activities, task tokens and a function's ARN as the resource.
+* Each attempt is TaskScheduled, TaskStarted and TaskSucceeded, TaskFailed or TaskTimedOut, which name the integration
+  ("lambda", "invoke"). States.Timeout has no cause.
+* The delay before a retry is IntervalSeconds * BackoffRate ^ retries, at most MaxDelaySeconds; with JitterStrategy FULL
+  anything up to that.
+* States.ALL and States.TaskFailed do not match States.Runtime. States.ALL does match the States.DataLimitExceeded of a
+  function's result: the guide says it does not, a recorded execution shows it does.
+Unlike AWS:
+* JSONPath, activities, task tokens and a function's ARN as the resource are as MiniStack has them.
 """
 
 import random

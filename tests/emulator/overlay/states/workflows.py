@@ -1,11 +1,12 @@
-"""Owns the time limit of a whole state machine execution.
+"""Owns the time limit of a whole execution.
 
 AWS facts:
 * The definition's top-level TimeoutSeconds ends an execution that runs longer with status TIMED_OUT and an
   ExecutionTimedOut event (Step Functions developer guide, "State machine structure").
-* Of such an execution DescribeExecution has neither error nor cause; States.Timeout is in the history's
-  event alone (recorded on AWS: floci-io/floci#2733).
-It counts real seconds, also where SFN_WAIT_SCALE shortens the Wait states.
+* DescribeExecution shows neither error nor cause of such an execution; only the event in the history has States.Timeout
+  (recorded on AWS: floci-io/floci#2733).
+Unlike AWS:
+* The limit counts real seconds, also where SFN_WAIT_SCALE shortens the Wait states.
 """
 
 import json
