@@ -23,8 +23,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 HERE = pathlib.Path(__file__).resolve().parent
-#: For what decides without a server.
-sys.path.append(str(HERE.parent))
 REGION = "us-east-1"
 START_SECONDS = 60
 #: As short as can be; a test that needs an intermediate state has it `held`.
@@ -82,17 +80,21 @@ class Account:
         return self.server.control(method, path, body, account=self.id, region=REGION, **query)
 
 
+class _Process(subprocess.Popen[bytes]):
+    folder: pathlib.Path
+
+
 def start(environment=None):
     port = _free_port()
     # What it writes goes with it.
     folder = pathlib.Path(tempfile.mkdtemp(prefix="overlay-contract-"))
     log = folder / "log"
-    env = {"PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), "BIND_HOST": "127.0.0.1",
-           "GATEWAY_PORT": str(port), "AUTH": "true", "PYTHONDONTWRITEBYTECODE": "1",
-           "TMPDIR": str(folder), **QUICK, **(environment or {})}
+    env = {"PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+           "HOME": os.environ.get("HOME", "/"), "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port),
+           "AUTH": "true", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder), **QUICK, **(environment or {})}
     with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "overlay"], cwd=HERE.parent, env=env, stdout=out,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        process = _Process([sys.executable, "-m", "overlay"], cwd=HERE.parent, env=env, stdout=out,
+                           stderr=subprocess.STDOUT, start_new_session=True)
     process.folder = folder
     server = Server(port, log)
     deadline = time.monotonic() + START_SECONDS
@@ -109,10 +111,8 @@ def start(environment=None):
 
 
 def stop(process):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
     shutil.rmtree(process.folder, ignore_errors=True)
 

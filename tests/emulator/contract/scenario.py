@@ -4,12 +4,14 @@ import json
 
 from conftest import until
 
+#: The image is the stack's parameter.
+PARAMETER = {"Ref": "ImageId"}
 LAUNCH_TEMPLATE = {
     "InstanceType": "t3.micro",
     "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "StackName", "Value": "web"}]}]}
 
 
-def image(aws, name="base", **wait):
+def image(aws, name="base"):
     """A registered image of the account's own, available."""
     image_id = aws.ec2.register_image(
         Name=name, Architecture="x86_64", VirtualizationType="hvm", RootDeviceName="/dev/xvda",
@@ -24,7 +26,7 @@ def available(aws, image_id):
           what=f"{image_id} available")
 
 
-def template(image_id={"Ref": "ImageId"}, policy=None, **group):
+def template(image_id=PARAMETER, policy=None, **group):
     """A stack of a launch template and a 1/1 group, as CloudFormation wants it."""
     properties = {
         "MinSize": "1", "MaxSize": "1", "AvailabilityZones": ["us-east-1a"],
@@ -39,7 +41,7 @@ def template(image_id={"Ref": "ImageId"}, policy=None, **group):
                      "Properties": {"LaunchTemplateData": {**LAUNCH_TEMPLATE, "ImageId": image_id}}},
         "Group": resource}, "Outputs": {"GroupName": {"Value": {"Ref": "Group"}},
                                         "TemplateId": {"Value": {"Ref": "Template"}}}}
-    if image_id == {"Ref": "ImageId"}:
+    if image_id == PARAMETER:
         body["Parameters"] = {"ImageId": {"Type": "String"},
                               "Secret": {"Type": "String", "NoEcho": True, "Default": "hush"}}
     return json.dumps(body)

@@ -16,8 +16,11 @@ def _begin(aws, name="plan", **request):
 def _plan(aws, name="plan", **request):
     """A change set, when it is complete or failed."""
     arn = _begin(aws, name, **request)
-    return until(lambda: (lambda c: None if c["Status"].startswith("CREATE_") and c["Status"] != "CREATE_COMPLETE"
-                          else c)(aws.cfn.describe_change_set(ChangeSetName=arn)), what="the change set")
+
+    def look():
+        found = aws.cfn.describe_change_set(ChangeSetName=arn)
+        return None if found["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS") else found
+    return until(look, what="the change set")
 
 
 def _status(aws):

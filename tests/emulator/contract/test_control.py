@@ -5,6 +5,7 @@ import json
 import urllib.error
 
 import pytest
+
 from conftest import refused, until
 from scenario import image, inbox
 from workflow import Run, each
@@ -106,7 +107,7 @@ def test_a_state_that_is_never_entered_is_waited_for_until_the_end(aws):
         assert found.result() == {"status": "ABORTED", "done": False}
 
 
-@pytest.mark.parametrize("query, status", [
+@pytest.mark.parametrize(("query", "status"), [
     ({"arn": "arn:aws:states:us-east-1:1:execution:m:e", "ended": 1}, 404), ({"arn": "a"}, 400),
     ({"arn": "a", "ended": 1, "entered": "A"}, 400), ({"arn": "a", "ended": 1, "timeout": "soon"}, 400)])
 def test_a_question_that_makes_no_sense(aws, query, status):

@@ -4,6 +4,7 @@ import datetime
 import json
 
 import pytest
+
 from conftest import until
 from scenario import queue
 

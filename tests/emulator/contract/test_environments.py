@@ -3,8 +3,9 @@
 import json
 import subprocess
 
-import conftest
 import pytest
+
+import conftest
 from workflow import function
 
 

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
+
 from conftest import REGION, call_held, held, refused, until
 from scenario import available, create, image, keyed, settled, template
 from workflow import Run, calls, function, task

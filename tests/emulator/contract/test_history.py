@@ -7,6 +7,7 @@ import json
 import time
 
 import pytest
+
 from conftest import call_held, until
 from workflow import Run, calls, each, function, task
 

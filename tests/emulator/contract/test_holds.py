@@ -4,6 +4,7 @@ import contextlib
 import urllib.error
 
 import pytest
+
 from conftest import held, refused, until
 from scenario import create, drift, group, image, in_service, instance, keyed, settled, template
 
@@ -186,5 +187,6 @@ def test_nonsense_is_refused(aws, body):
     assert caught.value.code == 400
     if body == {"what": "stacks"}:
         said = caught.value.read().decode()
-        assert all(kind in said for kind in ("stack", "change_set", "drift", "refresh", "image", "parameter", "instance"))
+        kinds = "stack", "change_set", "drift", "refresh", "image", "parameter", "instance"
+        assert all(kind in said for kind in kinds)
     assert _holds(aws) == []

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from conftest import held, refused, until
 from scenario import available, image
 

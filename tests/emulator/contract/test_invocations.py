@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from workflow import Run, calls, each, function, task
 
 REPEATED = calls("ssm", "put_parameter", Name="/runs", Value="v", Type="String", Overwrite=True)
@@ -77,8 +78,8 @@ def test_a_function_runs_out_of_time(aws):
     ({"kind": "function-error", "errorType": "Bad", "errorMessage": "why"}, "Bad",
      r'{"errorType": ?"Bad", "errorMessage": ?"why"}'),
     ({"kind": "function-error", "errorMessage": "why"}, "Lambda.Unknown",
-     "The cause could not be determined because Lambda did not return an error type. "
-     r'Returned payload: {"errorMessage": ?"why"}'),
+     ("The cause could not be determined because Lambda did not return an error type. "
+      r'Returned payload: {"errorMessage": ?"why"}')),
     ({"kind": "timeout"}, "Sandbox.Timedout",
      r".*RequestId: [0-9a-f-]{36} Error: Task timed out after 60.00 seconds.*"),
     ({"kind": "out-of-memory"}, "Runtime.ExitError",

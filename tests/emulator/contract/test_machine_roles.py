@@ -50,8 +50,8 @@ def test_a_policy_counts_at_once(aws):
     """IAM: also for a function that is warm, and for a role that CloudFormation made (on AWS within seconds)."""
     trust = {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}]}
-    reading = {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "*"}]}
+    statement = {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "*"}
+    reading = {"Version": "2012-10-17", "Statement": [statement]}
     out = create(aws, json.dumps({
         "Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {
             "AssumeRolePolicyDocument": trust, "Policies": [{"PolicyName": "read", "PolicyDocument": reading}]}}},
@@ -71,7 +71,7 @@ def test_a_policy_counts_at_once(aws):
     aws.iam.delete_role_policy(RoleName=out["Name"], PolicyName="allowed")
     assert (write(), call("get_parameter")) == ("AccessDeniedException", "done")
     aws.iam.put_role_policy(RoleName=out["Name"], PolicyName="read", PolicyDocument=json.dumps(
-        {**reading, "Statement": [{**reading["Statement"][0], "Effect": "Deny"}]}))
+        {**reading, "Statement": [{**statement, "Effect": "Deny"}]}))
     assert call("get_parameter") == "AccessDeniedException"
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from conftest import refused, until
 from scenario import create, drift, image, in_service, instance, keyed, reasons, replacement, settled, template
 
@@ -134,7 +135,7 @@ def test_a_launch_template_needs_run_instances(aws, acting):
 
 
 def test_tags_in_a_launch_template_need_create_tags(aws, acting):
-    """Same page, "Permissions required to tag instances and volumes": of whoever sets it, with the CreateAction."""
+    """Same page, "Permissions required to tag instances and volumes": the caller needs them, with the CreateAction."""
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "b"}]}]
     tagged, plain = (aws.ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={
         "ImageId": image(aws, name), **data})["LaunchTemplate"]["LaunchTemplateId"]
@@ -310,8 +311,11 @@ def test_a_transform_is_authorized_by_itself(aws, acting):
 
     def planned(step, name):
         step.cfn.create_change_set(ChangeSetName=name, **sent)
-        return until(lambda: (lambda c: c if c["ExecutionStatus"] == "AVAILABLE" or c["Status"] == "FAILED" else None)(
-            aws.cfn.describe_change_set(StackName="web", ChangeSetName=name)))
+
+        def look():
+            found = aws.cfn.describe_change_set(StackName="web", ChangeSetName=name)
+            return found if found["ExecutionStatus"] == "AVAILABLE" or found["Status"] == "FAILED" else None
+        return until(look)
     narrow = acting(call, *ACT)
     assert text in planned(narrow, "narrow")["StatusReason"]
     narrow.cfn.update_stack(**sent)

@@ -1,6 +1,7 @@
 """Instance refreshes really replace instances, one refresh at a time."""
 
 import pytest
+
 from conftest import held, refused, until
 from scenario import create, group, image, in_service, instance, template
 

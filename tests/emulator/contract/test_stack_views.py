@@ -1,8 +1,9 @@
-"""What is told of a stack: parents, typed parameters, templates, tokens, whose resource something is."""
+"""How CloudFormation describes a stack: parents, typed parameters, templates, tokens, whose resource something is."""
 
 import json
 
 import pytest
+
 from conftest import held, refused, until
 from scenario import create, group, image, keyed, reasons, settled, template
 
@@ -11,6 +12,14 @@ SSM_IMAGE = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
 
 def _parameters(aws):
     return {p["ParameterKey"]: p for p in aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["Parameters"]}
+
+
+def _complete(aws, **change_set):
+    """The change set, when it is complete."""
+    def look():
+        found = aws.cfn.describe_change_set(**change_set)
+        return found if found["Status"] == "CREATE_COMPLETE" else None
+    return until(look, what="the change set")
 
 
 def test_a_stack_is_found_by_the_physical_id_of_its_resource(aws):
@@ -60,8 +69,7 @@ def test_a_fetched_parameter_has_a_name_and_a_resolved_value(aws, fetched):
     assert _parameters(aws)["ImageId"]["ResolvedValue"] == first
     plan = aws.cfn.create_change_set(StackName="web", ChangeSetName="plan", UsePreviousTemplate=True,
                                      Parameters=keyed({"ImageId": None, "Secret": None}))["Id"]
-    found = until(lambda: (lambda c: c if c["Status"] == "CREATE_COMPLETE" else None)(
-        aws.cfn.describe_change_set(ChangeSetName=plan)))
+    found = _complete(aws, ChangeSetName=plan)
     assert {"ParameterKey": "ImageId", "ParameterValue": "/ami/web", "ResolvedValue": second} in found["Parameters"]
     assert {c["ResourceChange"]["LogicalResourceId"] for c in found["Changes"]} == {"Template", "Group"}
     _fetch(aws)
@@ -120,8 +128,7 @@ def test_nested_stacks_name_their_parent_and_root(aws):
     assert {k: (s.get("ParentId"), s.get("RootId")) for k, s in found.items()} == {
         top: (None, None), child: (top, top), grandchild: (child, top)}
     aws.cfn.create_change_set(StackName="root", ChangeSetName="plan", UsePreviousTemplate=True)
-    plan = until(lambda: (lambda c: c if c["Status"] == "CREATE_COMPLETE" else None)(
-        aws.cfn.describe_change_set(StackName="root", ChangeSetName="plan")))
+    plan = _complete(aws, StackName="root", ChangeSetName="plan")
     assert [(c["ResourceChange"]["LogicalResourceId"], c["ResourceChange"]["Details"][0]["ChangeSource"])
             for c in plan["Changes"]] == [("Middle", "Automatic")]
 

@@ -1,8 +1,20 @@
 """Stack operations take time, exclude each other, fail with reasons and roll back."""
 
 from conftest import held, refused, until
-from scenario import (create, drift, group, image, in_service, instance, keyed, reasons, replacement, settled,
-                      template, update)
+from scenario import (
+    create,
+    drift,
+    group,
+    image,
+    in_service,
+    instance,
+    keyed,
+    reasons,
+    replacement,
+    settled,
+    template,
+    update,
+)
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
 

@@ -1,4 +1,4 @@
-"""The overlay refuses to start rather than patch nothing, and ends with whoever started it."""
+"""The overlay refuses to start rather than patch nothing, and ends with the program that started it."""
 
 import os
 import pathlib
@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 
-import conftest
 import pytest
+
+import conftest
 from scenario import create, image, keyed, template
 
 EMULATOR = pathlib.Path(__file__).resolve().parents[1]
@@ -18,12 +19,13 @@ def _start(before, **environment):
     """Run `python -m overlay` after some sabotage; (exit status, output)."""
     code = f"{before}\nimport runpy; runpy.run_module('overlay', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], cwd=EMULATOR, capture_output=True, text=True, timeout=60,
+                          check=False,
                           env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "GATEWAY_PORT": "1",
                                **environment})
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("before, message", [
+@pytest.mark.parametrize(("before", "message"), [
     ("import overlay; overlay.MINISTACK_VERSION = '0.0.1'", "is installed, but the overlay patches the internals"),
     ("from ministack.services import ec2; del ec2._ACTION_MAP['DescribeImages']",
      "ec2._ACTION_MAP has no entry 'DescribeImages' any more"),
@@ -55,6 +57,7 @@ def test_it_ends_with_its_starter_when_told_to(tmp_path):
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "GATEWAY_PORT": port,
              "TMPDIR": str(tmp_path), "OVERLAY_EXIT_WITH_STDIN": "1"})
+    assert server.stdin and server.stdout
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             server.wait(1)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from conftest import REGION, until
 from scenario import create, inbox, queue
 from workflow import Run

@@ -1,10 +1,10 @@
 """What a state machine makes of errors, expressions, variables and data that is too large."""
 
 import datetime
-import json
 
 import pytest
-from overlay import tasks
+
+from overlay.states import tasks
 from workflow import Run, each, function, task
 
 PASS = {"Type": "Pass", "End": True}
@@ -32,18 +32,19 @@ def _delays(run):
     events = run.events()
     failed = [e["timestamp"] for e in events if e["type"] == "TaskFailed"]
     again = [e["timestamp"] for e in events if e["type"] == "TaskScheduled"][1:]
-    return [(b - a) / datetime.timedelta(milliseconds=10) for a, b in zip(failed, again)]
+    return [(b - a) / datetime.timedelta(milliseconds=10) for a, b in zip(failed, again, strict=False)]
 
 
 def test_a_retry_waits(owner, hundred_times_faster):
     """ASL, Retry: it may take longer, as everything does, but not less."""
-    retry = [{"ErrorEquals": ["Busy"], "IntervalSeconds": 10, "BackoffRate": 3, "MaxDelaySeconds": 40, "MaxAttempts": 3}]
+    retry = [{"ErrorEquals": ["Busy"], "IntervalSeconds": 10, "BackoffRate": 3, "MaxDelaySeconds": 40,
+              "MaxAttempts": 3}]
     found = _delays(Run(owner, ("Call", task({"fail": "Busy"}, Retry=retry))))
     assert len(found) == 3
-    assert all(seen >= wanted - 0.2 for wanted, seen in zip((10, 30, 40), found)), found
+    assert all(seen >= wanted - 0.2 for wanted, seen in zip((10, 30, 40), found, strict=True)), found
 
 
-@pytest.mark.parametrize("retrier, delays", [
+@pytest.mark.parametrize(("retrier", "delays"), [
     # IntervalSeconds * BackoffRate ^ retries, at most MaxDelaySeconds.
     ({"IntervalSeconds": 10, "BackoffRate": 3, "MaxDelaySeconds": 40}, [10, 30, 40, 40]),
     # Without MaxDelaySeconds as long as it says.

@@ -1,4 +1,7 @@
-"""Starts the local AWS: check, patch, serve. See README.md for the environment."""
+"""Owns the start of the server: check, patch, serve.
+
+README.md lists the environment variables.
+"""
 
 import os
 import sys
@@ -6,7 +9,7 @@ import sys
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def main():
+def main() -> None:
     os.environ.setdefault("BIND_HOST", "127.0.0.1")
     host = os.environ["BIND_HOST"]
     if host not in LOOPBACK:
@@ -17,11 +20,11 @@ def main():
     # Background services that nobody here uses, and that bind ports of their own.
     os.environ.setdefault("SFTP_ENABLED", "0")
 
-    from . import lifeline, patching
+    from overlay import lifeline, patching
     lifeline.install()
     try:
         patching.require_version()
-        from . import install
+        from overlay import install
         install.everything()
     except (patching.PatchError, ImportError, AttributeError) as error:
         raise SystemExit(f"overlay: refusing to start: {error}") from error

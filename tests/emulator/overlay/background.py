@@ -1,42 +1,47 @@
 """Owns time: everything that happens after the API call that caused it.
 
-MiniStack serves requests on one event loop and keeps its state in plain dicts, so
-state is only ever changed on that loop: nothing here needs a lock. Which account
-and region a piece of work belongs to lives in context variables; they are copied
-when the work is scheduled, else it would land in the default account. What is the
-next step of an operation can be held (see `holds`).
+MiniStack serves requests on one event loop and keeps its state in plain dicts. State is only changed on that loop, so
+nothing here needs a lock. Context variables say which account and region a piece of work belongs to; they are copied
+when the work is scheduled, else it would land in the default account. A hold can stop the next step of an operation
+(see `control.holds`).
 """
 
 import asyncio
 import concurrent.futures
 import contextvars
 import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from ministack import app
 
-from . import holds
+from overlay.control import holds
+
+_Result = TypeVar("_Result")
+#: The kind of an operation that can be held, and the names of its resource.
+HeldAs = tuple[str, Sequence[str]]
 
 logger = logging.getLogger("overlay")
 #: How often a condition is checked.
 _TICK_SECONDS = 0.03
 
 
-def _loop():
-    loop = app._MAIN_LOOP
+def _loop() -> asyncio.AbstractEventLoop:
+    loop: asyncio.AbstractEventLoop | None = app._MAIN_LOOP
     if loop is None:
         raise RuntimeError("the server is not running yet")
     return loop
 
 
-def _on_the_loop():
+def _on_the_loop() -> bool:
     try:
         return asyncio.get_running_loop() is _loop()
     except RuntimeError:
         return False
 
 
-def _guarded(fn, args):
-    def run():
+def _guarded(fn: Callable[..., object], args: tuple[Any, ...]) -> Callable[[], None]:
+    def run() -> None:
         try:
             fn(*args)
         except Exception:
@@ -44,19 +49,19 @@ def _guarded(fn, args):
     return run
 
 
-def later(seconds, fn, *args, of=None):
+def later(seconds: float, fn: Callable[..., object], *args: Any, of: HeldAs | None = None) -> None:
     """Run `fn(*args)` on the event loop in `seconds`, for this account and region.
 
-    `of` is (kind, names of the resource) if it is the step of an operation that can be held.
+    `of` is given for the step of an operation that can be held.
     """
     context = contextvars.copy_context()
     loop = _loop()
     run = _guarded(fn, args)
 
-    def soon(step):
+    def soon(step: Callable[[], None]) -> Callable[[], object]:
         return lambda: loop.call_soon(step, context=context)
 
-    def due():
+    def due() -> None:
         if of is None or not holds.catches(*of, again=soon(due), on=soon(run)):
             run()
     if _on_the_loop():
@@ -66,21 +71,21 @@ def later(seconds, fn, *args, of=None):
             lambda: loop.call_later(seconds, due, context=context), context=context)
 
 
-async def pause(seconds, of=None):
+async def pause(seconds: float, of: HeldAs | None = None) -> None:
     """Let a task on the event loop wait for what `later` would run."""
     over = asyncio.Event()
     later(seconds, over.set, of=of)
     await over.wait()
 
 
-def on_loop(fn, *args):
+def on_loop(fn: Callable[..., _Result], *args: Any) -> _Result:
     """Run `fn(*args)` on the event loop and return what it returns."""
     if _on_the_loop():
         return fn(*args)
     context = contextvars.copy_context()
-    future = concurrent.futures.Future()
+    future: concurrent.futures.Future[_Result] = concurrent.futures.Future()
 
-    def run():
+    def run() -> None:
         try:
             future.set_result(fn(*args))
         except BaseException as error:
@@ -90,7 +95,8 @@ def on_loop(fn, *args):
     return future.result(timeout=30)
 
 
-def wait_for(condition, seconds, is_coming=lambda: False):
+def wait_for(condition: Callable[[], object], seconds: float,
+             is_coming: Callable[[], object] = lambda: False) -> bool:
     """Wait on a worker thread until `condition()` holds on the loop; False on time-out, or when the server stops.
 
     The time does not run while `is_coming()`, nor while an operation of the account is held. It is counted in checks,
@@ -106,7 +112,7 @@ def wait_for(condition, seconds, is_coming=lambda: False):
         return False
 
 
-async def _watch(condition, seconds, is_coming):
+async def _watch(condition: Callable[[], object], seconds: float, is_coming: Callable[[], object]) -> bool:
     while not condition():
         if not is_coming() and not holds.is_holding():
             seconds -= _TICK_SECONDS

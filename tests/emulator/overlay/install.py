@@ -1,22 +1,36 @@
-"""Owns the order in which the patches are applied: a later one wraps an earlier one."""
+"""Owns the order of the patches: a later one wraps an earlier one."""
 
-from . import (authorization, branches, calls, change_sets, control, delivery, drift, environments, faults, groups,
-               groups_api, history, images, images_describe, instance_profiles, instance_types, instances, invocations,
-               launch_templates, machine_roles, parameters, permissions, places, queries, refresh, runner, schedules,
-               snapshots, stack_operations, stack_parameters, stack_resources, stack_views, status_events, tasks,
-               transforms, workflows)
+from overlay.autoscaling import groups, groups_api, refresh
+from overlay.cloudformation import (
+    change_sets,
+    drift,
+    stack_operations,
+    stack_parameters,
+    stack_resources,
+    stack_views,
+    transforms,
+)
+from overlay.control import api as control_api
+from overlay.control import calls, faults
+from overlay.ec2 import images, images_describe, instance_types, instances, launch_templates, snapshots
+from overlay.events import delivery, schedules
+from overlay.iam import authorization, instance_profiles, machine_roles, permissions
+from overlay.lambda_ import environments, invocations, places
+from overlay.ssm import parameters
+from overlay.states import branches, history, queries, runner, status_events, tasks, workflows
 
 MODULES = (
     images, images_describe, snapshots, launch_templates, instance_types, instance_profiles, instances,
     groups, groups_api, refresh,
     stack_resources, stack_parameters, stack_operations, stack_views, change_sets, drift,
     parameters,
-    history, runner, queries, tasks, places, environments, invocations, branches, workflows, status_events, delivery, schedules,
+    history, runner, queries, tasks, places, environments, invocations, branches, workflows, status_events,
+    delivery, schedules,
     permissions, machine_roles, transforms, authorization,
-    calls, faults, control,
+    calls, faults, control_api,
 )
 
 
-def everything():
+def everything() -> None:
     for module in MODULES:
         module.install()

@@ -1,14 +1,14 @@
-"""Owns every replacement of a MiniStack internal, and the refusal to start when
-one of them is gone.
+"""Owns every replacement of a MiniStack internal; the server does not start when one of them is gone.
 
-MiniStack is released daily and its internals are nobody's contract, so each
-patch names what it expects to find. A missing table, entry or function is a
-`PatchError`, which `__main__` turns into a message and exit status 1.
+MiniStack is released daily and does not promise to keep its internals, so each patch names what it expects to find. A
+missing table, entry or function is a `PatchError`, which `__main__` turns into a message and exit status 1.
 """
 
+from collections.abc import Callable, MutableMapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-from . import MINISTACK_VERSION
+from overlay import MINISTACK_VERSION
 
 _MISSING = object()
 
@@ -17,7 +17,7 @@ class PatchError(RuntimeError):
     """MiniStack does not look as the overlay expects."""
 
 
-def require_version():
+def require_version() -> None:
     """Refuse any MiniStack but the pinned one."""
     try:
         found = version("ministack")
@@ -34,7 +34,7 @@ def require_version():
         )
 
 
-def attribute(module, name, make):
+def attribute(module: Any, name: str, make: Callable[[Any], Any]) -> Any:
     """Replace `module.name` by `make(original)`; returns the original.
 
     A module that did `from x import name` holds its own reference, so a function
@@ -48,7 +48,7 @@ def attribute(module, name, make):
     return original
 
 
-def entry(table, key, make, *, where):
+def entry(table: MutableMapping[str, Any], key: str, make: Callable[[Any], Any], *, where: str) -> Any:
     """Replace `table[key]` by `make(original)`; returns the original."""
     if key not in table:
         raise PatchError(f"{where} has no entry {key!r} any more")
@@ -57,7 +57,12 @@ def entry(table, key, make, *, where):
     return original
 
 
-def new_entry(table, key, value, *, where):
+def instead(value: Any) -> Callable[[Any], Any]:
+    """For `attribute` and `entry`: take this, and nothing of the original."""
+    return lambda _original: value
+
+
+def new_entry(table: MutableMapping[str, Any], key: str, value: Any, *, where: str) -> None:
     """Add `table[key]`, which MiniStack must not have yet.
 
     When a MiniStack release grows the action itself, somebody has to look which
@@ -68,7 +73,7 @@ def new_entry(table, key, value, *, where):
     table[key] = value
 
 
-def requires(module, *names):
+def requires(module: Any, *names: str) -> None:
     """State which of a module's functions and stores the overlay calls."""
     for name in names:
         if not hasattr(module, name):

@@ -1,0 +1,1 @@
+"""CloudFormation: stack operations, change sets, drift, templates."""
