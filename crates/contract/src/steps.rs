@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::ErrorName;
 use crate::ids::{ImageId, ParameterName};
 use crate::placed::PlacedValue;
-use crate::target::{Group, Target};
+use crate::report::Report;
+use crate::target::{Group, Promotion};
 
 macro_rules! message {
     ($(#[doc = $doc:literal])+ $name:ident { $($(#[$attribute:meta])+ $field:ident: $type:ty,)+ }) => {
@@ -27,15 +28,20 @@ pub use writes::*;
 
 // --- resolve-tags: any JSON in, because what starts the workflow has several forms -------------
 
-message! {
-    /// What resolve-tags answers.
-    Resolved {
-        /// The targets that are meant; none when the run is skipped.
-        targets: Vec<Target>,
-        /// Why there is nothing to do; present exactly when there are no targets.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        skipped: Option<String>,
-    }
+/// What resolve-tags answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Resolved {
+    /// These are meant, at least one.
+    Targets {
+        /// Each with its candidates.
+        promotions: Vec<Promotion>,
+    },
+    /// Nothing is meant.
+    Skipped {
+        /// The report of the execution, which ends here.
+        report: Report,
+    },
 }
 
 // --- validate-ami ------------------------------------------------------------------------------
@@ -43,8 +49,8 @@ message! {
 message! {
     /// What validate-ami takes.
     ValidateInput {
-        /// The target, with its candidates.
-        target: Target,
+        /// The target with its candidates, and how it is promoted.
+        promotion: Promotion,
     }
 }
 

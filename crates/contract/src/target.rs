@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ImageId, StackName};
+use crate::ids::{ImageId, ParameterKey, ParameterName, StackName};
 
 /// The tag whose value is the SSM parameter that the launch template reads (pattern 1).
 pub const TAG_PARAMETER_NAME: &str = "ImageIdParameterName";
@@ -24,37 +24,124 @@ pub enum Pattern {
     Stack,
 }
 
-/// One SSM parameter or one stack, with the images meant for it.
+/// What one iteration of the state machine promotes, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Target {
-    /// How the image gets there.
-    pub pattern: Pattern,
-    /// The SSM parameter's name, or the stack's.
-    pub name: String,
-    /// Every image parameter of the target: for an SSM parameter one, itself; for a stack one
-    /// for each template parameter that some image names. All go into one update.
-    pub parameters: Vec<ImageParameter>,
-    /// A newer image in place may be replaced by an older one.
-    pub allow_older: bool,
-    /// Only an image that is older than the one in place is chosen.
-    pub rollback: bool,
-    /// Nothing is to be written.
+pub struct Promotion {
+    /// Where, with the candidates.
+    pub target: Target,
+    /// How.
+    pub run: Run,
+}
+
+/// What a run says of its targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Run {
+    /// Which candidates may be chosen.
+    pub selection: Selection,
+    /// Write nothing.
     pub dry_run: bool,
-    /// Running instances are to be replaced afterwards.
+    /// Replace the running instances afterwards.
     pub instance_refresh: bool,
 }
 
-/// One image parameter of a target.
+/// Which candidates may be chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Selection {
+    /// The newest that passes; a newer image in place stays.
+    #[default]
+    Newest,
+    /// The newest that passes; it may replace a newer image.
+    AllowOlder,
+    /// The newest that passes of those that are older than the image in place.
+    Rollback,
+}
+
+/// One SSM parameter or one stack, with the images meant for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "pattern",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Target {
+    /// Pattern 1.
+    Parameter {
+        /// The SSM parameter.
+        name: ParameterName,
+        /// The images meant for it.
+        images: Images,
+    },
+    /// Pattern 2.
+    Stack {
+        /// The stack.
+        name: StackName,
+        /// Its image parameters, one for each that some image names. All go into one update.
+        parameters: Vec<ImageParameter>,
+    },
+}
+
+/// One image parameter of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageParameter {
-    /// The SSM parameter's name, or the template parameter's key.
-    pub parameter: String,
+    /// The template parameter's key.
+    pub key: ParameterKey,
+    /// The images meant for it.
+    pub images: Images,
+}
+
+/// The images meant for one image parameter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Images {
     /// Images that carry the target's tag, newest first.
     pub candidates: Vec<Candidate>,
     /// The groups that boot from this parameter, as far as their live instances tell.
     pub groups: Vec<Group>,
+}
+
+impl Target {
+    /// How the image gets there.
+    #[must_use]
+    pub const fn pattern(&self) -> Pattern {
+        match self {
+            Self::Parameter { .. } => Pattern::Parameter,
+            Self::Stack { .. } => Pattern::Stack,
+        }
+    }
+
+    /// The SSM parameter's name, or the stack's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Parameter { name, .. } => name.as_str(),
+            Self::Stack { name, .. } => name.as_str(),
+        }
+    }
+
+    /// Every image parameter by its name or key: for an SSM parameter one, itself.
+    #[must_use]
+    pub fn images(&self) -> Vec<(&str, &Images)> {
+        match self {
+            Self::Parameter { name, images } => vec![(name.as_str(), images)],
+            Self::Stack { parameters, .. } => {
+                parameters.iter().map(|one| (one.key.as_str(), &one.images)).collect()
+            }
+        }
+    }
+
+    /// The same, to change them.
+    pub fn images_mut(&mut self) -> Vec<&mut Images> {
+        match self {
+            Self::Parameter { images, .. } => vec![images],
+            Self::Stack { parameters, .. } => {
+                parameters.iter_mut().map(|one| &mut one.images).collect()
+            }
+        }
+    }
 }
 
 /// An image that may be promoted.
@@ -75,18 +162,36 @@ pub struct Candidate {
 
 /// The instance that an image is a backup of, and that instance's group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Origin {
-    /// The instance, where EC2 knows it (`Image`, SourceInstanceId).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance_id: Option<String>,
-    /// The group that the instance is in. Absent, with `unknown` absent too, for a live instance
-    /// outside of any group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<Group>,
-    /// Why nothing is known of the group: the instance is gone, or EC2 names none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unknown: Option<String>,
+#[serde(tag = "kind", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Origin {
+    /// A live instance of a group.
+    Group {
+        /// The instance (`Image`, SourceInstanceId).
+        instance_id: String,
+        /// Its group.
+        group: Group,
+    },
+    /// A live instance that is in no group.
+    NoGroup {
+        /// The instance.
+        instance_id: String,
+    },
+    /// The instance is gone, or EC2 names none, so its group is not known.
+    Unknown {
+        /// Which of the two, for people.
+        reason: String,
+    },
+}
+
+impl Origin {
+    /// The group, where it is known and there is one.
+    #[must_use]
+    pub const fn group(&self) -> Option<&Group> {
+        match self {
+            Self::Group { group, .. } => Some(group),
+            Self::NoGroup { .. } | Self::Unknown { .. } => None,
+        }
+    }
 }
 
 /// An Auto Scaling group that a target feeds.

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::ids::{ImageId, Malformed, ParameterKey, ParameterName, StackName};
 use contract::target::{
-    Candidate, Group, ImageParameter, Origin, Pattern, TAG_INSTANCE_REFRESH, TAG_PARAMETER_KEY,
-    TAG_PARAMETER_NAME, TAG_STACK_NAME, Target,
+    Candidate, Group, ImageParameter, Images, Origin, Promotion, Run, Selection,
+    TAG_INSTANCE_REFRESH, TAG_PARAMETER_KEY, TAG_PARAMETER_NAME, TAG_STACK_NAME, Target,
 };
 use step::InvalidInput;
 
-use crate::request::{Rollback, Run};
+use crate::request::Rollback;
 
 /// The most candidates of one parameter that travel on: enough to pass over a few bad nights.
-pub const MOST_CANDIDATES: usize = 5;
+pub const MAX_CANDIDATES: usize = 5;
 /// The most candidates of all parameters together. With these a hundred targets take about half
 /// of what Step Functions passes on from one state to the next (256 KiB).
-pub const MOST_CANDIDATES_OF_A_RUN: usize = 300;
+pub const MAX_CANDIDATES_PER_RUN: usize = 300;
 
 /// The tag by which an instance tells its group (Auto Scaling sets it; nobody else can).
 const TAG_GROUP: &str = "aws:autoscaling:groupName";
@@ -67,12 +67,12 @@ impl Destination {
         }
     }
 
-    /// The parameter of this destination that something with these tags belongs to. None when
-    /// the key is malformed.
-    fn parameter(&self, tags: &Tags) -> Option<String> {
+    /// The stack's parameter that something with these tags belongs to; the default key for an SSM
+    /// parameter, which has no others. None when the key is malformed.
+    fn parameter(&self, tags: &Tags) -> Option<ParameterKey> {
         match self {
-            Self::Parameter(name) => Some(name.to_string()),
-            Self::Stack(_) => parameter_key(tags).ok().map(String::from),
+            Self::Parameter(_) => Some(ParameterKey::default()),
+            Self::Stack(_) => parameter_key(tags).ok(),
         }
     }
 }
@@ -125,41 +125,38 @@ pub fn no_targets() -> String {
 /// A stack's images go by their `ImageIdParameterKey`, so one target holds all its parameters.
 /// An image or instance whose key is malformed is left out: it must not block the others.
 #[must_use]
-pub fn target(
+pub fn promotion(
     destination: &Destination,
     images: Vec<Image>,
     instances: &Instances,
     run: Run,
-) -> Target {
+) -> Promotion {
     let refresh_tagged = images.iter().any(|image| asks_for_refresh(&image.tags));
-    let mut by_parameter = BTreeMap::<String, Vec<Image>>::new();
+    let mut by_parameter = BTreeMap::<ParameterKey, Vec<Image>>::new();
     for image in images {
         if let Some(parameter) = destination.parameter(&image.tags) {
             by_parameter.entry(parameter).or_default().push(image);
         }
     }
-    let parameters = by_parameter
-        .into_iter()
-        .map(|(parameter, images)| {
-            let groups = groups_of(destination, &parameter, &images, instances);
-            let candidates = newest_first(images);
-            let candidates = candidates.into_iter().map(|image| candidate(image, instances));
-            ImageParameter { parameter, candidates: candidates.collect(), groups }
-        })
-        .collect();
-    let (pattern, name) = match destination {
-        Destination::Parameter(name) => (Pattern::Parameter, name.as_str()),
-        Destination::Stack(name) => (Pattern::Stack, name.as_str()),
+    let images = |key: &ParameterKey, images: Vec<Image>| {
+        let groups = groups_of(destination, key, &images, instances);
+        let candidates = newest_first(images).into_iter().map(|image| candidate(image, instances));
+        Images { candidates: candidates.collect(), groups }
     };
-    Target {
-        pattern,
-        name: name.to_owned(),
-        parameters,
-        allow_older: run.allow_older,
-        rollback: run.rollback,
-        dry_run: run.dry_run,
-        instance_refresh: run.instance_refresh || refresh_tagged,
-    }
+    let by_parameter = by_parameter.into_iter();
+    let mut parameters =
+        by_parameter.map(|(key, found)| ImageParameter { images: images(&key, found), key });
+    let target = match destination {
+        Destination::Parameter(name) => {
+            let images = parameters.next().map(|only| only.images).unwrap_or_default();
+            Target::Parameter { name: name.clone(), images }
+        }
+        Destination::Stack(name) => {
+            Target::Stack { name: name.clone(), parameters: parameters.collect() }
+        }
+    };
+    let instance_refresh = run.instance_refresh || refresh_tagged;
+    Promotion { target, run: Run { instance_refresh, ..run } }
 }
 
 fn asks_for_refresh(tags: &Tags) -> bool {
@@ -185,22 +182,23 @@ fn candidate(image: Image, instances: &Instances) -> Candidate {
 }
 
 fn origin(source: Option<String>, instances: &Instances) -> Origin {
-    let Some(id) = source else {
-        let unknown = Some("EC2 names no source instance".to_owned());
-        return Origin { instance_id: None, group: None, unknown };
+    let Some(instance_id) = source else {
+        return Origin::Unknown { reason: "EC2 names no source instance".to_owned() };
     };
-    let (group, unknown) = match instances.get(&id) {
-        Some(instance) => (group_of(instance), None),
-        None => (None, Some(format!("instance {id} is gone"))),
-    };
-    Origin { instance_id: Some(id), group, unknown }
+    match instances.get(&instance_id) {
+        Some(instance) => match group_of(instance) {
+            Some(group) => Origin::Group { instance_id, group },
+            None => Origin::NoGroup { instance_id },
+        },
+        None => Origin::Unknown { reason: format!("instance {instance_id} is gone") },
+    }
 }
 
 /// The groups of the instances that carry this destination's tag, or that an image is a backup
 /// of (a backup plan may have set the tag on the image alone).
 fn groups_of(
     destination: &Destination,
-    parameter: &str,
+    parameter: &ParameterKey,
     images: &[Image],
     instances: &Instances,
 ) -> Vec<Group> {
@@ -209,7 +207,7 @@ fn groups_of(
         images.iter().filter_map(|image| image.source_instance_id.as_deref()).collect();
     let feeds = |(id, instance): &(&String, &Instance)| {
         if instance.tags.get(tag).is_some_and(|found| found == value) {
-            destination.parameter(&instance.tags).as_deref() == Some(parameter)
+            destination.parameter(&instance.tags).as_ref() == Some(parameter)
         } else {
             sources.contains(id.as_str())
         }
@@ -232,14 +230,15 @@ fn group_of(instance: &Instance) -> Option<Group> {
 
 /// Leaves each parameter its newest candidates: as many as help, and no more than its share of
 /// what a run may carry.
-pub fn keep_newest(targets: &mut [Target]) {
-    let parameters: usize = targets.iter().map(|target| target.parameters.len()).sum();
-    let share = (MOST_CANDIDATES_OF_A_RUN / parameters.max(1)).max(1);
-    for target in targets {
+pub fn truncate_candidates(promotions: &mut [Promotion]) {
+    let parameters: usize = promotions.iter().map(|one| one.target.images().len()).sum();
+    let share = (MAX_CANDIDATES_PER_RUN / parameters.max(1)).max(1);
+    for Promotion { target, run } in promotions {
         // A rollback has to see past the image in place, however old that is.
-        let most = if target.rollback { share } else { share.min(MOST_CANDIDATES) };
-        for parameter in &mut target.parameters {
-            parameter.candidates.truncate(most);
+        let is_rollback = run.selection == Selection::Rollback;
+        let most = if is_rollback { share } else { share.min(MAX_CANDIDATES) };
+        for images in target.images_mut() {
+            images.candidates.truncate(most);
         }
     }
 }
@@ -249,8 +248,8 @@ pub fn keep_newest(targets: &mut [Target]) {
 /// The images among which a rollback chooses: all of the destination, or those of one key.
 ///
 /// # Errors
-/// There is none, so what is named is no target. That is said aloud: whoever rolls back must not
-/// take nothing for success.
+/// No image names this target. Fail explicitly, so that an empty rollback does not look like a
+/// success.
 pub fn images_of_rollback(
     rollback: &Rollback,
     mut images: Vec<Image>,

@@ -14,16 +14,17 @@ use aws::{AwsError, Called};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Tag};
 use contract::ids::ImageId;
+use contract::report::{Outcome, Report};
 use contract::steps::Resolved;
-use contract::target::{TAG_PARAMETER_NAME, TAG_STACK_NAME, Target};
+use contract::target::{Promotion, Run, TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use serde_json::Value;
 
 use crate::decide::{Destination, Image, Instance, Instances, Tags};
 pub use crate::error::Error;
-use crate::request::{Request, Rollback, Run};
+use crate::request::{Request, Rollback};
 
 /// EC2 takes no more values in one filter (EC2 user guide, "List and filter your resources").
-const MOST_FILTER_VALUES: usize = 200;
+const MAX_FILTER_VALUES: usize = 200;
 /// Without a page size EC2 makes no pages at all, and a long listing may take longer than a call
 /// may (EC2 API reference, "Query requests", Pagination).
 const PAGE: i32 = 500;
@@ -61,7 +62,7 @@ async fn by_image(ec2: &Client, image: Image, run: Option<Run>) -> Result<Resolv
             images.extend(images_with(ec2, tag_filter(destination)).await?);
         }
         let instances = instances_for(ec2, tag_filter(destination), &images).await?;
-        targets.push(decide::target(destination, images, &instances, run.unwrap_or_default()));
+        targets.push(decide::promotion(destination, images, &instances, run.unwrap_or_default()));
     }
     Ok(resolved(targets))
 }
@@ -72,7 +73,7 @@ async fn roll_back(ec2: &Client, rollback: &Rollback, run: Run) -> Result<Resolv
     let images = images_with(ec2, tag_filter(destination)).await?;
     let images = decide::images_of_rollback(rollback, images)?;
     let instances = instances_for(ec2, tag_filter(destination), &images).await?;
-    Ok(resolved(vec![decide::target(destination, images, &instances, run)]))
+    Ok(resolved(vec![decide::promotion(destination, images, &instances, run)]))
 }
 
 /// Every target that some image names. One listing serves all: however many there are, the
@@ -88,7 +89,7 @@ async fn reconcile(ec2: &Client, run: Run) -> Result<Resolved, Error> {
     let instances = instances_for(ec2, tagged().build(), images).await?;
     let targets = by_destination
         .into_iter()
-        .map(|(destination, images)| decide::target(&destination, images, &instances, run));
+        .map(|(destination, images)| decide::promotion(&destination, images, &instances, run));
     Ok(resolved(targets.collect()))
 }
 
@@ -108,15 +109,17 @@ fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
     found
 }
 
-fn resolved(mut targets: Vec<Target>) -> Resolved {
-    decide::keep_newest(&mut targets);
-    tracing::info!(targets = ?targets.iter().map(|target| &target.name).collect::<Vec<_>>());
-    Resolved { targets, skipped: None }
+fn resolved(mut promotions: Vec<Promotion>) -> Resolved {
+    decide::truncate_candidates(&mut promotions);
+    let targets: Vec<_> = promotions.iter().map(|one| one.target.name()).collect();
+    tracing::info!(?targets, "resolved the targets");
+    Resolved::Targets { promotions }
 }
 
 fn skipped(reason: String) -> Resolved {
     tracing::info!(reason, "skipped");
-    Resolved { targets: Vec::new(), skipped: Some(reason) }
+    let report = Report { outcome: Outcome::Skipped, summary: reason, targets: Vec::new() };
+    Resolved::Skipped { report }
 }
 
 /// The one image that the input names.
@@ -161,7 +164,7 @@ async fn instances_for(
         .filter(|id| !found.contains_key(*id))
         .map(str::to_owned)
         .collect();
-    for sources in Vec::from_iter(sources).chunks(MOST_FILTER_VALUES) {
+    for sources in Vec::from_iter(sources).chunks(MAX_FILTER_VALUES) {
         let by_id = Filter::builder().name("instance-id").set_values(Some(sources.to_vec()));
         found.extend(live_instances(ec2, by_id.build()).await?);
     }

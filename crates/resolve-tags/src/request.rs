@@ -4,6 +4,7 @@ use contract::event::{
     BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun, ReconcileRun, RollbackRun, RollbackTarget,
 };
 use contract::ids::{ImageId, ParameterKey};
+use contract::target::{Run, Selection};
 use serde_json::Value;
 use step::{InvalidInput, decode, truncated};
 
@@ -38,19 +39,6 @@ pub enum Request {
     Reconcile(Run),
     /// Nothing, for this reason.
     Skip(String),
-}
-
-/// What a run says of all its targets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Run {
-    /// A newer image in place may be replaced by an older one.
-    pub allow_older: bool,
-    /// Only an image older than the one in place is chosen.
-    pub rollback: bool,
-    /// Nothing is to be written.
-    pub dry_run: bool,
-    /// Running instances are to be replaced, whatever the images' tags say.
-    pub instance_refresh: bool,
 }
 
 /// What is rolled back.
@@ -138,7 +126,8 @@ fn image_in(resources: &[String]) -> Result<ImageId, InvalidInput> {
 
 fn from_manual(manual: ManualRun) -> Request {
     let ManualRun { image_id, allow_older, instance_refresh, dry_run } = manual;
-    Request::Pinned(image_id, Run { allow_older, rollback: false, dry_run, instance_refresh })
+    let selection = if allow_older { Selection::AllowOlder } else { Selection::Newest };
+    Request::Pinned(image_id, Run { selection, dry_run, instance_refresh })
 }
 
 fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
@@ -158,8 +147,7 @@ fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
         let problem = format!("expected with a stackName only, found \"{key}\"");
         return Err(InvalidInput::new("rollback.parameterKey", problem));
     }
-    // What is put back is older than what is in place: that is the point.
-    let run = Run { allow_older: true, rollback: true, dry_run, instance_refresh };
+    let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };
     Ok(Request::Rollback(Rollback { destination, only: parameter_key }, run))
 }
 

@@ -6,7 +6,8 @@ mod properties;
 mod reconcile;
 mod request;
 
-use contract::target::Target;
+use contract::steps::Resolved;
+use contract::target::Promotion;
 use serde_json::{Value, json};
 
 use crate::decide::{Image, Instance, Tags};
@@ -59,10 +60,25 @@ fn backup(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 /// Each parameter with its candidates.
-fn candidates(target: &Target) -> Vec<(&str, Vec<&str>)> {
-    target
-        .parameters
-        .iter()
-        .map(|p| (p.parameter.as_str(), p.candidates.iter().map(|c| c.image_id.as_str()).collect()))
+fn candidates(promotion: &Promotion) -> Vec<(&str, Vec<&str>)> {
+    let images = promotion.target.images().into_iter();
+    images
+        .map(|(name, it)| (name, it.candidates.iter().map(|c| c.image_id.as_str()).collect()))
         .collect()
+}
+
+/// What an answer promotes; nothing where it is skipped.
+fn promotions(resolved: Resolved) -> Vec<Promotion> {
+    match resolved {
+        Resolved::Targets { promotions } => promotions,
+        Resolved::Skipped { .. } => Vec::new(),
+    }
+}
+
+/// Why an answer is skipped.
+fn reason(resolved: Resolved) -> String {
+    match resolved {
+        Resolved::Skipped { report } => report.summary,
+        Resolved::Targets { promotions } => panic!("{promotions:?}"),
+    }
 }

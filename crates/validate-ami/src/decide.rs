@@ -10,18 +10,18 @@ use contract::placed::PlacedValue;
 use contract::steps::{
     Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict, Via,
 };
-use contract::target::{Candidate, Group, ImageParameter, Target};
+use contract::target::{Candidate, Group, Images, Promotion, Selection, Target};
 use step::truncated;
 
 use crate::checks::{self, Known, Subject};
-use crate::provenance::{self, Feeds, PROVENANCE};
+use crate::provenance::{self, LaunchSources, PROVENANCE};
 use crate::{Error, Policy, plan};
 
 /// The most images that an error tells about. A rollback has hundreds of candidates, and what
 /// Step Functions keeps of an error's text is 32,768 characters.
-const MOST_TOLD: usize = 10;
+const MAX_LISTED: usize = 10;
 /// The most characters of what is said of one image parameter among others.
-const LONGEST_REFUSAL: usize = 1_000;
+const MAX_REFUSAL_CHARS: usize = 1_000;
 
 /// What an image parameter has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,18 +39,18 @@ pub struct Circumstances<'a> {
     /// Of the images.
     pub known: &'a Known,
     /// Of their origins.
-    pub feeds: &'a Feeds,
+    pub feeds: &'a LaunchSources,
     /// The operator's decisions.
     pub policy: &'a Policy,
 }
 
 /// The images to be looked at: every candidate, and what is in place.
 #[must_use]
-pub fn wanted<'a>(
+pub fn image_ids<'a>(
     target: &Target,
     in_place: impl IntoIterator<Item = &'a InPlace>,
 ) -> Vec<ImageId> {
-    let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
+    let candidates = target.images().into_iter().flat_map(|(_, images)| &images.candidates);
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
     // An operator may have begun with a placeholder, which is no image.
     let current = in_place.into_iter().filter_map(|in_place| in_place.value.image());
@@ -67,19 +67,22 @@ pub fn wanted<'a>(
 /// [`Error::AllRefused`] when nothing can be promoted for any; what concerns the target as a
 /// whole, such as an image that has to be waited for.
 pub fn decisions(
-    target: &Target,
+    promotion: &Promotion,
     mut in_place: BTreeMap<String, Result<InPlace, Error>>,
     circumstances: Circumstances<'_>,
 ) -> Result<Validated, Error> {
     let (mut images, mut refused) = (Vec::new(), Vec::new());
-    for parameter in &target.parameters {
-        let Some(in_place) = in_place.remove(&parameter.parameter) else { continue };
-        match in_place.and_then(|it| decision(target, parameter, &it, circumstances)) {
+    let target = &promotion.target;
+    for (parameter, candidates) in target.images() {
+        let Some(in_place) = in_place.remove(parameter) else { continue };
+        let decided =
+            in_place.and_then(|it| decision(promotion, parameter, candidates, &it, circumstances));
+        match decided {
             Ok(decision) => images.push(decision),
             Err(error) if error.is_of_one_parameter() => refused.push(Refusal {
-                parameter: parameter.parameter.clone(),
+                parameter: parameter.to_owned(),
                 name: error.name(),
-                message: truncated(error.to_string(), LONGEST_REFUSAL),
+                message: truncated(error.to_string(), MAX_REFUSAL_CHARS),
             }),
             Err(error) => return Err(error),
         }
@@ -106,30 +109,32 @@ pub fn decisions(
 /// back to; [`Error::TargetNotPermitted`] when nothing is left to be promoted because the newest
 /// does not come from a group that the target feeds.
 pub fn decision(
-    target: &Target,
-    parameter: &ImageParameter,
+    Promotion { target, run }: &Promotion,
+    parameter: &str,
+    images: &Images,
     in_place: &InPlace,
     circumstances: Circumstances<'_>,
 ) -> Result<Decision, Error> {
     let before = &in_place.value;
     let current_id = before.image();
     let current = current_id.as_ref().and_then(|id| circumstances.known.images.get(id));
-    let eligible = if target.rollback {
-        older(&parameter.candidates, before.expose(), current)
+    let is_rollback = run.selection == Selection::Rollback;
+    let eligible = if is_rollback {
+        rollback_candidates(&images.candidates, before.expose(), current)
     } else {
-        parameter.candidates.iter().collect()
+        images.candidates.iter().collect()
     };
-    if eligible.is_empty() && target.rollback {
-        let (parameter, before) = (parameter.parameter.clone(), before.to_string());
+    if eligible.is_empty() && is_rollback {
+        let (parameter, before) = (parameter.to_owned(), before.to_string());
         return Err(Error::NothingOlder { parameter, before });
     }
     let Circumstances { feeds, policy, .. } = circumstances;
-    let groups = provenance::fed(target, &parameter.groups, feeds, &policy.account);
+    let groups = provenance::groups_fed_by(target, &images.groups, feeds, &policy.account);
     let chosen = newest_passing(target, parameter, &eligible, &groups, current, circumstances)?;
-    let may_be_older = target.allow_older || target.rollback;
+    let may_be_older = run.selection != Selection::Newest;
     let (after, outcome) = match current_id {
         Some(id) if id == chosen.candidate.image_id => (id, DecisionOutcome::Unchanged),
-        Some(id) if !may_be_older && current.is_some_and(|i| stays(i, chosen.candidate)) => {
+        Some(id) if !may_be_older && current.is_some_and(|i| must_stay(i, chosen.candidate)) => {
             (id, DecisionOutcome::Superseded)
         }
         _ => (chosen.candidate.image_id.clone(), DecisionOutcome::Promote),
@@ -141,12 +146,12 @@ pub fn decision(
         && current.creation_date().is_none_or(|date| newest.creation_date.as_str() >= date)
     {
         return Err(Error::TargetNotPermitted {
-            parameter: parameter.parameter.clone(),
+            parameter: parameter.to_owned(),
             verdicts: sentence(refused),
         });
     }
     Ok(Decision {
-        parameter: parameter.parameter.clone(),
+        parameter: parameter.to_owned(),
         before: before.clone(),
         after,
         outcome,
@@ -170,7 +175,7 @@ struct Chosen<'a> {
 /// The newest candidate that may be promoted and passes every check.
 fn newest_passing<'a>(
     target: &Target,
-    parameter: &ImageParameter,
+    parameter: &str,
     eligible: &[&'a Candidate],
     groups: &[Group],
     in_use: Option<&Image>,
@@ -199,7 +204,7 @@ fn newest_passing<'a>(
         rejected.push(Rejected { image_id: candidate.image_id.clone(), failed });
     }
     let verdicts = sentences(&rejected);
-    let parameter = parameter.parameter.clone();
+    let parameter = parameter.to_owned();
     Err(match not_permitted(&rejected) {
         Some(_) => Error::TargetNotPermitted { parameter, verdicts },
         None => Error::ImageRejected { parameter, verdicts },
@@ -213,7 +218,7 @@ fn not_permitted(rejected: &[Rejected]) -> Option<&Rejected> {
 
 /// The candidates that a rollback may choose from. When EC2 does not know what is in place any
 /// more, its place among the candidates, which are newest first, tells which are older.
-fn older<'a>(
+fn rollback_candidates<'a>(
     candidates: &'a [Candidate],
     before: &str,
     current: Option<&Image>,
@@ -235,15 +240,15 @@ fn older<'a>(
 
 /// Whether what is in place is newer and would boot. EC2's dates are ISO 8601 in UTC, so text
 /// order is time order.
-fn stays(current: &Image, chosen: &Candidate) -> bool {
+fn must_stay(current: &Image, chosen: &Candidate) -> bool {
     current.state() == Some(&ImageState::Available)
         && current.creation_date().is_some_and(|date| date > chosen.creation_date.as_str())
 }
 
 fn sentences(rejected: &[Rejected]) -> String {
-    let mut sentences: Vec<_> = rejected.iter().take(MOST_TOLD).map(sentence).collect();
-    if rejected.len() > MOST_TOLD {
-        sentences.push(format!("and {} older ones", rejected.len() - MOST_TOLD));
+    let mut sentences: Vec<_> = rejected.iter().take(MAX_LISTED).map(sentence).collect();
+    if rejected.len() > MAX_LISTED {
+        sentences.push(format!("and {} older ones", rejected.len() - MAX_LISTED));
     }
     sentences.join("; ")
 }

@@ -10,10 +10,10 @@ use aws_sdk_ec2::types::{InstanceTypeInfo, Snapshot};
 use aws_sdk_ssm::types::ParameterType;
 use contract::ids::ParameterName;
 use contract::steps::Via;
-use contract::target::{Pattern, Target};
+use contract::target::Target;
 
 use crate::decide::InPlace;
-use crate::provenance::{self, Feeds};
+use crate::provenance::{self, LaunchSources};
 use crate::{Clients, Error};
 
 /// What each image parameter of the target has now, or why that cannot be told.
@@ -24,25 +24,29 @@ pub async fn in_place(
     clients: &Clients,
     target: &Target,
 ) -> Result<BTreeMap<String, Result<InPlace, Error>>, Error> {
-    if target.pattern == Pattern::Parameter {
-        let value = ssm_value(&clients.ssm, &target.name).await?;
-        let in_place = InPlace { value: value.into(), via: None };
-        let names = target.parameters.iter().map(|parameter| parameter.parameter.clone());
-        return Ok(names.map(|name| (name, Ok(in_place.clone()))).collect());
-    }
-    let stack = stacks::find(&clients.cloudformation, &target.name).await?;
-    let stack = stack.ok_or_else(|| Error::StackNotFound(target.name.clone()))?;
+    let (stack_name, keys) = match target {
+        Target::Parameter { name, .. } => {
+            let value = ssm_value(&clients.ssm, name.as_str()).await?;
+            let in_place = InPlace { value: value.into(), via: None };
+            return Ok(BTreeMap::from([(name.to_string(), Ok(in_place))]));
+        }
+        Target::Stack { name, parameters } => {
+            let keys: BTreeSet<_> = parameters.iter().map(|one| one.key.to_string()).collect();
+            (name.as_str(), keys)
+        }
+    };
+    let stack = stacks::find(&clients.cloudformation, stack_name).await?;
+    let stack = stack.ok_or_else(|| Error::StackNotFound(stack_name.to_owned()))?;
     let parameters = stack.parameters.unwrap_or_default().into_iter();
     let mut parameters: BTreeMap<_, _> =
         parameters.filter_map(|p| Some((p.parameter_key.clone()?, p))).collect();
-    let keys: BTreeSet<_> = target.parameters.iter().map(|p| p.parameter.clone()).collect();
     let known: Vec<_> = parameters.keys().cloned().collect();
     let mut found = BTreeMap::new();
     for key in keys {
         let in_place = match parameters.remove(&key) {
-            Some(parameter) => of_stack(&clients.ssm, &target.name, &key, parameter).await,
+            Some(parameter) => of_stack(&clients.ssm, stack_name, &key, parameter).await,
             None => Err(Error::ParameterKeyNotFound {
-                stack: target.name.clone(),
+                stack: stack_name.to_owned(),
                 missing: key.clone(),
                 known: known.clone(),
             }),
@@ -118,7 +122,7 @@ pub async fn instance_types(
     ec2: &aws_sdk_ec2::Client,
     target: &Target,
 ) -> Result<BTreeMap<String, InstanceTypeInfo>, AwsError> {
-    let groups = target.parameters.iter().flat_map(|parameter| &parameter.groups);
+    let groups = target.images().into_iter().flat_map(|(_, images)| &images.groups);
     let names: BTreeSet<_> = groups.filter_map(|group| group.instance_type.clone()).collect();
     let mut found = BTreeMap::new();
     for filter in images::filters("instance-type", &names.into_iter().collect::<Vec<_>>()) {
@@ -137,8 +141,8 @@ pub async fn instance_types(
 ///
 /// # Errors
 /// The calls'.
-pub async fn feeds(clients: &Clients, target: &Target) -> Result<Feeds, AwsError> {
-    let mut feeds = Feeds::default();
+pub async fn feeds(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
+    let mut feeds = LaunchSources::default();
     for name in provenance::wanted_stacks(target) {
         if let Some(stack) = stacks::find(&clients.cloudformation, name).await? {
             // An ARN: `…:stack/NAME/UNIQUE`.

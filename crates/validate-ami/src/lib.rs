@@ -45,28 +45,33 @@ pub async fn handle(
     policy: &Policy,
     input: ValidateInput,
 ) -> Result<Validated, Error> {
-    let target = input.target;
-    let in_place = Box::pin(fetch::in_place(clients, &target)).await?;
-    let ids = decide::wanted(&target, in_place.values().flatten());
+    let promotion = input.promotion;
+    let target = &promotion.target;
+    let in_place = Box::pin(fetch::in_place(clients, target)).await?;
+    let ids = decide::image_ids(target, in_place.values().flatten());
     let (images, instance_types, feeds) = tokio::try_join!(
         // Boxed: as one future they are deeper than the compiler computes a layout of.
         Box::pin(images::describe(&clients.ec2, &ids)),
-        Box::pin(fetch::instance_types(&clients.ec2, &target)),
-        Box::pin(fetch::feeds(clients, &target)),
+        Box::pin(fetch::instance_types(&clients.ec2, target)),
+        Box::pin(fetch::feeds(clients, target)),
     )?;
     let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).collect();
     let snapshot_ids: Vec<_> = snapshot_ids.into_iter().map(str::to_owned).collect();
     let snapshots = fetch::snapshots(&clients.ec2, &snapshot_ids).await?;
     let known = Known { now: SystemTime::now().into(), images, snapshots, instance_types };
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
-    let validated = decide::decisions(&target, in_place, circumstances)?;
+    let validated = decide::decisions(&promotion, in_place, circumstances)?;
     for image in &validated.images {
         let (parameter, before, after) = (&image.parameter, &image.before, &image.after);
         let (outcome, provenance) = (image.outcome, image.provenance.verdict);
-        tracing::info!(target.name, parameter, %before, %after, ?outcome, ?provenance);
+        let target_name = target.name();
+        tracing::info!(
+            target_name, parameter, %before, %after, ?outcome, ?provenance, "decided about an image parameter"
+        );
     }
     for Refusal { parameter, name, message } in &validated.refused {
-        tracing::warn!(target.name, parameter, %name, message);
+        let target_name = target.name();
+        tracing::warn!(target_name, parameter, error = %name, reason = message, "refused an image parameter");
     }
     Ok(validated)
 }

@@ -8,7 +8,7 @@ use contract::placed::PlacedValue;
 use contract::steps::{
     Change, Decision, DecisionOutcome, GroupLaunch, GroupRefresh, ParameterWrite, Plan, StackDrift,
 };
-use contract::target::{Pattern, Target};
+use contract::target::Target;
 
 /// What puts the chosen images in place.
 #[must_use]
@@ -73,15 +73,13 @@ impl Step<'_> {
 
     /// The SSM parameter to write: the target itself, or the one that the stack's parameter reads.
     fn write(&self, target: &Target) -> Option<ParameterWrite> {
-        let (name, before) = match (&self.decision.via, target.pattern) {
+        let (name, before) = match (&self.decision.via, target) {
             (Some(via), _) => {
                 let before = self.via_before.as_ref().unwrap_or(&via.before);
                 (via.parameter_name.clone(), before.clone())
             }
-            (None, Pattern::Parameter) => {
-                (self.decision.parameter.parse().ok()?, self.before.clone())
-            }
-            (None, Pattern::Stack) => return None,
+            (None, Target::Parameter { name, .. }) => (name.clone(), self.before.clone()),
+            (None, Target::Stack { .. }) => return None,
         };
         Some(ParameterWrite::new(name, before, self.after.clone()))
     }
@@ -106,9 +104,9 @@ fn plan(target: &Target, steps: Vec<Step<'_>>) -> Plan {
 
 /// The stack itself, or the stacks of the groups that boot from the parameter.
 fn stacks(target: &Target, steps: &[Step<'_>]) -> BTreeSet<StackName> {
-    match target.pattern {
-        Pattern::Stack => target.name.parse().into_iter().collect(),
-        Pattern::Parameter => {
+    match target {
+        Target::Stack { name, .. } => BTreeSet::from([name.clone()]),
+        Target::Parameter { .. } => {
             let groups = steps.iter().flat_map(|step| &step.decision.groups);
             groups.filter_map(|group| group.stack_name.clone()).collect()
         }

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
-use contract::target::{Group, Origin, Pattern, Target};
+use contract::target::{Group, Origin, Target};
 
 /// The name of the row that says why an image was passed over.
 pub const PROVENANCE: &str = "provenance";
 
 /// What the groups and stacks are now: those of the candidates' origins, and the target's.
 #[derive(Debug, Default)]
-pub struct Feeds {
+pub struct LaunchSources {
     /// By group: what its launch templates say the image is, an SSM parameter not resolved.
     pub launches: BTreeMap<String, Launches>,
     /// By stack: the name of the root that it is nested in; none for a root. A stack that is
@@ -22,33 +22,34 @@ pub struct Feeds {
 /// What a group launches: the image as its launch templates have it, or why that cannot be told.
 pub type Launches = Result<BTreeSet<String>, String>;
 
-/// The groups of which [`Feeds::launches`] has to be known.
+/// The groups of which [`LaunchSources::launches`] has to be known.
 #[must_use]
 pub fn wanted_groups(target: &Target) -> BTreeSet<&str> {
-    match target.pattern {
-        Pattern::Parameter => groups(target).map(|group| group.group_name.as_str()).collect(),
-        Pattern::Stack => BTreeSet::new(),
+    match target {
+        Target::Parameter { .. } => groups(target).map(|group| group.group_name.as_str()).collect(),
+        Target::Stack { .. } => BTreeSet::new(),
     }
 }
 
-/// The stacks of which [`Feeds::roots`] has to be known. CloudFormation names a nested stack after
+/// The stacks of which [`LaunchSources::roots`] has to be known. CloudFormation names a nested stack after
 /// its parent, so one that is named otherwise is in no need of a look.
 #[must_use]
 pub fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
-    match target.pattern {
-        Pattern::Parameter => BTreeSet::new(),
-        Pattern::Stack => groups(target)
+    match target {
+        Target::Parameter { .. } => BTreeSet::new(),
+        Target::Stack { name: root, .. } => groups(target)
             .filter_map(|group| group.stack_name.as_ref())
             .map(|name| name.as_str())
-            .filter(|name| may_be_nested(name, &target.name))
+            .filter(|name| may_be_nested(name, root.as_str()))
             .collect(),
     }
 }
 
 fn groups(target: &Target) -> impl Iterator<Item = &Group> {
-    let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
-    let origins = candidates.filter_map(|candidate| candidate.origin.group.as_ref());
-    origins.chain(target.parameters.iter().flat_map(|parameter| &parameter.groups))
+    let images = || target.images().into_iter().map(|(_, images)| images);
+    let candidates = images().flat_map(|images| &images.candidates);
+    let origins = candidates.filter_map(|candidate| candidate.origin.group());
+    origins.chain(images().flat_map(|images| &images.groups))
 }
 
 fn may_be_nested(stack: &str, root: &str) -> bool {
@@ -57,39 +58,52 @@ fn may_be_nested(stack: &str, root: &str) -> bool {
 
 /// Whether an image from there belongs into the target.
 #[must_use]
-pub fn provenance(target: &Target, origin: &Origin, feeds: &Feeds, account: &str) -> Provenance {
-    if let Some(reason) = &origin.unknown {
-        return unverified(reason.clone());
+pub fn provenance(
+    target: &Target,
+    origin: &Origin,
+    feeds: &LaunchSources,
+    account: &str,
+) -> Provenance {
+    match origin {
+        Origin::Unknown { reason } => unverified(reason.clone()),
+        Origin::NoGroup { instance_id } => violated(format!("{instance_id}, which is in no group")),
+        Origin::Group { group, .. } => of_group(target, group, feeds, account),
     }
-    let Some(group) = &origin.group else {
-        let instance = origin.instance_id.as_deref().unwrap_or("an instance");
-        return violated(format!("{instance}, which is in no group"));
-    };
-    of_group(target, group, feeds, account)
 }
 
-fn of_group(target: &Target, group: &Group, feeds: &Feeds, account: &str) -> Provenance {
-    match target.pattern {
-        Pattern::Parameter => by_parameter(&target.name, &group.group_name, feeds, account),
-        Pattern::Stack => by_stack(&target.name, group, feeds),
+fn of_group(target: &Target, group: &Group, feeds: &LaunchSources, account: &str) -> Provenance {
+    match target {
+        Target::Parameter { name, .. } => {
+            by_parameter(name.as_str(), &group.group_name, feeds, account)
+        }
+        Target::Stack { name, .. } => by_stack(name.as_str(), group, feeds),
     }
 }
 
 /// Of these groups, those that the target feeds, as far as can be told: a stranger's instance may
 /// carry the target's tag, and what it is in must be neither judged nor refreshed.
 #[must_use]
-pub fn fed(target: &Target, groups: &[Group], feeds: &Feeds, account: &str) -> Vec<Group> {
+pub fn groups_fed_by(
+    target: &Target,
+    groups: &[Group],
+    feeds: &LaunchSources,
+    account: &str,
+) -> Vec<Group> {
     let is_fed = |group: &&Group| {
         of_group(target, group, feeds, account).verdict != ProvenanceVerdict::Violated
     };
     groups.iter().filter(is_fed).cloned().collect()
 }
 
-fn by_parameter(parameter: &str, group: &str, feeds: &Feeds, account: &str) -> Provenance {
+fn by_parameter(parameter: &str, group: &str, feeds: &LaunchSources, account: &str) -> Provenance {
     match feeds.launches.get(group) {
         None => unverified(format!("group {group} is gone")),
         Some(Err(reason)) => unverified(format!("group {group}: {reason}")),
-        Some(Ok(images)) if images.iter().any(|image| reads(image, parameter, account)) => VERIFIED,
+        Some(Ok(images))
+            if images.iter().any(|image| resolves_parameter(image, parameter, account)) =>
+        {
+            VERIFIED
+        }
         Some(Ok(images)) if images.is_empty() => {
             violated(format!("group {group}, which has no launch template with an image"))
         }
@@ -99,7 +113,7 @@ fn by_parameter(parameter: &str, group: &str, feeds: &Feeds, account: &str) -> P
     }
 }
 
-fn by_stack(stack: &str, group: &Group, feeds: &Feeds) -> Provenance {
+fn by_stack(stack: &str, group: &Group, feeds: &LaunchSources) -> Provenance {
     let name = &group.group_name;
     let Some(of) = group.stack_name.as_ref().map(|name| name.as_str()) else {
         return violated(format!("group {name}, which no stack has made"));
@@ -120,9 +134,9 @@ pub fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
     let reason = provenance.reason.clone().unwrap_or_default();
     Verdict {
         check: PROVENANCE.to_owned(),
-        expected: match target.pattern {
-            Pattern::Parameter => format!("a group that boots from {}", target.name),
-            Pattern::Stack => format!("a group of stack {}", target.name),
+        expected: match target {
+            Target::Parameter { name, .. } => format!("a group that boots from {name}"),
+            Target::Stack { name, .. } => format!("a group of stack {name}"),
         },
         actual: match provenance.verdict {
             ProvenanceVerdict::Unverified => format!("not to be told ({reason})"),
@@ -134,7 +148,7 @@ pub fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
 
 /// Whether a launch template's image is this parameter of this account: `resolve:ssm:` and its
 /// name or ARN, with or without a version or label (`RequestLaunchTemplateData`, ImageId).
-fn reads(image: &str, parameter: &str, account: &str) -> bool {
+fn resolves_parameter(image: &str, parameter: &str, account: &str) -> bool {
     let Some(reference) = image.strip_prefix("resolve:ssm:") else { return false };
     let mut parts = reference.split(':');
     let name = match parts.next() {

@@ -19,10 +19,15 @@ use aws_sdk_ec2::types::{
     DeviceType, EbsBlockDevice, Image, ImageState, InstanceType, InstanceTypeInfo, ProcessorInfo,
     Snapshot, SnapshotState, VirtualizationType,
 };
-use contract::target::{Candidate, Group, ImageParameter, Origin, Pattern, Target};
+use contract::steps::Decision;
+use contract::target::{
+    Candidate, Group, ImageParameter, Images, Origin, Promotion, Run, Selection, Target,
+};
 
+use crate::Error;
 use crate::Policy;
 use crate::checks::Known;
+use crate::decide::{Circumstances, InPlace, decision};
 
 const OLD: &str = "ami-0000000000000000a";
 const MID: &str = "ami-0000000000000000b";
@@ -102,12 +107,16 @@ fn group(name: &str, stack: Option<&str>) -> Group {
 
 /// The origin of a backup of a live instance.
 fn origin(group: Option<Group>) -> Origin {
-    Origin { instance_id: Some("i-1".into()), group, unknown: None }
+    let instance_id = "i-1".to_owned();
+    match group {
+        Some(group) => Origin::Group { instance_id, group },
+        None => Origin::NoGroup { instance_id },
+    }
 }
 
 /// The origin of a backup of an instance that is gone.
 fn unknown_origin() -> Origin {
-    Origin { instance_id: None, group: None, unknown: Some("instance i-1 is gone".into()) }
+    Origin::Unknown { reason: "instance i-1 is gone".into() }
 }
 
 fn candidate(id: &str) -> Candidate {
@@ -120,26 +129,38 @@ fn candidate(id: &str) -> Candidate {
 }
 
 /// The stack `web` with one image parameter, `ImageId`.
-fn target(candidates: Vec<Candidate>) -> Target {
-    let groups = vec![group("group", Some("web"))];
-    Target {
-        pattern: Pattern::Stack,
-        name: "web".into(),
-        parameters: vec![ImageParameter { parameter: "ImageId".into(), candidates, groups }],
-        allow_older: false,
-        rollback: false,
-        dry_run: false,
-        instance_refresh: false,
-    }
+fn target(candidates: Vec<Candidate>) -> Promotion {
+    let images = Images { candidates, groups: vec![group("group", Some("web"))] };
+    let parameters = vec![ImageParameter { key: "ImageId".parse().unwrap(), images }];
+    let target = Target::Stack { name: "web".parse().unwrap(), parameters };
+    Promotion { target, run: Run::default() }
 }
 
 /// The SSM parameter `/golden/web`.
-fn parameter_target(candidates: Vec<Candidate>) -> Target {
-    let mut target = target(candidates);
-    target.pattern = Pattern::Parameter;
-    target.name = "/golden/web".into();
-    target.parameters[0].parameter = "/golden/web".into();
-    target
+fn parameter_target(candidates: Vec<Candidate>) -> Promotion {
+    let images = Images { candidates, groups: vec![group("group", Some("web"))] };
+    let target = Target::Parameter { name: "/golden/web".parse().unwrap(), images };
+    Promotion { target, run: Run::default() }
+}
+
+/// The first image parameter's.
+fn first(promotion: &mut Promotion) -> &mut Images {
+    promotion.target.images_mut().remove(0)
+}
+
+fn selecting(selection: Selection, mut promotion: Promotion) -> Promotion {
+    promotion.run.selection = selection;
+    promotion
+}
+
+/// The decision about the first image parameter.
+fn decide_first(
+    promotion: &Promotion,
+    in_place: &InPlace,
+    circumstances: Circumstances<'_>,
+) -> Result<Decision, Error> {
+    let (name, images) = promotion.target.images()[0];
+    decision(promotion, name, images, in_place, circumstances)
 }
 
 fn policy(disabled: &'static str, allow_unverified: &'static str) -> Policy {

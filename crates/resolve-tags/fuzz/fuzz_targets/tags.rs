@@ -64,15 +64,16 @@ fn is_refused_well(error: &InvalidInput) {
     assert!(error.to_string().chars().count() < 1_000, "{error}");
 }
 
-fn is_made_up_well(target: &Target, destination: &Destination, images: &[Image], run: Run) {
-    assert_eq!(target.name, destination.tag().1);
-    assert_eq!((target.dry_run, target.rollback), (run.dry_run, run.rollback));
-    assert!(target.parameters.is_sorted_by(|a, b| a.parameter < b.parameter));
+fn is_made_up_well(made: &Promotion, destination: &Destination, images: &[Image], run: Run) {
+    assert_eq!(made.target.name(), destination.tag().1);
+    assert_eq!((made.run.dry_run, made.run.selection), (run.dry_run, run.selection));
+    assert!(made.target.images().is_sorted_by(|a, b| a.0 < b.0));
     let ids: Vec<&ImageId> = images.iter().map(|image| &image.image_id).collect();
-    for parameter in &target.parameters {
+    for (_, parameter) in made.target.images() {
         let ages = parameter.candidates.iter().map(|c| (&c.creation_date, &c.image_id));
         assert!(ages.is_sorted_by(|newer, older| newer >= older));
-        assert!(run.rollback || parameter.candidates.len() <= MOST_CANDIDATES);
+        let is_rollback = run.selection == Selection::Rollback;
+        assert!(is_rollback || parameter.candidates.len() <= MAX_CANDIDATES);
         assert!(parameter.candidates.iter().all(|candidate| ids.contains(&&candidate.image_id)));
         assert!(parameter.groups.is_sorted_by(|a, b| a.group_name < b.group_name));
     }

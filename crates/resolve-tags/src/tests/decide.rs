@@ -1,16 +1,16 @@
 //! Where tags lead, and what makes up a target.
 
-use contract::target::{Group, Origin, Pattern, Target};
+use contract::target::{Group, Origin, Pattern, Promotion, Run, Selection};
 
 use super::{
     FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates, image, instance,
     of_instance, tags,
 };
 use crate::decide::{
-    Destination, Image, Instance, Instances, MOST_CANDIDATES, MOST_CANDIDATES_OF_A_RUN,
-    destinations, images_of_rollback, keep_newest, target,
+    Destination, Image, Instance, Instances, MAX_CANDIDATES, MAX_CANDIDATES_PER_RUN, destinations,
+    images_of_rollback, promotion, truncate_candidates,
 };
-use crate::request::{Rollback, Run};
+use crate::request::Rollback;
 
 fn parameter() -> Destination {
     Destination::Parameter("/golden/web".parse().unwrap())
@@ -70,9 +70,9 @@ fn target_of(
     destination: &Destination,
     images: Vec<Image>,
     instances: &[(&str, Instance)],
-) -> Target {
+) -> Promotion {
     let instances = instances.iter().map(|(id, instance)| ((*id).to_owned(), instance.clone()));
-    target(destination, images, &instances.collect(), Run::default())
+    promotion(destination, images, &instances.collect(), Run::default())
 }
 
 #[test]
@@ -84,10 +84,9 @@ fn candidates_are_newest_first_without_repetition() {
         image(SECOND, 2, TO_PARAMETER),
     ];
     let target = target_of(&parameter(), images, &[]);
-    assert_eq!((target.pattern, target.name.as_str()), (Pattern::Parameter, "/golden/web"));
+    assert_eq!(target.target.pattern(), Pattern::Parameter);
     assert_eq!(candidates(&target), [("/golden/web", vec![THIRD, SECOND, FIRST])]);
-    assert!(!target.allow_older && !target.instance_refresh);
-    assert!(!target.rollback && !target.dry_run);
+    assert_eq!(target.run, Run::default());
 }
 
 #[test]
@@ -104,9 +103,9 @@ fn what_the_event_says_of_its_image_stays_with_that_image() {
     let hinted = Image { status_message: Some("VSS".into()), ..image(FIRST, 1, TO_PARAMETER) };
     let listed = [image(SECOND, 2, TO_PARAMETER), image(FIRST, 1, TO_PARAMETER)];
     let images = [vec![hinted], listed.to_vec()].concat();
-    let parameter = target_of(&parameter(), images, &[]).parameters.remove(0);
-    let messages: Vec<_> =
-        parameter.candidates.iter().map(|c| c.status_message.as_deref()).collect();
+    let mut target = target_of(&parameter(), images, &[]).target;
+    let images = target.images_mut().remove(0);
+    let messages: Vec<_> = images.candidates.iter().map(|c| c.status_message.as_deref()).collect();
     assert_eq!(messages, [None, Some("VSS")]);
 }
 
@@ -118,7 +117,7 @@ fn a_stack_has_a_parameter_for_each_key_and_a_malformed_key_blocks_no_other() {
         image(THIRD, 3, &[TO_STACK[0], ("ImageIdParameterKey", "no key")]),
     ];
     let target = target_of(&stack(), images, &[]);
-    assert_eq!((target.pattern, target.name.as_str()), (Pattern::Stack, "web"));
+    assert_eq!((target.target.pattern(), target.target.name()), (Pattern::Stack, "web"));
     assert_eq!(candidates(&target), [("DbImage", vec![FIRST]), ("ImageId", vec![SECOND])]);
 }
 
@@ -142,7 +141,7 @@ fn groups_are_those_of_tagged_instances_and_of_the_images_sources() {
     ];
     let target = target_of(&stack(), images.to_vec(), &instances);
     let groups: Vec<_> =
-        target.parameters.iter().map(|p| (p.parameter.as_str(), p.groups.clone())).collect();
+        target.target.images().into_iter().map(|(key, it)| (key, it.groups.clone())).collect();
     let of_no_stack = Group { stack_name: None, ..group("api-group") };
     let of_image_id = vec![of_no_stack, group("source-group"), group("web-group")];
     assert_eq!(groups, [("DbImage", vec![group("db-group")]), ("ImageId", of_image_id)]);
@@ -154,19 +153,16 @@ fn an_origin_is_a_group_no_group_or_the_reason_why_none_is_known() {
     handmade.tags.remove("aws:autoscaling:groupName");
     let instances = [("i-web", instance("web-group", &[])), ("i-handmade", handmade)];
     let source = |source: &str| of_instance(image(FIRST, 1, TO_PARAMETER), source);
-    for (image, instance_id, group, unknown) in [
-        (source("i-web"), Some("i-web"), Some(group("web-group")), None),
-        (source("i-handmade"), Some("i-handmade"), None, None),
-        (source("i-gone"), Some("i-gone"), None, Some("instance i-gone is gone")),
-        (image(FIRST, 1, TO_PARAMETER), None, None, Some("EC2 names no source instance")),
+    let unknown = |reason: &str| Origin::Unknown { reason: reason.into() };
+    let (live, handmade) = ("i-web".to_owned(), "i-handmade".to_owned());
+    for (image, expected) in [
+        (source("i-web"), Origin::Group { instance_id: live, group: group("web-group") }),
+        (source("i-handmade"), Origin::NoGroup { instance_id: handmade }),
+        (source("i-gone"), unknown("instance i-gone is gone")),
+        (image(FIRST, 1, TO_PARAMETER), unknown("EC2 names no source instance")),
     ] {
-        let mut target = target_of(&parameter(), vec![image], &instances);
-        let expected = Origin {
-            instance_id: instance_id.map(str::to_owned),
-            group,
-            unknown: unknown.map(str::to_owned),
-        };
-        assert_eq!(target.parameters[0].candidates.remove(0).origin, expected);
+        let mut target = target_of(&parameter(), vec![image], &instances).target;
+        assert_eq!(target.images_mut().remove(0).candidates.remove(0).origin, expected);
     }
 }
 
@@ -181,33 +177,32 @@ fn a_target_is_what_its_run_says_and_a_tag_too_asks_for_a_refresh() {
         (run, tagged("false"), false),
         (Run { instance_refresh: true, ..run }, TO_PARAMETER.to_vec(), true),
         (Run { instance_refresh: true, ..run }, tagged("false"), true),
-        (Run { allow_older: true, ..run }, tagged("true"), true),
-        (Run { rollback: true, ..run }, TO_PARAMETER.to_vec(), false),
+        (Run { selection: Selection::AllowOlder, ..run }, tagged("true"), true),
+        (Run { selection: Selection::Rollback, ..run }, TO_PARAMETER.to_vec(), false),
         (Run { dry_run: true, ..run }, TO_PARAMETER.to_vec(), false),
     ] {
-        let target = target(&parameter(), vec![image(FIRST, 1, &tagged)], &Instances::new(), run);
-        assert_eq!(target.instance_refresh, refresh, "{tagged:?} {run:?}");
-        let others = (target.allow_older, target.rollback, target.dry_run);
-        assert_eq!(others, (run.allow_older, run.rollback, run.dry_run), "{run:?}");
+        let images = vec![image(FIRST, 1, &tagged)];
+        let promotion = promotion(&parameter(), images, &Instances::new(), run);
+        assert_eq!(promotion.run, Run { instance_refresh: refresh, ..run }, "{tagged:?}");
     }
 }
 
 #[test]
 fn only_the_newest_few_travel_on_and_fewer_when_they_are_of_many_targets() {
     let nights = || (1..=28).map(|n| image(&format!("ami-{n:017}"), n, TO_PARAMETER)).collect();
-    let rollback = Run { rollback: true, ..Run::default() };
+    let rollback = Run { selection: Selection::Rollback, ..Run::default() };
     for (targets, run, expected) in [
-        (1, Run::default(), MOST_CANDIDATES),
-        (100, Run::default(), MOST_CANDIDATES_OF_A_RUN / 100),
-        (MOST_CANDIDATES_OF_A_RUN + 1, Run::default(), 1),
+        (1, Run::default(), MAX_CANDIDATES),
+        (100, Run::default(), MAX_CANDIDATES_PER_RUN / 100),
+        (MAX_CANDIDATES_PER_RUN + 1, Run::default(), 1),
         (1, rollback, 28),
-        (20, rollback, MOST_CANDIDATES_OF_A_RUN / 20),
+        (20, rollback, MAX_CANDIDATES_PER_RUN / 20),
     ] {
-        let one = target(&parameter(), nights(), &Instances::new(), run);
-        let mut targets = vec![one; targets];
-        keep_newest(&mut targets);
-        for target in &targets {
-            let kept = &target.parameters[0].candidates;
+        let one = promotion(&parameter(), nights(), &Instances::new(), run);
+        let mut promotions = vec![one; targets];
+        truncate_candidates(&mut promotions);
+        for promotion in &promotions {
+            let kept = &promotion.target.images()[0].1.candidates;
             assert_eq!(kept.len(), expected, "{run:?}");
             assert_eq!(kept[0].image_id.as_str(), "ami-00000000000000028");
         }

@@ -5,13 +5,13 @@ use aws_sdk_ec2::error::ErrorMetadata;
 use aws_sdk_ec2::operation::describe_images::{DescribeImagesError, DescribeImagesOutput};
 use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
 use aws_sdk_ec2::types::{Filter, InstanceType, Reservation, Tag};
-use contract::target::Target;
+use contract::target::{Origin, Promotion, Run, Selection};
 use contract::{ErrorName, Named};
 use serde_json::json;
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
-use super::{FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates};
+use super::{FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates, promotions, reason};
 use crate::handle;
 
 pub(super) fn ec2_tags(tagged: &[(&str, &str)]) -> Vec<Tag> {
@@ -93,17 +93,19 @@ fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) ->
 }
 
 /// The group of each candidate, and why there is none.
-fn origins(target: &Target) -> Vec<(Option<&str>, Option<&str>)> {
-    let candidates = target.parameters.iter().flat_map(|parameter| &parameter.candidates);
-    let origins = candidates.map(|candidate| &candidate.origin);
-    let named = origins.map(|origin| {
-        (origin.group.as_ref().map(|group| group.group_name.as_str()), origin.unknown.as_deref())
+fn origins(promotion: &Promotion) -> Vec<(Option<&str>, Option<&str>)> {
+    let images = promotion.target.images().into_iter();
+    let origins = images.flat_map(|(_, it)| &it.candidates).map(|candidate| &candidate.origin);
+    let named = origins.map(|origin| match origin {
+        Origin::Group { group, .. } => (Some(group.group_name.as_str()), None),
+        Origin::NoGroup { .. } => (None, None),
+        Origin::Unknown { reason } => (None, Some(reason.as_str())),
     });
     named.collect()
 }
 
-fn groups(target: &Target) -> Vec<&str> {
-    target.parameters[0].groups.iter().map(|group| group.group_name.as_str()).collect()
+fn groups(promotion: &Promotion) -> Vec<&str> {
+    promotion.target.images()[0].1.groups.iter().map(|group| group.group_name.as_str()).collect()
 }
 
 #[tokio::test]
@@ -113,11 +115,11 @@ async fn a_hint_lets_all_tagged_images_compete() {
     let by_tag = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
     let by_id = runs("instance-id", "i-source", Some("i-source"));
     let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
-    let resolved = handle(&ec2, backup(|_| ())).await.unwrap();
-    let [target] = &resolved.targets[..] else { panic!("{resolved:?}") };
+    let resolved = promotions(handle(&ec2, backup(|_| ())).await.unwrap());
+    let [target] = &resolved[..] else { panic!("{resolved:?}") };
     assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
     assert_eq!(groups(target), ["i-source", "i-tagged"]);
-    assert_eq!(target.parameters[0].groups[0].instance_type.as_deref(), Some("t3.small"));
+    assert_eq!(target.target.images()[0].1.groups[0].instance_type.as_deref(), Some("t3.small"));
     assert_eq!(origins(target), [(Some("i-source"), None); 2]);
     assert_eq!((hinted.num_calls(), tagged.num_calls(), by_id.num_calls()), (1, 2, 1));
 }
@@ -152,8 +154,8 @@ async fn every_partition_leads_to_the_same_targets() {
             detail["backupVaultArn"] = json!(of("backup", account, "backup-vault:nightly"));
             detail["iamRoleArn"] = json!(format!("arn:{partition}:iam::{account}:role/backup"));
         });
-        let resolved = handle(&ec2, event).await.unwrap();
-        assert_eq!(resolved.targets.len(), 2, "{partition}: {resolved:?}");
+        let resolved = promotions(handle(&ec2, event).await.unwrap());
+        assert_eq!(resolved.len(), 2, "{partition}: {resolved:?}");
         found.push(resolved);
     }
     assert!(found.iter().all(|resolved| *resolved == found[0]), "{found:?}");
@@ -167,9 +169,10 @@ async fn what_the_event_says_goes_with_its_image_alone() {
     let by_id = runs("instance-id", "i-source", None);
     let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
     let event = backup(|event| event["detail"]["statusMessage"] = json!("VSS failed"));
-    let target = handle(&ec2, event).await.unwrap().targets.remove(0);
+    let target = promotions(handle(&ec2, event).await.unwrap()).remove(0);
     assert_eq!(candidates(&target), [("ImageId", vec![SECOND, FIRST])]);
-    let [newer, hinted] = &target.parameters[0].candidates[..] else { panic!("{target:?}") };
+    let images = target.target.images()[0].1;
+    let [newer, hinted] = &images.candidates[..] else { panic!("{target:?}") };
     assert_eq!(newer.status_message, None);
     assert_eq!(hinted.status_message.as_deref(), Some("VSS failed"));
     assert_eq!(origins(&target), [(None, Some("instance i-source is gone")); 2]);
@@ -181,8 +184,8 @@ async fn a_source_that_carries_the_tag_is_not_looked_up_again() {
     let rules = [knows(FIRST, TO_STACK), lists("StackName", "web", TO_STACK)];
     let [hinted, tagged] = rules;
     let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag]);
-    let resolved = handle(&ec2, backup(|_| ())).await.unwrap();
-    assert_eq!(groups(&resolved.targets[0]), ["i-source"]);
+    let resolved = promotions(handle(&ec2, backup(|_| ())).await.unwrap());
+    assert_eq!(groups(&resolved[0]), ["i-source"]);
     assert_eq!(by_tag.num_calls(), 1);
 }
 
@@ -195,12 +198,12 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
     let by_id = runs("instance-id", "i-source", None);
     let ec2 = mock_client!(aws_sdk_ec2, [pinned, in_parameter, in_stack, by_id]);
     let run = json!({"imageId": FIRST, "allowOlder": true, "dryRun": true});
-    let targets = handle(&ec2, run).await.unwrap().targets;
+    let targets = promotions(handle(&ec2, run).await.unwrap());
     let [parameter, stack] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(parameter), [("/golden/web", vec![FIRST])]);
     assert_eq!(candidates(stack), [("ImageId", vec![FIRST])]);
-    assert!(parameter.allow_older && stack.allow_older);
-    assert!(parameter.dry_run && stack.dry_run);
+    let run = Run { selection: Selection::AllowOlder, dry_run: true, instance_refresh: false };
+    assert_eq!((parameter.run, stack.run), (run, run));
     assert_eq!(pinned.num_calls(), 1);
 }
 
@@ -210,11 +213,12 @@ async fn a_rollback_lists_the_images_of_what_it_names() {
     let by_tag = runs("tag:StackName", "web", Some("i-source"));
     let ec2 = mock_client!(aws_sdk_ec2, [tagged, by_tag]);
     let run = json!({"rollback": {"stackName": "web"}, "instanceRefresh": true});
-    let targets = handle(&ec2, run).await.unwrap().targets;
+    let targets = promotions(handle(&ec2, run).await.unwrap());
     let [target] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(target), [("ImageId", vec![SECOND, FIRST])]);
     assert_eq!(origins(target), [(Some("i-source"), None); 2]);
-    assert!(target.rollback && target.instance_refresh && !target.dry_run);
+    let run = Run { selection: Selection::Rollback, dry_run: false, instance_refresh: true };
+    assert_eq!(target.run, run);
     assert_eq!((tagged.num_calls(), by_tag.num_calls()), (2, 1));
 }
 
@@ -232,15 +236,14 @@ async fn a_rollback_of_what_no_image_names_fails_with_the_field() {
 async fn what_is_skipped_is_not_looked_up() {
     let of_volume = backup(|event| event["detail"]["resourceType"] = json!("EBS"));
     let resolved = handle(&mock_client!(aws_sdk_ec2, []), of_volume).await.unwrap();
-    assert!(resolved.targets.is_empty());
-    assert_eq!(resolved.skipped.as_deref(), Some("the backup is of EBS, not of EC2"));
+    assert_eq!(reason(resolved), "the backup is of EBS, not of EC2");
 }
 
 #[tokio::test]
 async fn an_image_without_a_target_tag_is_skipped() {
     let untagged = knows(FIRST, &[("Name", "web")]);
     let resolved = handle(&mock_client!(aws_sdk_ec2, [untagged]), backup(|_| ())).await.unwrap();
-    let reason = resolved.skipped.unwrap();
+    let reason = reason(resolved);
     assert!(reason.contains(FIRST) && reason.contains("StackName"), "{reason}");
 }
 

@@ -9,10 +9,11 @@ use testkit::arbitrary::{corrupted, json, json_paths, text};
 
 use super::{FIRST, backup, image, instance};
 use crate::decide::{
-    Destination, Image, MOST_CANDIDATES, Tags, destinations, images_of_rollback, keep_newest,
-    target,
+    Destination, Image, MAX_CANDIDATES, Tags, destinations, images_of_rollback, promotion,
+    truncate_candidates,
 };
-use crate::request::{Request, Rollback, Run, request};
+use crate::request::{Request, Rollback, request};
+use contract::target::{Run, Selection};
 
 /// The most characters of a message, of one that is skipped too.
 const LONGEST: usize = 1_000;
@@ -91,9 +92,10 @@ fn images() -> impl Strategy<Value = Vec<Image>> {
 
 /// A run's flags; those of a rollback or not.
 fn run() -> impl Strategy<Value = Run> {
-    any::<[bool; 4]>().prop_map(|[allow_older, rollback, dry_run, instance_refresh]| Run {
-        allow_older,
-        rollback,
+    let selections = vec![Selection::Newest, Selection::AllowOlder, Selection::Rollback];
+    let selection = proptest::sample::select(selections);
+    (selection, any::<[bool; 2]>()).prop_map(|(selection, [dry_run, instance_refresh])| Run {
+        selection,
         dry_run,
         instance_refresh,
     })
@@ -123,7 +125,12 @@ proptest! {
             requested(input)
         {
             prop_assert_eq!((run.dry_run, run.instance_refresh), (dry, refresh));
-            prop_assert_eq!((run.rollback, run.allow_older), (back, back || older));
+            let expected = match (back, older) {
+                (true, _) => Selection::Rollback,
+                (false, true) => Selection::AllowOlder,
+                (false, false) => Selection::Newest,
+            };
+            prop_assert_eq!(run.selection, expected);
         }
     }
 
@@ -167,14 +174,16 @@ proptest! {
         let mut instance = instance("group", &[]);
         instance.tags.extend(group);
         let instances = [("i-1".to_owned(), instance)].into();
-        let mut targets = [target(&destination, images.clone(), &instances, run)];
-        keep_newest(&mut targets);
-        let [target] = targets;
-        prop_assert_eq!((target.allow_older, target.dry_run), (run.allow_older, run.dry_run));
-        for parameter in &target.parameters {
+        let mut promotions = [promotion(&destination, images.clone(), &instances, run)];
+        truncate_candidates(&mut promotions);
+        let [promotion] = promotions;
+        let is_rollback = run.selection == Selection::Rollback;
+        prop_assert_eq!(promotion.run.selection, run.selection);
+        prop_assert_eq!(promotion.run.dry_run, run.dry_run);
+        for (_, parameter) in promotion.target.images() {
             let ages = parameter.candidates.iter().map(|c| (&c.creation_date, &c.image_id));
             prop_assert!(ages.is_sorted_by(|newer, older| newer.0 >= older.0 && newer != older));
-            prop_assert!(run.rollback || parameter.candidates.len() <= MOST_CANDIDATES);
+            prop_assert!(is_rollback || parameter.candidates.len() <= MAX_CANDIDATES);
             for candidate in &parameter.candidates {
                 prop_assert!(images.iter().any(|image| image.image_id == candidate.image_id));
             }
@@ -193,7 +202,7 @@ proptest! {
         }
         let instances = [("i-1".to_owned(), instance)].into();
         let destination = Destination::Stack("web".parse().unwrap());
-        let told = format!("{:?}", target(&destination, images, &instances, Run::default()));
+        let told = format!("{:?}", promotion(&destination, images, &instances, Run::default()));
         prop_assert!(!told.contains(&secret), "{}", told);
     }
 

@@ -6,14 +6,16 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
 use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
 use aws_sdk_ec2::types::{Filter, Image, Instance, InstanceType, Reservation};
-use contract::target::{Pattern, Target};
+use contract::target::{Origin, Pattern, Promotion, Run};
 use serde_json::{Value, json};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
 use super::handler::{asks_for_pages, ec2_image, ec2_tags, filter, is_live};
-use super::{FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates};
-use crate::decide::MOST_CANDIDATES_OF_A_RUN;
+use super::{
+    FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates, promotions, reason,
+};
+use crate::decide::MAX_CANDIDATES_PER_RUN;
 use crate::handle;
 
 const TARGETS: usize = 100;
@@ -106,11 +108,11 @@ fn images(source: impl Fn(usize, u8) -> String) -> Vec<Image> {
         .collect()
 }
 
-async fn reconciled(images: Vec<Image>, input: Value) -> Vec<Target> {
+async fn reconciled(images: Vec<Image>, input: Value) -> Vec<Promotion> {
     let rules = [account(images), tagged_instances(vec![]), untagged_sources()];
     let [images, instances, sources] = rules;
     let ec2 = mock_client!(aws_sdk_ec2, [images, instances, sources]);
-    handle(&ec2, input).await.unwrap().targets
+    promotions(handle(&ec2, input).await.unwrap())
 }
 
 #[tokio::test]
@@ -124,18 +126,18 @@ async fn a_hundred_targets_are_one_listing_of_images_and_one_of_instances() {
     let tagged = tagged_instances((0..TARGETS).map(instance_of).collect());
     let untagged = untagged_sources();
     let ec2 = mock_client!(aws_sdk_ec2, [account, tagged, untagged]);
-    let targets = handle(&ec2, json!({"reconcile": true})).await.unwrap().targets;
+    let targets = promotions(handle(&ec2, json!({"reconcile": true})).await.unwrap());
 
-    let names: BTreeSet<_> = targets.iter().map(|target| target.name.as_str()).collect();
+    let names: BTreeSet<_> = targets.iter().map(|promotion| promotion.target.name()).collect();
     assert_eq!((targets.len(), names.len()), (TARGETS, TARGETS));
     for target in &targets {
-        let [parameter] = &target.parameters[..] else { panic!("{target:?}") };
-        assert_eq!(parameter.candidates.len(), MOST_CANDIDATES_OF_A_RUN / TARGETS);
+        let [(_, parameter)] = target.target.images()[..] else { panic!("{target:?}") };
+        assert_eq!(parameter.candidates.len(), MAX_CANDIDATES_PER_RUN / TARGETS);
         assert_eq!(parameter.groups.len(), 1);
         let origin = &parameter.candidates[0].origin;
-        assert_eq!(origin.group.as_ref(), parameter.groups.first(), "{target:?}");
+        assert_eq!(origin.group(), parameter.groups.first(), "{target:?}");
         let before = &parameter.candidates[1].origin;
-        assert!(before.group.is_none() && before.unknown.is_some(), "{before:?}");
+        assert!(matches!(before, Origin::Unknown { .. }), "{before:?}");
     }
     let pages = (TARGETS * usize::from(NIGHTS)).div_ceil(500);
     let chunks = (TARGETS * usize::from(NIGHTS - 1)).div_ceil(200);
@@ -150,8 +152,8 @@ async fn a_hundred_targets_stay_far_below_what_a_state_may_carry() {
     let tagged = tagged_instances((0..TARGETS).map(instance_of).collect());
     let ec2 = mock_client!(aws_sdk_ec2, [account, tagged]);
     let resolved = handle(&ec2, json!({"reconcile": true})).await.unwrap();
-    assert_eq!(resolved.targets.len(), TARGETS);
     let length = serde_json::to_string(&resolved).unwrap().len();
+    assert_eq!(promotions(resolved).len(), TARGETS);
     // Step Functions passes 256 KiB on from one state to the next.
     assert!(length < 150_000, "{length}");
 }
@@ -173,11 +175,13 @@ async fn a_reconcile_gathers_each_targets_images() {
     ] {
         let targets = reconciled(account(), input).await;
         let [parameter, stack] = &targets[..] else { panic!("{targets:?}") };
-        assert_eq!((parameter.pattern, stack.pattern), (Pattern::Parameter, Pattern::Stack));
+        let patterns = (parameter.target.pattern(), stack.target.pattern());
+        assert_eq!(patterns, (Pattern::Parameter, Pattern::Stack));
         assert_eq!(candidates(parameter), [("/golden/web", vec![SECOND])]);
         let keys = [("DbImage", vec![FIRST]), ("ImageId", vec![THIRD, SECOND])];
         assert_eq!(candidates(stack), keys);
-        assert!(targets.iter().all(|target| target.dry_run == dry_run && !target.allow_older));
+        let run = Run { dry_run, ..Run::default() };
+        assert!(targets.iter().all(|target| target.run == run));
     }
 }
 
@@ -202,8 +206,7 @@ async fn an_account_without_targets_is_skipped_with_the_reason() {
         let account = account(images);
         let ec2 = mock_client!(aws_sdk_ec2, [account]);
         let resolved = handle(&ec2, json!({"reconcile": true})).await.unwrap();
-        assert!(resolved.targets.is_empty());
-        let reason = resolved.skipped.unwrap();
+        let reason = reason(resolved);
         assert!(reason.contains("ImageIdParameterName or StackName"), "{reason}");
     }
 }

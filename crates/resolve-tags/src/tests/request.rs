@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::{FIRST, backup};
 use crate::decide::Destination;
-use crate::request::{Request, Rollback, Run, request};
+use contract::target::{Run, Selection};
+
+use crate::request::{Request, Rollback, request};
 
 fn first() -> ImageId {
     FIRST.parse().unwrap()
@@ -38,7 +40,7 @@ fn a_manual_run_pins_its_image() {
         (json!({"imageId": FIRST}), Run::default()),
         (
             json!({"imageId": FIRST, "allowOlder": true}),
-            Run { allow_older: true, ..Run::default() },
+            Run { selection: Selection::AllowOlder, ..Run::default() },
         ),
         (
             json!({"imageId": FIRST, "instanceRefresh": true}),
@@ -54,7 +56,7 @@ fn a_manual_run_pins_its_image() {
 fn a_rollback_names_a_parameter_or_a_stack_and_goes_to_an_older_image() {
     let parameter = || Destination::Parameter("/golden/web".parse().unwrap());
     let stack = || Destination::Stack("web".parse().unwrap());
-    let run = Run { allow_older: true, rollback: true, ..Run::default() };
+    let run = Run { selection: Selection::Rollback, ..Run::default() };
     for (input, destination, only, run) in [
         (json!({"rollback": {"parameterName": "/golden/web"}}), parameter(), None, run),
         (json!({"rollback": {"stackName": "web"}}), stack(), None, run),

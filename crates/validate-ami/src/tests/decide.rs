@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{ArchitectureValues, Image, ImageState};
 use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, Validated, Via};
-use contract::target::{Candidate, ImageParameter, Target};
+use contract::target::{Candidate, ImageParameter, Images, Promotion, Run, Selection, Target};
 use contract::{ErrorName, Named};
 
 use super::{
-    MID, NEW, OLD, candidate, group, image, known, origin, policy, target, unknown_origin,
+    MID, NEW, OLD, candidate, decide_first, first, group, image, known, origin, policy, selecting,
+    target, unknown_origin,
 };
-use crate::decide::{Circumstances, InPlace, decision, decisions, wanted};
-use crate::provenance::Feeds;
+use crate::decide::{Circumstances, InPlace, decisions, image_ids};
+use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 
 fn candidates(ids: &[&str]) -> Vec<Candidate> {
@@ -27,14 +28,14 @@ fn in_place(value: &str) -> InPlace {
 }
 
 fn decide(
-    target: &Target,
+    target: &Promotion,
     before: &str,
     images: Vec<Image>,
     policy: &Policy,
 ) -> Result<Decision, Error> {
-    let (known, feeds) = (known(images), Feeds::default());
+    let (known, feeds) = (known(images), LaunchSources::default());
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
-    decision(target, &target.parameters[0], &in_place(before), circumstances)
+    decide_first(target, &in_place(before), circumstances)
 }
 
 fn usual() -> Policy {
@@ -42,7 +43,7 @@ fn usual() -> Policy {
 }
 
 #[track_caller]
-fn decides(target: &Target, before: &str, images: Vec<Image>, after: &str) -> DecisionOutcome {
+fn decides(target: &Promotion, before: &str, images: Vec<Image>, after: &str) -> DecisionOutcome {
     let decision = decide(target, before, images, &usual()).unwrap();
     assert_eq!(decision.after.as_str(), after);
     decision.outcome
@@ -69,7 +70,7 @@ fn an_older_image_replaces_a_newer_one_only_when_that_does_not_boot_or_on_demand
     assert_eq!(decides(&old(), NEW, gone, OLD), DecisionOutcome::Promote);
     let disabled = vec![image(OLD).build(), image(NEW).state(ImageState::Disabled).build()];
     assert_eq!(decides(&old(), NEW, disabled, OLD), DecisionOutcome::Promote);
-    let on_demand = Target { allow_older: true, ..old() };
+    let on_demand = selecting(Selection::AllowOlder, old());
     assert_eq!(decides(&on_demand, NEW, all(), OLD), DecisionOutcome::Promote);
 }
 
@@ -111,7 +112,7 @@ fn when_none_passes_every_verdict_is_told() {
 }
 
 /// Candidates, the newest a backup of an instance outside of any group.
-fn from_elsewhere(ids: &[&str]) -> Target {
+fn from_elsewhere(ids: &[&str]) -> Promotion {
     let mut candidates = candidates(ids);
     candidates[0].origin = origin(None);
     target(candidates)
@@ -168,8 +169,8 @@ fn an_image_of_unknown_origin_is_the_operators_to_permit() {
     assert!(error.to_string().contains("instance i-1 is gone"), "{error}");
 }
 
-fn rollback(ids: &[&str]) -> Target {
-    Target { rollback: true, ..target(candidates(ids)) }
+fn rollback(ids: &[&str]) -> Promotion {
+    selecting(Selection::Rollback, target(candidates(ids)))
 }
 
 #[test]
@@ -216,11 +217,11 @@ fn a_rollback_with_nowhere_to_go_says_so() {
 #[test]
 fn a_decision_goes_through_the_ssm_parameter_that_the_stack_reads() {
     let target = target(candidates(&[NEW]));
-    let (known, feeds, policy) = (known(all()), Feeds::default(), usual());
+    let (known, feeds, policy) = (known(all()), LaunchSources::default(), usual());
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &policy };
     let via = Some(Via { parameter_name: "/golden/web".parse().unwrap(), before: MID.into() });
     let in_place = InPlace { value: OLD.into(), via: via.clone() };
-    let decided = decision(&target, &target.parameters[0], &in_place, circumstances).unwrap();
+    let decided = decide_first(&target, &in_place, circumstances).unwrap();
     assert_eq!(decided.before.expose(), OLD);
     assert_eq!(decided.via, via);
 }
@@ -228,7 +229,7 @@ fn a_decision_goes_through_the_ssm_parameter_that_the_stack_reads() {
 #[test]
 fn every_image_is_asked_for_once_and_a_placeholder_never() {
     let target = target(candidates(&[NEW, OLD]));
-    let wanted_with = |value: &str| wanted(&target, &[in_place(value)]);
+    let wanted_with = |value: &str| image_ids(&target.target, &[in_place(value)]);
     assert_eq!(wanted_with(OLD).len(), 2);
     assert_eq!(wanted_with(MID).len(), 3);
     assert_eq!(wanted_with("placeholder").len(), 2);
@@ -240,7 +241,7 @@ fn only_groups_that_the_target_feeds_say_what_an_image_has_to_boot_on() {
     let of = |stack| {
         let groups = vec![group("group", Some(stack))];
         let mut target = target(candidates(&[NEW]));
-        target.parameters[0].groups = groups;
+        first(&mut target).groups = groups;
         target
     };
     let error = decide(&of("web"), OLD, images(), &usual()).unwrap_err();
@@ -264,20 +265,19 @@ fn a_target_fails_only_when_all_is_refused_with_the_first_name_and_every_text() 
     let states =
         [(NEW, ImageState::Available), (MID, ImageState::Failed), (OLD, ImageState::Pending)];
     let images = states.map(|(id, state)| image(id).state(state).build());
-    let (known, feeds, policy) = (known(images.into()), Feeds::default(), usual());
+    let (known, feeds, policy) = (known(images.into()), LaunchSources::default(), usual());
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &policy };
     let decided = |images: &[Option<&str>]| {
-        let mut target = target(vec![]);
-        let mut found = BTreeMap::new();
-        target.parameters.clear();
+        let (mut parameters, mut found) = (Vec::new(), BTreeMap::new());
         for (parameter, image) in ["WebImage", "DbImage", "AppImage"].into_iter().zip(images) {
-            let candidates = candidates(image.as_slice());
-            let it = ImageParameter { parameter: parameter.into(), candidates, groups: vec![] };
-            target.parameters.push(it);
+            let images = Images { candidates: candidates(image.as_slice()), groups: vec![] };
+            parameters.push(ImageParameter { key: parameter.parse().unwrap(), images });
             let gone = Error::ParameterNotFound("/golden/gone".into());
             found.insert(parameter.to_owned(), image.map(|_| in_place("-")).ok_or(gone));
         }
-        let validated = decisions(&target, found, circumstances);
+        let target = Target::Stack { name: "web".parse().unwrap(), parameters };
+        let promotion = Promotion { target, run: Run::default() };
+        let validated = decisions(&promotion, found, circumstances);
         validated.map(|Validated { images, refused, .. }| {
             let images = images.into_iter().map(|image| image.parameter);
             let refused = refused.into_iter().map(|refusal| (refusal.parameter, refusal.name));

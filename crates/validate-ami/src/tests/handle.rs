@@ -15,7 +15,7 @@ use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutpu
 use aws_sdk_ssm::types::error::ParameterNotFound;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::steps::{Decision, DecisionOutcome, ProvenanceVerdict, ValidateInput, Validated};
-use contract::target::Target;
+use contract::target::Promotion;
 use contract::{ErrorName, Named};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
@@ -53,11 +53,11 @@ impl Rules {
         }
     }
 
-    pub(super) async fn run(&self, target: Target) -> Result<Decision, Error> {
+    pub(super) async fn run(&self, target: Promotion) -> Result<Decision, Error> {
         self.validated(target).await.map(|validated| validated.images.into_iter().next().unwrap())
     }
 
-    pub(super) async fn validated(&self, target: Target) -> Result<Validated, Error> {
+    pub(super) async fn validated(&self, target: Promotion) -> Result<Validated, Error> {
         let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
         let clients = Clients {
             autoscaling: mock_client!(aws_sdk_autoscaling, [groups]),
@@ -65,7 +65,7 @@ impl Rules {
             ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template]),
             ssm: mock_client!(aws_sdk_ssm, [parameter]),
         };
-        handle(&clients, &policy("", "true"), ValidateInput { target }).await
+        handle(&clients, &policy("", "true"), ValidateInput { promotion: target }).await
     }
 
     /// How often each was asked, in the order of the fields.

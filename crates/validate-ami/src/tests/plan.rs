@@ -2,10 +2,14 @@
 
 use contract::placed::PlacedValue;
 use contract::steps::{Decision, DecisionOutcome, Plan, Provenance, ProvenanceVerdict, Via};
-use contract::target::Target;
+use contract::target::{Candidate, Target};
 
-use super::{MID, NEW, OLD, group, parameter_target, target};
+use super::{MID, NEW, OLD, group, parameter_target as parameter_promotion, target as promotion};
 use crate::plan::{backward, forward};
+
+fn target(candidates: Vec<Candidate>) -> Target {
+    promotion(candidates).target
+}
 
 fn decision(before: &str, outcome: DecisionOutcome) -> Decision {
     Decision {
@@ -22,8 +26,8 @@ fn decision(before: &str, outcome: DecisionOutcome) -> Decision {
 }
 
 fn of_parameter(before: &str) -> (Target, Decision) {
-    let target = parameter_target(Vec::new());
-    let parameter = target.name.clone();
+    let target = parameter_promotion(Vec::new()).target;
+    let parameter = target.name().to_owned();
     (target, Decision { parameter, ..decision(before, DecisionOutcome::Promote) })
 }
 
@@ -46,7 +50,7 @@ fn a_stack_is_updated_there_and_back() {
     assert_eq!(changes(&there), [(OLD, NEW, false)]);
     assert_eq!(changes(&back), [(NEW, OLD, false)]);
     assert!(there.writes.is_empty() && back.writes.is_empty());
-    assert_eq!(there.stacks[0].stack_name.as_str(), target.name);
+    assert_eq!(there.stacks[0].stack_name.as_str(), target.name());
     assert_eq!((there.groups[0].expected.as_str(), back.groups[0].expected.as_str()), (NEW, OLD));
     assert_eq!((there.refresh[0].expected.as_str(), back.refresh[0].expected.as_str()), (NEW, OLD));
 }
@@ -56,8 +60,8 @@ fn a_parameter_is_written_there_and_back_and_its_groups_stacks_are_proved() {
     let (target, decision) = of_parameter(OLD);
     let images = [decision];
     let (there, back) = (forward(&target, &images), backward(&target, &images).unwrap());
-    assert_eq!(writes(&there), [(target.name.as_str(), OLD, NEW)]);
-    assert_eq!(writes(&back), [(target.name.as_str(), NEW, OLD)]);
+    assert_eq!(writes(&there), [(target.name(), OLD, NEW)]);
+    assert_eq!(writes(&back), [(target.name(), NEW, OLD)]);
     let stacks: Vec<_> = there.stacks.iter().map(|s| Some(s.stack_name.clone())).collect();
     assert_eq!(stacks, [group("web-1", Some("web")).stack_name]);
 }

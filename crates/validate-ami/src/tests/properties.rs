@@ -3,15 +3,17 @@
 
 use aws_sdk_ec2::types::{Image, ImageState};
 use contract::steps::{Decision, DecisionOutcome};
-use contract::target::{Candidate, Target};
+use contract::target::{Candidate, Promotion, Selection};
 use contract::{ErrorName, Named};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use testkit::arbitrary::text;
 
-use super::{candidate, group, image, known, origin, policy, target, unknown_origin};
-use crate::decide::{Circumstances, InPlace, decision, wanted};
-use crate::provenance::Feeds;
+use super::{
+    candidate, decide_first, group, image, known, origin, policy, selecting, target, unknown_origin,
+};
+use crate::decide::{Circumstances, InPlace, image_ids};
+use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 
 /// The images there are, by number: the state, the night, whether it is public, and where it
@@ -46,7 +48,7 @@ fn images() -> impl Strategy<Value = Images> {
 /// A decision's circumstances.
 #[derive(Debug, Clone)]
 struct Case {
-    target: Target,
+    target: Promotion,
     before: String,
     known: Vec<Image>,
     policy: Policy,
@@ -65,9 +67,12 @@ fn cases() -> impl Strategy<Value = Case> {
             images.iter().filter(|i| is_candidate(i.0)).map(meant).collect();
         candidates
             .sort_by(|a, b| (&b.creation_date, &b.image_id).cmp(&(&a.creation_date, &a.image_id)));
-        let mut target = target(candidates);
-        target.rollback = rollback;
-        target.allow_older = allow_older || rollback;
+        let selection = match (rollback, allow_older) {
+            (true, _) => Selection::Rollback,
+            (false, true) => Selection::AllowOlder,
+            (false, false) => Selection::Newest,
+        };
+        let target = selecting(selection, target(candidates));
         let known = images.iter().filter(|i| is_known(i.0)).map(described).collect();
         let policy = policy("", if allow_unverified { "true" } else { "false" });
         Case { target, before, known, policy }
@@ -98,12 +103,12 @@ fn decide(case: &Case) -> Result<Decision, Error> {
             known.snapshots.insert(id.to_owned(), super::snapshot(id, None));
         }
     }
-    let feeds = Feeds::default();
+    let feeds = LaunchSources::default();
     let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &case.policy };
     let in_place = InPlace { value: case.before.as_str().into(), via: None };
-    let asked = wanted(&case.target, [&in_place]);
+    let asked = image_ids(&case.target.target, [&in_place]);
     assert!(case.candidates().iter().all(|candidate| asked.contains(&candidate.image_id)));
-    decision(&case.target, &case.target.parameters[0], &in_place, circumstances)
+    decide_first(&case.target, &in_place, circumstances)
 }
 
 impl Case {
@@ -112,7 +117,7 @@ impl Case {
     }
 
     fn candidates(&self) -> &[Candidate] {
-        &self.target.parameters[0].candidates
+        &self.target.target.images()[0].1.candidates
     }
 }
 
@@ -149,18 +154,18 @@ proptest! {
             && decision.outcome == DecisionOutcome::Promote
         {
             let after = case.image(decision.after.as_str()).expect("known").creation_date();
-            prop_assert!(after >= current.creation_date() || case.target.allow_older || !boots);
+            prop_assert!(after >= current.creation_date() || case.target.run.selection != Selection::Newest || !boots);
             // And a rollback goes nowhere else.
             let age = |image: &Image| (image.creation_date.clone(), image.image_id.clone());
             let chosen = case.image(decision.after.as_str()).expect("known");
-            prop_assert!(!case.target.rollback || age(chosen) < age(current));
+            prop_assert!(case.target.run.selection != Selection::Rollback || age(chosen) < age(current));
         }
     }
 
     #[test]
     fn no_newer_candidate_that_passes_is_passed_over(case in cases()) {
         if let Ok(decision) = decide(&case)
-            && !case.target.rollback
+            && case.target.run.selection != Selection::Rollback
             && decision.outcome != DecisionOutcome::Superseded
         {
             let newer = case.candidates().iter().take_while(|c| c.image_id != decision.after);
@@ -174,7 +179,7 @@ proptest! {
     #[test]
     fn a_decision_that_was_carried_out_stays(case in cases()) {
         if let Ok(decision) = decide(&case)
-            && !case.target.rollback
+            && case.target.run.selection != Selection::Rollback
         {
             let again = Case { before: decision.after.to_string(), ..case.clone() };
             match decide(&again) {

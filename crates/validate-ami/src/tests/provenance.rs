@@ -3,25 +3,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::steps::ProvenanceVerdict::{self, Unverified, Verified, Violated};
-use contract::target::{Group, Origin, Target};
+use contract::target::{Candidate, Group, Origin, Target};
 
-use super::{ACCOUNT, NEW, candidate, group, origin, parameter_target, target, unknown_origin};
-use crate::provenance::{Feeds, Launches, fed, provenance, verdict, wanted_groups, wanted_stacks};
+use super::{ACCOUNT, NEW, candidate, group, origin, unknown_origin};
+use crate::provenance::{
+    LaunchSources, Launches, groups_fed_by, provenance, verdict, wanted_groups, wanted_stacks,
+};
+
+fn target(candidates: Vec<Candidate>) -> Target {
+    super::target(candidates).target
+}
+
+fn parameter_target(candidates: Vec<Candidate>) -> Target {
+    super::parameter_target(candidates).target
+}
 
 #[track_caller]
-fn is(target: &Target, origin: &Origin, feeds: &Feeds, expected: (ProvenanceVerdict, &str)) {
+fn is(
+    target: &Target,
+    origin: &Origin,
+    feeds: &LaunchSources,
+    expected: (ProvenanceVerdict, &str),
+) {
     let found = provenance(target, origin, feeds, ACCOUNT);
     assert_eq!((found.verdict, found.reason.as_deref().unwrap_or("")), expected);
 }
 
-fn launching(launches: Launches) -> Feeds {
-    Feeds { launches: BTreeMap::from([("group".to_owned(), launches)]), ..Feeds::default() }
+fn launching(launches: Launches) -> LaunchSources {
+    LaunchSources {
+        launches: BTreeMap::from([("group".to_owned(), launches)]),
+        ..LaunchSources::default()
+    }
 }
 
 #[test]
 fn an_origin_that_is_not_known_or_outside_of_any_group() {
     for target in [target(Vec::new()), parameter_target(Vec::new())] {
-        let feeds = Feeds::default();
+        let feeds = LaunchSources::default();
         is(&target, &unknown_origin(), &feeds, (Unverified, "instance i-1 is gone"));
         is(&target, &origin(None), &feeds, (Violated, "i-1, which is in no group"));
     }
@@ -69,7 +87,7 @@ fn one_of_several_launch_templates_is_enough_and_none_is_not() {
 fn a_group_or_template_that_is_gone_tells_nothing() {
     let target = parameter_target(Vec::new());
     let origin = origin(Some(group("group", None)));
-    is(&target, &origin, &Feeds::default(), (Unverified, "group group is gone"));
+    is(&target, &origin, &LaunchSources::default(), (Unverified, "group group is gone"));
     let gone = launching(Err("no such version".to_owned()));
     is(&target, &origin, &gone, (Unverified, "group group: no such version"));
 }
@@ -78,11 +96,11 @@ fn a_group_or_template_that_is_gone_tells_nothing() {
 fn the_group_has_to_be_of_the_stack_or_of_one_nested_in_it() {
     let target = target(Vec::new());
     let of = |stack| origin(Some(group("group", stack)));
-    let roots = |root: Option<&str>| Feeds {
+    let roots = |root: Option<&str>| LaunchSources {
         roots: BTreeMap::from([("web-Group-1X".to_owned(), root.map(str::to_owned))]),
-        ..Feeds::default()
+        ..LaunchSources::default()
     };
-    let none = Feeds::default();
+    let none = LaunchSources::default();
     is(&target, &of(Some("web")), &none, (Verified, ""));
     is(&target, &of(Some("db")), &none, (Violated, "group group of stack db"));
     is(&target, &of(None), &none, (Violated, "group group, which no stack has made"));
@@ -110,7 +128,7 @@ fn only_what_is_needed_is_looked_at() {
 
     // What no candidate comes from may be fed all the same.
     let with = |mut target: Target| {
-        target.parameters[0].groups =
+        target.images_mut().remove(0).groups =
             vec![group("web-1", Some("web-Group-2X")), group("web-2", Some("db"))];
         target
     };
@@ -122,7 +140,7 @@ fn only_what_is_needed_is_looked_at() {
 #[test]
 fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_told() {
     let said = |image: &str| Ok(BTreeSet::from([image.to_owned()]));
-    let feeds = Feeds {
+    let feeds = LaunchSources {
         launches: BTreeMap::from([
             ("reads".to_owned(), said("resolve:ssm:/golden/web")),
             ("reads-another".to_owned(), said("resolve:ssm:/golden/db")),
@@ -137,7 +155,7 @@ fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_tol
         ]),
     };
     let kept = |target: Target, groups: &[Group]| {
-        let kept = fed(&target, groups, &feeds, ACCOUNT).into_iter();
+        let kept = groups_fed_by(&target, groups, &feeds, ACCOUNT).into_iter();
         kept.map(|group| group.group_name).collect::<Vec<_>>()
     };
     let groups = ["reads", "reads-another", "by-stack", "no-template", "template-gone", "gone"]
@@ -161,7 +179,7 @@ fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_tol
 #[test]
 fn the_report_says_what_had_to_be() {
     let row = |target: &Target, origin: &Origin| {
-        let provenance = provenance(target, origin, &Feeds::default(), ACCOUNT);
+        let provenance = provenance(target, origin, &LaunchSources::default(), ACCOUNT);
         let row = verdict(target, &provenance);
         assert!(!row.passed && row.check == "provenance");
         (row.actual, row.expected)

@@ -9,7 +9,7 @@ use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
 use aws_sdk_ssm::operation::get_parameter::GetParameterOutput;
 use aws_sdk_ssm::types::{Parameter, ParameterType};
 use contract::steps::Validated;
-use contract::target::{Pattern, Target};
+use contract::target::{Pattern, Promotion, Selection};
 use contract::{ErrorName, Named};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ use testkit::logged;
 use testkit::mocks::{Rule, mock};
 
 use super::handle::Rules;
-use super::{NEW, OLD, candidate, image, parameter_target, target};
+use super::{NEW, OLD, candidate, image, parameter_target, selecting, target};
 use crate::Error;
 
 const SECRET: &str = "hush-7f3c";
@@ -51,12 +51,13 @@ fn parameters() -> impl Strategy<Value = Vec<StackParameter>> {
     })
 }
 
-fn targets() -> impl Strategy<Value = Target> {
+fn targets() -> impl Strategy<Value = Promotion> {
     let flags = (any::<bool>(), prop::bool::weighted(0.3), prop::bool::weighted(0.2));
     flags.prop_map(|(is_stack, rollback, is_empty)| {
         let candidates = if is_empty { Vec::new() } else { vec![candidate(NEW)] };
         let target = if is_stack { target(candidates) } else { parameter_target(candidates) };
-        Target { rollback, allow_older: rollback, ..target }
+        let selection = if rollback { Selection::Rollback } else { Selection::Newest };
+        selecting(selection, target)
     })
 }
 
@@ -83,7 +84,7 @@ fn images() -> Rule {
 }
 
 /// What is decided, and what is told of it.
-fn told(rules: &Rules, target: Target) -> (Result<Validated, Error>, String) {
+fn told(rules: &Rules, target: Promotion) -> (Result<Validated, Error>, String) {
     let (answer, log) = logged(rules.validated(target));
     let told = match &answer {
         Ok(answer) => format!("{answer:?} {log}"),
@@ -98,7 +99,7 @@ proptest! {
         parameters in parameters(), value in value(), is_hidden in any::<bool>(), target in targets()
     ) {
         let kind = if is_hidden { ParameterType::SecureString } else { ParameterType::String };
-        let is_read = target.pattern == Pattern::Parameter;
+        let is_read = target.target.pattern() == Pattern::Parameter;
         let rules = Rules {
             images: images(),
             stack: stack_has(parameters),

@@ -9,18 +9,21 @@ use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
 use aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsOutput;
 use aws_sdk_ec2::types::Filter;
 use contract::steps::{DecisionOutcome, Validated};
-use contract::target::{Candidate, ImageParameter, Target};
+use contract::target::{Candidate, ImageParameter, Images, Promotion, Target};
 use contract::{ErrorName, Named};
 use testkit::mocks::mock;
 
 use super::handle::{Rules, ssm_has_nothing};
-use super::{NEW, OLD, candidate, date, group, image, origin, parameter_target, snapshot, target};
+use super::{
+    NEW, OLD, candidate, date, first, group, image, origin, parameter_target, snapshot, target,
+};
 
 /// The stack target with one more image parameter, of these candidates.
-fn with_parameter(mut target: Target, key: &str, candidates: Vec<Candidate>) -> Target {
-    let parameter = ImageParameter { parameter: key.into(), candidates, groups: vec![] };
-    target.parameters.push(parameter);
-    target
+fn with_parameter(mut promotion: Promotion, key: &str, candidates: Vec<Candidate>) -> Promotion {
+    let images = Images { candidates, groups: vec![] };
+    let Target::Stack { parameters, .. } = &mut promotion.target else { panic!("a stack") };
+    parameters.push(ImageParameter { key: key.parse().unwrap(), images });
+    promotion
 }
 
 /// The names by which parameters were refused.
@@ -80,7 +83,7 @@ async fn when_no_parameter_is_decided_about_the_first_names_the_error_and_each_i
 async fn the_group_of_a_stranger_is_not_the_targets() {
     let mut target = target(vec![candidate(NEW)]);
     let own = group("web-Group", Some("web"));
-    target.parameters[0].groups = vec![own.clone(), group("stranger", Some("other"))];
+    first(&mut target).groups = vec![own.clone(), group("stranger", Some("other"))];
     assert_eq!(Rules::new().run(target).await.unwrap().groups, [own]);
 }
 
@@ -106,7 +109,7 @@ async fn groups_are_asked_for_at_once_and_a_launch_template_of_several_once() {
     let mut target = parameter_target(vec![candidate(NEW)]);
     let fed = vec![group("group", Some("web")), group("web-2", None)];
     let by_stack = group("by-stack", Some("web"));
-    target.parameters[0].groups = [vec![by_stack], fed.clone()].concat();
+    first(&mut target).groups = [vec![by_stack], fed.clone()].concat();
     let rules = Rules { groups, ..Rules::new() };
     assert_eq!(rules.run(target).await.unwrap().groups, fed);
     let [groups, _, _, _, template, ..] = rules.calls();
@@ -135,7 +138,7 @@ async fn hundreds_of_candidates_and_groups_are_asked_for_in_as_few_calls_as_may_
     let rules = Rules { images, snapshots, groups, ..Rules::new() };
     let candidates = ids.iter().map(|id| Candidate { creation_date: date(OLD), ..candidate(id) });
     let mut target = parameter_target(candidates.collect());
-    target.parameters[0].groups = (0..60).map(|n| group(&format!("web-{n}"), None)).collect();
+    first(&mut target).groups = (0..60).map(|n| group(&format!("web-{n}"), None)).collect();
     assert_eq!(rules.run(target).await.unwrap().after.as_str(), ids[0]);
     assert_eq!(rules.calls(), [2, 2, 2, 1, 0, 0, 0, 1]);
 }
