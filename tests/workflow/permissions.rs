@@ -70,7 +70,8 @@ async fn needs_all(s: &Scenario, owner: &str) -> Result<()> {
     let role = stack.resource(&format!("{owner}Role")).await?;
     let mut needless = Vec::new();
     let cuts = cuts(s, &role).await?;
-    ensure!(!cuts.is_empty(), "the role of {owner} has no policy of its own");
+    // Report calls nothing; every other role is there for its permissions.
+    ensure!(cuts.is_empty() == (owner == "Report"), "{} permissions of {owner}", cuts.len());
     println!("{owner}: {} permissions are taken away, one at a time", cuts.len());
     for Cut { what, policy, whole, document } in cuts {
         put(s, &role, &policy, &document).await?;

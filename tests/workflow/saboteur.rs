@@ -89,7 +89,7 @@ async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
     let before = pair.stand(s).await?;
     let ended = pair.promote(s, &image, &aimed(fault(ERROR), state, &pair, &image)).await?;
     let after = pair.stand(s).await?;
-    if state == "ResolveTags" {
+    if ["ResolveTags", "Report"].contains(&state) {
         fails(&ended, state, ERROR, &before, &after, &image)?;
     } else {
         let targets = expect::report(&ended, Outcome::Failed)?.targets;
@@ -191,6 +191,9 @@ pub fn fails(
         ensure!(after == before, "{after:?} was {before:?}");
         return Ok(());
     }
+    if state == "Report" {
+        return promotes_all_the_same(ended, error, after, image);
+    }
     let targets = expect::report(ended, Outcome::Failed)?.targets;
     let other = target(&targets, other_of(state))?;
     let struck = targets.iter().find(|target| target.pattern != other.pattern);
@@ -205,5 +208,18 @@ pub fn fails(
         _ => (image, if is_written { image } else { &before.image }),
     };
     ensure!(after.value == value && after.image == stack, "{after:?} was {before:?}");
+    Ok(())
+}
+
+/// The report is lost and no promotion is: the cause has what was made, and every target its image.
+fn promotes_all_the_same(ended: &Ended, error: &str, after: &Stand, image: &str) -> Result<()> {
+    let name = ended.error.as_deref().unwrap_or_default();
+    ensure!(name == ErrorName::ReportFailed.as_str(), "{ended:?}");
+    let cause: Value = serde_json::from_str(ended.cause.as_deref().unwrap_or_default())?;
+    ensure!(cause["error"]["Error"] == error, "{cause}");
+    let targets = cause["targets"].as_array().context("no targets")?;
+    let has_written = targets.iter().filter(|target| target["hasWritten"] == true).count();
+    ensure!(targets.len() == 2 && has_written == 2, "{cause}");
+    ensure!(after.value == image && after.image == image, "{after:?}, not {image}");
     Ok(())
 }

@@ -36,7 +36,8 @@ pub fn of(ended: &Ended, sabotage: &str) -> Result<String> {
     };
     let mut text = format!("{} {}\n", ended.status, ended.error.as_deref().unwrap_or_default());
     writeln!(text, "  {}", line(None))?;
-    if ended.transcript.iter().any(|step| step.branch.is_some()) {
+    let has_report = ended.error.as_deref() != Some(ErrorName::ReportFailed.as_str());
+    if has_report && ended.transcript.iter().any(|step| step.branch.is_some()) {
         for (branch, target) in ended.report()?.targets.iter().enumerate() {
             let branch = i32::try_from(branch).context("many targets")?;
             writeln!(text, "  {:?} {:?}: {}", target.pattern, target.outcome, line(Some(branch)))?;

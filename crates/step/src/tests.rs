@@ -108,8 +108,8 @@ fn a_value_of_another_type_is_refused_with_its_path() {
             let message = refusal.to_string();
             // Serde reads what is inside of a tagged enum from a buffer, and knows no path there.
             let path =
-                if path.starts_with("promotion.target") { "promotion.target" } else { &path };
-            assert!(message.starts_with(&format!("{path}: ")), "{path}: {message}");
+                if path.starts_with("promotion.target") { "promotion.target" } else { &*path };
+            assert!(message.starts_with(path), "{path}: {message}");
         }
     }
 }
