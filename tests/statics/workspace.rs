@@ -69,7 +69,7 @@ fn dependencies_point_to_the_contract() {
     none(METADATA.packages.iter().filter_map(|package| {
         let allowed: &[&str] = match package.name.as_str() {
             "contract" => &[],
-            "step" | "harness" | "xtask" => &["contract"],
+            "step" | "harness" | "xtask" | "cli" => &["contract"],
             name if steps.contains(name) => &["contract", "step"],
             name => return Some(format!("{name} has no place in the order of dependencies")),
         };
@@ -78,6 +78,18 @@ fn dependencies_point_to_the_contract() {
             all.filter(|name| ours.contains(*name) && !allowed.contains(name)).collect();
         (!wrong.is_empty()).then(|| format!("{} depends on {}", package.name, wrong.join(", ")))
     }));
+}
+
+#[test]
+fn the_operators_program_is_light() {
+    let cli = METADATA.packages.iter().find(|package| package.name.as_str() == "cli");
+    let clients = dependencies(cli.expect("cli")).into_iter();
+    let clients = clients.filter(|name| name.starts_with("aws-sdk-"));
+    // Each takes its time to compile, EC2's minutes.
+    assert_eq!(
+        clients.collect::<Vec<_>>(),
+        ["aws-sdk-cloudformation", "aws-sdk-sfn", "aws-sdk-sqs"]
+    );
 }
 
 #[test]
