@@ -8,7 +8,8 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::SharedCredentialsProvider;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 
@@ -62,23 +63,39 @@ where
     R: std::fmt::Debug + 'static,
 {
     fn called(self, action: &str) -> Result<T> {
-        self.map_err(|error| match error.as_service_error() {
-            Some(answer) => anyhow!(
-                "{action}: {}: {}",
-                answer.code().unwrap_or("no code"),
-                answer.message().unwrap_or("no text")
-            ),
-            None => anyhow!(
-                "{action} got no answer: {}. Check credentials (`aws sts get-caller-identity`), \
-                 Region and network; --profile and --region choose others",
-                chain(&error)
-            ),
+        self.map_err(|error| {
+            let why = chain(&error);
+            match &error {
+                SdkError::ServiceError(answer) => {
+                    let (code, message) = (answer.err().code(), answer.err().message());
+                    let (code, message) = (code.unwrap_or("no code"), message.unwrap_or("no text"));
+                    anyhow!("{action}: {code}: {message}")
+                }
+                _ if is_about_credentials(&error) => anyhow!(
+                    "no credentials for {action}: {why}; sign in as for the AWS CLI \
+                     (`aws sts get-caller-identity` tells whether you are), or pass --profile"
+                ),
+                _ => anyhow!(
+                    "{action} got no answer: {why}; check the network, the Region, and \
+                     AWS_ENDPOINT_URL if it is set"
+                ),
+            }
         })
     }
 }
 
 /// An error and its causes, each in its own words.
 fn chain(error: &dyn std::error::Error) -> String {
-    let causes = iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes(error).fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
+/// Whether the call was never sent, because nobody is signed in.
+fn is_about_credentials(error: &dyn std::error::Error) -> bool {
+    causes(error).any(|cause| cause.is::<CredentialsError>())
+}
+
+fn causes(
+    error: &dyn std::error::Error,
+) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    iter::successors(error.source(), |cause| cause.source())
 }

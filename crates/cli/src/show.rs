@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Row, Table, presets};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::deployment::Parts;
 use crate::letter::{Failure, Trigger};
@@ -24,6 +24,17 @@ pub enum Format {
     Json,
 }
 
+/// What programs get.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Printed<'a> {
+    stack: &'a str,
+    account: &'a str,
+    region: &'a str,
+    dry_run: bool,
+    messages: &'a [Redriven],
+}
+
 /// The result as it was asked for.
 ///
 /// # Errors
@@ -36,13 +47,13 @@ pub fn result(
 ) -> Result<String> {
     Ok(match format {
         Format::Json => {
-            let result = json!({
-                "stack": parts.stack,
-                "account": parts.account(),
-                "region": parts.region(),
-                "dryRun": dry_run,
-                "messages": redriven,
-            });
+            let result = Printed {
+                stack: &parts.stack,
+                account: parts.account(),
+                region: parts.region(),
+                dry_run,
+                messages: redriven,
+            };
             serde_json::to_string_pretty(&result)? + "\n"
         }
         Format::Table if redriven.is_empty() => "The dead-letter queue is empty.\n".to_owned(),

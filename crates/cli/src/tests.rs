@@ -1,6 +1,7 @@
 //! driftless: what messages say, what is called for them, and how the result is shown, each with
 //! its tables.
 
+mod aws;
 mod deployment;
 mod letter;
 mod redrive;
