@@ -39,9 +39,11 @@ impl Deployment {
     pub async fn find(config: &SdkConfig, stack: &str) -> Result<Self> {
         let cloudformation = aws_sdk_cloudformation::Client::new(config);
         let answer = cloudformation.describe_stacks().stack_name(stack).send().await;
+        let is_refused = answer.as_ref().is_err_and(|error| error.as_service_error().is_some());
+        let hint = if is_refused { " (--stack names another)" } else { "" };
         let stacks = answer
             .called("cloudformation:DescribeStacks")
-            .with_context(|| format!("looking for the stack {stack} (--stack names another)"))?
+            .with_context(|| format!("looking for the stack {stack}{hint}"))?
             .stacks;
         let found = stacks.unwrap_or_default().into_iter().next();
         let outputs = found.and_then(|found| found.outputs).unwrap_or_default();
