@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Row, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use serde::Serialize;
 
 use crate::deployment::Parts;
@@ -10,8 +10,10 @@ use crate::letter::{Failure, Trigger};
 use crate::redrive::{Outcome, Redriven};
 
 /// A longer value is cut in the table; JSON has all of it.
-const LINES_OF_A_CELL: usize = 2;
-/// The same for a failure below the table.
+const LINES_OF_A_CELL: usize = 3;
+/// How much of the terminal's width an input may take.
+const INPUT_PERCENT: u16 = 20;
+/// What is longer of a failure below the table is cut.
 const CHARACTERS_OF_A_MESSAGE: usize = 500;
 
 /// How to print the result.
@@ -82,6 +84,13 @@ pub fn table(redriven: &[Redriven], width: Option<u16>) -> Table {
         let mut row = Row::from(cells);
         row.max_height(LINES_OF_A_CELL);
         table.add_row(row);
+    }
+    // A time is short and not to be broken; the input is what is missed least.
+    let input = ColumnConstraint::UpperBoundary(Width::Percentage(INPUT_PERCENT));
+    for (index, constraint) in [(1, ColumnConstraint::ContentWidth), (3, input)] {
+        if let Some(column) = table.column_mut(index) {
+            column.set_constraint(constraint);
+        }
     }
     table
 }
