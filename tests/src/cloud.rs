@@ -103,7 +103,7 @@ impl Cloud {
     /// # Errors
     /// There are none, or they belong to an account that tests must not touch.
     pub fn aws() -> Result<Self> {
-        let access = Access { endpoint: None, ..Access::of_the_cli()? };
+        let access = Access::of_the_cli()?;
         let allowed = env::var(ACCOUNTS_VARIABLE).unwrap_or_default();
         ensure!(
             allowed.split(',').any(|account| account.trim() == access.account),
@@ -112,15 +112,6 @@ impl Cloud {
             access.account
         );
         Ok(Self::new(access))
-    }
-
-    /// The AWS that the AWS CLI would talk to: the real one, or a local one that `cargo xtask up`
-    /// has put into the environment. For an operator's commands, not for tests.
-    ///
-    /// # Errors
-    /// There are no credentials or no region.
-    pub fn of_the_cli() -> Result<Self> {
-        Ok(Self::new(Access::of_the_cli()?))
     }
 
     fn new(access: Access) -> Self {
@@ -194,15 +185,13 @@ impl Cloud {
 }
 
 impl Access {
-    /// boto3 knows every way to sign in (profiles, SSO, roles); the SDK crates for all of them
-    /// would have to be compiled for this alone.
+    /// boto3 is at hand and knows every way to sign in (profiles, SSO, roles).
     fn of_the_cli() -> Result<Self> {
-        const WHO: &str = "import boto3, json, os; s = boto3.Session(); \
+        const WHO: &str = "import boto3, json; s = boto3.Session(); \
             c = s.get_credentials().get_frozen_credentials(); \
             print(json.dumps({'account': s.client('sts').get_caller_identity()['Account'], \
             'region': s.region_name, 'access_key_id': c.access_key, \
-            'secret_access_key': c.secret_key, 'session_token': c.token, \
-            'endpoint': os.environ.get('AWS_ENDPOINT_URL')}))";
+            'secret_access_key': c.secret_key, 'session_token': c.token}))";
         let output = Command::new(paths::venv_program("python")?)
             .args(["-c", WHO])
             .output()

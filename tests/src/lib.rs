@@ -23,6 +23,7 @@
 
 mod artifacts;
 pub mod backup;
+pub mod cli;
 pub mod cloud;
 pub mod control;
 pub mod deploy;
@@ -37,7 +38,6 @@ pub mod listing;
 pub mod naive;
 pub mod order;
 pub mod paths;
-pub mod redrive;
 pub mod scenario;
 pub mod stack;
 pub mod wait;

@@ -1,10 +1,9 @@
-//! Owns `cargo xtask demo`, `load-test`, `up`, `down` and `redrive` once everything is built: their
-//! arguments, and that a Ctrl-C cleans up before it ends the program.
+//! Owns `cargo xtask demo`, `load-test`, `up` and `down` once everything is built: their arguments,
+//! and that a Ctrl-C cleans up before it ends the program.
 
 mod demo;
 mod live;
 mod load;
-mod redriven;
 mod up;
 
 use std::process::ExitCode;
@@ -63,22 +62,6 @@ enum Task {
     },
     /// Stop what `up` started.
     Down,
-    /// Start the messages of a deployed Driftless's dead-letter queue again.
-    ///
-    /// It uses the AWS account and Region that the AWS CLI would use. It is safe to run twice: a
-    /// message is started once. What cannot be started stays in the queue, and the exit status is
-    /// 1.
-    Redrive {
-        /// The stack that Driftless was deployed as.
-        #[arg(long, default_value = "driftless")]
-        stack: String,
-        /// Only list what would be started.
-        #[arg(long)]
-        dry_run: bool,
-        /// How to print the result; progress goes to stderr either way.
-        #[arg(long, value_enum, default_value_t)]
-        format: demo::Format,
-    },
 }
 
 fn main() -> ExitCode {
@@ -116,7 +99,6 @@ async fn perform(task: Task) -> Result<ExitCode> {
     let is_done = match task {
         Task::Demo { format } => demo::run(format).await?,
         Task::LoadTest { load, format } => load::run(load, format).await?,
-        Task::Redrive { stack, dry_run, format } => redriven::run(&stack, dry_run, format).await?,
         Task::Up { format, parameter_prefix, stack_prefix } => {
             up::run(format, &parameter_prefix, &stack_prefix).await?;
             true

@@ -70,7 +70,7 @@ fn dependencies_point_to_the_contract() {
         let allowed: &[&str] = match package.name.as_str() {
             "contract" => &[],
             "step" | "aws" => &["contract", "testkit"],
-            "testkit" | "harness" | "xtask" => &["contract"],
+            "testkit" | "cli" | "harness" | "xtask" => &["contract"],
             name if steps.contains(name) => &["aws", "contract", "step", "testkit"],
             name => return Some(format!("{name} has no place in the order of dependencies")),
         };
@@ -112,6 +112,18 @@ fn what_aws_shares_has_callers_in_two_crates() {
         let lonely = declared.filter(|name| callers(name) < 2);
         lonely.map(|name| format!("{}: {name}", path.display())).collect::<Vec<_>>()
     }));
+}
+
+#[test]
+fn the_operators_program_is_light() {
+    let cli = METADATA.packages.iter().find(|package| package.name.as_str() == "cli");
+    let clients = dependencies(cli.expect("cli")).into_iter();
+    let clients = clients.filter(|name| name.starts_with("aws-sdk-"));
+    // Each takes its time to compile, EC2's minutes.
+    assert_eq!(
+        clients.collect::<Vec<_>>(),
+        ["aws-sdk-cloudformation", "aws-sdk-sfn", "aws-sdk-sqs"]
+    );
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What did not happen is in the dead-letter queue with what is needed to run it again, whatever
-//! kept it from happening, and a redrive runs it again.
+//! kept it from happening, and `driftless redrive` runs it again.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
 use contract::target::TAG_PARAMETER_NAME;
+use harness::cli::{self, Redriven};
 use harness::cloud::Called;
 use harness::image::{self, Parameter};
-use harness::redrive::{self, Redriven};
 use harness::{Execution, Scenario, wait};
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ trials![
     only here, "it needs a queue of its own, and only a local AWS fails when it is told to":
     what_did_not_happen_is_run_again,
     what_fails_again_is_a_new_letter,
+    a_stack_that_is_not_there_is_named,
 ];
 
 /// A local AWS shortens the waits, not the machine's own limit.
@@ -43,7 +44,11 @@ async fn arrive(s: &Scenario, count: usize) -> Result<()> {
 }
 
 pub async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
-    redrive::run(&s.driftless, dry_run, |_| ()).await
+    let redrive = cli::redrive(&s.driftless, dry_run).await?;
+    ensure!(redrive.stack == s.driftless.stack && redrive.dry_run == dry_run, "{redrive:#?}");
+    let (account, region) = (s.cloud().account(), s.cloud().region());
+    ensure!(redrive.account == account && redrive.region == region, "{redrive:#?}");
+    Ok(redrive.messages)
 }
 
 /// A promotion that did not happen.
@@ -73,7 +78,11 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     for (why, Missed { input, .. }) in &missed {
         let is_it = |one: &&Redriven| one.input.as_ref() == Some(input);
         let one = planned.iter().find(is_it).with_context(|| format!("{why}: no {input}"))?;
-        ensure!(one.why.contains(why) && one.execution.is_none(), "{one:#?}");
+        let error = one.error.as_deref().context("no error")?;
+        ensure!(error.contains(why) && one.result == "wouldStart", "{one:#?}");
+        ensure!(one.execution.is_none() && one.time.is_some(), "{one:#?}");
+        let is_named = |failure: &Value| failure["name"] == "ParameterNotFound";
+        ensure!(one.failures.iter().any(is_named) == (*why == "PromotionFailed"), "{one:#?}");
     }
     ensure!(planned.iter().any(|one| one.input == Some(json!({"reconcile": true}))));
     ensure!(planned.len() == all && letters(s).await? == all, "{planned:#?}");
@@ -82,6 +91,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     ensure!(done.len() == all, "{done:#?}");
     for one in &done {
         let Some(arn) = &one.execution else { continue };
+        ensure!(one.result == "started" && one.failure.is_none(), "{one:#?}");
         let ended = Execution::named(s.cloud(), arn).ended().await?;
         ensure!(ended.status == "SUCCEEDED", "{one:#?}: {ended:#?}");
     }
@@ -93,7 +103,16 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     ensure!(letters(s).await? == 1, "{} letters", letters(s).await?);
     let left = redriven(s, false).await?;
     let one = expect::only(left)?;
-    ensure!(one.execution.is_none() && one.error.as_deref().unwrap_or("").contains("no event"));
+    ensure!(one.execution.is_none() && one.result == "notStarted", "{one:#?}");
+    ensure!(one.failure.as_deref().unwrap_or_default().contains("no event"), "{one:#?}");
+    people_see_it_too(s).await
+}
+
+/// The table goes to stdout, and the status tells that something stays.
+async fn people_see_it_too(s: &Scenario) -> Result<()> {
+    let output = cli::run(&s.driftless, &["redrive", "--stack", &s.driftless.stack]).await?;
+    let table = String::from_utf8(output.stdout)?;
+    ensure!(output.status.code() == Some(1) && table.contains("no event"), "{table}");
     Ok(())
 }
 
@@ -197,4 +216,13 @@ async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
         ensure!(ended.status == "FAILED", "{ended:#?}");
     }
     arrive(s, 1).await
+}
+
+/// The status is not that of a message that stays.
+async fn a_stack_that_is_not_there_is_named(s: &Scenario) -> Result<()> {
+    let output = cli::run(&s.driftless, &["redrive", "--stack", "nowhere"]).await?;
+    let errors = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(2) && output.stdout.is_empty(), "{}", output.status);
+    ensure!(errors.contains("stack nowhere") && errors.contains("does not exist"), "{errors}");
+    Ok(())
 }

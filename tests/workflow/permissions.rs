@@ -236,7 +236,7 @@ async fn starts(s: &Scenario, something: impl Future<Output = Result<()>>) -> Re
     wait::until(s.cloud(), wait::START, "an execution or a dead letter", async || {
         if dead_letters::letters(s).await? > letters {
             let all = dead_letters::redriven(s, true).await?;
-            bail!("not delivered: {:?}", all.iter().map(|one| &one.why).collect::<Vec<_>>());
+            bail!("not delivered: {:?}", all.iter().map(|one| &one.error).collect::<Vec<_>>());
         }
         Ok((!s.driftless.started_since(&before).await?.is_empty()).then_some(()))
     })

@@ -1,5 +1,5 @@
-//! Owns building: the whole workspace once, then the functions into the folders that
-//! `template.yaml` names.
+//! Owns building: the functions into the folders that `template.yaml` names, then the programs
+//! that run on this machine.
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -28,7 +28,7 @@ const STATUS_WORDS: [&str; 12] = [
     "Installed",
 ];
 
-/// Sets up, then builds the functions and the harness.
+/// Sets up, then builds the functions, the harness and `driftless`.
 pub fn run(paths: &Paths) -> Result<()> {
     setup::run(paths)?;
     // The default members are the functions. cargo shows how far it is, which cargo-lambda, whose
@@ -38,19 +38,23 @@ pub fn run(paths: &Paths) -> Result<()> {
     paths.hand_on(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
     command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
         .context("cargo lambda build")?;
-    // It moves every program that it finds, so the harness comes after it. xtask is running;
-    // building it again is of no use.
-    cargo(paths, "Building the harness", &["build", "--workspace", "--exclude", "xtask"])?;
-    keep_harness(paths).context("keeping the harness")
+    // It moves every program that it finds, so the others come after it. Of the whole workspace:
+    // for a part of it cargo may choose other features, and compile the SDKs again.
+    let programs = ["build", "--workspace", "--bin", paths::HARNESS, "--bin", paths::CLI];
+    cargo(paths, "Building the harness and driftless", &programs)?;
+    for name in [paths::HARNESS, paths::CLI] {
+        keep(paths, name).with_context(|| format!("keeping {name}"))?;
+    }
+    Ok(())
 }
 
-/// Gives the harness a second name, where no other build's cargo-lambda moves it away.
-fn keep_harness(paths: &Paths) -> io::Result<()> {
-    let kept = paths.harness();
+/// Gives a program a second name, where no other build's cargo-lambda moves it away.
+fn keep(paths: &Paths, name: &str) -> io::Result<()> {
+    let kept = paths.kept(name);
     if kept.exists() {
         fs::remove_file(&kept)?;
     }
-    fs::hard_link(paths.built("harness"), kept)
+    fs::hard_link(paths.built(name), kept)
 }
 
 /// Builds every test, so that running them is not interrupted by compiling.

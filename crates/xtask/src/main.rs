@@ -39,7 +39,7 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 1 something failed, 2 wrong usag
 enum Task {
     /// Get the pinned local AWS and cargo-lambda into a Python environment of their own.
     Setup,
-    /// Build the Lambda functions and the harness (after `setup`).
+    /// Build the Lambda functions, the harness and `driftless` (after `setup`).
     Build,
     /// Promote an image in a local AWS, kill the instances, and show what heals.
     #[command(disable_help_flag = true)]
@@ -53,9 +53,6 @@ enum Task {
     /// Stop what `up` started.
     #[command(disable_help_flag = true)]
     Down(Handed),
-    /// Start the messages of a deployed Driftless's dead-letter queue again.
-    #[command(disable_help_flag = true)]
-    Redrive(Handed),
     /// Run every test there is: of the crates, of the workflow, of the local AWS.
     ///
     /// At the end is what failed, and what runs each of those alone.
@@ -98,7 +95,6 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::LoadTest(handed) => return harness(&paths, "load-test", &handed),
         Task::Up(handed) => return harness(&paths, "up", &handed),
         Task::Down(handed) => return harness(&paths, "down", &handed),
-        Task::Redrive(handed) => return harness(&paths, "redrive", &handed),
         Task::Test(options) => return suite::test(&paths, &options),
         Task::Generate { check } => return generate::run(&paths, check),
         Task::Deny => return deny::run(&paths),
@@ -109,7 +105,7 @@ fn run(task: Task) -> Result<ExitCode> {
 
 /// Builds the harness and becomes it: its exit status is this program's, and a Ctrl-C reaches it.
 fn harness(paths: &Paths, task: &str, handed: &Handed) -> Result<ExitCode> {
-    let program = paths.harness();
+    let program = paths.kept(paths::HARNESS);
     // What `up` has started can be stopped by what is there: sources that do not compile must not
     // be in the way.
     if task != "down" || !program.exists() {

@@ -6,6 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+/// The harness's program.
+pub const HARNESS: &str = "harness";
+/// The operators' program.
+pub const CLI: &str = "driftless";
+
 /// The folders and programs that tasks share.
 pub struct Paths {
     /// The top of the repository.
@@ -49,9 +54,9 @@ impl Paths {
         self.target.join(&self.host).join("debug").join(name)
     }
 
-    /// The harness, once it is built.
-    pub fn harness(&self) -> PathBuf {
-        self.target.join("driftless").join("harness")
+    /// The same where no other build's cargo-lambda moves it away, once it is built.
+    pub fn kept(&self, name: &str) -> PathBuf {
+        self.target.join("driftless").join(name)
     }
 
     /// Programs that are built for the checks, each in a folder of its own.

@@ -1,0 +1,101 @@
+//! Owns which AWS is called, and what is said of a call that fails.
+
+use std::iter;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::tls;
+
+/// One attempt of a call: whoever waits at a terminal wants to hear that nobody answers.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the AWS SDKs' default chains give (environment, configuration files, containers, instance
+/// metadata), with `AWS_ENDPOINT_URL`, unless the flags say otherwise.
+///
+/// # Errors
+/// No Region is named anywhere.
+pub async fn config(profile: Option<&str>, region: Option<String>) -> Result<SdkConfig> {
+    let crypto = tls::rustls_provider::CryptoMode::AwsLc;
+    let http = aws_smithy_http_client::Builder::new();
+    let http = http.tls_provider(tls::Provider::Rustls(crypto)).build_https();
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    loader = loader.http_client(http.clone()).timeout_config(timeouts);
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region));
+    }
+    let config = loader.load().await;
+    let region = config
+        .region()
+        .context("no Region: pass --region, set AWS_REGION, or set `region` in the profile")?;
+    let Some(profile) = profile else { return Ok(config) };
+    // The SDK's chain prefers keys in the environment to a profile that was asked for; the AWS CLI
+    // takes the profile.
+    let provider = ProviderConfig::default().with_http_client(http);
+    let provider = provider.with_region(Some(region.clone()));
+    let provider = ProfileFileCredentialsProvider::builder().configure(&provider);
+    let provider = SharedCredentialsProvider::new(provider.profile_name(profile).build());
+    Ok(config.into_builder().credentials_provider(provider).build())
+}
+
+/// Says which call failed and how, in AWS's words: an SDK error by itself says "service error".
+pub trait Called<T> {
+    /// Names the call, `service:Operation`.
+    ///
+    /// # Errors
+    /// The call failed.
+    fn called(self, action: &str) -> Result<T>;
+}
+
+impl<T, E, R> Called<T> for Result<T, SdkError<E, R>>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    fn called(self, action: &str) -> Result<T> {
+        self.map_err(|error| {
+            let why = chain(&error);
+            match &error {
+                SdkError::ServiceError(answer) => {
+                    let (code, message) = (answer.err().code(), answer.err().message());
+                    let (code, message) = (code.unwrap_or("no code"), message.unwrap_or("no text"));
+                    anyhow!("{action}: {code}: {message}")
+                }
+                _ if is_about_credentials(&error) => anyhow!(
+                    "no credentials for {action}: {why}; sign in as for the AWS CLI \
+                     (`aws sts get-caller-identity` tells whether you are), or pass --profile"
+                ),
+                _ => anyhow!(
+                    "{action} got no answer: {why}; check the network, the Region, and \
+                     AWS_ENDPOINT_URL if it is set"
+                ),
+            }
+        })
+    }
+}
+
+/// An error and its causes, each in its own words.
+fn chain(error: &dyn std::error::Error) -> String {
+    causes(error).fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
+/// Whether the call was never sent, because nobody is signed in.
+fn is_about_credentials(error: &dyn std::error::Error) -> bool {
+    causes(error).any(|cause| cause.is::<CredentialsError>())
+}
+
+fn causes(
+    error: &dyn std::error::Error,
+) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    iter::successors(error.source(), |cause| cause.source())
+}

@@ -1,0 +1,99 @@
+//! Owns finding a deployed Driftless: what its stack's outputs name.
+
+use anyhow::{Context, Result};
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::types::Output;
+
+use crate::aws::Called;
+
+/// The outputs of `template.yaml` that are read here.
+const STATE_MACHINE: &str = "StateMachineArn";
+const QUEUE: &str = "DeadLetterQueueUrl";
+
+/// A deployed Driftless, with the clients to reach it.
+pub struct Deployment {
+    /// Step Functions.
+    pub sfn: aws_sdk_sfn::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    /// What it consists of.
+    pub parts: Parts,
+}
+
+/// What a stack that is Driftless consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The stack's name.
+    pub stack: String,
+    /// The state machine's ARN.
+    pub state_machine: String,
+    /// The dead-letter queue's URL.
+    pub queue: String,
+}
+
+impl Deployment {
+    /// The one that this stack is.
+    ///
+    /// # Errors
+    /// There is no such stack, or it is not Driftless.
+    pub async fn find(config: &SdkConfig, stack: &str) -> Result<Self> {
+        let cloudformation = aws_sdk_cloudformation::Client::new(config);
+        let answer = cloudformation.describe_stacks().stack_name(stack).send().await;
+        let is_refused = answer.as_ref().is_err_and(|error| error.as_service_error().is_some());
+        let hint = if is_refused { " (--stack names another)" } else { "" };
+        let stacks = answer
+            .called("cloudformation:DescribeStacks")
+            .with_context(|| format!("looking for the stack {stack}{hint}"))?
+            .stacks;
+        let found = stacks.unwrap_or_default().into_iter().next();
+        let outputs = found.and_then(|found| found.outputs).unwrap_or_default();
+        Ok(Self {
+            sfn: aws_sdk_sfn::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+            parts: Parts::of(stack, &outputs)?,
+        })
+    }
+}
+
+impl Parts {
+    /// What these outputs name.
+    ///
+    /// # Errors
+    /// One is missing.
+    pub fn of(stack: &str, outputs: &[Output]) -> Result<Self> {
+        let output = |name: &str| {
+            let found = outputs.iter().find(|output| output.output_key() == Some(name));
+            found.and_then(Output::output_value).map(str::to_owned).with_context(|| {
+                format!(
+                    "the stack {stack} has no output {name}, so it is not Driftless; --stack names \
+                     another"
+                )
+            })
+        };
+        Ok(Self {
+            stack: stack.to_owned(),
+            state_machine: output(STATE_MACHINE)?,
+            queue: output(QUEUE)?,
+        })
+    }
+
+    /// The account that it is in.
+    pub fn account(&self) -> &str {
+        self.arn_part(4)
+    }
+
+    /// The Region that it is in.
+    pub fn region(&self) -> &str {
+        self.arn_part(3)
+    }
+
+    /// The ARN of an execution of this name.
+    pub fn execution(&self, name: &str) -> String {
+        format!("{}:{name}", self.state_machine.replace(":stateMachine:", ":execution:"))
+    }
+
+    /// `arn:aws:states:<region>:<account>:stateMachine:<name>`
+    fn arn_part(&self, index: usize) -> &str {
+        self.state_machine.split(':').nth(index).unwrap_or_default()
+    }
+}

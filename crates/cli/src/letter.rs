@@ -1,0 +1,150 @@
+//! Owns what a message of the dead-letter queue says: what did not happen, why, and what runs it
+//! again.
+//!
+//! A message is an event that could not start an execution (EventBridge user guide, "Using
+//! dead-letter queues to process undelivered events"), or the event of an execution that did not
+//! succeed (Step Functions developer guide, "Automating Step Functions event delivery with
+//! EventBridge").
+
+use anyhow::{Context, Result};
+use aws_sdk_sqs::types::Message;
+use contract::report::Report;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What was to start an execution, or that one had started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Trigger {
+    /// An event that could not start an execution.
+    Event,
+    /// The schedule, which could not start one either.
+    Schedule,
+    /// An execution that did not succeed.
+    Execution,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// What kind of message it is.
+    pub trigger: Trigger,
+    /// What it is about: the event's image, the schedule's rule, the execution's name.
+    pub subject: String,
+    /// When the event happened.
+    pub time: Option<String>,
+    /// Why it did not start, or what the execution ended with.
+    pub error: String,
+    /// What failed in the execution, and where.
+    pub failures: Vec<Failure>,
+    /// The execution that did not succeed.
+    pub failed_execution: Option<String>,
+    /// Absent where the event was too long to carry it; the execution has it still.
+    pub input: Option<Value>,
+}
+
+/// One failure of an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The target; absent where the execution failed before it had any.
+    pub target: Option<String>,
+    /// The state.
+    pub step: Option<String>,
+    /// The error's name.
+    pub name: String,
+    /// What was found and what to do.
+    pub message: String,
+}
+
+impl Letter {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// It is no event.
+    pub fn read(message: &Message) -> Result<Self> {
+        let attribute = |name: &str| {
+            let attributes = message.message_attributes.as_ref()?;
+            attributes.get(name)?.string_value.clone()
+        };
+        let body = message.body.as_deref().unwrap_or_default();
+        let event = serde_json::from_str(body).context("the message is no event: no JSON")?;
+        let refusal = [attribute("ERROR_CODE"), attribute("ERROR_MESSAGE")];
+        Self::of(event, &refusal.into_iter().flatten().collect::<Vec<_>>().join(": "))
+    }
+
+    /// What an event says, which EventBridge could not deliver for this reason, if there is one.
+    ///
+    /// # Errors
+    /// It is no event.
+    pub fn of(event: Value, refusal: &str) -> Result<Self> {
+        let kind = text(&event["detail-type"]);
+        let kind = kind.context("the message is no event: no detail-type")?;
+        let error = if refusal.is_empty() { "unknown" } else { refusal }.to_owned();
+        let letter = Self {
+            trigger: Trigger::Event,
+            subject: resources(&event).unwrap_or_else(|| kind.clone()),
+            time: text(&event["time"]),
+            error,
+            failures: Vec::new(),
+            failed_execution: None,
+            input: None,
+        };
+        match kind.as_str() {
+            "Step Functions Execution Status Change" => letter.of_execution(&event["detail"]),
+            // The rule's own input was to be the execution's, and is not in the message.
+            "Scheduled Event" => {
+                let input = Some(json!({"reconcile": true}));
+                Ok(Self { trigger: Trigger::Schedule, input, ..letter })
+            }
+            _ => Ok(Self { input: Some(event), ..letter }),
+        }
+    }
+
+    fn of_execution(self, detail: &Value) -> Result<Self> {
+        let arn = text(&detail["executionArn"]).context("an execution without an ARN")?;
+        let input = text(&detail["input"]).map(|input| serde_json::from_str(&input));
+        let input = input.transpose().context("the execution's input is no JSON")?;
+        let name = text(&detail["error"]);
+        let error = name.clone().or_else(|| text(&detail["status"])).unwrap_or(self.error);
+        Ok(Self {
+            trigger: Trigger::Execution,
+            subject: last(&arn).to_owned(),
+            failures: text(&detail["cause"]).map(|it| failures(&error, &it)).unwrap_or_default(),
+            error,
+            input,
+            failed_execution: Some(arn),
+            ..self
+        })
+    }
+}
+
+/// What a cause tells: each target that failed, where it is a report, else the cause itself.
+fn failures(error: &str, cause: &str) -> Vec<Failure> {
+    let Ok(report) = serde_json::from_str::<Report>(cause) else {
+        let (name, message) = (error.to_owned(), cause.to_owned());
+        return vec![Failure { target: None, step: None, name, message }];
+    };
+    let failed = report.targets.into_iter().filter_map(|target| {
+        let error = target.error?;
+        let (target, step) = (Some(target.name), Some(error.step));
+        Some(Failure { target, step, name: error.name, message: error.message })
+    });
+    failed.collect()
+}
+
+/// The names of what an event is about, without what all ARNs begin with.
+fn resources(event: &Value) -> Option<String> {
+    let names = event["resources"].as_array()?.iter().filter_map(Value::as_str).map(last);
+    let names: Vec<_> = names.collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// `arn:aws:ec2:eu-west-1::image/ami-1` is `ami-1`, an execution's ARN its name.
+fn last(arn: &str) -> &str {
+    arn.rsplit([':', '/']).next().unwrap_or(arn)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}

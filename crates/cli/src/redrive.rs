@@ -1,0 +1,201 @@
+//! Owns running again what did not happen: the messages of the dead-letter queue, each started
+//! as an execution and then taken out of the queue.
+
+use std::collections::HashSet;
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_sfn::error::ProvideErrorMetadata;
+use aws_sdk_sqs::types::Message;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::aws::Called;
+use crate::deployment::Deployment;
+use crate::letter::{Failure, Letter, Trigger};
+
+/// What is taken is out of sight for others for so long; what is not started is back after it.
+const OUT_OF_SIGHT_SECONDS: i32 = 120;
+/// How long to wait for a message: a short look does not see all of a queue.
+const PATIENCE_SECONDS: i32 = 1;
+/// The most that SQS gives at once.
+const AT_ONCE: i32 = 10;
+
+/// One message and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Redriven {
+    /// The message.
+    pub message_id: String,
+    /// What kind of message it is; absent when it cannot be read.
+    pub trigger: Option<Trigger>,
+    /// What did not happen.
+    pub subject: Option<String>,
+    /// When.
+    pub time: Option<String>,
+    /// Why, as far as the message says.
+    pub error: Option<String>,
+    /// What failed, and where, as far as the message says.
+    pub failures: Vec<Failure>,
+    /// The execution that did not succeed, where there was one.
+    pub failed_execution: Option<String>,
+    /// What to run again; absent when the message does not say.
+    pub input: Option<Value>,
+    /// What became of the message.
+    pub result: Outcome,
+    /// The execution that runs it again.
+    pub execution: Option<String>,
+    /// Why the message stays in the queue; absent when it does not, or would not.
+    pub failure: Option<String>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// An execution runs it again.
+    Started,
+    /// A dry run: an execution would run it again.
+    WouldStart,
+    /// Nothing was started.
+    #[default]
+    NotStarted,
+}
+
+/// Starts all that is in the queue, or says what would be started. `redriven` gets each message
+/// with what came of it, and `tell` hears of it at once.
+///
+/// It may be run twice: an execution has its message's name, and Step Functions takes a name once.
+/// What fails again meanwhile is a new message, and is left.
+///
+/// # Errors
+/// The queue cannot be read. What is wrong with one message is in its [`Redriven`].
+pub async fn run(
+    deployment: &Deployment,
+    dry_run: bool,
+    redriven: &mut Vec<Redriven>,
+    mut tell: impl FnMut(&Redriven),
+) -> Result<()> {
+    let mut left = Vec::new();
+    let read = read_all(deployment, dry_run, redriven, &mut left, &mut tell).await;
+    // Also after a failed call; the first one that failed is told.
+    read.and(show_again(deployment, &left).await)
+}
+
+async fn read_all(
+    deployment: &Deployment,
+    dry_run: bool,
+    redriven: &mut Vec<Redriven>,
+    left: &mut Vec<String>,
+    tell: &mut impl FnMut(&Redriven),
+) -> Result<()> {
+    let mut seen = HashSet::new();
+    loop {
+        let messages = receive(deployment).await?;
+        let is_new = |message: &Message| seen.insert(message.message_id.clone());
+        let mut new = messages.into_iter().filter(is_new).peekable();
+        if new.peek().is_none() {
+            return Ok(());
+        }
+        for message in new {
+            let receipt = message.receipt_handle.clone().context("a message without a receipt")?;
+            let letter = Letter::read(&message);
+            if letter.as_ref().is_ok_and(|letter| is_of_this_run(letter, redriven)) {
+                left.push(receipt);
+                continue;
+            }
+            let mut one = redrive(deployment, dry_run, &message, letter).await;
+            if one.execution.is_none() {
+                left.push(receipt);
+            } else if let Err(error) = delete(deployment, &receipt).await {
+                one.failure = Some(format!("{error:#}; the next redrive takes it out"));
+            }
+            tell(&one);
+            redriven.push(one);
+        }
+    }
+}
+
+/// Whether this is an execution that was started here and has failed already.
+fn is_of_this_run(letter: &Letter, redriven: &[Redriven]) -> bool {
+    let failed = letter.failed_execution.as_ref();
+    failed.is_some_and(|arn| redriven.iter().any(|one| one.execution.as_ref() == Some(arn)))
+}
+
+/// Starts one, unless this is a dry run.
+async fn redrive(
+    deployment: &Deployment,
+    dry_run: bool,
+    message: &Message,
+    letter: Result<Letter>,
+) -> Redriven {
+    let message_id = message.message_id.clone().unwrap_or_default();
+    let mut one = Redriven { message_id, ..Redriven::default() };
+    let start = async {
+        let letter = letter?;
+        one.trigger = Some(letter.trigger);
+        one.subject = Some(letter.subject);
+        one.time = letter.time;
+        one.error = Some(letter.error);
+        one.failures = letter.failures;
+        one.failed_execution = letter.failed_execution;
+        let input = match (letter.input, &one.failed_execution) {
+            (Some(input), _) => input,
+            (None, Some(arn)) => input_of(deployment, arn).await?,
+            (None, None) => bail!("the message does not say what to run"),
+        };
+        one.input = Some(input.clone());
+        one.result = Outcome::WouldStart;
+        if !dry_run {
+            one.result = Outcome::NotStarted;
+            let name = format!("redrive-{}", one.message_id);
+            one.execution = Some(start(deployment, &name, &input).await?);
+            one.result = Outcome::Started;
+        }
+        anyhow::Ok(())
+    };
+    one.failure = start.await.err().map(|error| format!("{error:#}"));
+    one
+}
+
+/// Starts an execution of this name, unless there has been one: that one then.
+async fn start(deployment: &Deployment, name: &str, input: &Value) -> Result<String> {
+    let request =
+        deployment.sfn.start_execution().state_machine_arn(&deployment.parts.state_machine);
+    match request.name(name).input(input.to_string()).send().await {
+        Err(error) if error.code() == Some("ExecutionAlreadyExists") => {
+            Ok(deployment.parts.execution(name))
+        }
+        answer => Ok(answer.called("states:StartExecution")?.execution_arn),
+    }
+}
+
+/// What an execution was started with.
+async fn input_of(deployment: &Deployment, arn: &str) -> Result<Value> {
+    let found = deployment.sfn.describe_execution().execution_arn(arn).send().await;
+    let input = found.called("states:DescribeExecution")?.input;
+    let input = input.context("the execution has no input")?;
+    serde_json::from_str(&input).context("the execution's input is no JSON")
+}
+
+async fn receive(deployment: &Deployment) -> Result<Vec<Message>> {
+    let request = deployment.sqs.receive_message().queue_url(&deployment.parts.queue);
+    let request = request.max_number_of_messages(AT_ONCE).message_attribute_names("All");
+    let request = request.visibility_timeout(OUT_OF_SIGHT_SECONDS);
+    let answer = request.wait_time_seconds(PATIENCE_SECONDS).send().await;
+    Ok(answer.called("sqs:ReceiveMessage")?.messages.unwrap_or_default())
+}
+
+async fn delete(deployment: &Deployment, receipt: &str) -> Result<()> {
+    let request = deployment.sqs.delete_message().queue_url(&deployment.parts.queue);
+    request.receipt_handle(receipt).send().await.called("sqs:DeleteMessage").map(drop)
+}
+
+async fn show_again(deployment: &Deployment, receipts: &[String]) -> Result<()> {
+    for receipt in receipts {
+        let request = deployment.sqs.change_message_visibility();
+        let request = request.queue_url(&deployment.parts.queue).receipt_handle(receipt);
+        let answer = request.visibility_timeout(0).send().await;
+        answer.called("sqs:ChangeMessageVisibility")?;
+    }
+    Ok(())
+}

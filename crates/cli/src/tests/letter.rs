@@ -1,0 +1,140 @@
+//! What each kind of message says.
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use contract::event::ReconcileRun;
+use serde_json::{Value, json};
+
+use super::{EXECUTION, ended};
+use crate::letter::{Failure, Letter, Trigger};
+
+fn backup() -> Value {
+    json!({
+        "detail-type": "Backup Job State Change",
+        "time": "2026-01-02T03:04:05Z",
+        "resources": ["arn:aws:ec2:eu-west-1::image/ami-1"],
+        "detail": {"state": "COMPLETED"},
+    })
+}
+
+#[test]
+fn an_event_that_started_nothing_is_the_input() {
+    let letter = Letter::of(backup(), "NO_PERMISSIONS: no").unwrap();
+    assert_eq!(
+        letter,
+        Letter {
+            trigger: Trigger::Event,
+            subject: "ami-1".into(),
+            time: Some("2026-01-02T03:04:05Z".into()),
+            error: "NO_PERMISSIONS: no".into(),
+            failures: vec![],
+            failed_execution: None,
+            input: Some(backup()),
+        }
+    );
+}
+
+#[test]
+fn an_event_about_nothing_is_named_by_its_kind() {
+    let letter = Letter::of(json!({"detail-type": "Something", "detail": {}}), "").unwrap();
+    assert_eq!((letter.subject.as_str(), letter.error.as_str()), ("Something", "unknown"));
+}
+
+#[test]
+fn a_schedule_that_started_nothing_is_a_reconcile() {
+    let event = json!({
+        "detail-type": "Scheduled Event",
+        "resources": ["arn:aws:events:eu-west-1:111122223333:rule/nightly"],
+        "detail": {},
+    });
+    let letter = Letter::of(event, "").unwrap();
+    assert_eq!((letter.trigger, letter.subject.as_str()), (Trigger::Schedule, "nightly"));
+    let run: ReconcileRun = serde_json::from_value(letter.input.unwrap()).unwrap();
+    assert_eq!(run, ReconcileRun { reconcile: true, dry_run: false });
+}
+
+#[test]
+fn an_execution_that_failed_has_its_input_or_can_be_asked_for_it() {
+    let letter = Letter::of(ended(&json!({"input": r#"{"imageId": "ami-1"}"#})), "").unwrap();
+    assert_eq!((letter.trigger, letter.subject.as_str()), (Trigger::Execution, "run-1"));
+    assert_eq!(letter.input, Some(json!({"imageId": "ami-1"})));
+    assert_eq!(letter.failed_execution.as_deref(), Some(EXECUTION));
+    let letter = Letter::of(ended(&json!({"input": null})), "").unwrap();
+    assert_eq!((letter.input, letter.failed_execution.as_deref()), (None, Some(EXECUTION)));
+}
+
+#[test]
+fn an_execution_that_failed_says_why() {
+    for (detail, refusal, expected) in [
+        (json!({"error": "ImageRejected", "status": "FAILED"}), "", "ImageRejected"),
+        (json!({"error": null, "status": "TIMED_OUT"}), "", "TIMED_OUT"),
+        (json!({"status": "ABORTED"}), "NO_RESOURCE: gone", "ABORTED"),
+        (json!({"status": null}), "NO_RESOURCE: gone", "NO_RESOURCE: gone"),
+        (json!({"status": null}), "", "unknown"),
+    ] {
+        assert_eq!(Letter::of(ended(&detail), refusal).unwrap().error, expected, "{detail}");
+    }
+}
+
+#[test]
+fn the_failures_are_those_of_the_report() {
+    let target = |name: &str, error: Value| {
+        json!({
+            "pattern": "parameter", "name": name, "outcome": "Failed", "images": [], "writes": [],
+            "plan": [], "drift": [], "groups": [], "refresh": [], "error": error,
+        })
+    };
+    let error = json!({"step": "PromoteSsm", "name": "AccessDenied", "message": "ssm: no"});
+    let targets = [target("/a", error), target("/b", Value::Null)];
+    let report = json!({"outcome": "Failed", "summary": "One failed.", "targets": targets});
+    let failure = |target: Option<&str>, step: Option<&str>, name: &str, message: &str| Failure {
+        target: target.map(Into::into),
+        step: step.map(Into::into),
+        name: name.into(),
+        message: message.into(),
+    };
+    for (error, cause, expected) in [
+        (
+            "PromotionFailed",
+            json!(report.to_string()),
+            vec![failure(Some("/a"), Some("PromoteSsm"), "AccessDenied", "ssm: no")],
+        ),
+        (
+            "ImageNotFound",
+            json!("no ami-1"),
+            vec![failure(None, None, "ImageNotFound", "no ami-1")],
+        ),
+        ("States.Timeout", Value::Null, vec![]),
+    ] {
+        let letter = Letter::of(ended(&json!({"error": error, "cause": cause})), "").unwrap();
+        assert_eq!(letter.failures, expected, "{error}");
+    }
+}
+
+#[test]
+fn a_message_carries_why_it_was_not_delivered() {
+    let attribute = |text: &str| {
+        MessageAttributeValue::builder().data_type("String").string_value(text).build().unwrap()
+    };
+    let message = Message::builder()
+        .body(backup().to_string())
+        .message_attributes("ERROR_CODE", attribute("ERROR_FROM_TARGET"))
+        .message_attributes("ERROR_MESSAGE", attribute("broken"))
+        .build();
+    assert_eq!(Letter::read(&message).unwrap().error, "ERROR_FROM_TARGET: broken");
+}
+
+#[test]
+fn what_is_no_event_is_refused() {
+    for (body, expected) in [
+        ("hello", "no JSON"),
+        ("", "no JSON"),
+        ("1", "no detail-type"),
+        (r#"{"hello": 1}"#, "no detail-type"),
+    ] {
+        let error =
+            format!("{:#}", Letter::read(&Message::builder().body(body).build()).unwrap_err());
+        assert!(error.contains(expected), "{body:?}: {error}");
+    }
+    assert!(Letter::of(ended(&json!({"executionArn": null})), "").is_err());
+    assert!(Letter::of(ended(&json!({"input": "{"})), "").is_err());
+}

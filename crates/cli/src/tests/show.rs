@@ -1,0 +1,97 @@
+//! How the result is printed, and with which status the program ends.
+
+use serde_json::{Value, json};
+
+use super::{EXECUTION, parts};
+use crate::letter::{Failure, Trigger};
+use crate::redrive::{Outcome, Redriven};
+use crate::show::{self, Format};
+use crate::status;
+
+fn started() -> Redriven {
+    Redriven {
+        message_id: "m-1".into(),
+        trigger: Some(Trigger::Execution),
+        subject: Some("run-0".into()),
+        time: Some("2026-01-02T03:04:05Z".into()),
+        error: Some("PromotionFailed".into()),
+        failures: vec![Failure {
+            target: Some("/a".into()),
+            step: Some("PromoteSsm".into()),
+            name: "AccessDenied".into(),
+            message: "x".repeat(600),
+        }],
+        failed_execution: Some("arn:run-0".into()),
+        input: Some(json!({"imageId": "ami-1"})),
+        result: Outcome::Started,
+        execution: Some(EXECUTION.into()),
+        failure: None,
+    }
+}
+
+fn unreadable() -> Redriven {
+    let failure = Some("the message is no event: no JSON".to_owned());
+    Redriven { message_id: "m-2".into(), failure, ..Redriven::default() }
+}
+
+#[test]
+fn a_line_says_what_became_of_a_message() {
+    let planned = Redriven { result: Outcome::WouldStart, execution: None, ..started() };
+    let denied = Redriven { failure: Some("sqs: no".into()), ..started() };
+    for (one, expected) in [
+        (started(), "execution run-0: runs as run-1"),
+        (planned, "execution run-0: would be run"),
+        (denied, "execution run-0: runs as run-1, and stays in the queue: sqs: no"),
+        (unreadable(), "message m-2: stays in the queue: the message is no event: no JSON"),
+    ] {
+        assert_eq!(show::line(&one), expected);
+    }
+}
+
+#[test]
+fn programs_get_all_there_is() {
+    let text = show::result(&parts(), true, &[started(), unreadable()], Format::Json).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&value["stack"], &value["dryRun"]), (&json!("driftless"), &json!(true)));
+    assert_eq!(
+        (&value["account"], &value["region"]),
+        (&json!("111122223333"), &json!("eu-west-1"))
+    );
+    let one = &value["messages"][0];
+    assert_eq!((&one["trigger"], &one["result"]), (&json!("execution"), &json!("started")));
+    assert_eq!(one["failures"][0]["step"], "PromoteSsm");
+    assert_eq!((&one["failedExecution"], &one["failure"]), (&json!("arn:run-0"), &Value::Null));
+    let order = ["messageId", "trigger", "subject", "time", "error", "failures", "failedExecution"];
+    let order = [&order[..], &["input", "result", "execution", "failure"]].concat();
+    let last = text.rsplit('{').next().unwrap();
+    let names = last.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\":"));
+    assert_eq!(names.map(|(name, _)| name).collect::<Vec<_>>(), order);
+}
+
+#[test]
+fn a_table_is_as_wide_as_the_terminal_and_cuts_what_is_longer() {
+    let long = Redriven { input: Some(json!({"imageId": "a".repeat(400)})), ..started() };
+    let table = show::table(&[long], Some(100)).to_string();
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(table.contains('…') && table.lines().count() < 9, "{table}");
+    assert!(table.contains("2026-01-02T03:04:05Z"), "{table}");
+}
+
+#[test]
+fn people_get_the_failures_below_the_table() {
+    let text = show::result(&parts(), false, &[started()], Format::Table).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("execution run-0, /a: AccessDenied in PromoteSsm: xxx"), "{text}");
+    assert!(last.ends_with("x…") && last.chars().count() < 600, "{text}");
+    let text = show::result(&parts(), false, &[], Format::Table).unwrap();
+    assert_eq!(text, "The dead-letter queue is empty.\n");
+}
+
+#[test]
+fn the_status_says_whether_anything_stays() {
+    for (redriven, expected) in
+        [(vec![], 0), (vec![started()], 0), (vec![started(), unreadable()], 1)]
+    {
+        assert_eq!(status(&redriven), expected);
+    }
+}

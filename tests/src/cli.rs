@@ -1,0 +1,92 @@
+//! Owns running `driftless`, the operators' program, as an operator would: with the account in its
+//! environment, and nothing of this machine's own AWS configuration.
+
+use std::env;
+use std::process::Output;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::{Driftless, paths};
+
+/// The program, where `cargo xtask build` keeps it.
+const PROGRAM: &str = "driftless";
+
+/// What `driftless redrive --format json` prints.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Redrive {
+    /// The stack that was asked for.
+    pub stack: String,
+    /// Its account.
+    pub account: String,
+    /// Its Region.
+    pub region: String,
+    /// Whether nothing was to be started.
+    pub dry_run: bool,
+    /// Every message.
+    pub messages: Vec<Redriven>,
+}
+
+/// One message and what became of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Redriven {
+    /// The message.
+    pub message_id: String,
+    /// `event`, `schedule`, `execution`.
+    pub trigger: Option<String>,
+    /// What did not happen.
+    pub subject: Option<String>,
+    /// When.
+    pub time: Option<String>,
+    /// Why.
+    pub error: Option<String>,
+    /// What failed in the execution.
+    pub failures: Vec<Value>,
+    /// The execution that did not succeed.
+    pub failed_execution: Option<String>,
+    /// What is run again.
+    pub input: Option<Value>,
+    /// `started`, `wouldStart`, `notStarted`.
+    pub result: String,
+    /// The execution that runs it again.
+    pub execution: Option<String>,
+    /// Why the message stays in the queue.
+    pub failure: Option<String>,
+}
+
+/// Runs the program with these arguments in the account of this Driftless.
+///
+/// # Errors
+/// It has not been built.
+pub async fn run(driftless: &Driftless, arguments: &[&str]) -> Result<Output> {
+    let program = paths::own().join(PROGRAM);
+    let mut command = Command::new(&program);
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.envs(driftless.cloud().variables()).args(arguments);
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    let output = command.kill_on_drop(true).output().await;
+    output.with_context(|| format!("{} (`cargo xtask build` makes it)", program.display()))
+}
+
+/// Redrives the queue. The exit status has to say whether anything stays in it.
+///
+/// # Errors
+/// The program failed, or contradicts itself.
+pub async fn redrive(driftless: &Driftless, dry_run: bool) -> Result<Redrive> {
+    let mut arguments = vec!["redrive", "--format", "json", "--stack", &driftless.stack];
+    arguments.extend(dry_run.then_some("--dry-run"));
+    let output = run(driftless, &arguments).await?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let redrive: Redrive = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{arguments:?}: {}: {errors}", output.status))?;
+    let stays = redrive.messages.iter().any(|one| one.failure.is_some());
+    let expected = i32::from(stays);
+    ensure!(output.status.code() == Some(expected), "{}, not {expected}: {errors}", output.status);
+    Ok(redrive)
+}
