@@ -6,6 +6,19 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use contract::{ErrorName, Named};
 
 /// Names the call that an answer belongs to.
+///
+/// ```
+/// use aws::{AwsError, Called};
+///
+/// async fn version(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<Option<i64>, AwsError> {
+///     let answer = ssm.get_parameter().name(name).send().await;
+///     match answer.called("ssm:GetParameter") {
+///         Ok(answer) => Ok(answer.parameter.map(|parameter| parameter.version())),
+///         Err(error) if error.has_code("ParameterNotFound") => Ok(None),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 pub trait Called<T> {
     /// Sorts a failure. `action` is the call's IAM action, `service:Operation`.
     ///
