@@ -147,17 +147,14 @@ impl Execution {
     pub async fn entered(&self, state: &str) -> Result<()> {
         let what = format!("{} to enter {state}", self.arn);
         wait::until(&self.cloud, wait::EXECUTION, &what, async || {
-            let (is_there, status) = match self.cloud.control() {
-                Some(control) => {
-                    let found = control.execution(&self.arn, Until::Entered(state)).await?;
-                    (found.done, found.status)
-                }
-                None => {
-                    // The status first: a history that is read after the end is complete.
-                    let status = self.describe().await?.status.to_string();
-                    let steps = self.history().await?.transcript;
-                    (steps.iter().any(|step| step.state == state), status)
-                }
+            let (is_there, status) = if let Some(control) = self.cloud.control() {
+                let found = control.execution(&self.arn, Until::Entered(state)).await?;
+                (found.done, found.status)
+            } else {
+                // The status first: a history that is read after the end is complete.
+                let status = self.describe().await?.status.to_string();
+                let steps = self.history().await?.transcript;
+                (steps.iter().any(|step| step.state == state), status)
             };
             ensure!(is_there || status == RUNNING, "{} ended {status} without", self.arn);
             Ok(is_there.then_some(()))

@@ -10,7 +10,7 @@ use crate::demo::Format;
 use crate::live::Live;
 
 /// Redrives the queue of this Driftless. Whether each message was (or, in a dry run, can be).
-pub async fn run(stack: &str, dry_run: bool, format: Format) -> Result<bool> {
+pub(crate) async fn run(stack: &str, dry_run: bool, format: Format) -> Result<bool> {
     let live = Live::new();
     let cloud = Cloud::of_the_cli()?;
     let driftless = Driftless::of(&Stack::named(&cloud, stack)).await?;

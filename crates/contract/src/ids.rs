@@ -102,7 +102,7 @@ checked_name!(
 
 checked_name!(
     /// The name of a stack: a letter, then letters, digits and hyphens, at most 128
-    /// (`CreateStack`, StackName).
+    /// (`CreateStack`, `StackName`).
     StackName,
     "the name of a stack (a letter, then letters, digits and -)",
     |text| text.len() <= 128

@@ -77,7 +77,7 @@ pub struct Candidate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Origin {
-    /// The instance, where EC2 knows it (`Image`, SourceInstanceId).
+    /// The instance, where EC2 knows it (`Image`, `SourceInstanceId`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
     /// The group that the instance is in. Absent, with `unknown` absent too, for a live instance
