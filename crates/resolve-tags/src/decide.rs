@@ -13,10 +13,10 @@ use step::InvalidInput;
 use crate::request::{Rollback, Run};
 
 /// The most candidates of one parameter that travel on: enough to pass over a few bad nights.
-pub const MOST_CANDIDATES: usize = 5;
+pub(crate) const MOST_CANDIDATES: usize = 5;
 /// The most candidates of all parameters together. With these a hundred targets take about half
 /// of what Step Functions passes on from one state to the next (256 KiB).
-pub const MOST_CANDIDATES_OF_A_RUN: usize = 300;
+pub(crate) const MOST_CANDIDATES_OF_A_RUN: usize = 300;
 
 /// The tag by which an instance tells its group (Auto Scaling sets it; nobody else can).
 const TAG_GROUP: &str = "aws:autoscaling:groupName";
@@ -24,11 +24,11 @@ const TAG_GROUP: &str = "aws:autoscaling:groupName";
 const TAG_STACK: &str = "aws:cloudformation:stack-name";
 
 /// An image's or an instance's tags.
-pub type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// An image as far as this step looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub(crate) struct Image {
     pub image_id: ImageId,
     pub creation_date: String,
     pub source_instance_id: Option<String>,
@@ -38,19 +38,19 @@ pub struct Image {
 
 /// A live instance as far as this step looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub(crate) struct Instance {
     pub instance_type: Option<String>,
     pub tags: Tags,
 }
 
 /// Live instances by id: every night's image asks for its source.
-pub type Instances = BTreeMap<String, Instance>;
+pub(crate) type Instances = BTreeMap<String, Instance>;
 
 // --- where an image belongs --------------------------------------------------------------------
 
 /// Where an image's tags send it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// Pattern 1.
     Parameter(ParameterName),
     /// Pattern 2.
@@ -60,7 +60,7 @@ pub enum Destination {
 impl Destination {
     /// The tag, with its value, that all images and instances of the destination carry.
     #[must_use]
-    pub fn tag(&self) -> (&'static str, &str) {
+    pub(crate) fn tag(&self) -> (&'static str, &str) {
         match self {
             Self::Parameter(name) => (TAG_PARAMETER_NAME, name.as_str()),
             Self::Stack(name) => (TAG_STACK_NAME, name.as_str()),
@@ -81,7 +81,7 @@ impl Destination {
 ///
 /// # Errors
 /// A tag's value cannot be the name that it stands for.
-pub fn destinations(tags: &Tags) -> Result<Vec<Destination>, InvalidInput> {
+pub(crate) fn destinations(tags: &Tags) -> Result<Vec<Destination>, InvalidInput> {
     let parameter = parse_tag(tags, TAG_PARAMETER_NAME)?.map(Destination::Parameter);
     let stack = parse_tag(tags, TAG_STACK_NAME)?.map(Destination::Stack);
     if stack.is_some() {
@@ -106,13 +106,13 @@ fn parse_tag<T: std::str::FromStr<Err = Malformed>>(
 
 /// Why an image without a target tag is skipped.
 #[must_use]
-pub fn no_destination(image: &ImageId) -> String {
+pub(crate) fn no_destination(image: &ImageId) -> String {
     format!("image {image} carries neither the tag {TAG_PARAMETER_NAME} nor {TAG_STACK_NAME}")
 }
 
 /// Why a reconcile of an account without targets is skipped.
 #[must_use]
-pub fn no_targets() -> String {
+pub(crate) fn no_targets() -> String {
     format!(
         "none of the account's images says by its tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME} where it belongs"
     )
@@ -125,7 +125,7 @@ pub fn no_targets() -> String {
 /// A stack's images go by their `ImageIdParameterKey`, so one target holds all its parameters.
 /// An image or instance whose key is malformed is left out: it must not block the others.
 #[must_use]
-pub fn target(
+pub(crate) fn target(
     destination: &Destination,
     images: Vec<Image>,
     instances: &Instances,
@@ -232,7 +232,7 @@ fn group_of(instance: &Instance) -> Option<Group> {
 
 /// Leaves each parameter its newest candidates: as many as help, and no more than its share of
 /// what a run may carry.
-pub fn keep_newest(targets: &mut [Target]) {
+pub(crate) fn keep_newest(targets: &mut [Target]) {
     let parameters: usize = targets.iter().map(|target| target.parameters.len()).sum();
     let share = (MOST_CANDIDATES_OF_A_RUN / parameters.max(1)).max(1);
     for target in targets {
@@ -251,7 +251,7 @@ pub fn keep_newest(targets: &mut [Target]) {
 /// # Errors
 /// There is none, so what is named is no target. That is said aloud: whoever rolls back must not
 /// take nothing for success.
-pub fn images_of_rollback(
+pub(crate) fn images_of_rollback(
     rollback: &Rollback,
     mut images: Vec<Image>,
 ) -> Result<Vec<Image>, InvalidInput> {

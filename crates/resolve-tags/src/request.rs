@@ -22,7 +22,7 @@ const LONGEST_STATUS: usize = 1_000;
 
 /// What the input asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub(crate) enum Request {
     /// Promote the newest image of wherever this one belongs.
     Hint {
         /// The image.
@@ -42,7 +42,7 @@ pub enum Request {
 
 /// What a run says of all its targets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// A newer image in place may be replaced by an older one.
     pub allow_older: bool,
     /// Only an image older than the one in place is chosen.
@@ -55,7 +55,7 @@ pub struct Run {
 
 /// What is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollback {
+pub(crate) struct Rollback {
     /// The parameter or the stack.
     pub destination: Destination,
     /// The stack's only parameter that is meant; all when absent.
@@ -66,7 +66,7 @@ pub struct Rollback {
 ///
 /// # Errors
 /// The input is none of them.
-pub fn request(input: Value) -> Result<Request, InvalidInput> {
+pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
     let Some(fields) = input.as_object() else {
         return Err(InvalidInput::new("$", format!("expected {FORMS}; found {input}")));
     };

@@ -25,7 +25,7 @@ const LONGEST_REFUSAL: usize = 1_000;
 
 /// What an image parameter has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InPlace {
+pub(crate) struct InPlace {
     /// The value that reaches the launch template. Any text: an operator may have begun with a
     /// placeholder.
     pub value: PlacedValue,
@@ -35,7 +35,7 @@ pub struct InPlace {
 
 /// What has been found out, and what the operator wants.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub(crate) struct Circumstances<'a> {
     /// Of the images.
     pub known: &'a Known,
     /// Of their origins.
@@ -46,7 +46,7 @@ pub struct Circumstances<'a> {
 
 /// The images to be looked at: every candidate, and what is in place.
 #[must_use]
-pub fn wanted<'a>(
+pub(crate) fn wanted<'a>(
     target: &Target,
     in_place: impl IntoIterator<Item = &'a InPlace>,
 ) -> Vec<ImageId> {
@@ -66,7 +66,7 @@ pub fn wanted<'a>(
 /// # Errors
 /// [`Error::AllRefused`] when nothing can be promoted for any; what concerns the target as a
 /// whole, such as an image that has to be waited for.
-pub fn decisions(
+pub(crate) fn decisions(
     target: &Target,
     mut in_place: BTreeMap<String, Result<InPlace, Error>>,
     circumstances: Circumstances<'_>,
@@ -105,7 +105,7 @@ pub fn decisions(
 /// [`Error::ImageRejected`] when none passes; [`Error::NothingOlder`] when there is none to roll
 /// back to; [`Error::TargetNotPermitted`] when nothing is left to be promoted because the newest
 /// does not come from a group that the target feeds.
-pub fn decision(
+pub(crate) fn decision(
     target: &Target,
     parameter: &ImageParameter,
     in_place: &InPlace,
@@ -219,17 +219,13 @@ fn older<'a>(
     current: Option<&Image>,
 ) -> Vec<&'a Candidate> {
     let is_before = |candidate: &Candidate| candidate.image_id.as_str() == before;
-    match current.and_then(Image::creation_date) {
+    if let Some(date) = current.and_then(Image::creation_date) {
         // The id breaks a tie, as it does in the candidates' order.
-        Some(date) => {
-            let age =
-                |c: &Candidate| (c.creation_date.as_str(), c.image_id.as_str()) < (date, before);
-            candidates.iter().filter(|candidate| age(candidate)).collect()
-        }
-        None => {
-            let newer = candidates.iter().position(is_before).map_or(0, |place| place + 1);
-            candidates[newer..].iter().collect()
-        }
+        let age = |c: &Candidate| (c.creation_date.as_str(), c.image_id.as_str()) < (date, before);
+        candidates.iter().filter(|candidate| age(candidate)).collect()
+    } else {
+        let newer = candidates.iter().position(is_before).map_or(0, |place| place + 1);
+        candidates.iter().skip(newer).collect()
     }
 }
 

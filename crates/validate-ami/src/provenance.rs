@@ -7,11 +7,11 @@ use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Pattern, Target};
 
 /// The name of the row that says why an image was passed over.
-pub const PROVENANCE: &str = "provenance";
+pub(crate) const PROVENANCE: &str = "provenance";
 
 /// What the groups and stacks are now: those of the candidates' origins, and the target's.
 #[derive(Debug, Default)]
-pub struct Feeds {
+pub(crate) struct Feeds {
     /// By group: what its launch templates say the image is, an SSM parameter not resolved.
     pub launches: BTreeMap<String, Launches>,
     /// By stack: the name of the root that it is nested in; none for a root. A stack that is
@@ -20,11 +20,11 @@ pub struct Feeds {
 }
 
 /// What a group launches: the image as its launch templates have it, or why that cannot be told.
-pub type Launches = Result<BTreeSet<String>, String>;
+pub(crate) type Launches = Result<BTreeSet<String>, String>;
 
 /// The groups of which [`Feeds::launches`] has to be known.
 #[must_use]
-pub fn wanted_groups(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
     match target.pattern {
         Pattern::Parameter => groups(target).map(|group| group.group_name.as_str()).collect(),
         Pattern::Stack => BTreeSet::new(),
@@ -34,7 +34,7 @@ pub fn wanted_groups(target: &Target) -> BTreeSet<&str> {
 /// The stacks of which [`Feeds::roots`] has to be known. CloudFormation names a nested stack after
 /// its parent, so one that is named otherwise is in no need of a look.
 #[must_use]
-pub fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
     match target.pattern {
         Pattern::Parameter => BTreeSet::new(),
         Pattern::Stack => groups(target)
@@ -57,7 +57,12 @@ fn may_be_nested(stack: &str, root: &str) -> bool {
 
 /// Whether an image from there belongs into the target.
 #[must_use]
-pub fn provenance(target: &Target, origin: &Origin, feeds: &Feeds, account: &str) -> Provenance {
+pub(crate) fn provenance(
+    target: &Target,
+    origin: &Origin,
+    feeds: &Feeds,
+    account: &str,
+) -> Provenance {
     if let Some(reason) = &origin.unknown {
         return unverified(reason.clone());
     }
@@ -78,7 +83,7 @@ fn of_group(target: &Target, group: &Group, feeds: &Feeds, account: &str) -> Pro
 /// Of these groups, those that the target feeds, as far as can be told: a stranger's instance may
 /// carry the target's tag, and what it is in must be neither judged nor refreshed.
 #[must_use]
-pub fn fed(target: &Target, groups: &[Group], feeds: &Feeds, account: &str) -> Vec<Group> {
+pub(crate) fn fed(target: &Target, groups: &[Group], feeds: &Feeds, account: &str) -> Vec<Group> {
     let is_fed = |group: &&Group| {
         of_group(target, group, feeds, account).verdict != ProvenanceVerdict::Violated
     };
@@ -116,7 +121,7 @@ fn by_stack(stack: &str, group: &Group, feeds: &Feeds) -> Provenance {
 
 /// The row of an image that is passed over because of where it comes from.
 #[must_use]
-pub fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
+pub(crate) fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
     let reason = provenance.reason.clone().unwrap_or_default();
     Verdict {
         check: PROVENANCE.to_owned(),
@@ -133,7 +138,7 @@ pub fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
 }
 
 /// Whether a launch template's image is this parameter of this account: `resolve:ssm:` and its
-/// name or ARN, with or without a version or label (`RequestLaunchTemplateData`, ImageId).
+/// name or ARN, with or without a version or label (`RequestLaunchTemplateData`, `ImageId`).
 fn reads(image: &str, parameter: &str, account: &str) -> bool {
     let Some(reference) = image.strip_prefix("resolve:ssm:") else { return false };
     let mut parts = reference.split(':');
