@@ -90,7 +90,7 @@ const STEPS: [Step; 9] = [
     Step {
         name: "tests",
         command: "cargo xtask test --load",
-        rejects: "everything below",
+        rejects: "a test that fails",
         how: How::Here(|paths| suite::run(paths, &suite::Options::under_load())),
     },
 ];
