@@ -22,7 +22,7 @@ for name, text in zip(sys.argv[1::2], sys.argv[2::2]):
 
 /// The zip files of these functions, in the same order. `folder` has to stay as long as what they
 /// are deployed to: the programs are kept in it, and so a later build does not change them.
-pub fn zipped(folder: &Path, functions: &[String]) -> Result<Vec<PathBuf>> {
+pub(crate) fn zipped(folder: &Path, functions: &[String]) -> Result<Vec<PathBuf>> {
     let folder = folder.join("functions");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let mut zip = Command::new(paths::venv_program("python")?);

@@ -28,17 +28,11 @@ pub struct Backup {
 
 impl Backup {
     /// Takes one and waits until the image is available.
-    ///
-    /// # Errors
-    /// There is no such instance, or the image failed.
     pub async fn take(cloud: &Cloud, instance: &str) -> Result<Self> {
         Self::take_with(cloud, instance, &[]).await
     }
 
     /// Takes one with these tags too: those that a backup plan assigns, which win.
-    ///
-    /// # Errors
-    /// There is no such instance, or the image failed.
     pub async fn take_with(
         cloud: &Cloud,
         instance: &str,
@@ -62,9 +56,6 @@ impl Backup {
     }
 
     /// Starts one and does not wait for it. The image's id.
-    ///
-    /// # Errors
-    /// There is no such instance.
     pub async fn start(
         cloud: &Cloud,
         instance: &str,

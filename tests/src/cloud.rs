@@ -232,9 +232,6 @@ fn sdk_config(access: &Access) -> SdkConfig {
 /// Says which call failed and how, in AWS's words: an SDK error by itself says "service error".
 pub trait Called<T> {
     /// Names the call, `service:Operation`.
-    ///
-    /// # Errors
-    /// The call failed.
     fn called(self, action: &str) -> Result<T>;
 }
 

@@ -62,9 +62,6 @@ impl Control {
     }
 
     /// Puts events on the default bus as if AWS's own services had.
-    ///
-    /// # Errors
-    /// They are refused.
     pub async fn put_events(&self, events: &Value) -> Result<()> {
         let answer = self.call("POST", "events", events).await?;
         let entries = answer["Entries"].as_array().context("no Entries in the answer")?;
@@ -81,35 +78,23 @@ impl Control {
     }
 
     /// Makes calls fail, `[{service, action, kind, count, …}]`.
-    ///
-    /// # Errors
-    /// The description of a fault is wrong.
     pub async fn add_faults(&self, faults: &Value) -> Result<()> {
         self.call("POST", "faults", faults).await.map(drop)
     }
 
     /// The same with one fault; its number.
-    ///
-    /// # Errors
-    /// The description of the fault is wrong.
     pub async fn add_fault(&self, fault: &Value) -> Result<u64> {
         let answer = self.call("POST", "faults", &json!([fault])).await?;
         answer["faults"][0]["id"].as_u64().context("the fault has no number")
     }
 
     /// How often a fault has struck.
-    ///
-    /// # Errors
-    /// There is no such fault.
     pub async fn hits(&self, fault: u64) -> Result<u64> {
         let all = self.call("GET", "faults", &Value::Null).await?;
         numbered(&all["faults"], fault)?["hits"].as_u64().context("the fault does not count")
     }
 
     /// Forgets a fault. How often it has struck.
-    ///
-    /// # Errors
-    /// There is no such fault.
     pub async fn remove_fault(&self, id: u64) -> Result<u64> {
         let hits = self.hits(id).await?;
         self.call("DELETE", &format!("faults/{id}"), &Value::Null).await?;
@@ -117,9 +102,6 @@ impl Control {
     }
 
     /// Forgets all faults.
-    ///
-    /// # Errors
-    /// The local AWS does not answer.
     pub async fn clear_faults(&self) -> Result<()> {
         self.call("DELETE", "faults", &Value::Null).await.map(drop)
     }
@@ -155,9 +137,6 @@ impl Control {
     }
 
     /// Changes how long things take, `{"stack": 2.0}`, in this account.
-    ///
-    /// # Errors
-    /// A setting is unknown.
     pub async fn set(&self, settings: &Value) -> Result<Value> {
         self.call("POST", "settings", settings).await
     }
@@ -172,17 +151,11 @@ impl Control {
     }
 
     /// Every call of this account's functions so far, oldest first.
-    ///
-    /// # Errors
-    /// The local AWS does not answer.
     pub async fn calls_of_functions(&self) -> Result<Vec<Call>> {
         self.calls_of(&format!("::{}:assumed-role/", self.account)).await
     }
 
     /// Every call so far, oldest first.
-    ///
-    /// # Errors
-    /// The local AWS does not answer.
     pub async fn calls(&self) -> Result<Vec<Call>> {
         self.calls_of("").await
     }

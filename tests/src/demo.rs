@@ -17,7 +17,7 @@ use play::{Play, Way};
 
 /// How to print the result.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A table for people.
     #[default]
     Table,
@@ -30,7 +30,7 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/demo/", stack: "demo-" };
 
 /// Plays all three in a local AWS of the demo's own. Whether both patterns healed into the
 /// promoted image, in sync.
-pub async fn run(format: Format) -> Result<bool> {
+pub(crate) async fn run(format: Format) -> Result<bool> {
     let live = Live::new();
     let folder = emulator::scratch_folder()?;
     let started = Emulator::start(&folder, Life::Attached, WAIT_SCALE);

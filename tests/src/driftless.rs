@@ -63,9 +63,6 @@ pub struct ForTests {
 impl ForTests {
     /// One with these template parameters in a local AWS of its own, whose Wait states take this
     /// part of their time. `folder` is that local AWS's.
-    ///
-    /// # Errors
-    /// It could not be started or deployed.
     pub async fn local(
         folder: &Path,
         wait_scale: f64,
@@ -121,9 +118,6 @@ impl Driftless {
 
     /// Deploys it into a local AWS, or updates it there. `folder` is for what has to be written
     /// on the way.
-    ///
-    /// # Errors
-    /// It could not be packaged or deployed.
     pub async fn deploy(cloud: &Cloud, folder: &Path, prefixes: Prefixes<'_>) -> Result<Self> {
         Self::deploy_as(STACK, cloud, folder, prefixes, &[]).await
     }
@@ -195,9 +189,6 @@ impl Driftless {
     }
 
     /// Starts an execution with this input, as from the console.
-    ///
-    /// # Errors
-    /// Step Functions refuses it.
     pub async fn start(&self, input: &Value) -> Result<Execution> {
         let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
         let answer = request.input(input.to_string()).send().await;
@@ -206,9 +197,6 @@ impl Driftless {
     }
 
     /// The same under this name, unless an execution has had it already: that one then.
-    ///
-    /// # Errors
-    /// Step Functions refuses it.
     pub async fn start_named(&self, name: &str, input: &Value) -> Result<Execution> {
         let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
         let answer = request.name(name).input(input.to_string()).send().await;
@@ -278,9 +266,6 @@ impl Driftless {
     }
 
     /// Whether the rule would start an execution for this event.
-    ///
-    /// # Errors
-    /// EventBridge does not know the rule.
     pub async fn rule_matches(&self, event: &Value) -> Result<bool> {
         let eventbridge = &self.cloud.eventbridge;
         let rule = eventbridge.describe_rule().name(&self.rule).event_bus_name(&self.event_bus);

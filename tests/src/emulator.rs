@@ -23,7 +23,7 @@ use crate::cloud::{Cloud, LOCAL_ACCOUNT, LOCAL_REGION};
 use crate::paths;
 
 /// It is there within seconds; a busy machine with cold caches needs many more.
-const START: Duration = Duration::from_secs(300);
+const START: Duration = Duration::from_mins(5);
 /// How long it may take to end when asked to.
 const STOP: Duration = Duration::from_secs(3);
 /// How often to look.

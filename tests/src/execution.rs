@@ -144,23 +144,17 @@ impl Execution {
     }
 
     /// Waits until it has entered this state.
-    ///
-    /// # Errors
-    /// It has ended without, or it takes too long.
     pub async fn entered(&self, state: &str) -> Result<()> {
         let what = format!("{} to enter {state}", self.arn);
         wait::until(&self.cloud, wait::EXECUTION, &what, async || {
-            let (is_there, status) = match self.cloud.control() {
-                Some(control) => {
-                    let found = control.execution(&self.arn, Until::Entered(state)).await?;
-                    (found.done, found.status)
-                }
-                None => {
-                    // The status first: a history that is read after the end is complete.
-                    let status = self.describe().await?.status.to_string();
-                    let steps = self.history().await?.transcript;
-                    (steps.iter().any(|step| step.state == state), status)
-                }
+            let (is_there, status) = if let Some(control) = self.cloud.control() {
+                let found = control.execution(&self.arn, Until::Entered(state)).await?;
+                (found.done, found.status)
+            } else {
+                // The status first: a history that is read after the end is complete.
+                let status = self.describe().await?.status.to_string();
+                let steps = self.history().await?.transcript;
+                (steps.iter().any(|step| step.state == state), status)
             };
             ensure!(is_there || status == RUNNING, "{} ended {status} without", self.arn);
             Ok(is_there.then_some(()))
@@ -170,9 +164,6 @@ impl Execution {
     }
 
     /// Waits until an attempt of this state has ended with this error.
-    ///
-    /// # Errors
-    /// It has ended without, or it takes too long.
     pub async fn attempted(&self, state: &str, error: ErrorName) -> Result<()> {
         let what = format!("{} to meet {error} in {state}", self.arn);
         wait::until(&self.cloud, wait::EXECUTION, &what, async || {
@@ -193,9 +184,6 @@ impl Execution {
     }
 
     /// Waits for its end and tells what happens as it happens.
-    ///
-    /// # Errors
-    /// It takes too long.
     pub async fn follow(&self, mut tell: impl FnMut(&Moment)) -> Result<Ended> {
         let mut history = History::default();
         let found = wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
@@ -222,18 +210,12 @@ impl Execution {
     }
 
     /// What it was started with.
-    ///
-    /// # Errors
-    /// There is no such execution.
     pub async fn input(&self) -> Result<serde_json::Value> {
         let input = self.describe().await?.input.context("the execution has no input")?;
         serde_json::from_str(&input).context("the execution's input is no JSON")
     }
 
     /// Stops it.
-    ///
-    /// # Errors
-    /// There is no such execution.
     pub async fn stop(&self) -> Result<()> {
         let request = self.cloud.sfn.stop_execution().execution_arn(&self.arn);
         request.send().await.called("states:StopExecution").map(drop)

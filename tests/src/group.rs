@@ -26,17 +26,11 @@ pub struct Instance {
 
 impl Stack {
     /// The group that the template calls `Group`.
-    ///
-    /// # Errors
-    /// There is none.
     pub async fn group(&self) -> Result<Group> {
         self.group_called("Group").await
     }
 
     /// The group with this logical id.
-    ///
-    /// # Errors
-    /// There is none.
     pub async fn group_called(&self, logical_id: &str) -> Result<Group> {
         let name = self.resource(logical_id).await?;
         Ok(Group { cloud: self.cloud.clone(), name })
@@ -45,17 +39,11 @@ impl Stack {
 
 impl Group {
     /// Its instance in service, waited for if need be.
-    ///
-    /// # Errors
-    /// None gets into service.
     pub async fn instance(&self) -> Result<Instance> {
         self.instance_other_than(None).await
     }
 
     /// Terminates its instance and waits for the one that heals: what Auto Healing boots now.
-    ///
-    /// # Errors
-    /// None gets into service.
     pub async fn heal(&self) -> Result<Instance> {
         let dead = self.instance().await?;
         self.kill(&dead).await?;
@@ -63,18 +51,12 @@ impl Group {
     }
 
     /// Terminates an instance, as a failure would.
-    ///
-    /// # Errors
-    /// There is no such instance.
     pub async fn kill(&self, instance: &Instance) -> Result<()> {
         let request = self.cloud.ec2.terminate_instances().instance_ids(&instance.id);
         request.send().await.called("ec2:TerminateInstances").map(drop)
     }
 
     /// Lets it have more than its template says: drift by hand.
-    ///
-    /// # Errors
-    /// Auto Scaling refuses it.
     pub async fn enlarge(&self) -> Result<()> {
         let request = self.cloud.autoscaling.update_auto_scaling_group();
         let request = request.auto_scaling_group_name(&self.name).max_size(2);
@@ -82,9 +64,6 @@ impl Group {
     }
 
     /// The instance in service that is not this one.
-    ///
-    /// # Errors
-    /// None gets into service.
     pub async fn instance_other_than(&self, id: Option<&str>) -> Result<Instance> {
         let what = format!("an instance of {} to be in service", self.name);
         let id = wait::until(&self.cloud, wait::INSTANCE, &what, async || {
@@ -105,9 +84,6 @@ impl Group {
     }
 
     /// What Auto Scaling says of it.
-    ///
-    /// # Errors
-    /// There is no such group.
     pub async fn describe(&self) -> Result<AutoScalingGroup> {
         let request = self.cloud.autoscaling.describe_auto_scaling_groups();
         let answer = request.auto_scaling_group_names(&self.name).send().await;

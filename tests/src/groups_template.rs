@@ -20,9 +20,6 @@ pub fn group(n: usize) -> String {
 }
 
 /// Deploys a stack with so many groups that boot `image`.
-///
-/// # Errors
-/// It did not become complete.
 pub async fn deploy(cloud: &Cloud, name: &str, groups: usize, image: &str) -> Result<Stack> {
     let keys: Vec<_> = (0..groups).map(parameter).collect();
     let parameters: Vec<_> = keys.iter().map(|key| (key.as_str(), image)).collect();

@@ -103,9 +103,6 @@ impl Hold {
     }
 
     /// Waits until it has something in hold; on AWS there is nothing to wait for.
-    ///
-    /// # Errors
-    /// Nothing comes.
     pub async fn caught(&self) -> Result<()> {
         let Some(held) = &self.held else { return Ok(()) };
         let what = format!("the {} to be held", held.what);
@@ -120,9 +117,6 @@ impl Hold {
     }
 
     /// Lets go.
-    ///
-    /// # Errors
-    /// The local AWS does not answer.
     pub async fn release(self) -> Result<()> {
         let Some(held) = self.held else { return Ok(()) };
         self.open.list().retain(|other| (other.kind, other.id) != (held.kind, held.id));

@@ -16,9 +16,6 @@ const AMAZON_LINUX: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kern
 const IMAGE_DATA_TYPE: &str = "aws:ec2:image";
 
 /// An image to begin with: Amazon Linux on AWS; locally one that is registered now.
-///
-/// # Errors
-/// A call failed.
 pub async fn base(cloud: &Cloud) -> Result<String> {
     if !cloud.is_local() {
         return Ok(Parameter::named(cloud, AMAZON_LINUX).read().await?.value);
@@ -53,17 +50,11 @@ async fn snapshot(cloud: &Cloud) -> Result<String> {
 }
 
 /// Starts a copy of an image to begin with, with these tags. Its id.
-///
-/// # Errors
-/// A call failed.
 pub async fn copy_of_base(cloud: &Cloud, tags: &[(&str, &str)]) -> Result<String> {
     copy(cloud, &base(cloud).await?, tags).await
 }
 
 /// Starts a copy of an image, with these tags. Its id.
-///
-/// # Errors
-/// A call failed.
 pub async fn copy(cloud: &Cloud, image: &str, tags: &[(&str, &str)]) -> Result<String> {
     let request = cloud.ec2.copy_image().source_image_id(image);
     let request = request.source_region(cloud.region()).name(unique("copy"));
@@ -80,9 +71,6 @@ pub async fn copy(cloud: &Cloud, image: &str, tags: &[(&str, &str)]) -> Result<S
 }
 
 /// Waits until an image is available.
-///
-/// # Errors
-/// It failed, or it takes too long.
 pub async fn available(cloud: &Cloud, id: &str) -> Result<Image> {
     wait::until(cloud, wait::IMAGE, &format!("{id} to be available"), async || {
         let image = describe(cloud, id).await?;
@@ -96,9 +84,6 @@ pub async fn available(cloud: &Cloud, id: &str) -> Result<Image> {
 }
 
 /// What EC2 says of an image.
-///
-/// # Errors
-/// There is no such image.
 pub async fn describe(cloud: &Cloud, id: &str) -> Result<Image> {
     let answer = cloud.ec2.describe_images().image_ids(id).send().await;
     let images = answer.called("ec2:DescribeImages")?.images.unwrap_or_default();
@@ -130,9 +115,6 @@ impl Parameter {
     }
 
     /// Makes it, or writes it.
-    ///
-    /// # Errors
-    /// The call failed.
     pub async fn write(&self, image: &str) -> Result<()> {
         let request = self.cloud.ssm.put_parameter().name(&self.name).value(image).overwrite(true);
         let request = request.r#type(ParameterType::String).data_type(IMAGE_DATA_TYPE);
@@ -147,9 +129,6 @@ impl Parameter {
     }
 
     /// Reads it.
-    ///
-    /// # Errors
-    /// It is not there.
     pub async fn read(&self) -> Result<Contents> {
         let answer = self.cloud.ssm.get_parameter().name(&self.name).send().await;
         let parameter = answer.called("ssm:GetParameter")?.parameter;
@@ -159,9 +138,6 @@ impl Parameter {
     }
 
     /// Every value that it has had, the oldest first.
-    ///
-    /// # Errors
-    /// It is not there.
     pub async fn values(&self) -> Result<Vec<String>> {
         let request = self.cloud.ssm.get_parameter_history().name(&self.name);
         let pages: Result<Vec<_>, _> = request.into_paginator().send().collect().await;
@@ -173,9 +149,6 @@ impl Parameter {
     }
 
     /// Deletes it.
-    ///
-    /// # Errors
-    /// It is not there.
     pub async fn delete(&self) -> Result<()> {
         let answer = self.cloud.ssm.delete_parameter().name(&self.name).send().await;
         answer.called("ssm:DeleteParameter").map(drop)

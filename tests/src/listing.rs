@@ -26,9 +26,6 @@ const PAGE: i32 = 50;
 
 impl Driftless {
     /// From here on.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
     pub async fn mark(&self) -> Result<Mark> {
         let since = self.list_executions().max_results(1).send().await;
         let since = since.called("states:ListExecutions")?.executions;
@@ -38,9 +35,6 @@ impl Driftless {
     }
 
     /// The executions that have been started since, newest first.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
     pub async fn started_since(&self, mark: &Mark) -> Result<Vec<Execution>> {
         let mut listed = self.listed_since(mark.since).await?;
         listed.retain(|one| !mark.known.contains(&one.execution_arn));
@@ -48,9 +42,6 @@ impl Driftless {
     }
 
     /// Those of these events (told by their jobs) that have started an execution since.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
     pub async fn have_started(&self, mark: &Mark, events: &[Value]) -> Result<Vec<Value>> {
         let mut found = Vec::new();
         for execution in self.started_since(mark).await? {
@@ -80,18 +71,12 @@ impl Driftless {
     }
 
     /// The ARNs of all executions, newest first.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
     pub async fn executions(&self) -> Result<Vec<String>> {
         let listed = self.listed_since(None).await?;
         Ok(listed.into_iter().map(|execution| execution.execution_arn).collect())
     }
 
     /// How many executions have not ended.
-    ///
-    /// # Errors
-    /// Step Functions does not answer.
     pub async fn running(&self) -> Result<usize> {
         let request = self.list_executions().status_filter(ExecutionStatus::Running);
         let running: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;

@@ -13,7 +13,7 @@ const TICK: Duration = Duration::from_millis(100);
 const SUBJECT_WIDTH: usize = 9;
 
 /// What is shown.
-pub struct Live {
+pub(crate) struct Live {
     /// Absent where stderr is not a terminal.
     spinners: Option<MultiProgress>,
     started: Instant,
@@ -21,13 +21,13 @@ pub struct Live {
 
 impl Live {
     /// Begins; times are from now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let spinners = std::io::stderr().is_terminal().then(MultiProgress::new);
         Self { spinners, started: Instant::now() }
     }
 
     /// A line that stays.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         let time = format!("{:5.1} s", self.started.elapsed().as_secs_f64());
         let line = format!("{}  {text}", style(time).for_stderr().dim());
         match &self.spinners {
@@ -37,14 +37,14 @@ impl Live {
     }
 
     /// A line about one of several things.
-    pub fn about(&self, subject: &str, text: &str) {
+    pub(crate) fn about(&self, subject: &str, text: &str) {
         // Padded before it is styled: a format would count the escape codes.
         let subject = format!("{subject:SUBJECT_WIDTH$}");
         self.line(&format!("{}  {text}", style(subject).for_stderr().cyan()));
     }
 
     /// Shows that something is under way until it is done, and then that it is.
-    pub async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
         let spinner = self.spinners.as_ref().map(|spinners| {
             let spinner = spinners.add(ProgressBar::new_spinner().with_message(what.to_owned()));
             spinner.enable_steady_tick(TICK);

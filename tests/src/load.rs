@@ -22,7 +22,7 @@ use target::Target;
 
 /// How much is to be done.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub struct Load {
+pub(crate) struct Load {
     /// How many events to send, all in the same second.
     #[arg(long, default_value_t = 200)]
     pub events: usize,
@@ -39,12 +39,12 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/load/", stack: "load-" };
 /// How many calls of our own are under way at once.
 const AT_ONCE: usize = 8;
 /// All executions have ended by then, or something hangs.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(15);
 /// How often to look.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs it in a local AWS of its own. Whether nothing was lost and nothing done twice.
-pub async fn run(load: Load, format: Format) -> Result<bool> {
+pub(crate) async fn run(load: Load, format: Format) -> Result<bool> {
     ensure!(load.targets > 0 && load.events >= load.targets, "each target needs an event");
     ensure!(load.throttle < 100, "with all calls throttled nothing can be done");
     let live = Live::new();

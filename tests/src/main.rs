@@ -1,6 +1,8 @@
 //! Owns `cargo xtask demo`, `load-test`, `up` and `down` once everything is built: their arguments,
 //! and that a Ctrl-C cleans up before it ends the program.
 
+#![allow(clippy::indexing_slicing, reason = "JSON without a field has null there")]
+
 mod demo;
 mod live;
 mod load;
@@ -97,7 +99,7 @@ fn caught_interrupts() -> Result<Arc<Notify>> {
 
 async fn perform(task: Task) -> Result<ExitCode> {
     let is_done = match task {
-        Task::Demo { format } => demo::run(format).await?,
+        Task::Demo { format } => Box::pin(demo::run(format)).await?,
         Task::LoadTest { load, format } => load::run(load, format).await?,
         Task::Up { format, parameter_prefix, stack_prefix } => {
             up::run(format, &parameter_prefix, &stack_prefix).await?;

@@ -9,9 +9,6 @@ use crate::cloud::{Called, Cloud};
 use crate::group::Group;
 
 /// Makes a launch template version with the image and points the group to it.
-///
-/// # Errors
-/// A call failed.
 pub async fn promote(cloud: &Cloud, group: &Group, image: &str) -> Result<()> {
     let template = group.describe().await?.launch_template.context("no launch template")?;
     let id = template.launch_template_id.context("the launch template has no id")?;

@@ -25,9 +25,6 @@ pub fn own() -> PathBuf {
 }
 
 /// A program of the Python environment that `cargo xtask setup` makes.
-///
-/// # Errors
-/// It has not been made.
 pub fn venv_program(name: &str) -> Result<PathBuf> {
     let program = own().join("venv").join("bin").join(name);
     program
@@ -39,9 +36,6 @@ pub fn venv_program(name: &str) -> Result<PathBuf> {
 }
 
 /// A fixture's text, by its path under `tests/fixtures`.
-///
-/// # Errors
-/// There is no such fixture.
 pub fn fixture(path: &str) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path);
     std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))

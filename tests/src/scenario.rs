@@ -45,9 +45,6 @@ pub struct Healing {
 }
 
 /// Runs a test against this Driftless, which other tests may use at the same time.
-///
-/// # Errors
-/// The test's own.
 pub async fn run(
     driftless: &Driftless,
     test: impl AsyncFnOnce(&Scenario) -> Result<()>,
@@ -92,34 +89,22 @@ impl Scenario {
 
     /// Has what is done to this resource of a local AWS stay as it is until the hold is let go:
     /// what is under way already, and what begins.
-    ///
-    /// # Errors
-    /// The local AWS does not answer.
     pub async fn hold(&self, what: What, resource: &str) -> Result<Hold> {
         Hold::resource(self.cloud(), &self.holds, what, resource).await
     }
 
     /// Has these calls to a local AWS, `(service, action)` with this in them, take no effect until
     /// the hold is let go.
-    ///
-    /// # Errors
-    /// The local AWS does not answer.
     pub async fn hold_calls(&self, call: (&str, &str), matches: &str) -> Result<Hold> {
         Hold::calls(self.cloud(), &self.holds, call, matches).await
     }
 
     /// An SSM parameter that Driftless may write, with this image in it.
-    ///
-    /// # Errors
-    /// A call failed.
     pub async fn parameter(&self, image: &str) -> Result<Parameter> {
         self.parameter_called(&self.driftless.parameter_name(), image).await
     }
 
     /// An SSM parameter of this name, with this image in it.
-    ///
-    /// # Errors
-    /// A call failed.
     pub async fn parameter_called(&self, name: &str, image: &str) -> Result<Parameter> {
         let parameter = Parameter::named(self.cloud(), name);
         self.note(Made::Parameter(parameter.clone()));
@@ -136,17 +121,11 @@ impl Scenario {
     }
 
     /// A stack that Driftless may update, from a fixture.
-    ///
-    /// # Errors
-    /// It did not become complete.
     pub async fn stack(&self, fixture: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
         self.stack_called(&self.driftless.stack_name(), fixture, parameters).await
     }
 
     /// A stack that Driftless may update, from this template.
-    ///
-    /// # Errors
-    /// It did not become complete.
     pub async fn stack_of(
         &self,
         template: &str,
@@ -167,9 +146,6 @@ impl Scenario {
     }
 
     /// A stack of this name, from a fixture.
-    ///
-    /// # Errors
-    /// It did not become complete.
     pub async fn stack_called(
         &self,
         name: &str,
@@ -181,17 +157,11 @@ impl Scenario {
     }
 
     /// Pattern 1, up and running.
-    ///
-    /// # Errors
-    /// A call failed.
     pub async fn by_parameter(&self) -> Result<(Parameter, Healing)> {
         self.by_parameter_from("parameter").await
     }
 
     /// Pattern 1 from another fixture.
-    ///
-    /// # Errors
-    /// A call failed.
     pub async fn by_parameter_from(&self, fixture: &str) -> Result<(Parameter, Healing)> {
         let base = image::base(self.cloud()).await?;
         let parameter = self.parameter(&base).await?;
@@ -200,17 +170,11 @@ impl Scenario {
     }
 
     /// Pattern 2, up and running.
-    ///
-    /// # Errors
-    /// A call failed.
     pub async fn by_stack(&self) -> Result<Healing> {
         self.by_stack_from("stack").await
     }
 
     /// Pattern 2 from another fixture whose parameter is `ImageId` and whose group is `Group`.
-    ///
-    /// # Errors
-    /// A call failed.
     pub async fn by_stack_from(&self, fixture: &str) -> Result<Healing> {
         let base = image::base(self.cloud()).await?;
         let stack = self.stack(fixture, &[("ImageId", &base)]).await?;
@@ -218,9 +182,6 @@ impl Scenario {
     }
 
     /// An image with these tags that is no instance's backup.
-    ///
-    /// # Errors
-    /// A call failed.
     pub async fn image(&self, tags: &[(&str, &str)]) -> Result<String> {
         let image = image::copy_of_base(self.cloud(), tags).await?;
         self.note(Made::Image(image.clone()));
@@ -229,9 +190,6 @@ impl Scenario {
     }
 
     /// A backup of an instance.
-    ///
-    /// # Errors
-    /// There is no such instance, or the image failed.
     pub async fn backup(&self, instance: &Instance) -> Result<Backup> {
         let backup = Backup::take(self.cloud(), &instance.id).await?;
         self.note(Made::Image(backup.image.clone()));
@@ -239,9 +197,6 @@ impl Scenario {
     }
 
     /// A backup with these tags too.
-    ///
-    /// # Errors
-    /// There is no such instance, or the image failed.
     pub async fn backup_with(&self, instance: &Instance, tags: &[(&str, &str)]) -> Result<Backup> {
         let backup = Backup::take_with(self.cloud(), &instance.id, tags).await?;
         self.note(Made::Image(backup.image.clone()));

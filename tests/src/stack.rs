@@ -114,9 +114,6 @@ impl Stack {
     }
 
     /// Starts an update that changes these parameters and nothing else.
-    ///
-    /// # Errors
-    /// CloudFormation refuses it.
     pub async fn start_update(&self, parameters: &[(&str, &str)]) -> Result<()> {
         let update = self.cloud.cloudformation.update_stack().stack_name(&self.name);
         let changed = pairs(parameters);
@@ -133,9 +130,6 @@ impl Stack {
     }
 
     /// Waits until nothing is in progress; the status.
-    ///
-    /// # Errors
-    /// It takes too long.
     pub async fn settled(&self) -> Result<String> {
         let what = format!("the stack {} to settle", self.name);
         wait::until(&self.cloud, wait::STACK, &what, async || {
@@ -146,9 +140,6 @@ impl Stack {
     }
 
     /// Waits until an update of it has begun.
-    ///
-    /// # Errors
-    /// It takes too long.
     pub async fn is_updating(&self) -> Result<()> {
         let what = format!("an update of {}", self.name);
         wait::until(&self.cloud, wait::EXECUTION, &what, async || {
@@ -158,18 +149,12 @@ impl Stack {
     }
 
     /// Its status now.
-    ///
-    /// # Errors
-    /// There is no such stack.
     pub async fn status(&self) -> Result<String> {
         let status = self.describe().await?.stack_status;
         Ok(status.context("the stack has no status")?.to_string())
     }
 
     /// The value of one of its parameters.
-    ///
-    /// # Errors
-    /// There is no such stack or parameter.
     pub async fn parameter(&self, key: &str) -> Result<String> {
         let parameters = self.describe().await?.parameters.unwrap_or_default();
         let found = parameters.into_iter().find(|p| p.parameter_key.as_deref() == Some(key));
@@ -179,18 +164,12 @@ impl Stack {
     }
 
     /// Its outputs.
-    ///
-    /// # Errors
-    /// There is no such stack.
     pub async fn outputs(&self) -> Result<Vec<(String, String)>> {
         let outputs = self.describe().await?.outputs.unwrap_or_default();
         Ok(outputs.into_iter().filter_map(|o| Some((o.output_key?, o.output_value?))).collect())
     }
 
     /// What CloudFormation says of it.
-    ///
-    /// # Errors
-    /// There is no such stack.
     pub async fn describe(&self) -> Result<Description> {
         let answer = self.cloud.cloudformation.describe_stacks().stack_name(&self.name);
         let stacks = answer.send().await.called("cloudformation:DescribeStacks")?.stacks;
@@ -200,9 +179,6 @@ impl Stack {
     }
 
     /// The physical id of a resource.
-    ///
-    /// # Errors
-    /// There is no such resource.
     pub async fn resource(&self, logical_id: &str) -> Result<String> {
         let request = self.cloud.cloudformation.describe_stack_resource().stack_name(&self.name);
         let answer = request.logical_resource_id(logical_id).send().await;
@@ -214,9 +190,6 @@ impl Stack {
     }
 
     /// The logical ids of the resources of this type.
-    ///
-    /// # Errors
-    /// There is no such stack.
     pub async fn resources_of_type(&self, kind: &str) -> Result<Vec<String>> {
         let request = self.cloud.cloudformation.describe_stack_resources().stack_name(&self.name);
         let answer = request.send().await.called("cloudformation:DescribeStackResources")?;
@@ -226,9 +199,6 @@ impl Stack {
     }
 
     /// Detects drift now, from the beginning to the end.
-    ///
-    /// # Errors
-    /// The detection failed.
     pub async fn drift(&self) -> Result<Drift> {
         let cloudformation = &self.cloud.cloudformation;
         let started = cloudformation.detect_stack_drift().stack_name(&self.name).send().await;
@@ -278,9 +248,6 @@ impl Stack {
     }
 
     /// Deletes it and waits until it is gone.
-    ///
-    /// # Errors
-    /// Something in it cannot be deleted.
     pub async fn delete(&self) -> Result<()> {
         let id = self.describe().await?.stack_id.context("the stack has no id")?;
         let delete = self.cloud.cloudformation.delete_stack().stack_name(&id).send().await;
@@ -291,9 +258,6 @@ impl Stack {
     }
 
     /// How many updates of it have begun, also those that failed.
-    ///
-    /// # Errors
-    /// There is no such stack.
     pub async fn updates(&self) -> Result<usize> {
         let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
         let events: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;

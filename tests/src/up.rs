@@ -18,12 +18,12 @@ use serde_json::Map;
 use crate::live::Live;
 
 /// How long another `up` may take to start its local AWS, and how often to look.
-const OTHER_UP: Duration = Duration::from_secs(300);
+const OTHER_UP: Duration = Duration::from_mins(5);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How to print what a client needs.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// `export NAME=value` lines.
     #[default]
     Shell,
@@ -33,7 +33,7 @@ pub enum Format {
 
 /// Starts it if it does not run yet, deploys Driftless as it is built now, and prints what a
 /// client needs.
-pub async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> Result<()> {
+pub(crate) async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> Result<()> {
     let live = Live::new();
     let prefixes = Prefixes { parameter: parameter_prefix, stack: stack_prefix };
     let deploy = async |endpoint: &str| {
@@ -44,21 +44,18 @@ pub async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> 
         };
         live.during("Deploying template.yaml", deployed).await
     };
-    let (driftless, endpoint) = match lock()? {
-        Some(lock) => {
-            let own = folder().join("aws");
-            let started = Emulator::start(&own, Life::Detached(lock), WAIT_SCALE);
-            let emulator = live.during("Starting the local AWS", started).await?;
-            let driftless = deploy(&emulator.endpoint).await?;
-            let endpoint = emulator.endpoint.clone();
-            emulator.leave();
-            (driftless, endpoint)
-        }
-        None => {
-            let Running { endpoint, .. } = of_another_up().await?;
-            live.line(&format!("A local AWS runs already, at {endpoint}; Driftless is updated"));
-            (deploy(&endpoint).await?, endpoint)
-        }
+    let (driftless, endpoint) = if let Some(lock) = lock()? {
+        let own = folder().join("aws");
+        let started = Emulator::start(&own, Life::Detached(lock), WAIT_SCALE);
+        let emulator = live.during("Starting the local AWS", started).await?;
+        let driftless = deploy(&emulator.endpoint).await?;
+        let endpoint = emulator.endpoint.clone();
+        emulator.leave();
+        (driftless, endpoint)
+    } else {
+        let Running { endpoint, .. } = of_another_up().await?;
+        live.line(&format!("A local AWS runs already, at {endpoint}; Driftless is updated"));
+        (deploy(&endpoint).await?, endpoint)
     };
     live.line(&format!("Driftless runs in a local AWS at {endpoint} until `cargo xtask down`"));
     print!("{}", printed(&variables(&driftless), format)?);
@@ -66,7 +63,7 @@ pub async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> 
 }
 
 /// Stops it, and says whether there was one.
-pub fn down() -> Result<()> {
+pub(crate) fn down() -> Result<()> {
     if lock()?.is_none() {
         let Running { pid, endpoint } = running()?;
         // Not that the process is gone: where nobody asks for its exit status, it never is.

@@ -49,9 +49,6 @@ pub fn pause(cloud: &Cloud) -> Duration {
 }
 
 /// Looks until there is something. `what` completes "waited for …".
-///
-/// # Errors
-/// Looking failed, or the limit passed.
 pub async fn until<T>(
     cloud: &Cloud,
     limit: Limit,

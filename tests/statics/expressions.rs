@@ -76,10 +76,10 @@ fn no_expression_decides() {
     crate::none(of_states().iter().filter_map(|expression| {
         let Expression { state, path, text, .. } = expression;
         let length = text.chars().count();
-        let computes = ["function(", "$parse(", "$map(", "$reduce(", "$merge(", "$join(", " & "];
+        let forbidden = ["function(", "$parse(", "$map(", "$reduce(", "$merge(", "$join(", " & "];
         // A name for AWS is put together, so that a repeated call is recognised.
         let is_name = text.starts_with("$states.context.Execution.Name & ");
-        let computed = computes.iter().find(|part| text.contains(**part) && !is_name);
+        let computed = forbidden.iter().find(|part| text.contains(**part) && !is_name);
         match computed {
             Some(part) => Some(format!("{state}, {path}: {part} in {text}")),
             None if length > MAX_CHARS => Some(format!("{state}, {path}: {length} characters")),

@@ -1,6 +1,15 @@
 //! The rules of the repository as tests: what must agree between the crates, the catalogue of
 //! errors, the state machine, the template and the README, without running any of it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in what several tests share"
+)]
+#![allow(unreachable_pub, reason = "in a test program, `pub` is what other modules use")]
+
 mod definition;
 mod errors;
 mod expressions;

@@ -138,7 +138,7 @@ fn each_function_runs_its_own_crate_with_its_own_role_and_log() {
             problems.push(format!("{name} runs {}", function["CodeUri"]));
         }
         // SAM makes a role for each function that names none; one that calls no AWS needs no policy.
-        let manifest = text(&format!("crates/{step}/Cargo.toml"));
+        let manifest = text(format!("crates/{step}/Cargo.toml"));
         let calls_aws = manifest.contains("aws-sdk-");
         if function.contains_key("Role") || statements(function).is_empty() == calls_aws {
             problems.push(format!("{name} has no role and policy of its own, or one too many"));

@@ -46,7 +46,7 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
             match entry.file_type().expect("a type") {
                 kind if kind.is_dir() => open.push(path),
                 _ if path.extension().is_some_and(|extension| extension == "rs") => {
-                    found.push(path)
+                    found.push(path);
                 }
                 _ => {}
             }
@@ -160,6 +160,16 @@ fn versions_stand_in_the_workspace_alone() {
             }
         }
         wrong
+    }));
+}
+
+#[test]
+fn every_crate_has_the_lints_of_the_workspace() {
+    none(METADATA.packages.iter().filter_map(|package| {
+        let manifest = text(&package.manifest_path);
+        let lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[lints]").skip(1);
+        let mut section = lines.take_while(|line| !line.starts_with('['));
+        (!section.any(|line| line == "workspace = true")).then(|| package.name.to_string())
     }));
 }
 

@@ -3,6 +3,18 @@
 //!
 //! Each test has a [`Scenario`] of its own, so all of them run at once, in any order.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and JSON without a field has null there"
+)]
+#![allow(
+    clippy::large_futures,
+    clippy::large_stack_arrays,
+    reason = "a test makes its futures once"
+)]
+#![allow(unreachable_pub, reason = "in a test program, `pub` is what other modules use")]
+
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;

@@ -6,6 +6,19 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use contract::{ErrorName, Named};
 
 /// Names the call that an answer belongs to.
+///
+/// ```
+/// use aws::{AwsError, Called};
+///
+/// async fn version(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<Option<i64>, AwsError> {
+///     let answer = ssm.get_parameter().name(name).send().await;
+///     match answer.called("ssm:GetParameter") {
+///         Ok(answer) => Ok(answer.parameter.map(|parameter| parameter.version())),
+///         Err(error) if error.has_code("ParameterNotFound") => Ok(None),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 pub trait Called<T> {
     /// Sorts a failure. `action` is the call's IAM action, `service:Operation`.
     ///
@@ -19,7 +32,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     fn called(self, action: &'static str) -> Result<T, AwsError> {
-        self.map_err(|error| AwsError::new(action, error))
+        self.map_err(|error| AwsError::new(action, &error))
     }
 }
 
@@ -56,14 +69,14 @@ pub enum AwsError {
 
 impl AwsError {
     /// Sorts a failed call. `action` is its IAM action, `service:Operation`.
-    fn new<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    fn new<E>(action: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let answer = match &error {
+        let answer = match error {
             // The SDKs of the query services take a success that they cannot read for a refusal.
             SdkError::ServiceError(answer) if !answer.raw().status().is_success() => answer,
-            _ => return Self::Unavailable { action, message: chain(&error) },
+            _ => return Self::Unavailable { action, message: chain(error) },
         };
         let code = answer.err().code().unwrap_or("no code").to_owned();
         let message = answer.err().message().unwrap_or("no text").to_owned();
@@ -141,7 +154,7 @@ mod tests {
         let answer = HttpResponse::new(200.try_into().unwrap(), "{\"Value\": \"hush".into());
         let error: SdkError<ErrorMetadata, _> = SdkError::response_error("no end", answer);
         assert!(format!("{error:?}").contains("hush"), "{error:?}");
-        let error = AwsError::new("ssm:GetParameter", error);
+        let error = AwsError::new("ssm:GetParameter", &error);
         assert_eq!(error.name(), ErrorName::ServiceUnavailable);
         assert!(
             error.to_string().ends_with("after all retries: response error: no end"),

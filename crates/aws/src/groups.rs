@@ -7,13 +7,13 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 
 use crate::{AwsError, Called};
 
-/// Auto Scaling takes no more names in a call (`DescribeAutoScalingGroups`, MaxRecords).
+/// Auto Scaling takes no more names in a call (`DescribeAutoScalingGroups`, `MaxRecords`).
 const MAX_NAMES: usize = 50;
 
 /// The groups of these names; one that is gone is left out.
 ///
 /// # Errors
-/// The call's.
+/// [`AwsError`]
 pub async fn describe(
     autoscaling: &aws_sdk_autoscaling::Client,
     names: &BTreeSet<&str>,
@@ -46,7 +46,7 @@ type LaunchImages = Result<BTreeSet<String>, AwsError>;
 /// What each of these groups may boot; a group that is gone is left out.
 ///
 /// # Errors
-/// The calls'.
+/// [`AwsError`]
 pub async fn launch_images(
     autoscaling: &aws_sdk_autoscaling::Client,
     ec2: &aws_sdk_ec2::Client,
@@ -58,13 +58,16 @@ pub async fn launch_images(
         let Some(name) = group.auto_scaling_group_name() else { continue };
         let mut images = Ok(override_images(&group));
         for version in template_versions(&group) {
-            if !known.contains_key(&version) {
+            let image = if let Some(image) = known.get(&version) {
+                Result::clone(image)
+            } else {
                 let image = image_of(ec2, &version, references).await?;
-                known.insert(version.clone(), image);
-            }
-            match (&mut images, &known[&version]) {
-                (Ok(images), Ok(image)) => images.extend(image.clone()),
-                (Ok(_), Err(refusal)) => images = Err(refusal.clone()),
+                known.insert(version, image.clone());
+                image
+            };
+            match (&mut images, image) {
+                (Ok(images), Ok(image)) => images.extend(image),
+                (Ok(_), Err(refusal)) => images = Err(refusal),
                 (Err(_), _) => {}
             }
         }

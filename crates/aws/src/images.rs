@@ -24,7 +24,7 @@ pub fn filters(name: &str, values: &[String]) -> Vec<Filter> {
 /// filter, it would fail the call.
 ///
 /// # Errors
-/// The call's.
+/// [`AwsError`]
 pub async fn describe(ec2: &Client, ids: &[ImageId]) -> Result<BTreeMap<ImageId, Image>, AwsError> {
     let mut found = BTreeMap::new();
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();

@@ -8,7 +8,7 @@ use crate::{AwsError, Called};
 /// The parameter, or `None` where there is none. `name` may end in a version, `NAME:3`.
 ///
 /// # Errors
-/// The call's.
+/// [`AwsError`]
 pub async fn get(ssm: &Client, name: &str) -> Result<Option<Parameter>, AwsError> {
     let answer = ssm.get_parameter().name(name).send().await;
     match answer.called("ssm:GetParameter") {

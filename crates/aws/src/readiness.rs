@@ -13,7 +13,7 @@ pub(crate) enum Readiness {
     Stuck(&'static str),
 }
 
-/// Sorts every status of the API (`DescribeStacks`, StackStatus).
+/// Sorts every status of the API (`DescribeStacks`, `StackStatus`).
 pub(crate) fn readiness(status: &StackStatus) -> Readiness {
     use Readiness::{Busy, Ready, Stuck};
     match status {

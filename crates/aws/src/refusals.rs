@@ -11,8 +11,8 @@ fn is_validation_error(error: &AwsError, matches: impl Fn(&str) -> bool) -> bool
     )
 }
 
-/// `DescribeStacks` of a name that no stack has: "Stack with id NAME does not exist".
-/// `UpdateStack` says "Stack [NAME] does not exist" of the same.
+/// `DescribeStacks` of a name that no stack has: `Stack with id NAME does not exist`.
+/// `UpdateStack` says `Stack [NAME] does not exist` of the same.
 #[must_use]
 pub fn is_stack_missing(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
@@ -20,7 +20,7 @@ pub fn is_stack_missing(error: &AwsError) -> bool {
     })
 }
 
-/// `DescribeStackResources` of a physical id that no stack has: "Stack for NAME does not exist".
+/// `DescribeStackResources` of a physical id that no stack has: `Stack for NAME does not exist`.
 #[must_use]
 pub fn is_not_a_stack_resource(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
@@ -29,7 +29,7 @@ pub fn is_not_a_stack_resource(error: &AwsError) -> bool {
 }
 
 /// `UpdateStack` while another operation runs or in a state that is not updatable:
-/// "Stack:ARN is in UPDATE_IN_PROGRESS state and can not be updated."
+/// `Stack:ARN is in UPDATE_IN_PROGRESS state and can not be updated.`
 #[must_use]
 pub fn stack_state_in_refusal(error: &AwsError) -> Option<&str> {
     let AwsError::Refused { code, message, .. } = error else { return None };
@@ -39,23 +39,23 @@ pub fn stack_state_in_refusal(error: &AwsError) -> Option<&str> {
     is_busy.then_some(state)
 }
 
-/// `UpdateStack` that would change nothing: "No updates are to be performed."
+/// `UpdateStack` that would change nothing: `No updates are to be performed.`
 #[must_use]
 pub fn is_nothing_to_update(error: &AwsError) -> bool {
     is_validation_error(error, |text| text.contains("No updates are to be performed"))
 }
 
-/// `DescribeChangeSet`'s reason of a change set that would change nothing: "The submitted
-/// information didn't contain changes. Submit different information to create a change set.", with
-/// a transform in the template "No updates are to be performed."
+/// `DescribeChangeSet`'s reason of a change set that would change nothing: `The submitted
+/// information didn't contain changes. Submit different information to create a change set.`, with
+/// a transform in the template `No updates are to be performed.`
 #[must_use]
 pub fn is_no_change(reason: &str) -> bool {
     reason.starts_with("The submitted information didn't contain changes")
         || reason.starts_with("No updates are to be performed")
 }
 
-/// `DetectStackDrift` while another detection runs on the stack: "Drift detection is already in
-/// progress for stack [ARN]."
+/// `DetectStackDrift` while another detection runs on the stack: `Drift detection is already in
+/// progress for stack [ARN].`
 #[must_use]
 pub fn is_drift_detection_running(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
@@ -63,8 +63,8 @@ pub fn is_drift_detection_running(error: &AwsError) -> bool {
     })
 }
 
-/// `DetectStackDrift` while an operation changes the stack: "Drift detection cannot be performed
-/// on stack [ARN] while in stack status UPDATE_IN_PROGRESS."
+/// `DetectStackDrift` while an operation changes the stack: `Drift detection cannot be performed
+/// on stack [ARN] while in stack status UPDATE_IN_PROGRESS.`
 #[must_use]
 pub fn is_stack_changing(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
@@ -74,8 +74,8 @@ pub fn is_stack_changing(error: &AwsError) -> bool {
 }
 
 /// `DescribeStackDriftDetectionStatus` of a detection that CloudFormation has forgotten: how many
-/// it keeps for a stack, and for how long, may vary (API reference, StackDriftDetectionId). No
-/// source has AWS's own words; the local AWS says "Drift detection with id [ID] does not exist".
+/// it keeps for a stack, and for how long, may vary (API reference, `StackDriftDetectionId`). No
+/// source has AWS's own words; the local AWS says `Drift detection with id [ID] does not exist`.
 #[must_use]
 pub fn is_drift_detection_forgotten(error: &AwsError) -> bool {
     is_validation_error(error, |text| {

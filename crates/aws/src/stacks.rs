@@ -13,9 +13,9 @@ use crate::{AwsError, Called, refusals};
 
 /// The transform whose templates must not be sent as `UsePreviousTemplate`: CloudFormation then
 /// takes the expanded one, in which the parameters are literals already (`UpdateStack`,
-/// UsePreviousTemplate).
+/// `UsePreviousTemplate`).
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
-/// The longest template that a request may carry, in bytes (`UpdateStack`, TemplateBody).
+/// The longest template that a request may carry, in bytes (`UpdateStack`, `TemplateBody`).
 const LONGEST_TEMPLATE: usize = 51_200;
 
 /// Why the stack's parameters cannot be changed.
@@ -140,7 +140,7 @@ pub fn check_readiness(stack: &Stack) -> Result<(), Error> {
 /// The stack of this name or ARN, or `None` where there is none.
 ///
 /// # Errors
-/// The call's.
+/// [`AwsError`]
 pub async fn find(cloudformation: &Client, name: &str) -> Result<Option<Stack>, AwsError> {
     let answer = cloudformation.describe_stacks().stack_name(name).send().await;
     match answer.called("cloudformation:DescribeStacks") {
@@ -183,7 +183,7 @@ fn redacted(value: &str) -> String {
 }
 
 /// Merges the changes into the stack's parameters as they are sent: the changed ones by value,
-/// all others as `UsePreviousValue` and never by value, because a NoEcho parameter reads as
+/// all others as `UsePreviousValue` and never by value, because a `NoEcho` parameter reads as
 /// `****`. A parameter that an image reaches through SSM keeps its own value, too: the update
 /// resolves it anew. `None` when every image is in place already.
 ///

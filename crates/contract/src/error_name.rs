@@ -103,15 +103,15 @@ catalogue! {
     ConcurrentWrite: Retryable, BySteps(&["PlanUpdate", "PromoteSsm", "UpdateStack"]);
     /// Another operation runs on the stack; it is waited for.
     StackBusy: Retryable, BySteps(&["PlanUpdate", "UpdateStack"]);
-    /// There is no stack of that name in this account and Region. Correct the image's StackName tag.
+    /// There is no stack of that name in this account and Region. Correct the image's `StackName` tag.
     StackNotFound: Terminal, BySteps(&["ValidateAmi", "PlanUpdate", "UpdateStack", "WaitStackComplete", "DetectDrift"]);
     /// The stack is in a state that CloudFormation does not update from; a person must bring it out of there.
     StackNotUpdatable: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// The stack is nested in another, which owns its parameters. Tag the images with the root stack and its parameter.
     StackNested: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
-    /// The template uses AWS::LanguageExtensions and is too long to be sent with the update. Remove the transform or shorten the template.
+    /// The template uses `AWS::LanguageExtensions` and is too long to be sent with the update. Remove the transform or shorten the template.
     TemplateTooLong: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
-    /// The template has no parameter of that name. Correct the image's ImageIdParameterKey tag or the template.
+    /// The template has no parameter of that name. Correct the image's `ImageIdParameterKey` tag or the template.
     ParameterKeyNotFound: Terminal, BySteps(&["ValidateAmi", "PlanUpdate", "UpdateStack"]);
     /// The stack update did not complete; the message has the first failing resource and its reason.
     StackUpdateFailed: Terminal, BySteps(&["WaitStackComplete"]);

@@ -70,6 +70,17 @@ macro_rules! checked_name {
 checked_name!(
     /// The id of a machine image. AWS gives `ami-` and 8 (before 2016) or 17 hexadecimal digits
     /// (EC2 user guide, "Resource IDs").
+    ///
+    /// ```
+    /// use contract::ids::ImageId;
+    ///
+    /// let image: ImageId = "ami-0123456789abcdef0".parse()?;
+    /// assert_eq!(image.as_str(), "ami-0123456789abcdef0");
+    ///
+    /// let error = "i-0123456789abcdef0".parse::<ImageId>().unwrap_err();
+    /// assert!(error.to_string().starts_with("expected an image id such as ami-"));
+    /// # Ok::<(), contract::ids::Malformed>(())
+    /// ```
     ImageId,
     "an image id such as ami-0123456789abcdef0",
     |text| text.strip_prefix("ami-").is_some_and(|digits| {
@@ -91,7 +102,7 @@ checked_name!(
 
 checked_name!(
     /// The name of a stack: a letter, then letters, digits and hyphens, at most 128
-    /// (`CreateStack`, StackName).
+    /// (`CreateStack`, `StackName`).
     StackName,
     "the name of a stack (a letter, then letters, digits and -)",
     |text| text.len() <= 128

@@ -10,6 +10,18 @@ pub const REDACTED: &str = "a value that is not an image ID";
 
 /// A value in place. `Display` and `Debug` print an image ID and redact everything else; Serde
 /// keeps the value, because a write is only made while it is still there.
+///
+/// ```
+/// use contract::placed::{PlacedValue, REDACTED};
+///
+/// let image = PlacedValue::from("ami-0123456789abcdef0");
+/// assert_eq!(image.to_string(), "ami-0123456789abcdef0");
+///
+/// let password = PlacedValue::from("correct horse battery staple");
+/// assert_eq!(password.to_string(), REDACTED);
+/// assert!(!format!("{password:?}").contains("horse"));
+/// assert_eq!(password.expose(), "correct horse battery staple");
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PlacedValue(String);

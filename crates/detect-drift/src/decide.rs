@@ -19,7 +19,7 @@ const LONGEST_VALUE: usize = 200;
 
 /// How a drift detection stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Detection {
+pub(crate) enum Detection {
     /// Look again.
     Running,
     /// With `IN_SYNC` or `DRIFTED`.
@@ -31,7 +31,7 @@ pub enum Detection {
 /// Reads `DescribeStackDriftDetectionStatus`. A detection that ends without a word on the stack
 /// (`UNKNOWN`, `NOT_CHECKED`) has proved nothing.
 #[must_use]
-pub fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Detection {
+pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Detection {
     let reason = answer.detection_status_reason().unwrap_or("no reason given");
     match (answer.detection_status(), answer.stack_drift_status()) {
         (Some(StackDriftDetectionStatus::DetectionInProgress), _) => Detection::Running,
@@ -48,7 +48,7 @@ pub fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Detection 
 
 /// How many resources CloudFormation compared; it has no model of some types.
 #[must_use]
-pub fn count_checked(resources: &[StackResourceDrift]) -> usize {
+pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
     let is_checked = |resource: &&StackResourceDrift| {
         matches!(
             resource.stack_resource_drift_status(),
@@ -64,7 +64,7 @@ pub fn count_checked(resources: &[StackResourceDrift]) -> usize {
 
 /// What of a resource is not as the template says.
 #[must_use]
-pub fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
+pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let logical_id = resource.logical_resource_id().unwrap_or("a resource").to_owned();
     if resource.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted) {
         let resource_type = resource.resource_type().unwrap_or("a resource").to_owned();
@@ -101,7 +101,7 @@ fn told(value: &str) -> String {
 
 /// Marks the differences that were there before the promotion: the same property of the same
 /// resource with the same value. What the template says of it may have changed since.
-pub fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
+pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     for stack in stacks {
         let earlier: Vec<_> = before
             .iter()
@@ -120,7 +120,7 @@ pub fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
 /// A group's row for each image that it may boot: a mixed instances group may boot several. Where
 /// there is none, a row that says so.
 #[must_use]
-pub fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
+pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
     if images.is_empty() {
         return vec![GroupLaunch { boots: None, ..group }];
     }
@@ -131,7 +131,7 @@ pub fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
 /// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then
 /// the wrong image, for it may be the reason of one that is not available.
 #[must_use]
-pub fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
+pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
     let drifts =
         stacks.iter().filter_map(drift_sentence).map(|text| (ErrorName::DriftDetected, text));
     let others = groups.iter().filter_map(mismatch_sentence);

@@ -3,8 +3,8 @@
 //! a launch template (`LaunchTemplateData` is write-only in the resource's schema), so either
 //! alone proves nothing.
 
-pub mod decide;
-pub mod error;
+mod decide;
+mod error;
 #[cfg(test)]
 mod tests;
 

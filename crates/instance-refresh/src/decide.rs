@@ -40,9 +40,9 @@ impl Order {
     /// The least and the most of the desired capacity that may be there meanwhile. Both explicit,
     /// because what Auto Scaling does without them depends on the group's own policy, and for one
     /// instance a maximum of 100 and no maximum are different orders (`RefreshPreferences`,
-    /// MaxHealthyPercentage). They may not be more than 100 apart.
+    /// `MaxHealthyPercentage`). They may not be more than 100 apart.
     #[must_use]
-    pub fn healthy_percentages(self) -> (i32, i32) {
+    pub(crate) fn healthy_percentages(self) -> (i32, i32) {
         match self {
             Self::TerminateFirst => (0, 100),
             Self::LaunchFirst => (100, 200),
@@ -52,7 +52,7 @@ impl Order {
 
 /// How a group's refresh stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refresh {
+pub(crate) enum Refresh {
     /// It runs, with this status.
     Running(String),
     /// There is none that runs, and none that failed.
@@ -63,7 +63,7 @@ pub enum Refresh {
 
 /// Sorts every status of the API (`InstanceRefresh`, Status).
 #[must_use]
-pub fn refresh(refresh: Option<&InstanceRefresh>) -> Refresh {
+pub(crate) fn refresh(refresh: Option<&InstanceRefresh>) -> Refresh {
     let Some(refresh) = refresh else { return Refresh::Ended };
     let status = refresh.status().map_or("no status", InstanceRefreshStatus::as_str);
     match refresh.status() {
@@ -87,7 +87,7 @@ pub fn refresh(refresh: Option<&InstanceRefresh>) -> Refresh {
 /// The instances that serve; `None` while the group is on its way to its size. An instance that
 /// is being launched or healed may come to run the image without any refresh.
 #[must_use]
-pub fn serving(group: &AutoScalingGroup) -> Option<Vec<String>> {
+pub(crate) fn serving(group: &AutoScalingGroup) -> Option<Vec<String>> {
     let instances = group.instances().iter().filter(|instance| !is_aside(instance));
     let (serving, moving): (Vec<_>, Vec<_>) = instances.partition(|instance| is_serving(instance));
     let desired = group.desired_capacity().unwrap_or_default();
@@ -110,7 +110,7 @@ fn is_aside(instance: &Instance) -> bool {
 
 /// What is to be done where no refresh runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Look again.
     Wait,
     /// Nothing more, with this status.
@@ -123,7 +123,7 @@ pub enum Next {
 
 /// Decides from the images that the serving instances run; `None` while that cannot be told.
 #[must_use]
-pub fn next(group: &GroupRefresh, images: Option<&[String]>) -> Next {
+pub(crate) fn next(group: &GroupRefresh, images: Option<&[String]>) -> Next {
     let Some(images) = images else { return Next::Wait };
     let other = images.iter().find(|image| *image != group.expected.as_str());
     match (other, &group.refresh_id) {
@@ -142,13 +142,13 @@ pub fn next(group: &GroupRefresh, images: Option<&[String]>) -> Next {
 
 /// Whether nothing more is to be done for the group.
 #[must_use]
-pub fn is_over(group: &GroupRefresh) -> bool {
+pub(crate) fn is_over(group: &GroupRefresh) -> bool {
     let status = group.status.as_deref();
     status == Some(NOT_NEEDED) || status == Some(InstanceRefreshStatus::Successful.as_str())
 }
 
 /// Whether to look again.
 #[must_use]
-pub fn progress(groups: &[GroupRefresh]) -> Progress {
+pub(crate) fn progress(groups: &[GroupRefresh]) -> Progress {
     if groups.iter().all(is_over) { Progress::Complete } else { Progress::InProgress }
 }

@@ -2,8 +2,8 @@
 //! at what runs first: where the stack's own `UpdatePolicy` has replaced the instances already,
 //! there is nothing left to do.
 
-pub mod decide;
-pub mod error;
+mod decide;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -12,8 +12,9 @@ use aws_sdk_autoscaling::types::{InstanceRefresh, InstanceRefreshStatus, Refresh
 use aws_sdk_ec2::types::InstanceStateName::Running;
 use contract::steps::{GroupRefresh, RefreshInput, RefreshReport};
 
-use crate::decide::{Next, Order, Refresh};
-pub use crate::error::Error;
+pub use crate::decide::Order;
+use crate::decide::{Next, Refresh};
+pub use crate::error::{Error, UnknownOrder};
 
 /// The services that the step uses.
 #[derive(Debug, Clone)]

@@ -23,9 +23,9 @@ const PERMITTED: [(&str, &[&str]); 2] = [
 
 /// The name of an execution's change set of a stack: the same for a repeated call, and free again
 /// once the plan is known. It allows letters, digits and hyphens after a first letter, at most
-/// 128 (`CreateChangeSet`, ChangeSetName); an execution's name has at most 80 (`StartExecution`).
+/// 128 (`CreateChangeSet`, `ChangeSetName`); an execution's name has at most 80 (`StartExecution`).
 #[must_use]
-pub fn change_set_name(execution: &str) -> String {
+pub(crate) fn change_set_name(execution: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let name: String = execution.chars().map(allowed).take(LONGEST_NAME).collect();
     format!("driftless-{name}")
@@ -33,7 +33,7 @@ pub fn change_set_name(execution: &str) -> String {
 
 /// How a change set stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// Look again.
     Pending,
     /// Its changes are known; there may be none.
@@ -47,7 +47,7 @@ pub enum Plan {
 /// Sorts every status of the API (`DescribeChangeSet`, Status); `None` when there is no such
 /// change set.
 #[must_use]
-pub fn plan(answer: Option<&DescribeChangeSetOutput>) -> Plan {
+pub(crate) fn plan(answer: Option<&DescribeChangeSetOutput>) -> Plan {
     let Some(answer) = answer else { return Plan::Gone };
     let reason = answer.status_reason().unwrap_or("no reason given");
     match answer.status() {
@@ -69,7 +69,7 @@ pub fn plan(answer: Option<&DescribeChangeSetOutput>) -> Plan {
 
 /// A change as it is reported.
 #[must_use]
-pub fn planned(change: &ResourceChange) -> PlannedChange {
+pub(crate) fn planned(change: &ResourceChange) -> PlannedChange {
     PlannedChange {
         logical_id: change.logical_resource_id().unwrap_or("a resource").to_owned(),
         resource_type: change.resource_type().unwrap_or("a type").to_owned(),
@@ -93,7 +93,11 @@ fn properties(change: &ResourceChange) -> Vec<String> {
 
 /// What the plan must not do, if anything.
 #[must_use]
-pub fn finding(stack: &str, changes: &[ResourceChange], images: &[Change]) -> Option<Finding> {
+pub(crate) fn finding(
+    stack: &str,
+    changes: &[ResourceChange],
+    images: &[Change],
+) -> Option<Finding> {
     let excess = changes.iter().filter(|change| !is_permitted(change, images));
     let excess: Vec<_> = excess.map(|change| sentence(change, images)).collect();
     (!excess.is_empty()).then(|| Finding {

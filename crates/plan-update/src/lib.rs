@@ -1,8 +1,8 @@
 //! plan-update owns the look ahead of pattern 2: a change set that is never executed tells what
 //! the stack update would do, and whether that is more than a promotion may do.
 
-pub mod decide;
-pub mod error;
+mod decide;
+mod error;
 #[cfg(test)]
 mod tests;
 

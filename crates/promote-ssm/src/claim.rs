@@ -40,7 +40,12 @@ impl Claims {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn take(&self, name: &str, version: i64, token: &str) -> Result<Claim, AwsError> {
+    pub(crate) async fn take(
+        &self,
+        name: &str,
+        version: i64,
+        token: &str,
+    ) -> Result<Claim, AwsError> {
         match self.put(name, version, token, false).await {
             Ok(()) => Ok(Claim::Granted),
             Err(error) if error.has_code("ParameterAlreadyExists") => {
@@ -56,7 +61,12 @@ impl Claims {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn take_over(&self, name: &str, version: i64, token: &str) -> Result<(), AwsError> {
+    pub(crate) async fn take_over(
+        &self,
+        name: &str,
+        version: i64,
+        token: &str,
+    ) -> Result<(), AwsError> {
         self.put(name, version, token, true).await
     }
 
@@ -65,7 +75,7 @@ impl Claims {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn holder(
+    pub(crate) async fn holder(
         &self,
         name: &str,
         version: i64,
@@ -86,7 +96,7 @@ impl Claims {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn release(&self, name: &str, version: i64) -> Result<(), AwsError> {
+    pub(crate) async fn release(&self, name: &str, version: i64) -> Result<(), AwsError> {
         let answer = self.ssm.delete_parameter().name(self.name(name, version)).send().await;
         match answer.called("ssm:DeleteParameter") {
             // An earlier call did.

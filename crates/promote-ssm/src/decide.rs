@@ -19,7 +19,7 @@ const OTHERS_OVERDUE: u32 = 9;
 
 /// How a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// The image is there.
     InPlace,
     /// The value is the one that the decision was based on: it has to be replaced, or has been,
@@ -29,7 +29,7 @@ pub enum State {
 
 /// What to do about a parameter whose write is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Make it.
     Write,
     /// Make it in the place of an execution that has not come back.
@@ -42,7 +42,7 @@ pub enum Next {
 ///
 /// # Errors
 /// [`InvalidInput`] when it is to take two images.
-pub fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, InvalidInput> {
+pub(crate) fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, InvalidInput> {
     let mut distinct: Vec<ParameterWrite> = Vec::new();
     for (index, write) in writes.into_iter().enumerate() {
         match distinct.iter().find(|other| other.parameter_name == write.parameter_name) {
@@ -63,7 +63,7 @@ pub fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, Inva
 /// The token of a write, by which a repeated call knows its own. The value before belongs to it, as
 /// it does to that of a stack update: the way back may choose an image for the second time.
 #[must_use]
-pub fn token(execution: &str, write: &ParameterWrite) -> String {
+pub(crate) fn token(execution: &str, write: &ParameterWrite) -> String {
     step::token(
         execution,
         [write.parameter_name.as_str(), write.before.expose(), write.after.as_str()],
@@ -75,7 +75,7 @@ pub fn token(execution: &str, write: &ParameterWrite) -> String {
 /// # Errors
 /// [`Error::Changed`] when somebody else wrote in between. Whether that value is newer is for
 /// validate-ami to say, so the decision is made again.
-pub fn state(write: &ParameterWrite, current: &str) -> Result<State, Error> {
+pub(crate) fn state(write: &ParameterWrite, current: &str) -> Result<State, Error> {
     if current == write.after.as_str() {
         Ok(State::InPlace)
     } else if current == write.before.expose() {
@@ -91,13 +91,13 @@ pub fn state(write: &ParameterWrite, current: &str) -> Result<State, Error> {
 
 /// Whether nothing is to be done about a write that is due, not even to ask whose it is.
 #[must_use]
-pub fn is_awaited(write: &ParameterWrite, looks: u32) -> bool {
+pub(crate) fn is_awaited(write: &ParameterWrite, looks: u32) -> bool {
     write.written && looks != OWN_OVERDUE
 }
 
 /// Whose write it is decides. One that was begun is made again only when it is overdue, once.
 #[must_use]
-pub fn next(claim: Claim, looks: u32) -> Next {
+pub(crate) fn next(claim: Claim, looks: u32) -> Next {
     match claim {
         Claim::Granted => Next::Write,
         Claim::Mine if looks == OWN_OVERDUE => Next::Write,
@@ -111,7 +111,7 @@ pub fn next(claim: Claim, looks: u32) -> Next {
 ///
 /// # Errors
 /// [`Error::ParameterOwnedByStack`]
-pub fn check_owner(name: &str, resources: &[StackResource]) -> Result<(), Error> {
+pub(crate) fn check_owner(name: &str, resources: &[StackResource]) -> Result<(), Error> {
     let is_namesake = |resource: &&StackResource| resource.physical_resource_id() == Some(name);
     // Not a log group, say, of the same name; not one that its stack has let go.
     let is_parameter = |resource: &&StackResource| {
@@ -124,7 +124,8 @@ pub fn check_owner(name: &str, resources: &[StackResource]) -> Result<(), Error>
     let owner = match namesakes.peek() {
         // It is one of those that the list does not reach.
         None if resources.len() >= LISTED => {
-            resources[0].stack_name().map(|stack| (stack, "a resource"))
+            let first = resources.first().and_then(StackResource::stack_name);
+            first.map(|stack| (stack, "a resource"))
         }
         _ => namesakes.find(is_parameter).map(|parameter| {
             let stack = parameter.stack_name().unwrap_or_default();
@@ -143,7 +144,7 @@ pub fn check_owner(name: &str, resources: &[StackResource]) -> Result<(), Error>
 
 /// Why the parameter takes no new version, from its history.
 #[must_use]
-pub fn versions_full(name: &str, history: &[ParameterHistory]) -> Error {
+pub(crate) fn versions_full(name: &str, history: &[ParameterHistory]) -> Error {
     let oldest = history.iter().min_by_key(|entry| entry.version());
     Error::ParameterVersionsFull {
         name: name.to_owned(),

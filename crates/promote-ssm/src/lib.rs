@@ -1,8 +1,8 @@
 //! promote-ssm owns the write of pattern 1: the SSM parameters that launch templates read.
 
-pub mod claim;
-pub mod decide;
-pub mod error;
+mod claim;
+mod decide;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +13,8 @@ use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use contract::placed::PlacedValue;
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
 
-use crate::claim::{Claim, Claims};
+use crate::claim::Claim;
+pub use crate::claim::Claims;
 use crate::decide::{Next, State};
 pub use crate::error::Error;
 
@@ -39,7 +40,7 @@ struct Look {
 /// while one of the parameters cannot be.
 ///
 /// A 200 says only that the write was accepted; an image is checked afterwards (`PutParameter`,
-/// DataType). So a write is looked for at the next call, which the state machine times.
+/// `DataType`). So a write is looked for at the next call, which the state machine times.
 ///
 /// # Errors
 /// See [`Error`].

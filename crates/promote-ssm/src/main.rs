@@ -1,7 +1,6 @@
 //! The `PromoteSsm` Lambda: wires the step to AWS.
 
-use promote_ssm::Clients;
-use promote_ssm::claim::Claims;
+use promote_ssm::{Claims, Clients};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

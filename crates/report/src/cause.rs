@@ -13,7 +13,7 @@ const MAX_MESSAGE_CHARS: usize = 300;
 ///
 /// # Errors
 /// The report cannot be written as JSON, which is a defect.
-pub fn of(report: &Report) -> Result<Option<(String, String)>, serde_json::Error> {
+pub(crate) fn of(report: &Report) -> Result<Option<(String, String)>, serde_json::Error> {
     if report.outcome != Outcome::Failed {
         return Ok(None);
     }

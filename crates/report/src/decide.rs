@@ -11,7 +11,7 @@ use crate::sentences;
 
 /// The report of an execution.
 #[must_use]
-pub fn report(input: ReportInput) -> Report {
+pub(crate) fn report(input: ReportInput) -> Report {
     if let Some(failure) = input.failure {
         let message = sentences::cause_text(failure.cause.as_ref());
         let summary = format!("{} failed with {}: {message}", failure.step, failure.name);
@@ -54,7 +54,7 @@ fn target(record: TargetRecord) -> TargetReport {
 
 /// What became of one target.
 #[must_use]
-pub fn target_outcome(record: &TargetRecord) -> TargetOutcome {
+pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
     let has = |outcome| record.images.iter().any(|image| image.outcome == outcome);
     let is_refused = !record.refused.is_empty() && !record.is_rollback;
     if record.failure.is_some() || is_refused {
@@ -74,7 +74,7 @@ pub fn target_outcome(record: &TargetRecord) -> TargetOutcome {
 
 /// What went wrong with one target, and where.
 #[must_use]
-pub fn error(record: &TargetRecord) -> Option<StepError> {
+pub(crate) fn error(record: &TargetRecord) -> Option<StepError> {
     let of = |failure: &Failure, message: String| StepError {
         step: failure.step.clone(),
         name: failure.name.clone(),

@@ -4,10 +4,10 @@
 //! It calls no AWS and its role has no permission. Its own failure must not hide a promotion: the
 //! state machine then ends with what it has collected.
 
-pub mod cause;
-pub mod decide;
-pub mod error;
-pub mod sentences;
+mod cause;
+mod decide;
+mod error;
+mod sentences;
 #[cfg(test)]
 mod tests;
 

@@ -6,12 +6,12 @@ use contract::{ErrorName, target::Pattern};
 use serde_json::Value;
 
 /// Follows the message of a promotion that failed and that cannot be rolled back.
-pub const NO_WAY_BACK: &str =
+pub(crate) const NO_WAY_BACK: &str =
     "; it was not rolled back, because the value that was in place is not an image ID";
 
 /// One target's part of the summary.
 #[must_use]
-pub fn target(target: &TargetReport) -> String {
+pub(crate) fn target(target: &TargetReport) -> String {
     let pattern = match target.pattern {
         Pattern::Parameter => "parameter",
         Pattern::Stack => "stack",
@@ -51,7 +51,7 @@ fn checks(failed: &[Verdict]) -> String {
 
 /// What a failure says: the end of a loop by its numbers, everything else by its cause.
 #[must_use]
-pub fn failure(record: &TargetRecord, failure: &Failure) -> String {
+pub(crate) fn failure(record: &TargetRecord, failure: &Failure) -> String {
     let Some(polls) = failure.polls else { return cause_text(failure.cause.as_ref()) };
     let is = |name: ErrorName| failure.name == name.as_str();
     let after = format!("after {polls} polls");
@@ -82,7 +82,11 @@ pub fn failure(record: &TargetRecord, failure: &Failure) -> String {
 
 /// Why neither the promotion nor the rollback succeeded.
 #[must_use]
-pub fn rollback_failed(record: &TargetRecord, promotion: &Failure, rollback: &Failure) -> String {
+pub(crate) fn rollback_failed(
+    record: &TargetRecord,
+    promotion: &Failure,
+    rollback: &Failure,
+) -> String {
     let is_put_back = |decision: &&Decision| decision.outcome == DecisionOutcome::Promote;
     let images = record.images.iter().filter(is_put_back);
     format!(
@@ -103,7 +107,7 @@ pub fn rollback_failed(record: &TargetRecord, promotion: &Failure, rollback: &Fa
 /// Functions developer guide, "Handling errors"); a service's, or the machine's own, is any text,
 /// and that of a time-out may be empty or absent.
 #[must_use]
-pub fn cause_text(cause: Option<&Value>) -> String {
+pub(crate) fn cause_text(cause: Option<&Value>) -> String {
     let text = match cause {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text,

@@ -21,7 +21,7 @@ fn image(before: &str, outcome: &str) -> Value {
 }
 
 /// A record of a target that got its image, with these fields instead.
-fn record(changed: Value) -> TargetRecord {
+fn record(changed: &Value) -> TargetRecord {
     let mut record = json!({
         "pattern": "stack", "name": "web", "dryRun": false, "images": [image(OLD, "Promote")],
         "refused": [], "writes": [], "plan": [], "drift": [{"stackName": "web", "status": "IN_SYNC"}],
@@ -77,7 +77,7 @@ fn an_outcome_follows_from_what_was_collected() {
             Outcome::Failed,
         ),
     ] {
-        let record = record(changed.clone());
+        let record = record(&changed);
         assert_eq!(decide::target_outcome(&record), target, "{changed}");
         let Reported { report, error, cause } = reported(vec![record]);
         assert_eq!(report.outcome, execution, "{changed}");
@@ -91,10 +91,10 @@ fn an_outcome_follows_from_what_was_collected() {
 
 #[test]
 fn one_failed_target_fails_the_execution_and_a_promotion_beside_others_is_one() {
-    let unchanged = || record(json!({"hasWritten": false, "images": [image(NEW, "Unchanged")]}));
-    let failed = record(json!({"failure": failure("UpdateStack", "AccessDenied", "no")}));
-    assert_eq!(reported(vec![unchanged(), record(json!({}))]).report.outcome, Outcome::Promoted);
-    assert_eq!(reported(vec![record(json!({})), failed]).report.outcome, Outcome::Failed);
+    let unchanged = || record(&json!({"hasWritten": false, "images": [image(NEW, "Unchanged")]}));
+    let failed = record(&json!({"failure": failure("UpdateStack", "AccessDenied", "no")}));
+    assert_eq!(reported(vec![unchanged(), record(&json!({}))]).report.outcome, Outcome::Promoted);
+    assert_eq!(reported(vec![record(&json!({})), failed]).report.outcome, Outcome::Failed);
     assert_eq!(reported(vec![unchanged()]).report.outcome, Outcome::Unchanged);
 }
 
@@ -105,8 +105,10 @@ fn the_summary_has_a_sentence_for_each_target() {
     let mut chosen = image("none", "Promote");
     chosen["rejected"] = rejected;
     let failed = failure("DetectDrift", "DriftDetected", "web: Group is gone");
-    let targets =
-        vec![record(json!({"images": [chosen]})), record(json!({"name": "db", "failure": failed}))];
+    let targets = vec![
+        record(&json!({"images": [chosen]})),
+        record(&json!({"name": "db", "failure": failed})),
+    ];
     assert_eq!(
         reported(targets).report.summary,
         format!(
@@ -119,7 +121,7 @@ fn the_summary_has_a_sentence_for_each_target() {
 
 #[test]
 fn a_rollback_that_fails_says_both_reasons() {
-    let record = record(json!({
+    let record = record(&json!({
         "isRollback": true,
         "promotionFailure": failure("DetectDrift", "DriftDetected", "the group is gone"),
         "failure": failure("UpdateStack", "AccessDenied", "{\"errorMessage\": \"not allowed\"}"),
@@ -144,7 +146,7 @@ fn a_rollback_that_is_impossible_is_reported_where_it_was_wanted() {
     {
         let changed =
             json!({"failure": failed, "rollsBack": rolls_back, "hasWayBack": has_way_back});
-        let message = decide::error(&record(changed)).unwrap().message;
+        let message = decide::error(&record(&changed)).unwrap().message;
         assert!(message.starts_with("the group is gone"), "{message}");
         assert_eq!(message.ends_with(sentences::NO_WAY_BACK), is_said, "{message}");
     }
@@ -166,7 +168,7 @@ fn the_end_of_a_loop_says_what_was_waited_for() {
         ),
         (ErrorName::InstanceRefreshTimedOut, "the refresh of group-1 has not ended after 7 polls"),
     ] {
-        let record = record(json!({
+        let record = record(&json!({
             "writes": [write], "refresh": [{"groupName": "group-1", "expected": NEW}],
             "failure": {"step": "S", "name": name, "polls": 7, "cause": "UPDATE_IN_PROGRESS"},
         }));
@@ -179,7 +181,7 @@ fn the_end_of_a_loop_says_what_was_waited_for() {
 fn every_bound_that_ends_a_loop_has_its_sentence() {
     for poll in contract::bounds::POLLS {
         let failed = json!({"step": poll.state, "name": poll.error, "polls": 1});
-        let message = decide::error(&record(json!({"failure": failed}))).unwrap().message;
+        let message = decide::error(&record(&json!({"failure": failed}))).unwrap().message;
         assert_ne!(
             message,
             format!("{} has not ended after 1 polls", poll.state),
@@ -225,7 +227,7 @@ proptest! {
     /// characters on, and from 21 with 350.
     #[test]
     fn a_cause_is_a_report_at_any_size(count in 1..200_usize, message in ".{0,2000}") {
-        let failed = || record(json!({"failure": failure("UpdateStack", "AccessDenied", &message)}));
+        let failed = || record(&json!({"failure": failure("UpdateStack", "AccessDenied", &message)}));
         let reported = reported((0..count).map(|_| failed()).collect());
         let cause = reported.cause.unwrap();
         prop_assert!(cause.len() <= MAX_CAUSE_CHARS, "{} bytes", cause.len());
@@ -241,7 +243,7 @@ proptest! {
     fn no_value_but_an_image_is_in_a_report(secret in "[g-z]{12,30}") {
         let mut through = image(&secret, "Promote");
         through["via"] = json!({"parameterName": "/web", "before": secret});
-        let record = record(json!({
+        let record = record(&json!({
             "images": [through], "writes": [{"parameterName": "/web", "before": secret, "after": NEW}],
             "failure": failure("DetectDrift", "DriftDetected", "x"),
             "promotionFailure": failure("DetectDrift", "DriftDetected", "x"), "isRollback": true,

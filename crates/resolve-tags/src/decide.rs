@@ -24,11 +24,11 @@ const TAG_GROUP: &str = "aws:autoscaling:groupName";
 const TAG_STACK: &str = "aws:cloudformation:stack-name";
 
 /// An image's or an instance's tags.
-pub type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// An image as far as this step looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub(crate) struct Image {
     pub image_id: ImageId,
     pub creation_date: String,
     pub source_instance_id: Option<String>,
@@ -38,19 +38,19 @@ pub struct Image {
 
 /// A live instance as far as this step looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance {
+pub(crate) struct Instance {
     pub instance_type: Option<String>,
     pub tags: Tags,
 }
 
 /// Live instances by id: every night's image asks for its source.
-pub type Instances = BTreeMap<String, Instance>;
+pub(crate) type Instances = BTreeMap<String, Instance>;
 
 // --- where an image belongs --------------------------------------------------------------------
 
 /// Where an image's tags send it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// Pattern 1.
     Parameter(ParameterName),
     /// Pattern 2.
@@ -60,7 +60,7 @@ pub enum Destination {
 impl Destination {
     /// The tag, with its value, that all images and instances of the destination carry.
     #[must_use]
-    pub fn tag(&self) -> (&'static str, &str) {
+    pub(crate) fn tag(&self) -> (&'static str, &str) {
         match self {
             Self::Parameter(name) => (TAG_PARAMETER_NAME, name.as_str()),
             Self::Stack(name) => (TAG_STACK_NAME, name.as_str()),
@@ -81,7 +81,7 @@ impl Destination {
 ///
 /// # Errors
 /// A tag's value cannot be the name that it stands for.
-pub fn destinations(tags: &Tags) -> Result<Vec<Destination>, InvalidInput> {
+pub(crate) fn destinations(tags: &Tags) -> Result<Vec<Destination>, InvalidInput> {
     let parameter = parse_tag(tags, TAG_PARAMETER_NAME)?.map(Destination::Parameter);
     let stack = parse_tag(tags, TAG_STACK_NAME)?.map(Destination::Stack);
     if stack.is_some() {
@@ -106,13 +106,13 @@ fn parse_tag<T: std::str::FromStr<Err = Malformed>>(
 
 /// Why an image without a target tag is skipped.
 #[must_use]
-pub fn no_destination(image: &ImageId) -> String {
+pub(crate) fn no_destination(image: &ImageId) -> String {
     format!("image {image} carries neither the tag {TAG_PARAMETER_NAME} nor {TAG_STACK_NAME}")
 }
 
 /// Why a reconcile of an account without targets is skipped.
 #[must_use]
-pub fn no_targets() -> String {
+pub(crate) fn no_targets() -> String {
     format!(
         "none of the account's images says by its tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME} where it belongs"
     )

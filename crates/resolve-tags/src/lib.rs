@@ -2,9 +2,9 @@
 //! is only a hint; the answer comes from the tagged images and instances as they are now. So a
 //! late, repeated or out-of-order event leads to the same targets.
 
-pub mod decide;
-pub mod error;
-pub mod request;
+mod decide;
+mod error;
+mod request;
 #[cfg(test)]
 mod tests;
 

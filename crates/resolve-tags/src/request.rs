@@ -23,7 +23,7 @@ const LONGEST_STATUS: usize = 1_000;
 
 /// What the input asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub(crate) enum Request {
     /// Promote the newest image of wherever this one belongs.
     Hint {
         /// The image.
@@ -43,7 +43,7 @@ pub enum Request {
 
 /// What is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollback {
+pub(crate) struct Rollback {
     /// The parameter or the stack.
     pub destination: Destination,
     /// The stack's only parameter that is meant; all when absent.
@@ -54,7 +54,7 @@ pub struct Rollback {
 ///
 /// # Errors
 /// The input is none of them.
-pub fn request(input: Value) -> Result<Request, InvalidInput> {
+pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
     let Some(fields) = input.as_object() else {
         return Err(InvalidInput::new("$", format!("expected {FORMS}; found {input}")));
     };

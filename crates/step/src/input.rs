@@ -36,6 +36,18 @@ impl Named for InvalidInput {
 
 /// Decodes `value` as a `T`.
 ///
+/// ```
+/// use contract::event::ManualRun;
+/// use serde_json::json;
+///
+/// let run: ManualRun = step::decode(json!({"imageId": "ami-0123456789abcdef0"}))?;
+/// assert_eq!(run.image_id.as_str(), "ami-0123456789abcdef0");
+///
+/// let error = step::decode::<ManualRun>(json!({"imageId": 7})).unwrap_err();
+/// assert_eq!(error.to_string(), "imageId: invalid type: integer `7`, expected a string");
+/// # Ok::<(), step::InvalidInput>(())
+/// ```
+///
 /// # Errors
 /// [`InvalidInput`] with the path of the first field that does not fit.
 pub fn decode<T: DeserializeOwned>(value: Value) -> Result<T, InvalidInput> {

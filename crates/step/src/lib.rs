@@ -3,8 +3,8 @@
 //!
 //! * [`run`]: the shell around a step's `handle`.
 //! * [`decode`] and [`InvalidInput`]: typed input with the path of what is wrong.
-//! * [`token`]: how a step recognises its own write when it is called again.
-//! * [`truncated`]: texts from outside, cut to a length.
+//! * [`token()`]: how a step recognises its own write when it is called again.
+//! * [`truncated()`]: texts from outside, cut to a length.
 
 mod input;
 mod panic;

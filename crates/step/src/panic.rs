@@ -11,7 +11,7 @@ thread_local! {
 }
 
 /// Takes the place of Rust's own hook, which writes every text to the log.
-pub fn replace_hook() {
+pub(crate) fn replace_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, text = text(panic.payload()), "panicked");
@@ -20,7 +20,7 @@ pub fn replace_hook() {
 }
 
 /// What a panic of this thread, caught with this payload, comes to.
-pub fn told(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn told(payload: &(dyn Any + Send)) -> String {
     let place = PLACE.take().unwrap_or_else(|| "a place unknown".to_owned());
     format!("panicked at {place}: {}", text(payload))
 }

@@ -17,6 +17,20 @@ use crate::{MAX_MESSAGE_CHARS, panic, truncated};
 
 /// Runs the step until Lambda ends the sandbox.
 ///
+/// ```no_run
+/// use contract::ids::ImageId;
+/// use step::InvalidInput;
+///
+/// async fn handle(image: ImageId) -> Result<String, InvalidInput> {
+///     Ok(format!("would boot {image}"))
+/// }
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), lambda_runtime::Error> {
+///     step::run(handle).await
+/// }
+/// ```
+///
 /// # Errors
 /// The Lambda runtime's, when its API cannot be reached. The step's own go to Step Functions.
 pub async fn run<I, O, E>(

@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 80;
 /// execution and its decision, `parts` what is written.
 ///
 /// It has letters, digits and hyphens alone, at most 128, which a stack update allows
-/// (`UpdateStack`, ClientRequestToken) and a tag's value too. That is less than many parts take:
+/// (`UpdateStack`, `ClientRequestToken`) and a tag's value too. That is less than many parts take:
 /// so they are hashed, by a hash that is the same in every process.
 #[must_use]
 pub fn token<'a>(execution: &'a str, parts: impl IntoIterator<Item = &'a str>) -> String {

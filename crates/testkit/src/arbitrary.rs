@@ -73,6 +73,7 @@ pub fn corrupted(value: &Value) -> BoxedStrategy<Value> {
 }
 
 /// Every value in `value`, itself at the end: its JSON pointer, and its path as an error has it.
+#[must_use]
 pub fn json_paths(value: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect(value, "", "", &mut found);

@@ -4,6 +4,12 @@
 //! * [`arbitrary`]: proptest strategies for malformed and malicious input.
 //! * [`stacks`]: the same for a stack's parameters and the changes to them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "only tests use this crate, and a test fails by panicking"
+)]
+
 pub mod arbitrary;
 pub mod mocks;
 pub mod stacks;

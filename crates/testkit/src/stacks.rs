@@ -12,7 +12,7 @@ use crate::arbitrary::text;
 pub const OLD: &str = "ami-0000000000000000a";
 /// The image that it chose.
 pub const NEW: &str = "ami-0000000000000000b";
-/// What is in every value that is no image and can be read. (What is NoEcho reads as `****`.)
+/// What is in every value that is no image and can be read. (What is `NoEcho` reads as `****`.)
 pub const SECRET: &str = "hush-7f3c";
 
 /// The parameters, and the changes.
@@ -22,8 +22,9 @@ pub fn stacks() -> BoxedStrategy<(Vec<Parameter>, Vec<Change>)> {
         .prop_map(|(images, others, missing)| {
             let mut parameters: Vec<_> = others
                 .iter()
-                .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value))
-                .map(|parameter| parameter.build())
+                .map(|(key, value)| {
+                    Parameter::builder().parameter_key(key).parameter_value(value).build()
+                })
                 .collect();
             let mut changes = Vec::new();
             for (index, (mut parameter, change)) in images.into_iter().enumerate() {

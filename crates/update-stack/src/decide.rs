@@ -9,7 +9,7 @@ use contract::steps::Change;
 /// The values before belong to it: the way back, or a decision that is made again because of
 /// another writer, may choose an image for the second time in one execution.
 #[must_use]
-pub fn client_request_token(execution: &str, changes: &[Change]) -> String {
+pub(crate) fn client_request_token(execution: &str, changes: &[Change]) -> String {
     // How it gets there, not where: the SSM parameter's name is the stack's own value.
     let via = |change: &Change| if change.via.is_some() { "via" } else { "" };
     let parts = changes.iter().flat_map(|change| {
@@ -20,6 +20,6 @@ pub fn client_request_token(execution: &str, changes: &[Change]) -> String {
 
 /// Whether an operation with this token was begun, as far as these events tell.
 #[must_use]
-pub fn was_begun(events: &[StackEvent], token: &str) -> bool {
+pub(crate) fn was_begun(events: &[StackEvent], token: &str) -> bool {
     events.iter().any(|event| event.client_request_token() == Some(token))
 }

@@ -1,8 +1,8 @@
 //! update-stack owns the write of pattern 2: one stack update, of the template as it is, with
 //! nothing but the image parameters changed.
 
-pub mod decide;
-pub mod error;
+mod decide;
+mod error;
 #[cfg(test)]
 mod tests;
 

@@ -15,7 +15,7 @@ use crate::Policy;
 
 /// What EC2 says now, besides what came with the target.
 #[derive(Debug)]
-pub struct Known {
+pub(crate) struct Known {
     /// When it was asked.
     pub now: DateTime,
     /// The candidates and what is in place; one that is gone is left out.
@@ -28,7 +28,7 @@ pub struct Known {
 
 /// What a check looks at.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// The candidate, as the target has it.
     pub candidate: &'a Candidate,
     /// The candidate, as EC2 has it.
@@ -51,14 +51,14 @@ struct Found {
 }
 
 /// One check.
-pub struct Check {
+pub(crate) struct Check {
     /// The name in the report, by which it can be turned off.
     pub name: &'static str,
     look: fn(Subject<'_>) -> Option<Found>,
 }
 
 /// All checks, in the order of the report.
-pub const CHECKS: &[Check] = &[
+pub(crate) const CHECKS: &[Check] = &[
     // An image boots only when available; `disabled`, `failed` and the rest do not.
     Check { name: STATE, look: |s| equal(text(&ImageState::Available), text(s.image.state()?)) },
     // A shared image is its owner's to change and to take back.
@@ -88,7 +88,7 @@ const STATE: &str = "state";
 
 /// The verdicts on an image, of the checks that are on.
 #[must_use]
-pub fn verdicts(subject: Subject<'_>, policy: &Policy) -> Vec<Verdict> {
+pub(crate) fn verdicts(subject: Subject<'_>, policy: &Policy) -> Vec<Verdict> {
     let verdict = |check: &Check| {
         let Found { expected, actual, passed } = (check.look)(subject)?;
         Some(Verdict { check: check.name.to_owned(), expected, actual, passed })
@@ -99,7 +99,7 @@ pub fn verdicts(subject: Subject<'_>, policy: &Policy) -> Vec<Verdict> {
 /// The verdict on an image that EC2 does not know. It cannot be turned off: there is nothing to
 /// be promoted.
 #[must_use]
-pub fn gone() -> Verdict {
+pub(crate) fn gone() -> Verdict {
     Verdict {
         check: STATE.to_owned(),
         expected: text(&ImageState::Available),
@@ -109,7 +109,7 @@ pub fn gone() -> Verdict {
 }
 
 /// The snapshots that an image's volumes are made from.
-pub fn snapshot_ids(image: &Image) -> impl Iterator<Item = &str> {
+pub(crate) fn snapshot_ids(image: &Image) -> impl Iterator<Item = &str> {
     image.block_device_mappings().iter().filter_map(|device| device.ebs()?.snapshot_id())
 }
 
@@ -229,8 +229,8 @@ fn as_in_use(s: Subject<'_>, property: impl Fn(&Image) -> Option<String>) -> Opt
     equal(property(s.in_use?)?, property(s.image)?)
 }
 
-/// The most common of all findings. An `Option` for the table's sake.
-#[expect(clippy::unnecessary_wraps)]
+/// The most common of all findings.
+#[expect(clippy::unnecessary_wraps, reason = "a row of the table is an `Option`")]
 fn equal(expected: impl Into<String>, actual: impl Into<String>) -> Option<Found> {
     let (expected, actual) = (expected.into(), actual.into());
     let passed = expected == actual;

@@ -25,7 +25,7 @@ const MAX_REFUSAL_CHARS: usize = 1_000;
 
 /// What an image parameter has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InPlace {
+pub(crate) struct InPlace {
     /// The value that reaches the launch template. Any text: an operator may have begun with a
     /// placeholder.
     pub value: PlacedValue,
@@ -35,7 +35,7 @@ pub struct InPlace {
 
 /// What has been found out, and what the operator wants.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub(crate) struct Circumstances<'a> {
     /// Of the images.
     pub known: &'a Known,
     /// Of their origins.
@@ -224,17 +224,13 @@ fn rollback_candidates<'a>(
     current: Option<&Image>,
 ) -> Vec<&'a Candidate> {
     let is_before = |candidate: &Candidate| candidate.image_id.as_str() == before;
-    match current.and_then(Image::creation_date) {
+    if let Some(date) = current.and_then(Image::creation_date) {
         // The id breaks a tie, as it does in the candidates' order.
-        Some(date) => {
-            let age =
-                |c: &Candidate| (c.creation_date.as_str(), c.image_id.as_str()) < (date, before);
-            candidates.iter().filter(|candidate| age(candidate)).collect()
-        }
-        None => {
-            let newer = candidates.iter().position(is_before).map_or(0, |place| place + 1);
-            candidates[newer..].iter().collect()
-        }
+        let age = |c: &Candidate| (c.creation_date.as_str(), c.image_id.as_str()) < (date, before);
+        candidates.iter().filter(|candidate| age(candidate)).collect()
+    } else {
+        let newer = candidates.iter().position(is_before).map_or(0, |place| place + 1);
+        candidates.iter().skip(newer).collect()
     }
 }
 

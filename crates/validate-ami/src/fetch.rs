@@ -20,7 +20,7 @@ use crate::{Clients, Error};
 ///
 /// # Errors
 /// The target itself is not there, or a call failed.
-pub async fn in_place(
+pub(crate) async fn in_place(
     clients: &Clients,
     target: &Target,
 ) -> Result<BTreeMap<String, Result<InPlace, Error>>, Error> {
@@ -59,7 +59,7 @@ pub async fn in_place(
     Ok(found)
 }
 
-/// What a NoEcho parameter reads as (`DescribeStacks`, Parameters).
+/// What a `NoEcho` parameter reads as (`DescribeStacks`, Parameters).
 const NO_ECHO: &str = "****";
 
 /// What a stack's parameter has. One of a type `AWS::SSM::Parameter::Value<…>` has a resolved
@@ -99,7 +99,7 @@ async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, Erro
 ///
 /// # Errors
 /// The call's.
-pub async fn snapshots(
+pub(crate) async fn snapshots(
     ec2: &aws_sdk_ec2::Client,
     ids: &[String],
 ) -> Result<BTreeMap<String, Snapshot>, AwsError> {
@@ -118,7 +118,7 @@ pub async fn snapshots(
 ///
 /// # Errors
 /// The call's.
-pub async fn instance_types(
+pub(crate) async fn instance_types(
     ec2: &aws_sdk_ec2::Client,
     target: &Target,
 ) -> Result<BTreeMap<String, InstanceTypeInfo>, AwsError> {

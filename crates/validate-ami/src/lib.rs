@@ -2,13 +2,13 @@
 //! what the candidates are now and where they come from, and decides for each image parameter of
 //! the target.
 
-pub mod checks;
-pub mod decide;
-pub mod error;
-pub mod fetch;
-pub mod plan;
-pub mod policy;
-pub mod provenance;
+mod checks;
+mod decide;
+mod error;
+mod fetch;
+mod plan;
+mod policy;
+mod provenance;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +21,7 @@ use contract::steps::{Refusal, ValidateInput, Validated};
 use crate::checks::Known;
 use crate::decide::Circumstances;
 pub use crate::error::Error;
-pub use crate::policy::Policy;
+pub use crate::policy::{BadPolicy, Policy};
 
 /// The services that the step reads.
 #[derive(Debug, Clone)]

@@ -12,22 +12,22 @@ use contract::target::Target;
 
 /// What puts the chosen images in place.
 #[must_use]
-pub fn forward(target: &Target, images: &[Decision]) -> Plan {
+pub(crate) fn forward(target: &Target, images: &[Decision]) -> Plan {
     let steps = images.iter().map(|decision| Step {
         decision,
         before: decision.before.clone(),
         via_before: decision.via.as_ref().map(|via| via.before.clone()),
         after: decision.after.clone(),
     });
-    plan(target, steps.collect())
+    plan(target, &steps.collect::<Vec<_>>())
 }
 
 /// What puts back what is in place now. `None` where one of the values to put back is not an
 /// image ID: nothing but an image is ever written.
 #[must_use]
-pub fn backward(target: &Target, images: &[Decision]) -> Option<Plan> {
+pub(crate) fn backward(target: &Target, images: &[Decision]) -> Option<Plan> {
     let steps: Option<Vec<_>> = images.iter().map(step_back).collect();
-    Some(plan(target, steps?))
+    Some(plan(target, &steps?))
 }
 
 fn step_back(decision: &Decision) -> Option<Step<'_>> {
@@ -90,13 +90,13 @@ impl Step<'_> {
     }
 }
 
-fn plan(target: &Target, steps: Vec<Step<'_>>) -> Plan {
+fn plan(target: &Target, steps: &[Step<'_>]) -> Plan {
     let changed = || steps.iter().filter(|step| step.is_change());
     let groups = || steps.iter().flat_map(Step::groups);
     Plan {
         changes: changed().map(Step::change).collect(),
         writes: changed().filter_map(|step| step.write(target)).collect(),
-        stacks: stacks(target, &steps).into_iter().map(StackDrift::of).collect(),
+        stacks: stacks(target, steps).into_iter().map(StackDrift::of).collect(),
         groups: groups().map(|(name, image)| GroupLaunch::expecting(name, image)).collect(),
         refresh: groups().map(|(name, image)| GroupRefresh::expecting(name, image)).collect(),
     }

@@ -7,7 +7,7 @@ use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Target};
 
 /// The name of the row that says why an image was passed over.
-pub const PROVENANCE: &str = "provenance";
+pub(crate) const PROVENANCE: &str = "provenance";
 
 /// What the groups and stacks are now: those of the candidates' origins, and the target's.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub struct LaunchSources {
 }
 
 /// What a group launches: the image as its launch templates have it, or why that cannot be told.
-pub type Launches = Result<BTreeSet<String>, String>;
+pub(crate) type Launches = Result<BTreeSet<String>, String>;
 
 /// The groups of which [`LaunchSources::launches`] has to be known.
 #[must_use]
@@ -130,7 +130,7 @@ fn by_stack(stack: &str, group: &Group, feeds: &LaunchSources) -> Provenance {
 
 /// The row of an image that is passed over because of where it comes from.
 #[must_use]
-pub fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
+pub(crate) fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
     let reason = provenance.reason.clone().unwrap_or_default();
     Verdict {
         check: PROVENANCE.to_owned(),

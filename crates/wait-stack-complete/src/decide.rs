@@ -6,7 +6,7 @@ use contract::steps::Change;
 
 /// What a look at the stack comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Look again.
     InProgress,
     /// The update is done and its images are in place.
@@ -20,11 +20,16 @@ pub enum Verdict {
 }
 
 /// Reads the stack's status after an update with these changes was started (`DescribeStacks`,
-/// StackStatus).
+/// `StackStatus`).
 ///
 /// `parameters` are the stack's now; they tell a completed update from the state before it.
 #[must_use]
-pub fn verdict(status: &StackStatus, parameters: &[Parameter], changes: &[Change]) -> Verdict {
+#[expect(clippy::match_same_arms, reason = "an unknown status is apart from the known ones")]
+pub(crate) fn verdict(
+    status: &StackStatus,
+    parameters: &[Parameter],
+    changes: &[Change],
+) -> Verdict {
     match status {
         StackStatus::UpdateComplete if has_images(parameters, changes) => Verdict::Complete,
         StackStatus::CreateComplete
@@ -64,7 +69,7 @@ fn has_images(parameters: &[Parameter], changes: &[Change]) -> bool {
 
 /// How an update ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// It does not show: it has not begun, or its end is still to come.
     Unknown,
     /// With success. Its images need not be in place any more: another update may have followed.
@@ -75,7 +80,7 @@ pub enum End {
 
 /// Reads an update's own events, newest first, for a stack that has settled in `status`.
 #[must_use]
-pub fn end(status: &StackStatus, events: &[StackEvent]) -> End {
+pub(crate) fn end(status: &StackStatus, events: &[StackEvent]) -> End {
     let of_stack = events.iter().find(|event| is_of_stack(event));
     match of_stack.and_then(StackEvent::resource_status) {
         Some(ResourceStatus::UpdateComplete) => End::Complete,
@@ -103,7 +108,7 @@ fn is_failure(status: &StackStatus) -> bool {
 /// first resource that failed for a reason of its own, or, when none was touched (the stack's
 /// parameters are checked before), what the stack says of its rollback.
 #[must_use]
-pub fn reason(events: &[StackEvent]) -> Option<String> {
+pub(crate) fn reason(events: &[StackEvent]) -> Option<String> {
     first_failed_resource(events).or_else(|| {
         let rollback = events.iter().find(|event| begins_rollback(event))?;
         rollback.resource_status_reason().map(str::to_owned)

@@ -1,8 +1,8 @@
 //! wait-stack-complete owns the question "has this stack update ended, and how?". It looks once;
 //! the state machine waits.
 
-pub mod decide;
-pub mod error;
+mod decide;
+mod error;
 #[cfg(test)]
 mod tests;
 

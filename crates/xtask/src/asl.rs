@@ -11,7 +11,7 @@ const MAX_COLUMNS: usize = 110;
 
 /// JSON whose objects keep the order of their fields.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Node {
+pub(crate) enum Node {
     Object(Vec<(String, Node)>),
     Array(Vec<Node>),
     /// A text, a number, `true`, `false` or `null`.
@@ -20,19 +20,19 @@ pub enum Node {
 
 impl Node {
     /// The field of an object.
-    pub fn get(&self, field: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, field: &str) -> Option<&Node> {
         let Self::Object(fields) = self else { return None };
         fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
     }
 
     /// The text, if it is one.
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         let Self::Scalar(Value::String(text)) = self else { return None };
         Some(text)
     }
 
     /// Puts a field into an object: in the place of the one of this name, or before another.
-    pub fn set(&mut self, field: &str, value: Node, before: &str) {
+    pub(crate) fn set(&mut self, field: &str, value: Node, before: &str) {
         let Self::Object(fields) = self else { return };
         if let Some((_, old)) = fields.iter_mut().find(|(name, _)| name == field) {
             *old = value;
@@ -43,7 +43,7 @@ impl Node {
     }
 
     /// The definition as it stands in its file.
-    pub fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         let mut text = String::new();
         self.print(&mut text, 0, 0, 0);
         text.push('\n');

@@ -13,9 +13,11 @@ use crate::progress::Progress;
 use crate::setup;
 
 /// The first words of cargo's status lines, which progress takes the place of.
-const STATUS_WORDS: [&str; 12] = [
+const STATUS_WORDS: [&str; 14] = [
     "Compiling",
     "Checking",
+    "Documenting",
+    "Generated",
     "Downloading",
     "Downloaded",
     "Locking",
@@ -58,23 +60,26 @@ fn keep(paths: &Paths, name: &str) -> io::Result<()> {
 }
 
 /// Builds every test, so that running them is not interrupted by compiling.
-pub fn tests(paths: &Paths) -> Result<()> {
+pub(crate) fn tests(paths: &Paths) -> Result<()> {
     cargo(paths, "Building tests", &["test", "--workspace", "--no-run"])
 }
 
 /// Runs a cargo command that builds, with a bar.
-pub fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new(paths::cargo());
+pub(crate) fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
+    with_bar(paths, what, Command::new(paths::cargo()).args(arguments))
+        .with_context(|| format!("cargo {}", arguments.join(" ")))
+}
+
+/// Runs cargo, ready with its arguments, with a bar.
+pub(crate) fn with_bar(paths: &Paths, what: &str, command: &mut Command) -> Result<()> {
     let color = if io::stderr().is_terminal() { "always" } else { "never" };
     // Only cargo knows how much there is to do; it says so in its own bar, which is read here.
     paths
-        .hand_on(&mut command)
-        .args(arguments)
+        .hand_on(command)
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "160")
         .env("CARGO_TERM_COLOR", color);
-    command::run(&mut command, Progress::start(what), |line| cargo_line(line, Line::Show))
-        .with_context(|| format!("cargo {}", arguments.join(" ")))
+    command::run(command, Progress::start(what), |line| cargo_line(line, Line::Show))
 }
 
 /// What a line of cargo's means; whatever is no status is `other`.

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 /// Threads that burn until this is dropped.
-pub struct Burners {
+pub(crate) struct Burners {
     are_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Burners {
     /// Starts one for each processor.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let count = thread::available_parallelism().map_or(1, NonZero::get);
         let are_over = Arc::new(AtomicBool::new(false));
         let burn = |_| {

@@ -1,5 +1,4 @@
-//! Owns what decides whether a change is good, and how it is told: each check, and of those that
-//! failed how it is run alone. A failure does not keep the rest from running.
+//! Owns how a check is told: whether it passed, how long it took, and what in it failed.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -7,45 +6,47 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::failures::Failure;
-use crate::paths::{self, Paths};
-use crate::{build, deny, suite};
+use crate::paths::Paths;
 
 /// One check and how it went.
-pub struct Check {
+pub(crate) struct Check {
     name: String,
-    passed: bool,
+    outcome: Outcome,
     seconds: u64,
     /// What in it failed, where it says so.
     failures: Vec<Failure>,
 }
 
-impl Check {
-    /// One that began then, and has ended now.
-    pub fn ended(name: &str, began: Instant, passed: bool, failures: Vec<Failure>) -> Self {
-        let seconds = began.elapsed().as_secs();
-        Self { name: name.to_owned(), passed, seconds, failures }
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed,
+    LeftOut,
 }
 
-/// Formatting, lints, what it is built from, every test.
-pub fn ci(paths: &Paths) -> Result<ExitCode> {
-    let mut format = Command::new(paths::cargo());
-    format.args(["fmt", "--all", "--check"]);
-    let mut checks = vec![check(paths, "formatting", &mut format)?];
-    let began = Instant::now();
-    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    let linted = build::cargo(paths, "Lints", &lints);
-    if let Err(error) = &linted {
-        eprintln!("error: {error:#}");
+impl Check {
+    /// One that began then, and has ended now.
+    pub(crate) fn ended(name: &str, began: Instant, passed: bool, failures: Vec<Failure>) -> Self {
+        let seconds = began.elapsed().as_secs();
+        let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
+        Self { name: name.to_owned(), outcome, seconds, failures }
     }
-    checks.push(Check::ended("lints", began, linted.is_ok(), Vec::new()));
-    checks.extend(deny::checks(paths)?);
-    checks.extend(suite::run(paths, &suite::Options::under_load())?);
-    Ok(summary(&checks))
+
+    /// One that this machine cannot make.
+    pub(crate) fn left_out(name: &str) -> Self {
+        Self { name: name.to_owned(), outcome: Outcome::LeftOut, seconds: 0, failures: Vec::new() }
+    }
+
+    /// If it failed and does not say what in it did: the command that runs all of it.
+    pub(crate) fn runs_alone(&mut self, command: &str) {
+        if self.outcome == Outcome::Failed && self.failures.is_empty() {
+            self.failures.push(Failure { command: command.to_owned() });
+        }
+    }
 }
 
 /// Runs one check with its output as it comes.
-pub fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<Check> {
+pub(crate) fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<Check> {
     let began = Instant::now();
     let status = paths
         .hand_on(command)
@@ -55,15 +56,20 @@ pub fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<Check> 
 }
 
 /// Prints how all went.
-pub fn summary(checks: &[Check]) -> ExitCode {
+pub(crate) fn summary(checks: &[Check]) -> ExitCode {
     print!("\n{}", told(checks));
-    if checks.iter().all(|check| check.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let has_failed = checks.iter().any(|check| check.outcome == Outcome::Failed);
+    if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn told(checks: &[Check]) -> String {
     let verdict = |check: &Check| {
-        let verdict = if check.passed { "passed" } else { "FAILED" };
-        format!("{verdict}  {} ({} s)\n", check.name, check.seconds)
+        let verdict = match check.outcome {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "FAILED",
+            Outcome::LeftOut => "left out",
+        };
+        format!("{verdict:<8} {:>7}  {}\n", check.seconds, check.name)
     };
     let mut commands = Vec::new();
     for failure in checks.iter().flat_map(|check| &check.failures) {
@@ -71,7 +77,8 @@ fn told(checks: &[Check]) -> String {
             commands.push(&failure.command);
         }
     }
-    let mut text: String = checks.iter().map(verdict).collect();
+    let rows: String = checks.iter().map(verdict).collect();
+    let mut text = format!("result   seconds  check\n{rows}");
     if !commands.is_empty() {
         text += "\nWhat failed, and what runs it alone:\n";
     }
@@ -93,10 +100,27 @@ mod tests {
         };
         let (a, again) = (failure("cargo xtask test a"), failure("cargo xtask test a"));
         let b = failure("cargo xtask test b");
-        let checks = [check("crates", &[]), check("run 1", &[a]), check("run 2", &[b, again])];
-        let told = told(&checks);
-        let expected = "passed  crates (0 s)\nFAILED  run 1 (0 s)\nFAILED  run 2 (0 s)\n
-What failed, and what runs it alone:\n  cargo xtask test a\n  cargo xtask test b\n";
-        assert_eq!(told, expected);
+        let mut deny = Check::ended("deny", Instant::now(), false, Vec::new());
+        deny.runs_alone("cargo xtask ci deny");
+        let checks = [
+            check("crates", &[]),
+            Check::left_out("known vulnerabilities"),
+            check("run 1", &[a]),
+            check("run 2", &[b, again]),
+            deny,
+        ];
+        let expected = "result   seconds  check
+passed         0  crates
+left out       0  known vulnerabilities
+FAILED         0  run 1
+FAILED         0  run 2
+FAILED         0  deny
+
+What failed, and what runs it alone:
+  cargo xtask test a
+  cargo xtask test b
+  cargo xtask ci deny
+";
+        assert_eq!(told(&checks), expected);
     }
 }

@@ -17,7 +17,7 @@ const TAIL_LINES: usize = 60;
 const TICK: Duration = Duration::from_millis(500);
 
 /// What a line of output means.
-pub enum Line {
+pub(crate) enum Line {
     /// So many steps of so many, and what is in hand.
     Step(u64, u64, String),
     /// What is in hand.
@@ -32,7 +32,7 @@ pub enum Line {
 
 /// Runs the program to its end. Its output is read line by line (`\r` ends a line too, as in
 /// progress bars); if it fails, the end of what was not shown yet is printed.
-pub fn run(
+pub(crate) fn run(
     command: &mut Command,
     mut progress: Progress,
     mut meaning: impl FnMut(&str) -> Line,
@@ -92,7 +92,7 @@ fn send_lines(mut source: impl Read + Send + 'static, lines: Sender<String>) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => break,
             };
-            pending.extend_from_slice(&buffer[..read]);
+            pending.extend(buffer.iter().take(read));
             while let Some(end) = pending.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
                 let line: Vec<u8> = pending.drain(..=end).collect();
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();

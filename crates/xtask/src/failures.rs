@@ -2,14 +2,14 @@
 
 /// A test that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The command that runs it alone.
-    pub command: String,
+    pub(crate) command: String,
 }
 
 /// Reads what `cargo test` prints, line by line.
 #[derive(Debug, Default)]
-pub struct Cargo {
+pub(crate) struct Cargo {
     /// The names of the list that was read last, and whether it goes on.
     names: Vec<String>,
     is_in_list: bool,
@@ -18,7 +18,7 @@ pub struct Cargo {
 
 impl Cargo {
     /// The next line.
-    pub fn read(&mut self, line: &str) {
+    pub(crate) fn read(&mut self, line: &str) {
         if line == "failures:" {
             // A test may print the same; the list is the last that is called so.
             self.names.clear();
@@ -33,7 +33,7 @@ impl Cargo {
     }
 
     /// What failed in all that was read.
-    pub fn failures(self) -> Vec<Failure> {
+    pub(crate) fn failures(self) -> Vec<Failure> {
         self.failures
     }
 }
@@ -64,7 +64,7 @@ fn of_target(target: &str, names: &[String]) -> Vec<Failure> {
 }
 
 /// What a line of pytest's (`-r fE`) says of a failure; `python` is the program that runs it.
-pub fn of_pytest(line: &str, python: &str) -> Option<Failure> {
+pub(crate) fn of_pytest(line: &str, python: &str) -> Option<Failure> {
     let id = line.strip_prefix("FAILED ").or_else(|| line.strip_prefix("ERROR "))?;
     // The reason follows, if there is one.
     let id = id.split(" - ").next().unwrap_or(id).trim_end();

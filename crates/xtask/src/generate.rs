@@ -20,7 +20,7 @@ const DEFINITION: &str = "statemachine/promote-ami.asl.json";
 const ERRORS: &str = "docs/errors.md";
 
 /// Writes the generated parts, or with `check` says which files would change.
-pub fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
+pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
     let mut stale = Vec::new();
     for (file, generate) in
         [(DEFINITION, definition as fn(&str) -> Result<String>), (ERRORS, |_| Ok(errors()))]
@@ -85,7 +85,9 @@ fn each_state(scope: &mut Node, visit: &mut impl FnMut(&str, &mut Node)) {
             }
             ("ItemProcessor", inner) => each_state(inner, visit),
             ("Branches", Node::Array(branches)) => {
-                branches.iter_mut().for_each(|branch| each_state(branch, visit));
+                for branch in branches {
+                    each_state(branch, visit);
+                }
             }
             _ => {}
         }
@@ -125,9 +127,9 @@ fn retrier(errors: &[&str], retry: Retry) -> Node {
 
 /// 2.0 is written 2.
 fn number(value: f64) -> Node {
-    #[expect(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "a rate is small")]
     let whole = value as i64;
-    #[expect(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "a rate is small")]
     if (whole as f64 - value).abs() < f64::EPSILON { whole.into() } else { value.into() }
 }
 

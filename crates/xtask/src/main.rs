@@ -8,6 +8,7 @@ mod checks;
 mod command;
 mod deny;
 mod failures;
+mod gate;
 mod generate;
 mod paths;
 mod progress;
@@ -65,8 +66,9 @@ enum Task {
     },
     /// Check what Driftless is built from: licences, duplicates, sources, known vulnerabilities.
     Deny,
-    /// What has to pass before a change is merged: formatting, lints, `deny`, `test --load`.
-    Ci,
+    /// Run the gate: what every change must pass. A step that fails stops none of the others.
+    #[command(after_help = gate::help())]
+    Ci(gate::Options),
 }
 
 /// Arguments that the harness declares; `--help` is one of them.
@@ -98,7 +100,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test(options) => return suite::test(&paths, &options),
         Task::Generate { check } => return generate::run(&paths, check),
         Task::Deny => return deny::run(&paths),
-        Task::Ci => return checks::ci(&paths),
+        Task::Ci(options) => return Ok(gate::run(&paths, &options)),
     }
     Ok(ExitCode::SUCCESS)
 }

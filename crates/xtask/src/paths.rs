@@ -12,18 +12,18 @@ pub const HARNESS: &str = "harness";
 pub const CLI: &str = "driftless";
 
 /// The folders and programs that tasks share.
-pub struct Paths {
+pub(crate) struct Paths {
     /// The top of the repository.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Cargo's target directory, absolute.
-    pub target: PathBuf,
+    pub(crate) target: PathBuf,
     /// The target triple of this machine, as cargo names its build folder.
     host: String,
 }
 
 impl Paths {
     /// Asks cargo and the compiler. `CARGO_TARGET_DIR` and cargo's configuration are honoured.
-    pub fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .nth(2)
@@ -36,8 +36,9 @@ impl Paths {
         ]))?;
         let metadata: serde_json::Value =
             serde_json::from_str(&metadata).context("reading what cargo metadata says")?;
-        let target = metadata["target_directory"]
-            .as_str()
+        let target = metadata
+            .get("target_directory")
+            .and_then(serde_json::Value::as_str)
             .context("cargo metadata names no target directory")?
             .into();
         let version = output(Command::new("rustc").current_dir(&root).arg("-vV"))?;
@@ -50,7 +51,7 @@ impl Paths {
     }
 
     /// A program that the development build made.
-    pub fn built(&self, name: &str) -> PathBuf {
+    pub(crate) fn built(&self, name: &str) -> PathBuf {
         self.target.join(&self.host).join("debug").join(name)
     }
 
@@ -60,33 +61,33 @@ impl Paths {
     }
 
     /// Programs that are built for the checks, each in a folder of its own.
-    pub fn tools(&self) -> PathBuf {
+    pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("driftless").join("tools")
     }
 
     /// The Python environment with the local AWS.
-    pub fn venv(&self) -> PathBuf {
+    pub(crate) fn venv(&self) -> PathBuf {
         self.target.join("driftless").join("venv")
     }
 
     /// A program of the Python environment.
-    pub fn venv_program(&self, name: &str) -> PathBuf {
+    pub(crate) fn venv_program(&self, name: &str) -> PathBuf {
         self.venv().join("bin").join(name)
     }
 
     /// The local AWS's sources.
-    pub fn emulator(&self) -> PathBuf {
+    pub(crate) fn emulator(&self) -> PathBuf {
         self.root.join("tests").join("emulator")
     }
 
     /// Tells a program that it is to use the same folders.
-    pub fn hand_on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub(crate) fn hand_on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target)
     }
 }
 
 /// The cargo that runs this.
-pub fn cargo() -> PathBuf {
+pub(crate) fn cargo() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 

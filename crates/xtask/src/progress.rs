@@ -12,7 +12,7 @@ const PLAIN_EVERY: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(100);
 
 /// One task's progress.
-pub struct Progress {
+pub(crate) struct Progress {
     what: String,
     /// Absent where stderr is not a terminal.
     bar: Option<ProgressBar>,
@@ -23,7 +23,7 @@ pub struct Progress {
 
 impl Progress {
     /// Shows that `what` has begun.
-    pub fn start(what: &str) -> Self {
+    pub(crate) fn start(what: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
             bar.set_style(style("{spinner:.cyan} {prefix:.bold} {wide_msg} {elapsed:.dim}"));
@@ -36,7 +36,7 @@ impl Progress {
     }
 
     /// `done` of `total` steps are behind us, `now` is in hand.
-    pub fn step(&mut self, done: u64, total: u64, now: &str) {
+    pub(crate) fn step(&mut self, done: u64, total: u64, now: &str) {
         self.state = format!("{done} of {total}: {now}");
         if let Some(bar) = &self.bar {
             if bar.length().is_none() {
@@ -50,7 +50,7 @@ impl Progress {
     }
 
     /// Something is in hand, of how many is not known.
-    pub fn note(&mut self, now: &str) {
+    pub(crate) fn note(&mut self, now: &str) {
         now.clone_into(&mut self.state);
         if let Some(bar) = &self.bar {
             bar.set_message(now.to_owned());
@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// Time has passed. Call it at least every second.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         if self.bar.is_none() && self.said.elapsed() >= PLAIN_EVERY {
             self.said = Instant::now();
             eprintln!("{} … {} s {}", self.what, self.started.elapsed().as_secs(), self.state);
@@ -66,7 +66,7 @@ impl Progress {
     }
 
     /// A line that is to stay: a warning, an error.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),
@@ -74,7 +74,7 @@ impl Progress {
     }
 
     /// It is done; said only if it took long enough to have been noticed.
-    pub fn done(self) {
+    pub(crate) fn done(self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -21,7 +21,7 @@ const REQUIREMENTS: [(&str, bool); 2] =
     [("requirements.txt", true), ("requirements-nodeps.txt", false)];
 
 /// Makes the environment, or does nothing if it is the one that the requirement files describe.
-pub fn run(paths: &Paths) -> Result<()> {
+pub(crate) fn run(paths: &Paths) -> Result<()> {
     let wanted = fingerprint(paths)?;
     let stamp = paths.venv().join("driftless-requirements");
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {

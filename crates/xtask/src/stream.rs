@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 /// Runs the program to its end. Each line of what it prints, on stdout or on stderr, is shown
 /// behind `prefix`, and read. Whether it succeeded.
-pub fn run(mut command: Command, prefix: &str, mut read: impl FnMut(&str)) -> Result<bool> {
+pub(crate) fn run(mut command: Command, prefix: &str, mut read: impl FnMut(&str)) -> Result<bool> {
     let program = command.get_program().display().to_string();
     let starting = || format!("starting {program}");
     // One pipe for both: what belongs together stays together.

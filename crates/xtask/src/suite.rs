@@ -21,7 +21,7 @@ const SEED: &str = "--seed ";
 
 /// Which tests, and how.
 #[derive(Debug, Clone, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Run the workflow tests so many times.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     repeat: u16,
@@ -38,18 +38,18 @@ pub struct Options {
 
 impl Options {
     /// Every test once, the workflow tests under load.
-    pub fn under_load() -> Self {
+    pub(crate) fn under_load() -> Self {
         Self { repeat: 1, load: true, seed: None, filter: None }
     }
 }
 
 /// Runs them and tells how they went.
-pub fn test(paths: &Paths, options: &Options) -> Result<ExitCode> {
+pub(crate) fn test(paths: &Paths, options: &Options) -> Result<ExitCode> {
     Ok(checks::summary(&run(paths, options)?))
 }
 
 /// Builds everything, then runs the tests.
-pub fn run(paths: &Paths, options: &Options) -> Result<Vec<Check>> {
+pub(crate) fn run(paths: &Paths, options: &Options) -> Result<Vec<Check>> {
     build::run(paths)?;
     build::tests(paths)?;
     if options.filter.is_some() {
@@ -70,7 +70,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<Vec<Check>> {
 /// Everything that needs no AWS.
 fn crates(paths: &Paths) -> Result<Vec<Check>> {
     let targets: [(&str, &[&str]); 2] =
-        [("crates", &["--lib", "--bins", "--test", "statics"]), ("examples", &["--doc"])];
+        [("crates", &["--lib", "--bins", "--test", "statics"]), ("doctests", &["--doc"])];
     let check = |(name, targets): (&str, &[&str])| {
         cargo(paths, name, &[&["--no-fail-fast"], targets].concat())
     };

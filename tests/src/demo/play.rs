@@ -19,7 +19,7 @@ use crate::live::Live;
 /// How an image is promoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Way {
+pub(super) enum Way {
     /// Pattern 1.
     Parameter,
     /// Pattern 2.
@@ -39,7 +39,7 @@ impl std::fmt::Display for Way {
 }
 
 /// A stack with its instance backed up: all that is needed to begin.
-pub struct Play {
+pub(super) struct Play {
     way: Way,
     stack: Stack,
     group: Group,
@@ -48,7 +48,7 @@ pub struct Play {
 }
 
 /// What the plays share.
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     pub driftless: Driftless,
     pub live: &'a Live,
     /// One promotion at a time: the log of calls tells who called, and two executions of the same
@@ -59,7 +59,7 @@ pub struct Stage<'a> {
 /// What came of one.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Row {
+pub(super) struct Row {
     #[serde(rename = "pattern")]
     pub way: Way,
     pub image_before: String,
@@ -87,7 +87,7 @@ struct Promotion {
 
 impl Play {
     /// All three, from one image.
-    pub async fn set_all(cloud: &Cloud) -> Result<[Self; 3]> {
+    pub(super) async fn set_all(cloud: &Cloud) -> Result<[Self; 3]> {
         let base = image::base(cloud).await?;
         let set = |way| Self::set(cloud, way, &base);
         let (naive, parameter, stack) =
@@ -114,7 +114,7 @@ impl Play {
 
 impl Stage<'_> {
     /// Promotes the backup, kills the instance, looks at what heals and at the drift.
-    pub async fn play(&self, play: &Play) -> Result<Row> {
+    pub(super) async fn play(&self, play: &Play) -> Result<Row> {
         let (promotion, aws_calls) = self.promote(play).await?;
         let healed = self.heal(play).await?;
         let drift = self.drift(play).await?;

@@ -26,7 +26,7 @@ polling and retries included. Time: of the execution. Waits take a fiftieth of w
 ";
 
 /// The rows as they were asked for.
-pub fn printed(rows: &[Row], format: Format) -> Result<String> {
+pub(super) fn printed(rows: &[Row], format: Format) -> Result<String> {
     Ok(match format {
         Format::Json => serde_json::to_string_pretty(&json!({ "patterns": rows }))? + "\n",
         Format::Table => format!("\n{}\n{LEGEND}\n", table(rows)),

@@ -19,7 +19,7 @@ use crate::demo::Format;
 const MOST_UPDATES: usize = 2;
 
 /// What happened.
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     pub events: &'a [Value],
     pub sent_in: Duration,
     pub took: Duration,
@@ -35,7 +35,7 @@ pub struct Run<'a> {
 /// What it comes to.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Figures {
+pub(super) struct Figures {
     events_sent: usize,
     seconds_to_send: f64,
     targets: usize,
@@ -58,7 +58,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub fn new(run: &Run) -> Self {
+    pub(super) fn new(run: &Run) -> Self {
         let mut retries_by_error = BTreeMap::new();
         for error in run.ended.iter().flat_map(|e| &e.transcript).flat_map(|step| &step.errors) {
             *retries_by_error.entry(error.clone()).or_default() += 1;
@@ -91,7 +91,7 @@ impl Figures {
     }
 
     /// Nothing lost, nothing done twice, no execution failed, and no more updates than need be.
-    pub fn is_good(&self) -> bool {
+    pub(super) fn is_good(&self) -> bool {
         self.lost == 0
             && self.done_twice == 0
             && self.executions_failed == 0
@@ -100,7 +100,7 @@ impl Figures {
     }
 
     /// As it was asked for.
-    pub fn printed(&self, format: Format) -> Result<String> {
+    pub(super) fn printed(&self, format: Format) -> Result<String> {
         Ok(match format {
             Format::Json => serde_json::to_string_pretty(self)? + "\n",
             Format::Table => {

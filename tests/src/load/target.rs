@@ -14,7 +14,7 @@ use super::PREFIXES;
 const GROUPS: usize = 5;
 
 /// A group that boots from an image that is promoted.
-pub struct Target {
+pub(super) struct Target {
     /// Where its image is named.
     pub place: Place,
     group: Group,
@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// Where an image is promoted to.
-pub enum Place {
+pub(super) enum Place {
     /// An SSM parameter.
     Parameter(Parameter),
     /// A stack's parameter.
@@ -33,7 +33,7 @@ pub enum Place {
 }
 
 /// What is in place.
-pub struct Look {
+pub(super) struct Look {
     /// The image.
     pub image: String,
     /// The values that the parameter has had since it was made, one for each version.
@@ -43,7 +43,7 @@ pub struct Look {
 }
 
 /// Deploys so many, and backs each up twice.
-pub async fn set_up(cloud: &Cloud, count: usize) -> Result<Vec<Target>> {
+pub(super) async fn set_up(cloud: &Cloud, count: usize) -> Result<Vec<Target>> {
     let base = &image::base(cloud).await?;
     let by_parameter = count.div_ceil(2);
     let parameters = (0..by_parameter).map(async |_| by_parameter_of(cloud, base).await);
@@ -83,7 +83,7 @@ async fn by_stack_of(cloud: &Cloud, base: &str, groups: usize) -> Result<Vec<(Pl
 }
 
 /// What is in place now, in the order of the targets.
-pub async fn look(targets: &[Target]) -> Result<Vec<Look>> {
+pub(super) async fn look(targets: &[Target]) -> Result<Vec<Look>> {
     let looks = targets.iter().map(async |target| {
         Ok(match &target.place {
             Place::Parameter(parameter) => {
@@ -102,7 +102,7 @@ pub async fn look(targets: &[Target]) -> Result<Vec<Look>> {
 }
 
 /// Kills every instance. The images that heal, in the order of the targets.
-pub async fn heal(targets: &[Target]) -> Result<Vec<String>> {
+pub(super) async fn heal(targets: &[Target]) -> Result<Vec<String>> {
     let healed = targets.iter().map(async |target| Ok(target.group.heal().await?.image));
     stream::iter(healed).buffered(AT_ONCE).try_collect().await
 }

@@ -74,7 +74,7 @@ proptest! {
         let before: Vec<_> = resources.iter().flat_map(differences).collect();
         let mut now = resources;
         let mut changed = false;
-        let mut properties = now.iter_mut().flat_map(|r| r.property_differences.as_mut());
+        let mut properties = now.iter_mut().filter_map(|r| r.property_differences.as_mut());
         if change && let Some(first) = properties.find_map(|properties| properties.first_mut()) {
             // The very last character of it.
             first.actual_value = first.actual_value.as_ref().map(|value| format!("{value}!"));

@@ -43,8 +43,8 @@ fn accepts(version: i64) -> Rule {
 }
 
 /// What a write in the place of `before` comes to, and what is told of it.
-fn told(ssm: Client, before: String) -> (Result<Promoted, Error>, String) {
-    let input = input_of(vec![ParameterWrite { before: before.as_str().into(), ..write() }]);
+fn told(ssm: Client, before: &str) -> (Result<Promoted, Error>, String) {
+    let input = input_of(vec![ParameterWrite { before: before.into(), ..write() }]);
     let (answer, log) = logged(run(ssm, &[unowned(NAME)], input));
     // The next poll needs to have it.
     for write in answer.iter().flat_map(|answer| &answer.writes) {
@@ -66,7 +66,7 @@ proptest! {
     ) {
         let current = if is_same { before.clone() } else { current };
         let rules = (has(NAME, current.clone(), 1), accepts(2), grants());
-        let (answer, told) = told(mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2]), before.clone());
+        let (answer, told) = told(mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2]), &before);
         prop_assert!(!told.contains(SECRET), "{}", told);
         match answer {
             Ok(_) => prop_assert_eq!(current, before),
@@ -81,7 +81,7 @@ proptest! {
         let put = if is_refused { refuses("TooManyUpdates") } else { accepts(3) };
         let rules = (has(NAME, before.clone(), 1), has("/golden/web:2", lost, 2), grants());
         let ssm = mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2, put, releases()]);
-        let (answer, told) = told(ssm, before);
+        let (answer, told) = told(ssm, &before);
         prop_assert!(!told.contains(SECRET), "{}", told);
         prop_assert_eq!(answer.map_err(|error| error.name()), Err(ErrorName::ConcurrentWrite));
     }
@@ -94,7 +94,7 @@ fn an_answer_that_cannot_be_read_is_not_told() {
     let cut = mock!(Client::get_parameter).then_http_response(move || {
         HttpResponse::new(200.try_into().unwrap(), body.clone().into())
     });
-    let (answer, told) = told(mock_client!(aws_sdk_ssm, [cut]), OLD.to_owned());
+    let (answer, told) = told(mock_client!(aws_sdk_ssm, [cut]), OLD);
     assert_eq!(answer.unwrap_err().name(), ErrorName::ServiceUnavailable);
     assert!(!told.contains(SECRET), "{told}");
 }

@@ -234,7 +234,8 @@ fn a_rollback_takes_all_images_of_its_destination_or_those_of_one_key() {
         let only = only.map(|key| key.parse().unwrap());
         let found = images_of_rollback(&Rollback { destination: stack(), only }, images());
         let found = found.as_ref().map_err(ToString::to_string);
-        let ids = found.map(|images| Vec::from_iter(images.iter().map(|i| i.image_id.as_str())));
+        let ids =
+            found.map(|images| images.iter().map(|i| i.image_id.as_str()).collect::<Vec<_>>());
         assert_eq!(ids, expected.map_err(str::to_owned));
     }
 }

@@ -94,7 +94,7 @@ fn what_is_not_promoted_stays_on_both_ways() {
 #[test]
 fn there_is_no_way_back_to_what_is_no_image() {
     let (parameter, of_parameter) = of_parameter("none");
-    assert_eq!(writes(&forward(&parameter, &[of_parameter.clone()])).len(), 1);
+    assert_eq!(writes(&forward(&parameter, std::slice::from_ref(&of_parameter))).len(), 1);
     assert_eq!(backward(&parameter, &[of_parameter]), None);
     let stack = target(Vec::new());
     let both =

@@ -135,7 +135,7 @@ async fn hundreds_of_candidates_and_groups_are_asked_for_in_as_few_calls_as_may_
     let groups = mock!(aws_sdk_autoscaling::Client::describe_auto_scaling_groups)
         .match_requests(|request| request.auto_scaling_group_names().len() <= 50)
         .then_output(|| DescribeAutoScalingGroupsOutput::builder().build());
-    let rules = Rules { images, snapshots, groups, ..Rules::new() };
+    let rules = Rules { groups, images, snapshots, ..Rules::new() };
     let candidates = ids.iter().map(|id| Candidate { creation_date: date(OLD), ..candidate(id) });
     let mut target = parameter_target(candidates.collect());
     first(&mut target).groups = (0..60).map(|n| group(&format!("web-{n}"), None)).collect();
