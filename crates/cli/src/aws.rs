@@ -21,7 +21,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// No Region is named anywhere.
-pub async fn config(profile: Option<&str>, region: Option<String>) -> Result<SdkConfig> {
+pub(crate) async fn config(profile: Option<&str>, region: Option<String>) -> Result<SdkConfig> {
     let crypto = tls::rustls_provider::CryptoMode::AwsLc;
     let http = aws_smithy_http_client::Builder::new();
     let http = http.tls_provider(tls::Provider::Rustls(crypto)).build_https();
@@ -49,7 +49,7 @@ pub async fn config(profile: Option<&str>, region: Option<String>) -> Result<Sdk
 }
 
 /// Says which call failed and how, in AWS's words: an SDK error by itself says "service error".
-pub trait Called<T> {
+pub(crate) trait Called<T> {
     /// Names the call, `service:Operation`.
     ///
     /// # Errors

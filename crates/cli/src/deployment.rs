@@ -11,7 +11,7 @@ const STATE_MACHINE: &str = "StateMachineArn";
 const QUEUE: &str = "DeadLetterQueueUrl";
 
 /// A deployed Driftless, with the clients to reach it.
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
     /// SQS.
@@ -22,7 +22,7 @@ pub struct Deployment {
 
 /// What a stack that is Driftless consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// The stack's name.
     pub stack: String,
     /// The state machine's ARN.
@@ -36,7 +36,7 @@ impl Deployment {
     ///
     /// # Errors
     /// There is no such stack, or it is not Driftless.
-    pub async fn find(config: &SdkConfig, stack: &str) -> Result<Self> {
+    pub(crate) async fn find(config: &SdkConfig, stack: &str) -> Result<Self> {
         let cloudformation = aws_sdk_cloudformation::Client::new(config);
         let answer = cloudformation.describe_stacks().stack_name(stack).send().await;
         let is_refused = answer.as_ref().is_err_and(|error| error.as_service_error().is_some());
@@ -60,7 +60,7 @@ impl Parts {
     ///
     /// # Errors
     /// One is missing.
-    pub fn of(stack: &str, outputs: &[Output]) -> Result<Self> {
+    pub(crate) fn of(stack: &str, outputs: &[Output]) -> Result<Self> {
         let output = |name: &str| {
             let found = outputs.iter().find(|output| output.output_key() == Some(name));
             found.and_then(Output::output_value).map(str::to_owned).with_context(|| {
@@ -78,17 +78,17 @@ impl Parts {
     }
 
     /// The account that it is in.
-    pub fn account(&self) -> &str {
+    pub(crate) fn account(&self) -> &str {
         self.arn_part(4)
     }
 
     /// The Region that it is in.
-    pub fn region(&self) -> &str {
+    pub(crate) fn region(&self) -> &str {
         self.arn_part(3)
     }
 
     /// The ARN of an execution of this name.
-    pub fn execution(&self, name: &str) -> String {
+    pub(crate) fn execution(&self, name: &str) -> String {
         format!("{}:{name}", self.state_machine.replace(":stateMachine:", ":execution:"))
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// What was to start an execution, or that one had started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// An event that could not start an execution.
     Event,
     /// The schedule, which could not start one either.
@@ -26,7 +26,7 @@ pub enum Trigger {
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub(crate) struct Letter {
     /// What kind of message it is.
     pub trigger: Trigger,
     /// What it is about: the event's image, the schedule's rule, the execution's name.
@@ -46,7 +46,7 @@ pub struct Letter {
 /// One failure of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The target; absent where the execution failed before it had any.
     pub target: Option<String>,
     /// The state.
@@ -62,7 +62,7 @@ impl Letter {
     ///
     /// # Errors
     /// It is no event.
-    pub fn read(message: &Message) -> Result<Self> {
+    pub(crate) fn read(message: &Message) -> Result<Self> {
         let attribute = |name: &str| {
             let attributes = message.message_attributes.as_ref()?;
             attributes.get(name)?.string_value.clone()
@@ -77,7 +77,7 @@ impl Letter {
     ///
     /// # Errors
     /// It is no event.
-    pub fn of(event: Value, refusal: &str) -> Result<Self> {
+    pub(crate) fn of(event: Value, refusal: &str) -> Result<Self> {
         let kind = text(&event["detail-type"]);
         let kind = kind.context("the message is no event: no detail-type")?;
         let error = if refusal.is_empty() { "unknown" } else { refusal }.to_owned();

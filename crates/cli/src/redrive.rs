@@ -23,7 +23,7 @@ const AT_ONCE: i32 = 10;
 /// One message and what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Redriven {
+pub(crate) struct Redriven {
     /// The message.
     pub message_id: String,
     /// What kind of message it is; absent when it cannot be read.
@@ -51,7 +51,7 @@ pub struct Redriven {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// An execution runs it again.
     Started,
     /// A dry run: an execution would run it again.
@@ -69,7 +69,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// The queue cannot be read. What is wrong with one message is in its [`Redriven`].
-pub async fn run(
+pub(crate) async fn run(
     deployment: &Deployment,
     dry_run: bool,
     redriven: &mut Vec<Redriven>,

@@ -18,7 +18,7 @@ const CHARACTERS_OF_A_MESSAGE: usize = 500;
 
 /// How to print the result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A table as wide as the terminal; what does not fit is cut.
     #[default]
     Table,
@@ -41,7 +41,7 @@ struct Printed<'a> {
 ///
 /// # Errors
 /// None that is known: it is plain data.
-pub fn result(
+pub(crate) fn result(
     parts: &Parts,
     dry_run: bool,
     redriven: &[Redriven],
@@ -64,12 +64,12 @@ pub fn result(
 }
 
 /// One message and what became of it, in a line.
-pub fn line(one: &Redriven) -> String {
+pub(crate) fn line(one: &Redriven) -> String {
     format!("{}: {}", subject(one), outcome(one))
 }
 
 /// As wide as the terminal, or as this.
-pub fn table(redriven: &[Redriven], width: Option<u16>) -> Table {
+pub(crate) fn table(redriven: &[Redriven], width: Option<u16>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);

@@ -20,7 +20,7 @@ pub struct Claims {
 
 /// Whose the write is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// This call's.
     Granted,
     /// An earlier call's for the same decision, which may have made the write or not.

@@ -13,10 +13,10 @@ use step::InvalidInput;
 use crate::request::Rollback;
 
 /// The most candidates of one parameter that travel on: enough to pass over a few bad nights.
-pub const MAX_CANDIDATES: usize = 5;
+pub(crate) const MAX_CANDIDATES: usize = 5;
 /// The most candidates of all parameters together. With these a hundred targets take about half
 /// of what Step Functions passes on from one state to the next (256 KiB).
-pub const MAX_CANDIDATES_PER_RUN: usize = 300;
+pub(crate) const MAX_CANDIDATES_PER_RUN: usize = 300;
 
 /// The tag by which an instance tells its group (Auto Scaling sets it; nobody else can).
 const TAG_GROUP: &str = "aws:autoscaling:groupName";
@@ -125,7 +125,7 @@ pub(crate) fn no_targets() -> String {
 /// A stack's images go by their `ImageIdParameterKey`, so one target holds all its parameters.
 /// An image or instance whose key is malformed is left out: it must not block the others.
 #[must_use]
-pub fn promotion(
+pub(crate) fn promotion(
     destination: &Destination,
     images: Vec<Image>,
     instances: &Instances,
@@ -230,7 +230,7 @@ fn group_of(instance: &Instance) -> Option<Group> {
 
 /// Leaves each parameter its newest candidates: as many as help, and no more than its share of
 /// what a run may carry.
-pub fn truncate_candidates(promotions: &mut [Promotion]) {
+pub(crate) fn truncate_candidates(promotions: &mut [Promotion]) {
     let parameters: usize = promotions.iter().map(|one| one.target.images().len()).sum();
     let share = (MAX_CANDIDATES_PER_RUN / parameters.max(1)).max(1);
     for Promotion { target, run } in promotions {
@@ -250,7 +250,7 @@ pub fn truncate_candidates(promotions: &mut [Promotion]) {
 /// # Errors
 /// No image names this target. Fail explicitly, so that an empty rollback does not look like a
 /// success.
-pub fn images_of_rollback(
+pub(crate) fn images_of_rollback(
     rollback: &Rollback,
     mut images: Vec<Image>,
 ) -> Result<Vec<Image>, InvalidInput> {

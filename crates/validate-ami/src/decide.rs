@@ -46,7 +46,7 @@ pub(crate) struct Circumstances<'a> {
 
 /// The images to be looked at: every candidate, and what is in place.
 #[must_use]
-pub fn image_ids<'a>(
+pub(crate) fn image_ids<'a>(
     target: &Target,
     in_place: impl IntoIterator<Item = &'a InPlace>,
 ) -> Vec<ImageId> {
@@ -66,7 +66,7 @@ pub fn image_ids<'a>(
 /// # Errors
 /// [`Error::AllRefused`] when nothing can be promoted for any; what concerns the target as a
 /// whole, such as an image that has to be waited for.
-pub fn decisions(
+pub(crate) fn decisions(
     promotion: &Promotion,
     mut in_place: BTreeMap<String, Result<InPlace, Error>>,
     circumstances: Circumstances<'_>,
@@ -108,7 +108,7 @@ pub fn decisions(
 /// [`Error::ImageRejected`] when none passes; [`Error::NothingOlder`] when there is none to roll
 /// back to; [`Error::TargetNotPermitted`] when nothing is left to be promoted because the newest
 /// does not come from a group that the target feeds.
-pub fn decision(
+pub(crate) fn decision(
     Promotion { target, run }: &Promotion,
     parameter: &str,
     images: &Images,

@@ -141,7 +141,7 @@ pub(crate) async fn instance_types(
 ///
 /// # Errors
 /// The calls'.
-pub async fn feeds(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
+pub(crate) async fn feeds(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
     let mut feeds = LaunchSources::default();
     for name in provenance::wanted_stacks(target) {
         if let Some(stack) = stacks::find(&clients.cloudformation, name).await? {

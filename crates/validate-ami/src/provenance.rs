@@ -11,7 +11,7 @@ pub(crate) const PROVENANCE: &str = "provenance";
 
 /// What the groups and stacks are now: those of the candidates' origins, and the target's.
 #[derive(Debug, Default)]
-pub struct LaunchSources {
+pub(crate) struct LaunchSources {
     /// By group: what its launch templates say the image is, an SSM parameter not resolved.
     pub launches: BTreeMap<String, Launches>,
     /// By stack: the name of the root that it is nested in; none for a root. A stack that is
@@ -24,7 +24,7 @@ pub(crate) type Launches = Result<BTreeSet<String>, String>;
 
 /// The groups of which [`LaunchSources::launches`] has to be known.
 #[must_use]
-pub fn wanted_groups(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
     match target {
         Target::Parameter { .. } => groups(target).map(|group| group.group_name.as_str()).collect(),
         Target::Stack { .. } => BTreeSet::new(),
@@ -34,7 +34,7 @@ pub fn wanted_groups(target: &Target) -> BTreeSet<&str> {
 /// The stacks of which [`LaunchSources::roots`] has to be known. CloudFormation names a nested stack after
 /// its parent, so one that is named otherwise is in no need of a look.
 #[must_use]
-pub fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
     match target {
         Target::Parameter { .. } => BTreeSet::new(),
         Target::Stack { name: root, .. } => groups(target)
@@ -58,7 +58,7 @@ fn may_be_nested(stack: &str, root: &str) -> bool {
 
 /// Whether an image from there belongs into the target.
 #[must_use]
-pub fn provenance(
+pub(crate) fn provenance(
     target: &Target,
     origin: &Origin,
     feeds: &LaunchSources,
@@ -83,7 +83,7 @@ fn of_group(target: &Target, group: &Group, feeds: &LaunchSources, account: &str
 /// Of these groups, those that the target feeds, as far as can be told: a stranger's instance may
 /// carry the target's tag, and what it is in must be neither judged nor refreshed.
 #[must_use]
-pub fn groups_fed_by(
+pub(crate) fn groups_fed_by(
     target: &Target,
     groups: &[Group],
     feeds: &LaunchSources,

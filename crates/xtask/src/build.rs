@@ -31,7 +31,7 @@ const STATUS_WORDS: [&str; 14] = [
 ];
 
 /// Sets up, then builds the functions, the harness and `driftless`.
-pub fn run(paths: &Paths) -> Result<()> {
+pub(crate) fn run(paths: &Paths) -> Result<()> {
     setup::run(paths)?;
     // The default members are the functions. cargo shows how far it is, which cargo-lambda, whose
     // part is then only to put them where the template looks for them, does not.

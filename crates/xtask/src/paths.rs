@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// The harness's program.
-pub const HARNESS: &str = "harness";
+pub(crate) const HARNESS: &str = "harness";
 /// The operators' program.
-pub const CLI: &str = "driftless";
+pub(crate) const CLI: &str = "driftless";
 
 /// The folders and programs that tasks share.
 pub(crate) struct Paths {
@@ -56,7 +56,7 @@ impl Paths {
     }
 
     /// The same where no other build's cargo-lambda moves it away, once it is built.
-    pub fn kept(&self, name: &str) -> PathBuf {
+    pub(crate) fn kept(&self, name: &str) -> PathBuf {
         self.target.join("driftless").join(name)
     }
 
