@@ -65,7 +65,7 @@ async fn what_was_no_image_is_replaced_and_not_told(s: &Scenario) -> Result<()> 
     let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
     let report = expect::report(&promote(s, &image).await?, Outcome::Promoted)?;
     ensure!(parameter.read().await?.value == image, "the parameter is another");
-    let told = format!("(a value that is no image id -> {image})");
+    let told = format!("(a value that is not an image ID -> {image})");
     ensure!(report.summary.contains(&told), "no {told:?} in {:?}", report.summary);
     ensure!(!report.summary.contains(SECRET), "{:?}", report.summary);
     Ok(())
