@@ -33,7 +33,7 @@ enum Made {
 
 /// A stack with one Auto Healing group that boots from `base`.
 #[derive(Debug)]
-pub struct Healing {
+pub struct AutoHealingStack {
     /// The stack.
     pub stack: Stack,
     /// Its group.
@@ -184,37 +184,40 @@ impl Scenario {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn by_parameter(&self) -> Result<(Parameter, Healing)> {
-        self.by_parameter_from("parameter").await
+    pub async fn parameter_pattern(&self) -> Result<(Parameter, AutoHealingStack)> {
+        self.parameter_pattern_from("parameter").await
     }
 
     /// Pattern 1 from another fixture.
     ///
     /// # Errors
     /// A call failed.
-    pub async fn by_parameter_from(&self, fixture: &str) -> Result<(Parameter, Healing)> {
+    pub async fn parameter_pattern_from(
+        &self,
+        fixture: &str,
+    ) -> Result<(Parameter, AutoHealingStack)> {
         let base = image::base(self.cloud()).await?;
         let parameter = self.parameter(&base).await?;
         let stack = self.stack(fixture, &[("ImageIdParameterName", &parameter.name)]).await?;
-        Ok((parameter, Healing::of(stack, base).await?))
+        Ok((parameter, AutoHealingStack::of(stack, base).await?))
     }
 
     /// Pattern 2, up and running.
     ///
     /// # Errors
     /// A call failed.
-    pub async fn by_stack(&self) -> Result<Healing> {
-        self.by_stack_from("stack").await
+    pub async fn stack_pattern(&self) -> Result<AutoHealingStack> {
+        self.stack_pattern_from("stack").await
     }
 
     /// Pattern 2 from another fixture whose parameter is `ImageId` and whose group is `Group`.
     ///
     /// # Errors
     /// A call failed.
-    pub async fn by_stack_from(&self, fixture: &str) -> Result<Healing> {
+    pub async fn stack_pattern_from(&self, fixture: &str) -> Result<AutoHealingStack> {
         let base = image::base(self.cloud()).await?;
         let stack = self.stack(fixture, &[("ImageId", &base)]).await?;
-        Healing::of(stack, base).await
+        AutoHealingStack::of(stack, base).await
     }
 
     /// An image with these tags that is no instance's backup.
@@ -270,7 +273,7 @@ impl Scenario {
     }
 }
 
-impl Healing {
+impl AutoHealingStack {
     /// Of a stack whose group is `Group`, in service with this image.
     ///
     /// # Errors

@@ -53,8 +53,8 @@ pub fn changed(write: &ParameterWrite, current: &str) -> Error {
     }
 }
 
-/// Refuses a parameter that is one of these resources. They are of the stack that has a resource with
-/// the parameter's name as physical id.
+/// Refuses a parameter that is one of these resources. They are of the stack that has a resource
+/// with the parameter's name as physical id.
 ///
 /// # Errors
 /// [`Error::ParameterOwnedByStack`]
