@@ -10,7 +10,7 @@
 //! use contract::report::Outcome;
 //! let deployed = harness::Driftless::for_tests(1).await?;
 //! harness::scenario::run(&deployed[0].driftless, async |scenario| {
-//!     let healing = scenario.by_stack().await?;
+//!     let healing = scenario.stack_pattern().await?;
 //!     let backup = scenario.backup(&healing.instance).await?;
 //!     let ended = scenario.driftless.send(&backup.event()).await?.ended().await?;
 //!     assert_eq!(ended.report()?.outcome, Outcome::Promoted);

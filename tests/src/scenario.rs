@@ -33,7 +33,7 @@ enum Made {
 
 /// A stack with one Auto Healing group that boots from `base`.
 #[derive(Debug)]
-pub struct Healing {
+pub struct AutoHealingStack {
     /// The stack.
     pub stack: Stack,
     /// Its group.
@@ -45,6 +45,9 @@ pub struct Healing {
 }
 
 /// Runs a test against this Driftless, which other tests may use at the same time.
+///
+/// # Errors
+/// The test's own.
 pub async fn run(
     driftless: &Driftless,
     test: impl AsyncFnOnce(&Scenario) -> Result<()>,
@@ -74,9 +77,6 @@ impl Scenario {
 
     /// The same test against a Driftless with these template parameters, in an account of its own
     /// of the same local AWS.
-    ///
-    /// # Errors
-    /// This is the real AWS, or it could not be deployed.
     pub async fn alone(&self, parameters: &[(&str, &str)]) -> Result<Self> {
         Ok(self.against(&self.driftless.alone(parameters).await?))
     }
@@ -157,28 +157,31 @@ impl Scenario {
     }
 
     /// Pattern 1, up and running.
-    pub async fn by_parameter(&self) -> Result<(Parameter, Healing)> {
-        self.by_parameter_from("parameter").await
+    pub async fn parameter_pattern(&self) -> Result<(Parameter, AutoHealingStack)> {
+        self.parameter_pattern_from("parameter").await
     }
 
     /// Pattern 1 from another fixture.
-    pub async fn by_parameter_from(&self, fixture: &str) -> Result<(Parameter, Healing)> {
+    pub async fn parameter_pattern_from(
+        &self,
+        fixture: &str,
+    ) -> Result<(Parameter, AutoHealingStack)> {
         let base = image::base(self.cloud()).await?;
         let parameter = self.parameter(&base).await?;
         let stack = self.stack(fixture, &[("ImageIdParameterName", &parameter.name)]).await?;
-        Ok((parameter, Healing::of(stack, base).await?))
+        Ok((parameter, AutoHealingStack::of(stack, base).await?))
     }
 
     /// Pattern 2, up and running.
-    pub async fn by_stack(&self) -> Result<Healing> {
-        self.by_stack_from("stack").await
+    pub async fn stack_pattern(&self) -> Result<AutoHealingStack> {
+        self.stack_pattern_from("stack").await
     }
 
     /// Pattern 2 from another fixture whose parameter is `ImageId` and whose group is `Group`.
-    pub async fn by_stack_from(&self, fixture: &str) -> Result<Healing> {
+    pub async fn stack_pattern_from(&self, fixture: &str) -> Result<AutoHealingStack> {
         let base = image::base(self.cloud()).await?;
         let stack = self.stack(fixture, &[("ImageId", &base)]).await?;
-        Healing::of(stack, base).await
+        AutoHealingStack::of(stack, base).await
     }
 
     /// An image with these tags that is no instance's backup.
@@ -225,11 +228,8 @@ impl Scenario {
     }
 }
 
-impl Healing {
+impl AutoHealingStack {
     /// Of a stack whose group is `Group`, in service with this image.
-    ///
-    /// # Errors
-    /// There is no such group, or nothing gets into service.
     pub async fn of(stack: Stack, base: String) -> Result<Self> {
         let group = stack.group().await?;
         let instance = group.instance().await?;

@@ -16,10 +16,9 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::images::promotable;
-use crate::pair::{Pair, control};
-use crate::saboteur::{aimed, fails, fault};
-use crate::{definition, expect};
+use crate::support::faults::{fails, fault, targeting};
+use crate::support::two_targets::TwoTargets;
+use crate::support::{control, definition, expect, promotable};
 
 const ONLY_HERE: &str = "only a local AWS can be made to take for ever";
 /// In seconds.
@@ -53,29 +52,29 @@ async fn is_given_up(steps: &Steps, state: &str) -> Result<()> {
     let aws = steps.get_or_try_init(|| hasty("steps", &[("PlanBeforeUpdate", "true")])).await?;
     scenario::run(&aws.driftless, async |s| {
         let task = definition::states()?.remove(state).context("no such state")?;
-        let pair = Pair::new(s).await?;
+        let targets = TwoTargets::new(s).await?;
         for (error, attempts) in retried(&task)? {
-            let always = given_up(s, &pair, state, &error, attempts).await;
+            let always = given_up(s, &targets, state, &error, attempts).await;
             always.with_context(|| format!("{state} always answers {error}"))?;
         }
-        expect::in_sync(&pair.healing.stack).await
+        expect::in_sync(&targets.healing.stack).await
     })
     .await
 }
 
 async fn given_up(
     s: &Scenario,
-    pair: &Pair,
+    targets: &TwoTargets,
     state: &str,
     error: &str,
     attempts: usize,
 ) -> Result<()> {
-    let image = pair.image(s).await?;
-    let before = pair.stand(s).await?;
-    let mut fault = aimed(fault(error), state, pair, &image);
+    let image = targets.image(s).await?;
+    let before = targets.snapshot(s).await?;
+    let mut fault = targeting(fault(error), state, targets, &image);
     fault["rate"] = json!(1);
-    let ended = pair.promote(s, &image, &fault).await?;
-    fails(&ended, state, error, &before, &pair.stand(s).await?, &image)?;
+    let ended = targets.promote_with(s, &image, &fault).await?;
+    fails(&ended, state, error, &before, &targets.snapshot(s).await?, &image)?;
     let steps = ended.transcript.iter().filter(|step| step.state == state);
     let found = steps.flat_map(|step| &step.errors).filter(|found| *found == error).count();
     ensure!(found == attempts, "{found} attempts, not {attempts}");
@@ -112,9 +111,9 @@ async fn never_ends() -> Result<()> {
 }
 
 async fn stacks_and_detections(s: &Scenario) -> Result<()> {
-    let by_stack = try_join_all((0..3).map(|_| s.by_stack())).await?;
+    let by_stack = try_join_all((0..3).map(|_| s.stack_pattern())).await?;
     let [updated, planned, busy] = &by_stack[..] else { bail!("not three") };
-    let by_parameter = try_join_all((0..2).map(|_| s.by_parameter())).await?;
+    let by_parameter = try_join_all((0..2).map(|_| s.parameter_pattern())).await?;
     let [(_, detected), (_, watched)] = &by_parameter[..] else { bail!("not two") };
     // Older than the backups: what is in place may not be newer.
     let theirs = s.image(&[]).await?;
@@ -147,7 +146,7 @@ async fn stacks_and_detections(s: &Scenario) -> Result<()> {
 }
 
 async fn refreshes_and_parameters(s: &Scenario) -> Result<()> {
-    let refreshed = s.by_stack().await?;
+    let refreshed = s.stack_pattern().await?;
     let image = s.backup(&refreshed.instance).await?.image;
     let in_refresh = json!({"imageId": image, "instanceRefresh": true});
     let (_, image) = promotable(s).await?;

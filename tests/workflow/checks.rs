@@ -10,9 +10,8 @@ use harness::cloud::Called;
 use harness::image::Parameter;
 use serde_json::{Value, json};
 
-use crate::deployed::with;
-use crate::expect;
-use crate::images::{control, promotable, promote};
+use crate::support::deployed::choosy;
+use crate::support::{control, expect, promotable, promote};
 
 trials![
     a_disabled_image_is_rejected;
@@ -54,7 +53,7 @@ const CHECKS: [&str; 12] = [
 const ISSUES: &str = "Windows VSS Backup Job Error encountered, trying for regular backup";
 
 async fn all_checks_are_in_the_report(s: &Scenario) -> Result<()> {
-    let (_, healing) = s.by_parameter().await?;
+    let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     for image in [&healing.base, &backup.image] {
         // Not every image tells its boot mode, or has a key.
@@ -128,7 +127,7 @@ async fn an_image_encrypted_with_another_key_is_rejected(s: &Scenario) -> Result
 }
 
 async fn an_image_that_the_instance_type_does_not_boot_is_rejected(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     for image in [&healing.base, &backup.image] {
         control(s)?.adjust_image(image, &json!({"Architecture": "arm64"})).await?;
@@ -138,7 +137,7 @@ async fn an_image_that_the_instance_type_does_not_boot_is_rejected(s: &Scenario)
 }
 
 async fn a_backup_with_issues_is_rejected(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let before = parameter.read().await?;
     let mut event = backup.event();
@@ -153,7 +152,7 @@ async fn a_backup_with_issues_is_rejected(s: &Scenario) -> Result<()> {
 }
 
 async fn a_backup_with_issues_leaves_the_one_before_it(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let before = s.backup(&healing.instance).await?;
     let backup = s.backup(&healing.instance).await?;
     let mut event = backup.event();
@@ -169,7 +168,7 @@ async fn a_backup_with_issues_leaves_the_one_before_it(s: &Scenario) -> Result<(
 
 async fn checks_are_turned_off_by_name(s: &Scenario) -> Result<()> {
     let s = &choosy(s).await?;
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let deprecated = json!({"DeprecationTime": "2020-01-01T00:00:00.000Z"});
     control(s)?.adjust_image(&backup.image, &deprecated).await?;
@@ -183,11 +182,6 @@ async fn checks_are_turned_off_by_name(s: &Scenario) -> Result<()> {
     ensure!(names.contains(&"state"), "the others are off too: {names:?}");
     ensure!(!names.contains(&"deprecated") && !names.contains(&"backup"), "{names:?}");
     Ok(())
-}
-
-/// A Driftless with fewer checks than usual that takes no image of unknown origin.
-pub async fn choosy(s: &Scenario) -> Result<Scenario> {
-    with(s, &[("DisabledChecks", "deprecated, backup"), ("AllowUnverified", "false")]).await
 }
 
 /// An image that is like this, where one is in place that is like that.
@@ -210,9 +204,7 @@ async fn is_rejected(
     let ended = promote(s, image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::ImageRejected)?;
-    for named in [image, verdict] {
-        ensure!(message.contains(named), "no {named:?} in {message:?}");
-    }
+    expect::mentions(message, [image, verdict])?;
     ensure!(parameter.read().await? == before, "it was written");
     Ok(())
 }

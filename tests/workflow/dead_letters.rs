@@ -10,11 +10,7 @@ use harness::image::{self, Parameter};
 use harness::{Execution, Scenario, wait};
 use serde_json::{Value, json};
 
-use crate::events::event_of;
-use crate::expect;
-use crate::images::promotable;
-use crate::pair::control;
-use crate::reconcile::schedule;
+use crate::support::{control, event_of, expect, promotable, promote, schedule};
 
 trials![
     ;
@@ -207,7 +203,7 @@ async fn a_schedule_that_started_nothing(s: &Scenario) -> Result<()> {
 async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &s.driftless.parameter_name())]).await?;
-    s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    promote(s, &image).await?;
     for _ in 0..2 {
         arrive(s, 1).await?;
         let done = redriven(s, false).await?;

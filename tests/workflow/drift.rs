@@ -6,8 +6,8 @@ use contract::report::{Outcome, TargetOutcome};
 use harness::cloud::Called;
 use harness::{Scenario, What};
 
-use crate::deployed::careful;
-use crate::expect;
+use crate::support::deployed::careful;
+use crate::support::expect;
 
 trials![
     an_image_that_is_disabled_meanwhile_is_found_out;
@@ -16,7 +16,7 @@ trials![
 ];
 
 async fn an_image_that_is_disabled_meanwhile_is_found_out(s: &Scenario) -> Result<()> {
-    let (_, healing) = s.by_parameter().await?;
+    let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let detection = s.hold(What::Drift, &healing.stack.name).await?;
     let execution = s.driftless.send(&backup.event()).await?;
@@ -38,7 +38,7 @@ async fn an_image_that_is_disabled_meanwhile_is_found_out(s: &Scenario) -> Resul
 async fn drift_that_was_there_before_is_reported_as_such(s: &Scenario) -> Result<()> {
     let s = &careful(s).await?;
     // Not by stack: an update of the group would take the difference away.
-    let (_, healing) = s.by_parameter().await?;
+    let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     healing.group.enlarge().await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;

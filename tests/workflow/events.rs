@@ -1,8 +1,10 @@
 //! Which of AWS Backup's events start an execution.
 
-use anyhow::{Context, Result, ensure};
-use harness::{Scenario, paths, unique};
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
+use harness::Scenario;
+use serde_json::json;
+
+use crate::support::{event, event_of};
 
 trials![
     the_rule_matches_completed_backups_of_instances_and_nothing_else;
@@ -21,21 +23,6 @@ pub const OTHERS: [(&str, &str); 7] = [
     ("copy-job", "Copy Job State Change"),
     ("recovery-point", "Recovery Point State Change"),
 ];
-
-/// An event from `tests/fixtures/events`, as of a job of its own.
-pub fn event(fixture: &str) -> Result<Value> {
-    let text = paths::fixture(&format!("events/{fixture}.json"))?;
-    let mut event: Value = serde_json::from_str(&text).with_context(|| fixture.to_owned())?;
-    event["detail"]["backupJobId"] = json!(unique("job"));
-    Ok(event)
-}
-
-/// The event of a completed backup that is this image.
-pub fn event_of(image: &str) -> Result<Value> {
-    let mut event = event("ec2")?;
-    event["resources"] = json!([format!("arn:aws:ec2:us-east-1::image/{image}")]);
-    Ok(event)
-}
 
 async fn the_rule_matches_completed_backups_of_instances_and_nothing_else(
     s: &Scenario,

@@ -1,16 +1,13 @@
 //! Images that are not ready to be booted, or never will be: what is waited for, and what is not.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::Outcome;
-use contract::target::TAG_PARAMETER_NAME;
+use harness::Scenario;
 use harness::cloud::Called;
-use harness::control::Control;
-use harness::image::Parameter;
-use harness::{Ended, Scenario, image};
 use serde_json::json;
 
-use crate::expect;
+use crate::support::{control, expect, promotable, promote};
 
 trials![
     an_image_that_was_deregistered_is_looked_for_again_and_then_named,
@@ -18,23 +15,6 @@ trials![
     only here, "only AWS itself changes what an image is":
     a_pending_image_is_waited_for,
 ];
-
-/// A parameter with the base image, and an image that is meant for it.
-pub async fn promotable(s: &Scenario) -> Result<(Parameter, String)> {
-    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
-    let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
-    Ok((parameter, image))
-}
-
-/// Promotes this image by hand.
-pub async fn promote(s: &Scenario, image: &str) -> Result<Ended> {
-    s.driftless.start(&json!({"imageId": image})).await?.ended().await
-}
-
-/// What only a local AWS has.
-pub fn control(s: &Scenario) -> Result<Control> {
-    s.cloud().control().context("a local AWS has a control API")
-}
 
 async fn an_image_that_was_deregistered_is_looked_for_again_and_then_named(
     s: &Scenario,
@@ -58,7 +38,7 @@ async fn an_image_that_was_deregistered_is_looked_for_again_and_then_named(
 }
 
 async fn a_disabled_image_is_passed_over_for_the_newest_that_passes(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let older = s.backup(&healing.instance).await?;
     let newer = s.backup(&healing.instance).await?;
     let disabled = s.cloud().ec2.disable_image().image_id(&newer.image).send().await;

@@ -7,8 +7,8 @@ use contract::target::{TAG_PARAMETER_KEY, TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use harness::Scenario;
 use serde_json::{Value, json};
 
-use crate::events::{self, event};
-use crate::expect;
+use crate::events;
+use crate::support::{event, event_of, expect, promote};
 
 trials![
     what_is_no_known_form_is_refused_with_the_field,
@@ -67,7 +67,7 @@ async fn a_tag_that_cannot_be_a_name_is_refused(s: &Scenario) -> Result<()> {
         (TAG_PARAMETER_KEY, vec![(TAG_STACK_NAME, stack.as_str()), (TAG_PARAMETER_KEY, "a-b")]),
     ] {
         let image = s.image(&tags).await?;
-        let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+        let ended = promote(s, &image).await?;
         let cause = expect::failure(&ended, ErrorName::InvalidInput)?;
         ensure!(cause.starts_with(&format!("tags.{tag}: expected")), "{cause}");
     }
@@ -86,7 +86,7 @@ async fn another_event_is_skipped_with_the_reason(s: &Scenario) -> Result<()> {
 
 async fn an_image_without_a_tag_is_skipped_naming_the_tags(s: &Scenario) -> Result<()> {
     let image = s.image(&[("Name", "untagged")]).await?;
-    let by_event = s.driftless.send(&events::event_of(&image)?).await?;
+    let by_event = s.driftless.send(&event_of(&image)?).await?;
     let by_hand = s.driftless.start(&json!({"imageId": image})).await?;
     for execution in [by_event, by_hand] {
         let report = expect::report(&execution.ended().await?, Outcome::Skipped)?;

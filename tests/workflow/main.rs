@@ -50,18 +50,14 @@ macro_rules! trials {
 mod bounds;
 mod checks;
 mod dead_letters;
-mod definition;
-mod deployed;
 mod drift;
 mod errors;
 mod events;
-mod expect;
+mod fault_injection;
+mod idempotency;
 mod images;
 mod input;
-mod kept;
-mod lost;
-mod numbers;
-mod pair;
+mod lost_responses;
 mod parameter;
 mod permissions;
 mod plan;
@@ -71,13 +67,13 @@ mod reconcile;
 mod refresh;
 mod refusals;
 mod rollback;
-mod saboteur;
+mod scale;
 mod stack;
+mod stack_settings_preserved;
+mod support;
 mod targets;
 mod templates;
 mod times;
-mod transcript;
-mod twice;
 mod writes;
 
 /// What the tests are against.
@@ -136,11 +132,11 @@ fn trials() -> Vec<Trial> {
         drift::trials(),
         errors::trials(),
         events::trials(),
+        fault_injection::trials(),
+        idempotency::trials(),
         images::trials(),
         input::trials(),
-        kept::trials(),
-        lost::trials(),
-        numbers::trials(),
+        lost_responses::trials(),
         parameter::trials(),
         permissions::trials(),
         plan::trials(),
@@ -150,11 +146,11 @@ fn trials() -> Vec<Trial> {
         refresh::trials(),
         refusals::trials(),
         rollback::trials(),
-        saboteur::trials(),
+        scale::trials(),
         stack::trials(),
+        stack_settings_preserved::trials(),
         targets::trials(),
         templates::trials(),
-        twice::trials(),
         writes::trials(),
     ];
     modules.into_iter().flatten().collect()

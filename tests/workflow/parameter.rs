@@ -7,7 +7,7 @@ use contract::target::Pattern;
 use harness::Scenario;
 use serde_json::json;
 
-use crate::expect;
+use crate::support::expect;
 
 trials![
     a_backup_is_promoted_and_heals,
@@ -17,7 +17,7 @@ trials![
 ];
 
 pub async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
 
@@ -30,7 +30,7 @@ pub async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
 }
 
 async fn the_same_event_again_writes_nothing(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     expect::target(&s.driftless.send(&backup.event()).await?.ended().await?, Outcome::Promoted)?;
     let before = parameter.read().await?;
@@ -47,7 +47,7 @@ async fn the_same_event_again_writes_nothing(s: &Scenario) -> Result<()> {
 }
 
 async fn an_older_image_after_a_newer_one_changes_nothing(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let older = s.backup(&healing.instance).await?;
     let newer = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&newer.event()).await?.ended().await?;
@@ -74,7 +74,7 @@ async fn an_older_image_after_a_newer_one_changes_nothing(s: &Scenario) -> Resul
 }
 
 async fn an_older_image_goes_in_by_hand_when_the_input_says_so(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let older = s.backup(&healing.instance).await?;
     let newer = s.backup(&healing.instance).await?;
     let first = s.driftless.start(&json!({"imageId": newer.image})).await?.ended().await?;

@@ -10,10 +10,8 @@ use harness::{Scenario, Stack, wait};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::events::event;
-use crate::pair::control;
-use crate::reconcile::schedule;
-use crate::{dead_letters, definition, parameter, refresh, refusals, stack, templates, writes};
+use crate::support::{control, definition, event, schedule};
+use crate::{dead_letters, parameter, refresh, refusals, stack, templates, writes};
 
 const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
 const PARAMETERS: [(&str, &str); 2] =

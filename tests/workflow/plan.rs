@@ -5,12 +5,12 @@ use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome, TargetReport};
 use contract::steps::{DecisionOutcome, PlannedChange};
 use harness::cloud::Called;
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Ended, Scenario, Stack};
 use serde_json::json;
 
-use crate::deployed::careful;
-use crate::expect;
+use crate::support::deployed::careful;
+use crate::support::expect;
 
 trials![
     a_plan_of_a_parameter_tells_the_difference_and_writes_nothing,
@@ -30,7 +30,7 @@ async fn plan(s: &Scenario, image: &str) -> Result<Ended> {
 }
 
 /// What a report says of a plan that would put this image in place.
-pub fn planned(target: &TargetReport, healing: &Healing, image: &str) -> Result<()> {
+pub fn planned(target: &TargetReport, healing: &AutoHealingStack, image: &str) -> Result<()> {
     ensure!(target.outcome == TargetOutcome::Planned && target.error.is_none(), "{target:#?}");
     let [decision] = target.images.as_slice() else { anyhow::bail!("not one: {target:#?}") };
     ensure!(decision.outcome == DecisionOutcome::Promote, "{decision:#?}");
@@ -71,7 +71,7 @@ pub async fn has_no_change_set(s: &Scenario, stack: &Stack) -> Result<()> {
 }
 
 async fn a_plan_of_a_parameter_tells_the_difference_and_writes_nothing(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let before = parameter.read().await?;
     let ended = plan(s, &backup.image).await?;
@@ -87,7 +87,7 @@ async fn a_plan_of_a_parameter_tells_the_difference_and_writes_nothing(s: &Scena
 async fn a_plan_of_a_stack_lists_what_would_change_and_leaves_nothing_behind(
     s: &Scenario,
 ) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = plan(s, &backup.image).await?;
 
@@ -103,7 +103,7 @@ async fn a_plan_of_a_stack_lists_what_would_change_and_leaves_nothing_behind(
 }
 
 async fn a_plan_of_what_is_in_place_already_is_unchanged(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     expect::target(&s.driftless.send(&backup.event()).await?.ended().await?, Outcome::Promoted)?;
     let ended = plan(s, &backup.image).await?;
@@ -115,7 +115,7 @@ async fn a_plan_of_what_is_in_place_already_is_unchanged(s: &Scenario) -> Result
 }
 
 async fn a_plan_that_touches_more_says_what_else(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack_from("touches-more").await?;
+    let healing = s.stack_pattern_from("touches-more").await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = plan(s, &backup.image).await?;
     says_what_else(s, &healing, &ended).await
@@ -123,13 +123,13 @@ async fn a_plan_that_touches_more_says_what_else(s: &Scenario) -> Result<()> {
 
 async fn an_update_that_would_touch_more_is_refused_before_it_starts(s: &Scenario) -> Result<()> {
     let s = &careful(s).await?;
-    let healing = s.by_stack_from("touches-more").await?;
+    let healing = s.stack_pattern_from("touches-more").await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     says_what_else(s, &healing, &ended).await
 }
 
-async fn says_what_else(s: &Scenario, healing: &Healing, ended: &Ended) -> Result<()> {
+async fn says_what_else(s: &Scenario, healing: &AutoHealingStack, ended: &Ended) -> Result<()> {
     let target = expect::target(ended, Outcome::Failed)?;
     let message = expect::error(ended, &target, ErrorName::PlanTouchesMore)?;
     let named = [
@@ -139,9 +139,7 @@ async fn says_what_else(s: &Scenario, healing: &Healing, ended: &Ended) -> Resul
         "replacement True",
         "Modify Record (AWS::SSM::Parameter), Value",
     ];
-    for named in named {
-        ensure!(message.contains(named), "no {named:?} in {message:?}");
-    }
+    expect::mentions(message, named)?;
     let mut all: Vec<_> = target.plan.iter().map(|change| change.logical_id.as_str()).collect();
     all.sort_unstable();
     ensure!(all == ["Group", "LaunchTemplate", "Record"], "{:#?}", target.plan);
@@ -152,7 +150,7 @@ async fn says_what_else(s: &Scenario, healing: &Healing, ended: &Ended) -> Resul
 
 async fn an_update_that_touches_no_more_is_planned_and_made(s: &Scenario) -> Result<()> {
     let s = &careful(s).await?;
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;

@@ -6,7 +6,7 @@ use contract::report::Outcome;
 use harness::cloud::Called;
 use harness::{Scenario, image, naive};
 
-use crate::expect;
+use crate::support::expect;
 
 trials![
     drift_made_by_hand_is_reported_with_the_difference,
@@ -15,7 +15,7 @@ trials![
 ];
 
 async fn drift_made_by_hand_is_reported_with_the_difference(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let update = s.cloud().autoscaling.update_auto_scaling_group();
     let update = update.auto_scaling_group_name(&healing.group.name).max_size(2);
@@ -36,7 +36,7 @@ async fn drift_made_by_hand_is_reported_with_the_difference(s: &Scenario) -> Res
 }
 
 async fn a_launch_template_changed_by_hand_is_drift(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     expect::target(&s.driftless.send(&backup.event()).await?.ended().await?, Outcome::Promoted)?;
     let other = s.image(&[]).await?;
@@ -63,9 +63,7 @@ async fn a_template_that_ignores_the_parameter_is_found_out(s: &Scenario) -> Res
 
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::LaunchImageMismatch)?;
-    for named in [&base, &backup.image] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, [&base, &backup.image])?;
     // CloudFormation alone would have called this a success.
     let drift = expect::only(target.drift)?;
     ensure!(drift.status.as_deref() == Some("IN_SYNC"), "{drift:#?}");

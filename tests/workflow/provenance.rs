@@ -11,12 +11,11 @@ use contract::target::{TAG_PARAMETER_KEY, TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use futures_util::future::try_join;
 use harness::cloud::Called;
 use harness::group::Instance;
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Scenario, image, naive};
-use serde_json::json;
 
-use crate::checks::choosy;
-use crate::expect;
+use crate::support::deployed::choosy;
+use crate::support::{expect, promote};
 
 trials![
     an_image_of_the_groups_own_instance_is_verified,
@@ -33,7 +32,7 @@ trials![
 ];
 
 async fn an_image_of_the_groups_own_instance_is_verified(s: &Scenario) -> Result<()> {
-    let ((_, by_parameter), by_stack) = try_join(s.by_parameter(), s.by_stack()).await?;
+    let ((_, by_parameter), by_stack) = try_join(s.parameter_pattern(), s.stack_pattern()).await?;
     for healing in [by_parameter, by_stack] {
         let backup = s.backup(&healing.instance).await?;
         let ended = s.driftless.send(&backup.event()).await?.ended().await?;
@@ -47,14 +46,14 @@ async fn an_image_of_the_groups_own_instance_is_verified(s: &Scenario) -> Result
 async fn an_image_of_no_known_instance_passes_and_is_told(s: &Scenario) -> Result<()> {
     let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
-    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    let ended = promote(s, &image).await?;
     is_unverified(expect::target(&ended, Outcome::Promoted)?, "EC2 names no source instance")?;
     ensure!(parameter.read().await?.value == image, "the parameter is another");
     Ok(())
 }
 
 async fn an_image_whose_instance_is_gone_passes_and_is_told(s: &Scenario) -> Result<()> {
-    let (_, healing) = s.by_parameter().await?;
+    let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     healing.group.heal().await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
@@ -65,29 +64,25 @@ async fn an_image_whose_instance_is_gone_passes_and_is_told(s: &Scenario) -> Res
 
 async fn another_groups_image_does_not_get_into_a_parameter(s: &Scenario) -> Result<()> {
     let ((other, stranger), (parameter, healing)) =
-        try_join(s.by_parameter(), s.by_parameter()).await?;
+        try_join(s.parameter_pattern(), s.parameter_pattern()).await?;
     let before = parameter.read().await?;
     let image = stolen(s, &stranger, (TAG_PARAMETER_NAME, &parameter.name)).await?;
     let message = is_not_permitted(s, &image, &parameter.name).await?;
     let (group, reads) = (&stranger.group.name, &other.name);
     let said = format!("group {group}, whose launch template says resolve:ssm:{reads}");
     let expected = format!("not a group that boots from {}", parameter.name);
-    for named in [&said, &expected] {
-        ensure!(message.contains(named), "no {named:?} in {message:?}");
-    }
+    expect::mentions(&message, [&said, &expected])?;
     ensure!(parameter.read().await? == before, "it was written");
     expect::heals_into(&healing, &healing.base).await
 }
 
 async fn another_groups_image_does_not_get_into_a_stack(s: &Scenario) -> Result<()> {
-    let (stranger, healing) = try_join(s.by_stack(), s.by_stack()).await?;
+    let (stranger, healing) = try_join(s.stack_pattern(), s.stack_pattern()).await?;
     let image = stolen(s, &stranger, (TAG_STACK_NAME, &healing.stack.name)).await?;
     let message = is_not_permitted(s, &image, &healing.stack.name).await?;
     let said = format!("group {} of stack {}", stranger.group.name, stranger.stack.name);
     let expected = format!("not a group of stack {}", healing.stack.name);
-    for named in [&said, &expected] {
-        ensure!(message.contains(named), "no {named:?} in {message:?}");
-    }
+    expect::mentions(&message, [&said, &expected])?;
     ensure!(healing.stack.updates().await? == 0, "it was updated");
     Ok(())
 }
@@ -115,7 +110,7 @@ async fn an_image_of_an_instance_outside_of_any_group_is_not_permitted(s: &Scena
 
 async fn a_strangers_newer_image_does_not_keep_an_older_one_out(s: &Scenario) -> Result<()> {
     let ((_, stranger), (parameter, healing)) =
-        try_join(s.by_parameter(), s.by_parameter()).await?;
+        try_join(s.parameter_pattern(), s.parameter_pattern()).await?;
     let backup = s.backup(&healing.instance).await?;
     let image = stolen(s, &stranger, (TAG_PARAMETER_NAME, &parameter.name)).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
@@ -134,7 +129,7 @@ async fn a_strangers_newer_image_does_not_keep_an_older_one_out(s: &Scenario) ->
 async fn a_launch_template_that_does_not_read_the_parameter_any_more_is_found(
     s: &Scenario,
 ) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let before = parameter.read().await?;
     let by_hand = s.image(&[]).await?;
     naive::promote(s.cloud(), &healing.group, &by_hand).await?;
@@ -186,7 +181,7 @@ Resources:
 }
 
 /// An image of this group's instance that says by its tag that it belongs elsewhere.
-async fn stolen(s: &Scenario, from: &Healing, tag: (&str, &str)) -> Result<String> {
+async fn stolen(s: &Scenario, from: &AutoHealingStack, tag: (&str, &str)) -> Result<String> {
     Ok(s.backup_with(&from.instance, &[tag]).await?.image)
 }
 
@@ -199,7 +194,7 @@ async fn is_not_permitted(s: &Scenario, image: &str, name: &str) -> Result<Strin
 
 /// What is said when this image is refused for this target.
 async fn is_refused(s: &Scenario, image: &str, name: &str) -> Result<String> {
-    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    let ended = promote(s, &image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     ensure!(target.name == name, "{target:#?}");
     let message = expect::error(&ended, &target, ErrorName::TargetNotPermitted)?;

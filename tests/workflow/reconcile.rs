@@ -4,14 +4,14 @@
 use anyhow::{Context, Result, ensure};
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
 use futures_util::future::{join_all, try_join_all};
-use harness::cloud::Called;
-use harness::control::{Call, Control};
+use harness::control::Call;
 use harness::image::Contents;
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Ended, Scenario, wait};
 use serde_json::{Value, json};
 
-use crate::{expect, plan};
+use crate::plan;
+use crate::support::{control, expect, schedule};
 
 trials![
     ;
@@ -25,20 +25,6 @@ const READS: [&str; 3] = ["Describe", "Get", "Detect"];
 /// What a plan makes and takes away again.
 const PLANS: [&str; 2] = ["CreateChangeSet", "DeleteChangeSet"];
 
-/// The rule that starts a reconcile, and whether it is on: the account's only one with a schedule.
-pub async fn schedule(s: &Scenario) -> Result<(String, String)> {
-    let request = s.cloud().eventbridge.list_rules();
-    let rules = request.send().await.called("events:ListRules")?.rules.unwrap_or_default();
-    let scheduled = rules.into_iter().filter(|rule| rule.schedule_expression.is_some()).collect();
-    let rule = expect::only(scheduled)?;
-    let state = rule.state.context("the rule has no state")?;
-    Ok((rule.name.context("the rule has no name")?, state.as_str().to_owned()))
-}
-
-fn control(s: &Scenario) -> Result<Control> {
-    s.cloud().control().context("a local AWS has a control API")
-}
-
 async fn the_schedule_is_off_by_default(s: &Scenario) -> Result<()> {
     let (rule, state) = schedule(s).await?;
     ensure!(state == "DISABLED", "{state}");
@@ -48,21 +34,21 @@ async fn the_schedule_is_off_by_default(s: &Scenario) -> Result<()> {
 
 /// A group whose backup was never told of.
 struct Missed {
-    healing: Healing,
+    healing: AutoHealingStack,
     image: String,
     /// The parameter, where it is one that is written.
     parameter: Option<harness::image::Parameter>,
 }
 
 impl Missed {
-    async fn by_parameter(s: &Scenario) -> Result<Self> {
-        let (parameter, healing) = s.by_parameter().await?;
+    async fn parameter_pattern(s: &Scenario) -> Result<Self> {
+        let (parameter, healing) = s.parameter_pattern().await?;
         let image = s.backup(&healing.instance).await?.image;
         Ok(Self { healing, image, parameter: Some(parameter) })
     }
 
-    async fn by_stack(s: &Scenario) -> Result<Self> {
-        let healing = s.by_stack().await?;
+    async fn stack_pattern(s: &Scenario) -> Result<Self> {
+        let healing = s.stack_pattern().await?;
         let image = s.backup(&healing.instance).await?.image;
         Ok(Self { healing, image, parameter: None })
     }
@@ -95,8 +81,8 @@ async fn what_was_missed_is_planned_then_promoted_then_left_alone(s: &Scenario) 
     let report = expect::report(&nothing, Outcome::Skipped)?;
     ensure!(report.summary.contains("none of the account's images"), "{}", report.summary);
 
-    let by_parameter = (0..2).map(|_| Missed::by_parameter(s));
-    let by_stack = (0..2).map(|_| Missed::by_stack(s));
+    let by_parameter = (0..2).map(|_| Missed::parameter_pattern(s));
+    let by_stack = (0..2).map(|_| Missed::stack_pattern(s));
     let (by_parameter, by_stack) = tokio::join!(join_all(by_parameter), join_all(by_stack));
     let missed = by_parameter.into_iter().chain(by_stack).collect::<Result<Vec<_>>>()?;
     is_planned(s, &missed).await?;

@@ -5,11 +5,11 @@ use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
 use contract::target::TAG_INSTANCE_REFRESH;
 use harness::cloud::Called;
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Scenario, What};
 use serde_json::json;
 
-use crate::expect;
+use crate::support::expect;
 
 trials![
     the_tag_has_the_running_instance_replaced,
@@ -21,7 +21,7 @@ trials![
 ];
 
 async fn the_tag_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
-    let (_, healing) = s.by_parameter().await?;
+    let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
@@ -29,7 +29,7 @@ async fn the_tag_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
 }
 
 pub async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let input = json!({"imageId": backup.image, "instanceRefresh": true});
     let ended = s.driftless.start(&input).await?.ended().await?;
@@ -38,7 +38,7 @@ pub async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result
 }
 
 pub async fn instances_that_cloudformation_has_replaced_are_left_alone(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack_from("refreshing").await?;
+    let healing = s.stack_pattern_from("refreshing").await?;
     let backup = s.backup(&healing.instance).await?;
     let input = json!({"imageId": backup.image, "instanceRefresh": true});
     let ended = s.driftless.start(&input).await?.ended().await?;
@@ -49,7 +49,7 @@ pub async fn instances_that_cloudformation_has_replaced_are_left_alone(s: &Scena
 /// The running instance has been replaced, by one refresh, by one that booted the image.
 async fn is_replaced(
     s: &Scenario,
-    healing: &Healing,
+    healing: &AutoHealingStack,
     image: &str,
     target: &TargetReport,
     status: &str,
@@ -69,7 +69,7 @@ async fn is_replaced(
 }
 
 async fn a_refresh_that_fails_is_reported_with_its_reason(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let input = json!({"imageId": backup.image, "instanceRefresh": true});
     let begun = s.hold(What::Refresh, &healing.group.name).await?;
@@ -84,9 +84,7 @@ async fn a_refresh_that_fails_is_reported_with_its_reason(s: &Scenario) -> Resul
     let ended = execution.ended().await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::InstanceRefreshFailed)?;
-    for named in [healing.group.name.as_str(), "Failed", "could not be launched"] {
-        ensure!(message.contains(named), "no {named:?} in {message:?}");
-    }
+    expect::mentions(message, [healing.group.name.as_str(), "Failed", "could not be launched"])?;
     let refresh = expect::only(target.refresh)?;
     ensure!(refresh.refresh_id.is_some() && !refresh.adopted, "{refresh:#?}");
     // The promotion itself is kept.
@@ -95,7 +93,7 @@ async fn a_refresh_that_fails_is_reported_with_its_reason(s: &Scenario) -> Resul
 }
 
 async fn a_refresh_that_runs_already_is_adopted(s: &Scenario) -> Result<()> {
-    let (_, healing) = s.by_parameter().await?;
+    let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
     // Somebody's own, which begins so late that it boots what is being promoted.
     let begins = s.hold(What::Refresh, &healing.group.name).await?;

@@ -2,12 +2,11 @@
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;
-use contract::report::{Outcome, TargetReport};
+use contract::report::Outcome;
 use contract::target::{TAG_PARAMETER_KEY, TAG_STACK_NAME};
-use harness::{Ended, Scenario, Stack};
-use serde_json::json;
+use harness::{Scenario, Stack};
 
-use crate::expect;
+use crate::support::{expect, promote_in_vain};
 
 trials![
     an_update_that_fails_is_rolled_back_and_reported_with_the_resource,
@@ -20,15 +19,13 @@ pub async fn an_update_that_fails_is_rolled_back_and_reported_with_the_resource(
     s: &Scenario,
 ) -> Result<()> {
     // Auto Scaling refuses the group's update for its UpdatePolicy, whatever the image is.
-    let healing = s.by_stack_from("no-room").await?;
+    let healing = s.stack_pattern_from("no-room").await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
 
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::StackUpdateFailed)?;
-    for named in ["UPDATE_ROLLBACK_COMPLETE", "Group", "MinInstancesInService"] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, ["UPDATE_ROLLBACK_COMPLETE", "Group", "MinInstancesInService"])?;
     let decision = expect::only(target.images)?;
     ensure!(decision.before.expose() == healing.base, "{decision:#?}");
     ensure!(healing.stack.status().await? == "UPDATE_ROLLBACK_COMPLETE", "not rolled back");
@@ -37,21 +34,19 @@ pub async fn an_update_that_fails_is_rolled_back_and_reported_with_the_resource(
 }
 
 async fn a_stack_without_the_parameter_is_reported_with_those_it_has(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup_with(&healing.instance, &[(TAG_PARAMETER_KEY, "GoldenImage")]).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::ParameterKeyNotFound)?;
-    for named in [healing.stack.name.as_str(), "GoldenImage", "ImageId"] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, [healing.stack.name.as_str(), "GoldenImage", "ImageId"])?;
     ensure!(healing.stack.updates().await? == 0, "it was updated");
     Ok(())
 }
 
 async fn an_unknown_stack_is_reported(s: &Scenario) -> Result<()> {
     let name = s.driftless.stack_name();
-    let (ended, target) = fails(s, &[(TAG_STACK_NAME, &name)]).await?;
+    let (ended, target) = promote_in_vain(s, &[(TAG_STACK_NAME, &name)]).await?;
     let message = expect::error(&ended, &target, ErrorName::StackNotFound)?;
     ensure!(message.contains(&name), "{message}");
     Ok(())
@@ -64,16 +59,8 @@ async fn a_stack_that_cannot_be_updated_is_reported_with_its_state(s: &Scenario)
     let stack = Stack::named(s.cloud(), &name);
     ensure!(stack.status().await? == "ROLLBACK_COMPLETE", "{}", stack.status().await?);
 
-    let (ended, target) = fails(s, &[(TAG_STACK_NAME, &name)]).await?;
+    let (ended, target) = promote_in_vain(s, &[(TAG_STACK_NAME, &name)]).await?;
     let message = expect::error(&ended, &target, ErrorName::StackNotUpdatable)?;
     ensure!(message.contains("ROLLBACK_COMPLETE"), "{message}");
     Ok(())
-}
-
-/// Promotes an image with these tags, in vain.
-async fn fails(s: &Scenario, tags: &[(&str, &str)]) -> Result<(Ended, TargetReport)> {
-    let image = s.image(tags).await?;
-    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
-    let target = expect::target(&ended, Outcome::Failed)?;
-    Ok((ended, target))
 }

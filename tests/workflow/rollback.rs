@@ -7,13 +7,13 @@ use contract::target::TAG_INSTANCE_REFRESH;
 use futures_util::future::try_join;
 use harness::cloud::Called;
 use harness::image::{self, Parameter};
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Ended, Scenario, What, paths};
 use serde_json::json;
 
-use crate::deployed::careful;
-use crate::expect;
-use crate::stack::two_groups;
+use crate::support::deployed::careful;
+use crate::support::expect;
+use crate::support::two_groups::TwoGroups;
 
 trials![
     a_failed_promotion_is_kept_where_nothing_else_is_said,
@@ -34,12 +34,12 @@ trials![
 ];
 
 /// Pattern 2 where the template ignores the parameter: its group boots another copy of the base.
-async fn ignoring(s: &Scenario) -> Result<(Healing, String)> {
+async fn ignoring(s: &Scenario) -> Result<(AutoHealingStack, String)> {
     let base = image::base(s.cloud()).await?;
     let other = s.image(&[]).await?;
     let parameters = [("ImageId", base.as_str()), ("OtherImageId", other.as_str())];
     let stack = s.stack("ignores-image", &parameters).await?;
-    Ok((Healing::of(stack, base).await?, other))
+    Ok((AutoHealingStack::of(stack, base).await?, other))
 }
 
 /// A promotion that failed by this name and was undone.
@@ -51,14 +51,14 @@ fn rolled_back(ended: &Ended, name: ErrorName) -> Result<TargetReport> {
     Ok(target)
 }
 
-async fn promote(s: &Scenario, healing: &Healing) -> Result<(Ended, String)> {
+async fn promote(s: &Scenario, healing: &AutoHealingStack) -> Result<(Ended, String)> {
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     Ok((ended, backup.image))
 }
 
 async fn a_failed_promotion_is_kept_where_nothing_else_is_said(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter_from("pinned").await?;
+    let (parameter, healing) = s.parameter_pattern_from("pinned").await?;
     let (ended, image) = promote(s, &healing).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     expect::error(&ended, &target, ErrorName::LaunchImageMismatch)?;
@@ -70,7 +70,7 @@ async fn a_failed_promotion_is_kept_where_nothing_else_is_said(s: &Scenario) -> 
 
 async fn a_parameter_whose_group_boots_another_image_is_put_back(s: &Scenario) -> Result<()> {
     let s = &careful(s).await?;
-    let (parameter, healing) = s.by_parameter_from("pinned").await?;
+    let (parameter, healing) = s.parameter_pattern_from("pinned").await?;
     let (ended, image) = promote(s, &healing).await?;
 
     let target = rolled_back(&ended, ErrorName::LaunchImageMismatch)?;
@@ -91,7 +91,7 @@ async fn a_stack_whose_group_boots_another_image_is_put_back(s: &Scenario) -> Re
     let base = image::base(s.cloud()).await?;
     let parameters = [("ImageId", base.as_str()), ("OtherImageId", base.as_str())];
     let stack = s.stack("ignores-image", &parameters).await?;
-    let healing = Healing::of(stack, base).await?;
+    let healing = AutoHealingStack::of(stack, base).await?;
     let (ended, image) = promote(s, &healing).await?;
 
     let target = rolled_back(&ended, ErrorName::LaunchImageMismatch)?;
@@ -106,7 +106,7 @@ async fn a_stack_whose_group_boots_another_image_is_put_back(s: &Scenario) -> Re
 
 async fn a_promotion_during_which_the_stack_drifts_is_put_back(s: &Scenario) -> Result<()> {
     let s = &careful(s).await?;
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     // After the detection before the write, and before the one after it.
     let write = s.hold_calls(("ssm", "PutParameter"), &backup.image).await?;
@@ -126,7 +126,7 @@ async fn a_promotion_during_which_the_stack_drifts_is_put_back(s: &Scenario) -> 
 
 async fn a_promotion_whose_refresh_fails_is_put_back(s: &Scenario) -> Result<()> {
     let s = &careful(s).await?;
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
     let begun = s.hold(What::Refresh, &healing.group.name).await?;
     let execution = s.driftless.send(&backup.event()).await?;
@@ -147,7 +147,7 @@ async fn a_promotion_whose_refresh_fails_is_put_back(s: &Scenario) -> Result<()>
 
 async fn a_parameter_that_cannot_be_put_back_is_told_loudly(s: &Scenario) -> Result<()> {
     let s = &careful(s).await?;
-    let (parameter, healing) = s.by_parameter_from("pinned").await?;
+    let (parameter, healing) = s.parameter_pattern_from("pinned").await?;
     let backup = s.backup(&healing.instance).await?;
     // Parameter Store accepts no image that is gone, and says so only by an event.
     let gone = s.cloud().ec2.deregister_image().image_id(&healing.base).send().await;
@@ -183,7 +183,7 @@ async fn reading(
     fixture: &str,
     others: &[(&str, &str)],
     base: &str,
-) -> Result<(Parameter, Healing)> {
+) -> Result<(Parameter, AutoHealingStack)> {
     let parameter = s.parameter(base).await?;
     let template = paths::fixture(&format!("stacks/{fixture}.yaml"))?;
     let (plain, reads) =
@@ -192,7 +192,7 @@ async fn reading(
         .replace(&format!("{plain}AWS::EC2::Image::Id"), &format!("{reads}AWS::EC2::Image::Id>"));
     let values = [&[("ImageId", parameter.name.as_str())], others].concat();
     let stack = s.stack_of(&template, &values, &[]).await?;
-    Ok((parameter, Healing::of(stack, base.to_owned()).await?))
+    Ok((parameter, AutoHealingStack::of(stack, base.to_owned()).await?))
 }
 
 async fn a_parameter_that_a_stack_reads_is_put_back_with_it(s: &Scenario) -> Result<()> {
@@ -243,7 +243,7 @@ async fn by_hand(s: &Scenario, input: serde_json::Value) -> Result<Ended> {
 }
 
 /// Takes two backups and promotes the newer; both.
-async fn two_promoted(s: &Scenario, healing: &Healing) -> Result<(String, String)> {
+async fn two_promoted(s: &Scenario, healing: &AutoHealingStack) -> Result<(String, String)> {
     let older = s.backup(&healing.instance).await?;
     let newer = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&newer.event()).await?.ended().await?;
@@ -262,7 +262,7 @@ fn went_back(ended: &Ended, from: &str, to: &str) -> Result<()> {
 }
 
 async fn a_parameter_is_rolled_back_by_hand(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let (older, newer) = two_promoted(s, &healing).await?;
     let input = json!({"rollback": {"parameterName": parameter.name}});
     went_back(&by_hand(s, input.clone()).await?, &newer, &older)?;
@@ -279,7 +279,7 @@ async fn a_parameter_is_rolled_back_by_hand(s: &Scenario) -> Result<()> {
 }
 
 async fn a_stack_is_rolled_back_by_hand(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let (older, newer) = two_promoted(s, &healing).await?;
     let name = &healing.stack.name;
     let input = json!({"rollback": {"stackName": name, "parameterKey": "ImageId"}});
@@ -294,7 +294,7 @@ async fn a_stack_is_rolled_back_by_hand(s: &Scenario) -> Result<()> {
 }
 
 async fn one_group_of_a_stack_is_rolled_back_by_hand(s: &Scenario) -> Result<()> {
-    let two = two_groups(s).await?;
+    let two = TwoGroups::new(s).await?;
     let (older, _) = try_join(s.backup(&two.web_instance), s.backup(&two.worker_instance)).await?;
     let (web, worker) =
         try_join(s.backup(&two.web_instance), s.backup(&two.worker_instance)).await?;
@@ -307,7 +307,7 @@ async fn one_group_of_a_stack_is_rolled_back_by_hand(s: &Scenario) -> Result<()>
 }
 
 async fn a_rollback_is_planned_first_when_the_input_says_so(s: &Scenario) -> Result<()> {
-    let (parameter, healing) = s.by_parameter().await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
     let (older, newer) = two_promoted(s, &healing).await?;
     let input = json!({"rollback": {"parameterName": parameter.name}, "dryRun": true});
     let target = expect::target(&by_hand(s, input).await?, Outcome::Planned)?;

@@ -5,11 +5,11 @@ use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome};
 use contract::target::Pattern;
 use futures_util::future::try_join;
-use harness::group::{Group, Instance};
-use harness::{Backup, Ended, Scenario, Stack, What, image};
+use harness::{Backup, Ended, Scenario, Stack, What};
 use serde_json::json;
 
-use crate::expect;
+use crate::support::expect;
+use crate::support::two_groups::TwoGroups;
 
 trials![
     a_backup_is_promoted_and_heals,
@@ -22,7 +22,7 @@ trials![
 ];
 
 pub async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
 
@@ -36,7 +36,7 @@ pub async fn a_backup_is_promoted_and_heals(s: &Scenario) -> Result<()> {
 }
 
 async fn the_same_event_again_updates_nothing(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     expect::target(&s.driftless.send(&backup.event()).await?.ended().await?, Outcome::Promoted)?;
     let before = healing.stack.describe().await?;
@@ -52,7 +52,7 @@ async fn the_same_event_again_updates_nothing(s: &Scenario) -> Result<()> {
 }
 
 async fn an_older_image_after_a_newer_one_changes_nothing(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let older = s.backup(&healing.instance).await?;
     let newer = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&newer.event()).await?.ended().await?;
@@ -73,37 +73,8 @@ async fn an_older_image_after_a_newer_one_changes_nothing(s: &Scenario) -> Resul
     Ok(())
 }
 
-/// One stack with two Auto Healing groups.
-pub struct Two {
-    pub stack: Stack,
-    web: Group,
-    worker: Group,
-    pub web_instance: Instance,
-    pub worker_instance: Instance,
-}
-
-pub async fn two_groups(s: &Scenario) -> Result<Two> {
-    let base = image::base(s.cloud()).await?;
-    let parameters = [("WebImageId", base.as_str()), ("WorkerImageId", base.as_str())];
-    let stack = s.stack("two-groups", &parameters).await?;
-    let web = stack.group_called("WebGroup").await?;
-    let worker = stack.group_called("WorkerGroup").await?;
-    let (web_instance, worker_instance) = try_join(web.instance(), worker.instance()).await?;
-    Ok(Two { stack, web, worker, web_instance, worker_instance })
-}
-
-impl Two {
-    pub async fn heal_into(&self, web: &str, worker: &str) -> Result<()> {
-        let (web_healed, worker_healed) = try_join(self.web.heal(), self.worker.heal()).await?;
-        ensure!(web_healed.image == web, "web healed into {}, not {web}", web_healed.image);
-        let found = &worker_healed.image;
-        ensure!(found == worker, "worker healed into {found}, not {worker}");
-        expect::in_sync(&self.stack).await
-    }
-}
-
 async fn two_groups_whose_backups_end_at_once_both_get_their_image(s: &Scenario) -> Result<()> {
-    let two = two_groups(s).await?;
+    let two = TwoGroups::new(s).await?;
     let (web, worker) =
         try_join(s.backup(&two.web_instance), s.backup(&two.worker_instance)).await?;
     let (first, second) = (web.event(), worker.event());
@@ -126,7 +97,7 @@ async fn two_groups_whose_backups_end_at_once_both_get_their_image(s: &Scenario)
 }
 
 async fn a_backup_that_ends_during_the_update_for_another_gets_in_too(s: &Scenario) -> Result<()> {
-    let two = two_groups(s).await?;
+    let two = TwoGroups::new(s).await?;
     let web = s.backup(&two.web_instance).await?;
     let update = s.hold(What::Stack, &two.stack.name).await?;
     let first = s.driftless.send(&web.event()).await?;
@@ -164,7 +135,7 @@ async fn during_an_update_by_hand(
 }
 
 async fn a_busy_stack_is_waited_for(s: &Scenario) -> Result<()> {
-    let two = two_groups(s).await?;
+    let two = TwoGroups::new(s).await?;
     let by_hand = s.image(&[]).await?;
     let web = s.backup(&two.web_instance).await?;
     let parameters = [("WorkerImageId", by_hand.as_str())];
@@ -179,7 +150,7 @@ async fn a_busy_stack_is_waited_for(s: &Scenario) -> Result<()> {
 async fn an_update_that_is_rolled_back_meanwhile_has_the_decision_made_again(
     s: &Scenario,
 ) -> Result<()> {
-    let two = two_groups(s).await?;
+    let two = TwoGroups::new(s).await?;
     let before = two.web_instance.image.clone();
     let by_hand = s.image(&[]).await?;
     let web = s.backup(&two.web_instance).await?;

@@ -5,15 +5,13 @@ use contract::ErrorName;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
 use contract::target::{Pattern, TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use harness::{Scenario, image};
-use serde_json::json;
 
-use crate::events::event_of;
-use crate::expect;
+use crate::support::{event_of, expect, promote};
 
 trials![both_tags_mean_both_targets, one_target_that_fails_does_not_keep_the_other,];
 
 async fn both_tags_mean_both_targets(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let parameter = s.parameter(&healing.base).await?;
     // A backup would be of one group, which boots from one of the two.
     let stack = healing.stack.name.as_str();
@@ -36,7 +34,7 @@ async fn one_target_that_fails_does_not_keep_the_other(s: &Scenario) -> Result<(
     let unknown = s.driftless.stack_name();
     let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str()), (TAG_STACK_NAME, &unknown)];
     let image = s.image(&tags).await?;
-    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    let ended = promote(s, &image).await?;
 
     let report = expect::report(&ended, Outcome::Failed)?;
     let failed = of(&report, Pattern::Stack)?;

@@ -6,12 +6,12 @@ use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome};
 use contract::target::{TAG_PARAMETER_KEY, TAG_STACK_NAME};
 use harness::cloud::Called;
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Scenario, Stack, deploy, image, paths};
 use serde_json::json;
 
-use crate::expect;
-use crate::images::control;
+use crate::support::two_groups::TwoGroups;
+use crate::support::{control, expect, promote};
 
 trials![
     an_image_parameter_that_reads_a_parameter_is_written_and_then_updated,
@@ -43,7 +43,7 @@ pub async fn an_image_parameter_that_reads_a_parameter_is_written_and_then_updat
     let reads = "Type: AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>";
     let values = [("ImageId", parameter.name.as_str())];
     let stack = s.stack_of(&template(IMAGE_TYPE, reads)?, &values, &[]).await?;
-    let healing = Healing::of(stack, base).await?;
+    let healing = AutoHealingStack::of(stack, base).await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
 
@@ -88,7 +88,7 @@ Resources:
     let profile = format!("{image_id}        IamInstanceProfile: {{Arn: !GetAtt Profile.Arn}}\n");
     let (template, base) = (template.replace(image_id, &profile), image::base(s.cloud()).await?);
     let stack = s.stack_of(&template, &[("ImageId", &base)], &["CAPABILITY_IAM"]).await?;
-    let healing = Healing::of(stack, base).await?;
+    let healing = AutoHealingStack::of(stack, base).await?;
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     expect::promoted(&expect::target(&ended, Outcome::Promoted)?, &healing, &backup.image)?;
@@ -96,10 +96,10 @@ Resources:
 }
 
 /// A stack whose template is expanded.
-async fn extended(s: &Scenario, body: &str) -> Result<Healing> {
+async fn extended(s: &Scenario, body: &str) -> Result<AutoHealingStack> {
     let base = image::base(s.cloud()).await?;
     let stack = s.stack_of(body, &[("ImageId", &base)], &["CAPABILITY_AUTO_EXPAND"]).await?;
-    Healing::of(stack, base).await
+    AutoHealingStack::of(stack, base).await
 }
 
 /// The template as it was given.
@@ -122,12 +122,10 @@ async fn a_template_that_is_too_long_to_be_sent_is_reported(s: &Scenario) -> Res
     ensure!(stack.settled().await? == "CREATE_COMPLETE", "it was not made");
 
     let image = s.image(&[(TAG_STACK_NAME, &stack.name)]).await?;
-    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    let ended = promote(s, &image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::TemplateTooLong)?;
-    for named in [stack.name.as_str(), "AWS::LanguageExtensions", "51200"] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, [stack.name.as_str(), "AWS::LanguageExtensions", "51200"])?;
     ensure!(stack.updates().await? == 0, "it was updated");
     Ok(())
 }
@@ -135,7 +133,7 @@ async fn a_template_that_is_too_long_to_be_sent_is_reported(s: &Scenario) -> Res
 /// A stack whose group is in a stack that is nested in it.
 struct Nested {
     root: Stack,
-    healing: Healing,
+    healing: AutoHealingStack,
 }
 
 async fn nested(s: &Scenario) -> Result<Nested> {
@@ -156,7 +154,7 @@ Resources:
     let root = s.stack_of(&template, &[("GoldenImage", &base)], &[]).await?;
     let child = root.resource("Child").await?;
     let name = child.split('/').nth(1).context("a stack's id is its ARN")?;
-    let healing = Healing::of(Stack::named(s.cloud(), name), base).await?;
+    let healing = AutoHealingStack::of(Stack::named(s.cloud(), name), base).await?;
     Ok(Nested { root, healing })
 }
 
@@ -167,9 +165,7 @@ async fn a_nested_stack_is_refused_with_its_root(s: &Scenario) -> Result<()> {
     let target = expect::target(&ended, Outcome::Failed)?;
     ensure!(target.name == healing.stack.name, "{target:#?}");
     let message = expect::error(&ended, &target, ErrorName::StackNested)?;
-    for named in [&root.name, &healing.stack.name] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, [&root.name, &healing.stack.name])?;
     ensure!(healing.stack.updates().await? == 0, "it was updated");
     Ok(())
 }
@@ -190,13 +186,10 @@ async fn the_root_of_a_nested_stack_is_promoted(s: &Scenario) -> Result<()> {
 }
 
 async fn one_bad_image_keeps_no_other_group_from_its_own(s: &Scenario) -> Result<()> {
-    let base = image::base(s.cloud()).await?;
-    let parameters = [("WebImageId", base.as_str()), ("WorkerImageId", base.as_str())];
-    let stack = s.stack("two-groups", &parameters).await?;
-    let web = stack.group_called("WebGroup").await?;
-    let worker = stack.group_called("WorkerGroup").await?;
-    let good = s.backup(&web.instance().await?).await?;
-    let bad = s.backup(&worker.instance().await?).await?;
+    let TwoGroups { stack, web, web_instance, worker_instance, base, .. } =
+        TwoGroups::new(s).await?;
+    let good = s.backup(&web_instance).await?;
+    let bad = s.backup(&worker_instance).await?;
     control(s)?.adjust_image(&bad.image, &json!({"State": "failed"})).await?;
     let ended = s.driftless.send(&good.event()).await?.ended().await?;
 

@@ -10,8 +10,7 @@ use harness::image::Parameter;
 use harness::{Ended, Scenario, image};
 use serde_json::json;
 
-use crate::expect;
-use crate::images::{promotable, promote};
+use crate::support::{expect, promotable, promote};
 
 trials![
     a_write_is_told_with_the_value_and_version_before,
@@ -90,9 +89,7 @@ Resources:
     let ended = promote(s, &image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::ParameterOwnedByStack)?;
-    for named in [name.as_str(), "GoldenImage", &stack.name] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, [name.as_str(), "GoldenImage", &stack.name])?;
     ensure!(parameter.read().await? == before, "it was written");
     expect::in_sync(&stack).await
 }
@@ -111,9 +108,7 @@ pub async fn a_label_on_the_oldest_of_a_hundred_versions_is_named(s: &Scenario) 
     let ended = promote(s, &image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::ParameterVersionsFull)?;
-    for named in [parameter.name.as_str(), "version 1,", "known-good"] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, [parameter.name.as_str(), "version 1,", "known-good"])?;
     ensure!(parameter.read().await? == before, "it was written");
     Ok(())
 }
@@ -141,9 +136,7 @@ async fn a_parameter_that_does_not_take_the_image_is_reported(s: &Scenario) -> R
     let ended = during_the_write(s, &image, gone).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::ParameterNotUpdated)?;
-    for named in [&parameter.name, &image] {
-        ensure!(message.contains(named), "no {named} in {message:?}");
-    }
+    expect::mentions(message, [&parameter.name, &image])?;
     ensure!(parameter.read().await? == before, "it was written");
     was_written_once(&target)
 }

@@ -1,31 +1,32 @@
 //! Owns claims: which call may replace a version of a parameter.
 //!
-//! `PutParameter` knows no condition, and what it has accepted shows only later; so of two calls
-//! at once, by two executions or by one that is repeated, both would see the old value and write.
-//! But it can make a parameter that must not be there yet, of which one call alone succeeds. So
-//! the write that replaces a version belongs to whoever makes the claim on it, a small parameter
-//! apart from all targets. It goes as soon as the write shows. One that a crash left behind is on
-//! a version that will never be there again, or is taken over.
+//! `PutParameter` has no conditional write, and a write shows some time after it was accepted. So
+//! two calls at once, of two executions or of a repeated step, would both see the old value and
+//! write. But `PutParameter` without overwrite creates a parameter only if it does not exist. So a
+//! write is claimed first: the call creates a small parameter, named after the parameter and the
+//! version to replace, outside of all targets. The claim is deleted as soon as the new value is
+//! visible. A claim that a crash left behind is for a version that never comes back, or is taken
+//! over.
 
 use aws::{AwsError, Called};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterType;
 
-/// Where claims are made.
+/// Creates, reads and deletes claims.
 #[derive(Debug, Clone)]
 pub struct Claims {
     ssm: Client,
     prefix: String,
 }
 
-/// Whose the write is.
+/// Who owns the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// This call's.
+    /// This call: it has just created the claim.
     Granted,
-    /// An earlier call's for the same decision, which may have made the write or not.
+    /// An earlier call for the same decision, which may have made the write or not.
     Mine,
-    /// Another execution's.
+    /// Another execution.
     Theirs,
 }
 
@@ -50,14 +51,14 @@ impl Claims {
             Ok(()) => Ok(Claim::Granted),
             Err(error) if error.has_code("ParameterAlreadyExists") => {
                 let holder = self.holder(name, version, token).await?;
-                // One that has gone meanwhile was another's: its write shows at the next look.
+                // One that was deleted meanwhile was another's: its write shows at the next poll.
                 Ok(holder.unwrap_or(Claim::Theirs))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Takes it from an execution that has not come back.
+    /// Takes the claim from an execution that has not come back.
     ///
     /// # Errors
     /// A call failed.
@@ -70,8 +71,8 @@ impl Claims {
         self.put(name, version, token, true).await
     }
 
-    /// Whose the claim on this version is, for the decision with this token: [`Claim::Mine`] or
-    /// [`Claim::Theirs`], or `None` where there is none.
+    /// Who owns the write that replaces this version, for the decision with this token:
+    /// [`Claim::Mine`] or [`Claim::Theirs`], or `None` where there is no claim.
     ///
     /// # Errors
     /// A call failed.
@@ -92,11 +93,11 @@ impl Claims {
         }
     }
 
-    /// Gives it up: the write shows, or was refused.
+    /// Deletes the claim: the write shows, or was refused.
     ///
     /// # Errors
     /// A call failed.
-    pub(crate) async fn release(&self, name: &str, version: i64) -> Result<(), AwsError> {
+    pub(crate) async fn delete(&self, name: &str, version: i64) -> Result<(), AwsError> {
         let answer = self.ssm.delete_parameter().name(self.name(name, version)).send().await;
         match answer.called("ssm:DeleteParameter") {
             // An earlier call did.

@@ -1,4 +1,4 @@
-//! What promote-ssm decides, without a call.
+//! What promote-ssm decides without a call, except when to write: that is in `rule`.
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use aws_sdk_ssm::types::ParameterHistory;
@@ -7,36 +7,9 @@ use contract::steps::ParameterWrite;
 use step::InvalidInput;
 
 use crate::Error;
-use crate::claim::Claim;
 
 /// How many of a stack's resources CloudFormation lists at most (`DescribeStackResources`).
 const LISTED: usize = 100;
-
-/// After so many looks a write of an own earlier call, which does not show, was never made.
-const OWN_OVERDUE: u32 = 6;
-/// The same of another execution, which has its own chance to make it first.
-const OTHERS_OVERDUE: u32 = 9;
-
-/// How a parameter stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The image is there.
-    InPlace,
-    /// The value is the one that the decision was based on: it has to be replaced, or has been,
-    /// which does not show yet.
-    Due,
-}
-
-/// What to do about a parameter whose write is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Make it.
-    Write,
-    /// Make it in the place of an execution that has not come back.
-    TakeOver,
-    /// It was begun: look again later.
-    Await,
-}
 
 /// The writes with each parameter once: two of a stack's parameters may name the same one.
 ///
@@ -70,44 +43,18 @@ pub(crate) fn token(execution: &str, write: &ParameterWrite) -> String {
     )
 }
 
-/// Compares the value in place with what the decision saw and chose.
-///
-/// # Errors
-/// [`Error::Changed`] when somebody else wrote in between. Whether that value is newer is for
-/// validate-ami to say, so the decision is made again.
-pub(crate) fn state(write: &ParameterWrite, current: &str) -> Result<State, Error> {
-    if current == write.after.as_str() {
-        Ok(State::InPlace)
-    } else if current == write.before.expose() {
-        Ok(State::Due)
-    } else {
-        Err(Error::Changed {
-            name: write.parameter_name.to_string(),
-            seen: write.before.to_string(),
-            current: PlacedValue::from(current).to_string(),
-        })
+/// Somebody else wrote after the decision: the parameter has this value now.
+#[must_use]
+pub(crate) fn changed(write: &ParameterWrite, current: &str) -> Error {
+    Error::Changed {
+        name: write.parameter_name.to_string(),
+        seen: write.before.to_string(),
+        current: PlacedValue::from(current).to_string(),
     }
 }
 
-/// Whether nothing is to be done about a write that is due, not even to ask whose it is.
-#[must_use]
-pub(crate) fn is_awaited(write: &ParameterWrite, looks: u32) -> bool {
-    write.written && looks != OWN_OVERDUE
-}
-
-/// Whose write it is decides. One that was begun is made again only when it is overdue, once.
-#[must_use]
-pub(crate) fn next(claim: Claim, looks: u32) -> Next {
-    match claim {
-        Claim::Granted => Next::Write,
-        Claim::Mine if looks == OWN_OVERDUE => Next::Write,
-        Claim::Theirs if looks == OTHERS_OVERDUE => Next::TakeOver,
-        Claim::Mine | Claim::Theirs => Next::Await,
-    }
-}
-
-/// Looks for the parameter among the resources of the stack that has one with its name as
-/// physical id.
+/// Refuses a parameter that is one of these resources. They are of the stack that has a resource
+/// with the parameter's name as physical id.
 ///
 /// # Errors
 /// [`Error::ParameterOwnedByStack`]
@@ -124,8 +71,7 @@ pub(crate) fn check_owner(name: &str, resources: &[StackResource]) -> Result<(),
     let owner = match namesakes.peek() {
         // It is one of those that the list does not reach.
         None if resources.len() >= LISTED => {
-            let first = resources.first().and_then(StackResource::stack_name);
-            first.map(|stack| (stack, "a resource"))
+            resources[0].stack_name().map(|stack| (stack, "a resource"))
         }
         _ => namesakes.find(is_parameter).map(|parameter| {
             let stack = parameter.stack_name().unwrap_or_default();

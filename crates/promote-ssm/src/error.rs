@@ -49,7 +49,7 @@ pub enum Error {
         /// What is there now.
         current: String,
     },
-    /// Another writer came between the look and the write.
+    /// Another writer came between the poll and the write.
     #[error(
         "another writer put {lost} into parameter {name} at the same moment, and was overwritten"
     )]

@@ -3,6 +3,7 @@
 mod claim;
 mod decide;
 mod error;
+mod rule;
 #[cfg(test)]
 mod tests;
 
@@ -13,119 +14,119 @@ use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use contract::placed::PlacedValue;
 use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
 
-use crate::claim::Claim;
 pub use crate::claim::Claims;
-use crate::decide::{Next, State};
 pub use crate::error::Error;
+use crate::rule::{Action, Answer, Overdue, Shown, rule};
 
 /// What the step calls.
 #[derive(Debug)]
 pub struct Clients {
     /// The parameters.
     pub ssm: Ssm,
-    /// Whose write it is.
+    /// Who owns each write.
     pub claims: Claims,
     /// The stacks that own parameters.
     pub cloudformation: CloudFormation,
 }
 
-/// One look at a parameter.
-struct Look {
+/// One poll of a parameter.
+struct Poll {
     write: ParameterWrite,
     current: Parameter,
-    state: State,
+    shown: Shown,
+    action: Action,
 }
 
-/// Reads and compares all, and writes what has to be and nobody writes yet. Nothing is written
-/// while one of the parameters cannot be.
+/// Polls every parameter, and writes those that the rule says to write. Nothing is written while
+/// one of the parameters cannot be.
 ///
 /// A 200 says only that the write was accepted; an image is checked afterwards (`PutParameter`,
-/// `DataType`). So a write is looked for at the next call, which the state machine times.
+/// DataType). So the next call, which the state machine times, sees whether the write shows.
 ///
 /// # Errors
 /// See [`Error`].
 pub async fn handle(clients: &Clients, input: PromoteInput) -> Result<Promoted, Error> {
-    let mut looks = Vec::new();
+    let overdue = Overdue::at(input.polls);
+    let mut polls = Vec::new();
     for write in decide::distinct(input.writes)? {
-        looks.push(look(clients, write, &input.execution).await?);
+        polls.push(poll(clients, write, &input.execution, overdue).await?);
     }
-    let due = |look: &&mut Look| {
-        look.state == State::Due && !decide::is_awaited(&look.write, input.looks)
-    };
-    for look in looks.iter_mut().filter(due) {
-        check_owner(&clients.cloudformation, look.write.parameter_name.as_str()).await?;
+    let to_claim = |poll: &&mut Poll| poll.action == Action::Claim;
+    for poll in polls.iter_mut().filter(to_claim) {
+        check_owner(&clients.cloudformation, poll.write.parameter_name.as_str()).await?;
     }
-    for look in looks.iter_mut().filter(due) {
-        write(clients, look, &input.execution, input.looks).await?;
+    for poll in polls.iter_mut().filter(to_claim) {
+        write(clients, poll, &input.execution, overdue).await?;
     }
-    let is_complete = looks.iter().all(|look| look.state == State::InPlace);
+    let is_complete = polls.iter().all(|poll| poll.shown == Shown::New);
     Ok(Promoted {
         status: if is_complete { Progress::Complete } else { Progress::InProgress },
-        writes: looks.into_iter().map(|look| look.write).collect(),
+        writes: polls.into_iter().map(|poll| poll.write).collect(),
     })
 }
 
-async fn look(
+/// Reads the parameter, and the claim of a write that shows.
+async fn poll(
     clients: &Clients,
     mut write: ParameterWrite,
     execution: &str,
-) -> Result<Look, Error> {
+    overdue: Overdue,
+) -> Result<Poll, Error> {
     let name = write.parameter_name.as_str();
     let current = parameters::get(&clients.ssm, name).await?;
     let current = current.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
-    let state = decide::state(&write, value(&current))?;
-    if state == State::InPlace {
+    let shown = Shown::of(&write, value(&current));
+    let (replaced, claim) = if shown == Shown::New {
         let replaced = write.previous_version.unwrap_or(current.version() - 1);
         let token = decide::token(execution, &write);
-        match clients.claims.holder(name, replaced, &token).await? {
-            // Where nothing is known of it, an earlier call made it whose answer was lost.
-            Some(Claim::Mine) if !write.written => write.written = true,
-            Some(Claim::Mine) => clients.claims.release(name, replaced).await?,
-            // It was taken over.
-            Some(_) => write.written = false,
-            None => {}
-        }
-        if write.written {
-            write.previous_version.get_or_insert(replaced);
-        }
+        (replaced, clients.claims.holder(name, replaced, &token).await?)
+    } else {
+        (current.version(), None)
+    };
+    let Answer { action, written } = rule(shown, claim, write.written, overdue);
+    match action {
+        Action::ChooseAgain => return Err(decide::changed(&write, value(&current))),
+        Action::DeleteClaim => clients.claims.delete(name, replaced).await?,
+        Action::Claim | Action::Write | Action::TakeOver | Action::Wait | Action::Done => {}
     }
-    write.previous_version.get_or_insert(current.version());
+    write.written = written;
+    write.previous_version.get_or_insert(if written { replaced } else { current.version() });
     write.version = Some(current.version());
-    Ok(Look { write, current, state })
+    Ok(Poll { write, current, shown, action })
 }
 
-/// Writes, unless that is another call's to do.
+/// Claims the write, and makes it if the rule says so.
 async fn write(
     clients: &Clients,
-    look: &mut Look,
+    poll: &mut Poll,
     execution: &str,
-    looks: u32,
+    overdue: Overdue,
 ) -> Result<(), Error> {
-    let name = look.write.parameter_name.as_str();
-    let (version, token) = (look.current.version(), decide::token(execution, &look.write));
+    let name = poll.write.parameter_name.as_str();
+    let (version, token) = (poll.current.version(), decide::token(execution, &poll.write));
     let claim = clients.claims.take(name, version, &token).await?;
-    look.write.written = look.write.written || claim == Claim::Mine;
-    match decide::next(claim, looks) {
-        Next::Await => return Ok(()),
-        Next::TakeOver => clients.claims.take_over(name, version, &token).await?,
-        Next::Write => {}
+    let Answer { action, written } = rule(poll.shown, Some(claim), poll.write.written, overdue);
+    poll.write.written = written;
+    match action {
+        Action::Write => {}
+        Action::TakeOver => clients.claims.take_over(name, version, &token).await?,
+        _ => return Ok(()),
     }
     let current = parameters::get(&clients.ssm, name).await?;
     if current.is_none_or(|current| current.version() != version) {
-        // A claim that has just become free is on a version that has just been replaced. The next
-        // look sees by what.
-        return match claim {
-            Claim::Mine => Ok(()),
-            Claim::Granted | Claim::Theirs => Ok(clients.claims.release(name, version).await?),
-        };
+        let Answer { action, .. } = rule(Shown::NextVersion, Some(claim), written, overdue);
+        if action == Action::DeleteClaim {
+            clients.claims.delete(name, version).await?;
+        }
+        return Ok(());
     }
-    look.write.written = true;
-    let put = put(&clients.ssm, &look.write, &look.current).await;
+    poll.write.written = true;
+    let put = put(&clients.ssm, &poll.write, &poll.current).await;
     if let Err(error) = &put
         && !matches!(error, Error::Aws(AwsError::Unavailable { .. }))
     {
         // It was not made. What is wrong with the write matters more than the claim.
-        let _ = clients.claims.release(name, version).await;
+        let _ = clients.claims.delete(name, version).await;
     }
     put
 }
@@ -183,7 +184,7 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
 }
 
 /// `PutParameter` knows no condition, so it is the version that tells whether somebody wrote
-/// between the look and the write.
+/// between the poll and the write.
 async fn check_alone(
     ssm: &Ssm,
     write: &ParameterWrite,

@@ -1,16 +1,15 @@
-//! promote-ssm: the decisions by tables. The handler is in `handle`, what holds for any values in
-//! `properties`, and what is told of them in `secrets`.
+//! promote-ssm: the decisions by tables. The rule of a write is in `rule`, the handler in `handle`,
+//! what holds for any values in `properties`, and what is told of them in `secrets`.
 
 mod handle;
 mod properties;
+mod rule;
 mod secrets;
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use contract::steps::ParameterWrite;
-use contract::{ErrorName, Named};
 
-use crate::claim::Claim;
-use crate::decide::{Next, State, check_owner, distinct, next, state};
+use crate::decide::{check_owner, distinct};
 
 const NAME: &str = "/golden/web";
 const OTHER: &str = "/golden/db";
@@ -41,32 +40,6 @@ fn resource(physical_id: &str, kind: &str, status: ResourceStatus) -> StackResou
         .resource_type(kind)
         .resource_status(status)
         .build()
-}
-
-#[test]
-fn the_value_in_place_decides() {
-    for (current, expected) in [(NEW, State::InPlace), (OLD, State::Due)] {
-        assert_eq!(state(&write(), current).unwrap(), expected, "{current}");
-    }
-    assert_eq!(state(&write(), FOREIGN).unwrap_err().name(), ErrorName::ConcurrentWrite);
-}
-
-#[test]
-fn a_write_that_was_begun_is_made_again_only_when_it_is_overdue() {
-    use Claim::{Granted, Mine, Theirs};
-    for (claim, looks, expected) in [
-        (Granted, 0, Next::Write),
-        (Granted, 3, Next::Write),
-        (Mine, 0, Next::Await),
-        (Mine, 5, Next::Await),
-        (Mine, 6, Next::Write),
-        (Mine, 7, Next::Await),
-        (Theirs, 6, Next::Await),
-        (Theirs, 9, Next::TakeOver),
-        (Theirs, 10, Next::Await),
-    ] {
-        assert_eq!(next(claim, looks), expected, "{claim:?} {looks}");
-    }
 }
 
 #[test]

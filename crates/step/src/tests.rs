@@ -66,7 +66,7 @@ fn inputs() -> Vec<Value> {
             "run": {"selection": "Newest", "dryRun": false, "instanceRefresh": false}}}),
         json!({
             "stackName": "web", "images": [change], "execution": "name", "changeSetId": "arn"}),
-        json!({"writes": [write], "execution": "name", "looks": 1}),
+        json!({"writes": [write], "execution": "name", "polls": 1}),
         json!({"stackName": "web", "images": [change], "execution": "name"}),
         json!({"stackId": "arn", "clientRequestToken": "token", "images": [change]}),
         json!({"stacks": [drift], "groups": [launch], "before": [drift]}),

@@ -9,22 +9,22 @@ use crate::placed::PlacedValue;
 // --- promote-ssm -------------------------------------------------------------------------------
 
 message! {
-    /// What promote-ssm takes, on the first look and on every later one.
+    /// What promote-ssm takes, on the first poll and on every later one.
     PromoteInput {
-        /// The parameters, on later looks as the last answer gave them.
+        /// The parameters, on later polls as the last answer gave them.
         writes: Vec<ParameterWrite>,
         /// Names this execution and its decision, so that a repeated call finds its own write.
         execution: String,
-        /// How often this decision's writes have been looked for before.
+        /// How often this decision's writes have been polled before.
         #[serde(default)]
-        looks: u32,
+        polls: u32,
     }
 }
 
 message! {
     /// What promote-ssm answers.
     Promoted {
-        /// Whether to look again: a write is accepted before it shows.
+        /// Whether to poll again: a write is accepted before it shows.
         status: Progress,
         /// The parameters.
         writes: Vec<ParameterWrite>,
@@ -43,10 +43,10 @@ message! {
         /// This decision's write was begun: wait for the value.
         #[serde(default)]
         written: bool,
-        /// The parameter's version before the write; absent before the first look.
+        /// The parameter's version before the write; absent before the first poll.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous_version: Option<i64>,
-        /// The parameter's version, as the last look found it.
+        /// The parameter's version, as the last poll found it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<i64>,
     }

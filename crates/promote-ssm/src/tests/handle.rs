@@ -30,7 +30,7 @@ fn input() -> PromoteInput {
 }
 
 pub(super) fn input_of(writes: Vec<ParameterWrite>) -> PromoteInput {
-    PromoteInput { writes, execution: EXECUTION.into(), looks: 0 }
+    PromoteInput { writes, execution: EXECUTION.into(), polls: 0 }
 }
 
 fn promoted(status: Progress, written: bool, previous: i64, version: i64) -> Promoted {
@@ -41,9 +41,9 @@ fn promoted(status: Progress, written: bool, previous: i64, version: i64) -> Pro
     }
 }
 
-/// What an earlier look answered that wrote.
-fn after_the_write(looks: u32) -> PromoteInput {
-    PromoteInput { looks, ..input_of(promoted(Progress::InProgress, true, 1, 1).writes) }
+/// What an earlier poll answered that wrote.
+fn after_the_write(polls: u32) -> PromoteInput {
+    PromoteInput { polls, ..input_of(promoted(Progress::InProgress, true, 1, 1).writes) }
 }
 
 pub(super) async fn run(
@@ -153,7 +153,7 @@ fn unheld() -> Rule {
         .then_error(|| get_fails("ParameterNotFound"))
 }
 
-pub(super) fn releases() -> Rule {
+pub(super) fn deletes() -> Rule {
     mock!(Client::delete_parameter)
         .match_requests(|request| is_claim(request.name()))
         .then_output(|| DeleteParameterOutput::builder().build())
@@ -190,7 +190,7 @@ fn owned(name: &'static str) -> Rule {
 }
 
 #[test]
-fn the_first_look_need_not_say_that_nothing_was_written() {
+fn the_first_poll_need_not_say_that_nothing_was_written() {
     let json = serde_json::json!({
         "writes": [{"parameterName": NAME, "before": OLD, "after": NEW}], "execution": EXECUTION
     });
@@ -198,7 +198,7 @@ fn the_first_look_need_not_say_that_nothing_was_written() {
 }
 
 #[tokio::test]
-async fn claims_and_writes_once_and_looks_later() {
+async fn claims_and_writes_once_and_polls_later() {
     let (get, put, owner) = (is(NAME, OLD, 1), accepts_the_write(), unowned(NAME));
     let claim = grants();
     let ssm = mock_client!(aws_sdk_ssm, [get, put, claim]);
@@ -227,12 +227,12 @@ async fn what_is_in_place_already_is_neither_written_nor_asked_about() {
 }
 
 #[tokio::test]
-async fn a_write_that_shows_is_done_and_its_claim_goes() {
-    let release = releases();
-    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, NEW, 2), held_by(EXECUTION), release]);
+async fn a_write_that_shows_is_done_and_its_claim_is_deleted() {
+    let delete = deletes();
+    let ssm = mock_client!(aws_sdk_ssm, [is(NAME, NEW, 2), held_by(EXECUTION), delete]);
     let answer = run(ssm, &[], after_the_write(1)).await.unwrap();
     assert_eq!(answer, promoted(Progress::Complete, true, 1, 2));
-    assert_eq!(release.num_calls(), 1);
+    assert_eq!(delete.num_calls(), 1);
     // It has gone already, with an answer that was lost.
     let ssm = mock_client!(aws_sdk_ssm, [is(NAME, NEW, 2), unheld()]);
     let answer = run(ssm, &[], after_the_write(1)).await.unwrap();
@@ -273,12 +273,12 @@ async fn another_executions_write_is_waited_for_and_is_not_ours() {
 }
 
 #[tokio::test]
-async fn a_claim_that_came_free_because_of_a_write_is_given_back() {
-    let (get, release) = (reads(NAME, [(OLD, 1), (NEW, 2)]), releases());
-    let ssm = mock_client!(aws_sdk_ssm, [get, grants(), release]);
+async fn a_claim_that_came_free_because_of_a_write_is_deleted() {
+    let (get, delete) = (reads(NAME, [(OLD, 1), (NEW, 2)]), deletes());
+    let ssm = mock_client!(aws_sdk_ssm, [get, grants(), delete]);
     let answer = run(ssm, &[unowned(NAME)], input()).await.unwrap();
     assert_eq!(answer, promoted(Progress::InProgress, false, 1, 1));
-    assert_eq!(release.num_calls(), 1);
+    assert_eq!(delete.num_calls(), 1);
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn a_write_that_was_begun_and_never_made_is_made_when_it_is_overdue() {
     let (put, claim) = (accepts_the_write(), is_taken_over());
     let rules = (is(NAME, OLD, 1), grants_nothing(), held_by("run-2"));
     let ssm = mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2, put, claim]);
-    let late = PromoteInput { looks: 9, ..input() };
+    let late = PromoteInput { polls: 9, ..input() };
     let answer = run(ssm, &[unowned(NAME)], late).await.unwrap();
     assert_eq!((answer, put.num_calls()), (promoted(Progress::InProgress, true, 1, 1), 1));
     assert_eq!(claim.num_calls(), 1);
@@ -326,10 +326,10 @@ async fn nothing_is_written_while_one_of_them_cannot_be() {
     );
 }
 
-/// Its write is version 3, so somebody made version 2 after the look.
+/// Its write is version 3, so somebody made version 2 after the poll.
 async fn another_wrote(between: Rule) -> Result<Promoted, Error> {
     let (get, put) = (is(NAME, OLD, 1), accepts(NAME, "aws:ec2:image", 3));
-    let ssm = mock_client!(aws_sdk_ssm, [get, put, between, grants(), releases()]);
+    let ssm = mock_client!(aws_sdk_ssm, [get, put, between, grants(), deletes()]);
     run(ssm, &[unowned(NAME)], input()).await
 }
 
@@ -348,16 +348,16 @@ async fn a_value_that_was_overwritten_unseen_is_noticed() {
 }
 
 #[tokio::test]
-async fn what_is_refused_gives_its_claim_back_and_what_may_have_been_made_keeps_it() {
-    for (code, name, released) in [
+async fn a_refused_write_deletes_its_claim_and_one_that_may_have_been_made_keeps_it() {
+    for (code, name, deleted) in [
         ("TooManyUpdates", ErrorName::ConcurrentWrite, 1),
         ("AccessDeniedException", ErrorName::AccessDenied, 1),
         ("ThrottlingException", ErrorName::ServiceUnavailable, 0),
     ] {
-        let release = releases();
-        let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), refuses(code), grants(), release]);
+        let delete = deletes();
+        let ssm = mock_client!(aws_sdk_ssm, [is(NAME, OLD, 1), refuses(code), grants(), delete]);
         let error = run(ssm, &[unowned(NAME)], input()).await.unwrap_err();
-        assert_eq!((error.name(), release.num_calls()), (name, released), "{code}");
+        assert_eq!((error.name(), delete.num_calls()), (name, deleted), "{code}");
     }
 }
 
@@ -381,7 +381,7 @@ async fn a_full_history_is_told_with_the_oldest_version_and_its_labels() {
         });
     let refusal = refuses("ParameterMaxVersionLimitExceeded");
     let ssm =
-        mock_client!(aws_sdk_ssm, [is(NAME, OLD, 102), refusal, history, grants(), releases()]);
+        mock_client!(aws_sdk_ssm, [is(NAME, OLD, 102), refusal, history, grants(), deletes()]);
     let error = run(ssm, &[unowned(NAME)], input()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ParameterVersionsFull);
     assert!(error.to_string().contains("version 3, cannot go because it is labelled stable, 2024"));

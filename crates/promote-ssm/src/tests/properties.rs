@@ -8,10 +8,18 @@ use proptest::prelude::*;
 use testkit::arbitrary::text;
 
 use super::{FOREIGN, NAME, NEW, OLD, OTHER, resource, write_of};
-use crate::decide::{State, check_owner, distinct, state};
+use crate::claim::Claim;
+use crate::decide::{changed, check_owner, distinct};
+use crate::rule::{Action, Answer, Overdue, Shown, rule};
 
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![Just(OLD.to_owned()), Just(NEW.to_owned()), Just(FOREIGN.to_owned()), text()]
+}
+
+fn claim() -> impl Strategy<Value = Option<Claim>> {
+    proptest::option::of(proptest::sample::select(
+        &[Claim::Granted, Claim::Mine, Claim::Theirs][..],
+    ))
 }
 
 fn writes() -> impl Strategy<Value = ParameterWrite> {
@@ -43,15 +51,23 @@ fn resources() -> impl Strategy<Value = Vec<StackResource>> {
 
 proptest! {
     #[test]
-    fn a_write_replaces_only_what_was_seen(write in writes(), current in value()) {
-        match state(&write, &current) {
-            Ok(State::InPlace) => prop_assert_eq!(current, write.after.as_str()),
-            Ok(State::Due) => prop_assert!(current == write.before.expose()),
-            Err(error) => {
-                prop_assert_eq!(error.name(), ErrorName::ConcurrentWrite);
+    fn a_write_replaces_only_what_was_seen(
+        write in writes(), current in value(), claim in claim(), polls in 0..12_u32
+    ) {
+        let shown = Shown::of(&write, &current);
+        match shown {
+            Shown::New => prop_assert_eq!(current.as_str(), write.after.as_str()),
+            Shown::Old => prop_assert!(current == write.before.expose()),
+            Shown::Foreign => {
+                prop_assert_eq!(changed(&write, &current).name(), ErrorName::ConcurrentWrite);
                 prop_assert!(current != write.before.expose() && current != write.after.as_str());
             }
+            Shown::NextVersion => prop_assert!(false, "a value has no version"),
         }
+        let Answer { action, .. } = rule(shown, claim, write.written, Overdue::at(polls));
+        let writes = matches!(action, Action::Claim | Action::Write | Action::TakeOver);
+        prop_assert!(!writes || shown == Shown::Old, "{action:?}");
+        prop_assert_eq!(action == Action::ChooseAgain, shown == Shown::Foreign);
     }
 
     #[test]

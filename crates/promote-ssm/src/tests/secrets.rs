@@ -14,7 +14,7 @@ use testkit::logged;
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
-use super::handle::{grants, input_of, refuses, releases, run, unowned};
+use super::handle::{deletes, grants, input_of, refuses, run, unowned};
 use super::{NAME, OLD, write};
 use crate::Error;
 
@@ -80,7 +80,7 @@ proptest! {
     ) {
         let put = if is_refused { refuses("TooManyUpdates") } else { accepts(3) };
         let rules = (has(NAME, before.clone(), 1), has("/golden/web:2", lost, 2), grants());
-        let ssm = mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2, put, releases()]);
+        let ssm = mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2, put, deletes()]);
         let (answer, told) = told(ssm, &before);
         prop_assert!(!told.contains(SECRET), "{}", told);
         prop_assert_eq!(answer.map_err(|error| error.name()), Err(ErrorName::ConcurrentWrite));

@@ -28,8 +28,13 @@ pub async fn planned(s: &Scenario) -> Result<Scenario> {
     with(s, &[("PlanBeforeUpdate", "true")]).await
 }
 
+/// A Driftless with fewer checks than usual that takes no image of unknown origin.
+pub async fn choosy(s: &Scenario) -> Result<Scenario> {
+    with(s, &[("DisabledChecks", "deprecated, backup"), ("AllowUnverified", "false")]).await
+}
+
 /// The same test against the one with these parameters.
-pub async fn with(s: &Scenario, parameters: Parameters) -> Result<Scenario> {
+async fn with(s: &Scenario, parameters: Parameters) -> Result<Scenario> {
     let aws = s.cloud().endpoint().unwrap_or_default().to_owned();
     let one = {
         let mut all = DEPLOYED.lock().unwrap_or_else(PoisonError::into_inner);

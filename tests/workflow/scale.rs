@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use harness::{Scenario, What, groups_template, image};
 use serde_json::json;
 
-use crate::expect;
+use crate::support::{control, expect};
 
 trials![
     ten_groups_of_one_template_get_their_images_by_two_updates_at_most;
@@ -132,9 +132,8 @@ async fn a_hundred_targets_are_reconciled_by_one_listing(s: &Scenario) -> Result
 
 /// How often each function made each call, in the whole account.
 async fn calls(s: &Scenario) -> Result<BTreeMap<(String, String), usize>> {
-    let control = s.cloud().control().context("a local AWS has a control API")?;
     let mut counts = BTreeMap::new();
-    for call in control.calls_of_functions().await? {
+    for call in control(s)?.calls_of_functions().await? {
         let function = ["ResolveTags", "ValidateAmi", "PromoteSsm", "DetectDrift"]
             .into_iter()
             .find(|name| call.caller.contains(name))

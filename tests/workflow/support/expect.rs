@@ -5,7 +5,7 @@ use contract::ErrorName;
 use contract::error_name::Raised;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
 use contract::steps::DecisionOutcome;
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Ended, Stack};
 
 /// The report of an execution that has to have come to this.
@@ -54,8 +54,17 @@ pub fn error<'a>(ended: &Ended, target: &'a TargetReport, name: ErrorName) -> Re
     Ok(&error.message)
 }
 
+/// The message has all of these in it.
+pub fn mentions(message: &str, all: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
+    for one in all {
+        let one = one.as_ref();
+        ensure!(message.contains(one), "no {one:?} in {message:?}");
+    }
+    Ok(())
+}
+
 /// What the report has to say of a target with one group that got this image.
-pub fn promoted(target: &TargetReport, healing: &Healing, image: &str) -> Result<()> {
+pub fn promoted(target: &TargetReport, healing: &AutoHealingStack, image: &str) -> Result<()> {
     let found = serde_json::to_string_pretty(target)?;
     ensure!(target.outcome == TargetOutcome::Updated && target.error.is_none(), "{found}");
     let [decision] = target.images.as_slice() else { bail!("not one image: {found}") };
@@ -96,7 +105,7 @@ pub fn attempts(ended: &Ended, name: ErrorName) -> usize {
 
 /// The end state that every promotion is judged by: the group's instance dies, the one that heals
 /// has booted this image, and the stack is in sync.
-pub async fn heals_into(healing: &Healing, image: &str) -> Result<()> {
+pub async fn heals_into(healing: &AutoHealingStack, image: &str) -> Result<()> {
     let healed = healing.group.heal().await?;
     ensure!(healed.image == image, "healed into {}, not into {image}", healed.image);
     in_sync(&healing.stack).await

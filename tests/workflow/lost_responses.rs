@@ -1,16 +1,13 @@
 //! The answer is lost after the write: what has taken effect is neither lost nor done twice. Nor
 //! is what a function did before it was cut off.
 
-use anyhow::{Context, Result, ensure};
-use contract::report::{Outcome, TargetOutcome};
+use anyhow::{Context, Result};
 use futures_util::future::{try_join, try_join_all};
 use harness::Scenario;
 use serde_json::{Value, json};
 
-use crate::deployed::planned;
-use crate::expect;
-use crate::pair::Pair;
-use crate::twice::is_done_once;
+use crate::support::deployed::planned;
+use crate::support::two_targets::TwoTargets;
 
 trials![
     ;
@@ -59,24 +56,18 @@ enum Match {
 
 async fn is_made_good(s: &Scenario, mut fault: Value, matches: Match) -> Result<()> {
     let s = &planned(s).await?;
-    let pair = Pair::new(s).await?;
-    let image = pair.image(s).await?;
-    let before = pair.stand(s).await?;
+    let targets = TwoTargets::new(s).await?;
+    let image = targets.image(s).await?;
+    let before = targets.snapshot(s).await?;
     fault["match"] = match matches {
         Match::Image => json!(image),
-        Match::Stack => json!(pair.healing.stack.name),
+        Match::Stack => json!(targets.healing.stack.name),
         // What its claims have of its name too.
-        Match::Parameter => json!(pair.parameter.name.rsplit('/').next()),
+        Match::Parameter => json!(targets.parameter.name.rsplit('/').next()),
     };
-    let ended = pair.promote(s, &image, &fault).await?;
-    let checked = async {
-        let report = expect::report(&ended, Outcome::Promoted)?;
-        let is_updated = |outcome| outcome == TargetOutcome::Updated;
-        ensure!(report.targets.iter().all(|target| is_updated(target.outcome)), "{report:#?}");
-        is_done_once(&before, &pair.stand(s).await?, &image)?;
-        expect::heals_into(&pair.healing, &image).await
-    };
-    checked.await.with_context(|| format!("with {fault}: {:?}", ended.states()))
+    let ended = targets.promote_with(s, &image, &fault).await?;
+    let checked = targets.are_updated_once(s, &ended, &before, &image).await;
+    checked.with_context(|| format!("with {fault}: {:?}", ended.states()))
 }
 
 async fn a_parameter_write_without_an_answer_is_one_write(s: &Scenario) -> Result<()> {

@@ -2,24 +2,25 @@
 //! one, the other has to get its image.
 
 use anyhow::{Context, Result, ensure};
-use contract::report::TargetReport;
+use contract::report::{Outcome, TargetOutcome, TargetReport};
 use contract::target::{Pattern, TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use harness::cloud::Called;
-use harness::control::Control;
 use harness::image::{self, Parameter};
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Ended, Scenario};
 use serde_json::{Value, json};
 
+use super::{control, expect};
+
 /// The two targets.
-pub struct Pair {
+pub struct TwoTargets {
     pub parameter: Parameter,
-    pub healing: Healing,
+    pub healing: AutoHealingStack,
 }
 
-/// How they stand.
+/// What was written to them so far.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Stand {
+pub struct Snapshot {
     /// The parameter's value and version.
     pub value: String,
     pub version: i64,
@@ -30,10 +31,10 @@ pub struct Stand {
     pub refreshes: usize,
 }
 
-impl Pair {
+impl TwoTargets {
     pub async fn new(s: &Scenario) -> Result<Self> {
         let base = image::base(s.cloud()).await?;
-        Ok(Self { parameter: s.parameter(&base).await?, healing: s.by_stack().await? })
+        Ok(Self { parameter: s.parameter(&base).await?, healing: s.stack_pattern().await? })
     }
 
     /// An image that is meant for both.
@@ -42,12 +43,12 @@ impl Pair {
         s.image(&[(TAG_PARAMETER_NAME, &self.parameter.name), (TAG_STACK_NAME, stack)]).await
     }
 
-    pub async fn stand(&self, s: &Scenario) -> Result<Stand> {
+    pub async fn snapshot(&self, s: &Scenario) -> Result<Snapshot> {
         let contents = self.parameter.read().await?;
         let request = s.cloud().autoscaling.describe_instance_refreshes();
         let refreshes = request.auto_scaling_group_name(&self.healing.group.name).send().await;
         let refreshes = refreshes.called("autoscaling:DescribeInstanceRefreshes")?;
-        Ok(Stand {
+        Ok(Snapshot {
             value: contents.value,
             version: contents.version,
             image: self.healing.stack.parameter("ImageId").await?,
@@ -56,23 +57,53 @@ impl Pair {
         })
     }
 
-    /// Promotes the image into both, and refreshes the group, while this fault strikes, which it
-    /// has to. The execution has the image's name, and so what it sends bears that too.
-    pub async fn promote(&self, s: &Scenario, image: &str, fault: &Value) -> Result<Ended> {
+    /// Promotes the image into both, and refreshes the group. The execution has the image's name,
+    /// and so what it sends bears that too.
+    pub async fn promote(&self, s: &Scenario, image: &str) -> Result<Ended> {
+        let input = json!({"imageId": image, "instanceRefresh": true});
+        s.driftless.start_named(image, &input).await?.ended().await
+    }
+
+    /// The same while this fault strikes, which it has to.
+    pub async fn promote_with(&self, s: &Scenario, image: &str, fault: &Value) -> Result<Ended> {
         let control = control(s)?;
         let fault = control.add_fault(fault).await?;
-        let input = json!({"imageId": image, "instanceRefresh": true});
-        let ended = s.driftless.start_named(image, &input).await?.ended().await;
+        let ended = self.promote(s, image).await;
         let hits = control.remove_fault(fault).await?;
         self.healing.stack.settled().await?;
         let ended = ended?;
         ensure!(hits > 0, "the fault struck nothing: {:?}", ended.states());
         Ok(ended)
     }
+
+    /// Both have the image, by one write of each kind since `before`, and the group heals into it.
+    pub async fn are_updated_once(
+        &self,
+        s: &Scenario,
+        ended: &Ended,
+        before: &Snapshot,
+        image: &str,
+    ) -> Result<()> {
+        both_updated(ended)?;
+        let once = Snapshot {
+            value: image.to_owned(),
+            version: before.version + 1,
+            image: image.to_owned(),
+            updates: before.updates + 1,
+            refreshes: before.refreshes + 1,
+        };
+        let after = self.snapshot(s).await?;
+        ensure!(after == once, "{after:#?}, not {once:#?}");
+        expect::heals_into(&self.healing, image).await
+    }
 }
 
-pub fn control(s: &Scenario) -> Result<Control> {
-    s.cloud().control().context("a local AWS has a control API")
+/// The report says that both targets were updated.
+pub fn both_updated(ended: &Ended) -> Result<()> {
+    let report = expect::report(ended, Outcome::Promoted)?;
+    let is_updated = report.targets.iter().all(|target| target.outcome == TargetOutcome::Updated);
+    ensure!(is_updated && report.targets.len() == 2, "{report:#?}");
+    Ok(())
 }
 
 /// The target of this pattern.

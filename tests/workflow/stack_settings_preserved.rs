@@ -7,12 +7,11 @@ use aws_sdk_cloudformation::types::{
 use contract::report::{Outcome, TargetOutcome};
 use harness::cloud::Called;
 use harness::image::Parameter as Stored;
-use harness::scenario::Healing;
+use harness::scenario::AutoHealingStack;
 use harness::{Scenario, Stack, image, paths};
 use serde_json::json;
 
-use crate::expect;
-use crate::images::control;
+use crate::support::{control, expect};
 
 trials![
     a_secret_stays_what_it_is,
@@ -43,7 +42,7 @@ async fn a_secret_stays_what_it_is(s: &Scenario) -> Result<()> {
     let (base, name) = (image::base(s.cloud()).await?, s.driftless.parameter_name());
     let parameters = [("ImageId", base.as_str()), ("Secret", "hush"), ("StoredAs", &name)];
     let stack = s.stack_of(&template(PARAMETERS, RESOURCES)?, &parameters, &[]).await?;
-    let healing = Healing::of(stack, base).await?;
+    let healing = AutoHealingStack::of(stack, base).await?;
     ensure!(healing.stack.parameter("Secret").await? == "****", "it is no secret");
     is_promoted(s, &healing).await?;
     let stored = Stored::named(s.cloud(), &name).read().await?;
@@ -68,7 +67,7 @@ async fn a_template_with_a_named_role_gets_its_capability(s: &Scenario) -> Resul
     let unnamed = stack.start_update(&[("ImageId", &s.image(&[]).await?)]).await;
     let refusal = unnamed.err().context("an update without the capability is not refused")?;
     ensure!(refusal.to_string().contains(named[0]), "{refusal}");
-    is_promoted(s, &Healing::of(stack, base).await?).await
+    is_promoted(s, &AutoHealingStack::of(stack, base).await?).await
 }
 
 async fn what_belongs_to_the_stack_stays_as_it_is(s: &Scenario) -> Result<()> {
@@ -144,7 +143,7 @@ Outputs:
 ";
 
 /// A stack of pattern 2 with what an operator may give a stack.
-async fn furnished(s: &Scenario, furniture: &Stack) -> Result<Healing> {
+async fn furnished(s: &Scenario, furniture: &Stack) -> Result<AutoHealingStack> {
     let outputs = furniture.outputs().await?;
     let output = |name: &str| {
         let found = outputs.iter().find(|(key, _)| key == name);
@@ -167,11 +166,11 @@ async fn furnished(s: &Scenario, furniture: &Stack) -> Result<Healing> {
     create.send().await.called("cloudformation:CreateStack")?;
     let status = stack.settled().await?;
     ensure!(status == "CREATE_COMPLETE", "{status}");
-    Healing::of(stack, base).await
+    AutoHealingStack::of(stack, base).await
 }
 
 async fn an_update_whose_answer_is_lost_is_not_started_again(s: &Scenario) -> Result<()> {
-    let healing = s.by_stack().await?;
+    let healing = s.stack_pattern().await?;
     let lost = json!([{
         "service": "cloudformation",
         "action": "UpdateStack",
@@ -187,7 +186,7 @@ async fn an_update_whose_answer_is_lost_is_not_started_again(s: &Scenario) -> Re
 }
 
 /// A backup gets in, and the stack heals into it.
-async fn is_promoted(s: &Scenario, healing: &Healing) -> Result<()> {
+async fn is_promoted(s: &Scenario, healing: &AutoHealingStack) -> Result<()> {
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;

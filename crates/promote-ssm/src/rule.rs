@@ -1,0 +1,126 @@
+//! The rule of a parameter's write: what Parameter Store shows, who owns the write, and how often
+//! it was polled decide what this call does.
+//!
+//! A write shows some time after it was accepted, and a call may be lost or repeated. So a write
+//! that was begun is waited for. It is made again only when it is overdue, and only at that one
+//! poll.
+
+use contract::steps::ParameterWrite;
+
+use crate::claim::Claim;
+
+/// At this poll, a write of this execution that does not show was never made.
+const OWN_OVERDUE: u32 = 6;
+/// The same for a write of another execution, which has its own chance to make it first.
+const OTHERS_OVERDUE: u32 = 9;
+
+/// What Parameter Store shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The value that the decision was based on. A write may have been accepted already.
+    Old,
+    /// The image.
+    New,
+    /// Another value: somebody else wrote after the decision.
+    Foreign,
+    /// Another version than the one that this call has just claimed.
+    NextVersion,
+}
+
+/// Whether a write that does not show is overdue at this poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// No write is.
+    None,
+    /// A write of this execution is.
+    Own,
+    /// A write of another execution is.
+    Others,
+}
+
+/// What to do about the parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Claim the write, and ask the rule again with the answer.
+    Claim,
+    /// Write the image.
+    Write,
+    /// Take the claim over, and write the image.
+    TakeOver,
+    /// Do nothing. The next poll sees more.
+    Wait,
+    /// Do nothing. The image is in place.
+    Done,
+    /// Delete the claim: it has served its purpose.
+    DeleteClaim,
+    /// Fail, so that the image is chosen again.
+    ChooseAgain,
+}
+
+/// The rule's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// What to do.
+    pub action: Action,
+    /// Whether this execution has begun the write, as far as is known before the action.
+    pub written: bool,
+}
+
+impl Shown {
+    /// Compares a value with what the decision saw and chose.
+    #[must_use]
+    pub(crate) fn of(write: &ParameterWrite, value: &str) -> Self {
+        if value == write.after.as_str() {
+            Self::New
+        } else if value == write.before.expose() {
+            Self::Old
+        } else {
+            Self::Foreign
+        }
+    }
+}
+
+impl Overdue {
+    /// After so many earlier polls.
+    #[must_use]
+    pub(crate) fn at(polls: u32) -> Self {
+        match polls {
+            OWN_OVERDUE => Self::Own,
+            OTHERS_OVERDUE => Self::Others,
+            _ => Self::None,
+        }
+    }
+}
+
+/// The rule. `claim` is `None` where there is no claim, or where none was asked for yet. `written`
+/// is what the last answer of this execution said.
+#[must_use]
+pub(crate) fn rule(shown: Shown, claim: Option<Claim>, written: bool, overdue: Overdue) -> Answer {
+    use Claim::{Granted, Mine, Theirs};
+    let (action, written) = match (shown, claim) {
+        // Whether it is newer is for validate-ami to say.
+        (Shown::Foreign, _) => (Action::ChooseAgain, written),
+
+        (Shown::Old, None) if written && overdue != Overdue::Own => (Action::Wait, written),
+        (Shown::Old, None) => (Action::Claim, written),
+        (Shown::Old, Some(Granted)) => (Action::Write, written),
+        (Shown::Old, Some(Mine)) if overdue == Overdue::Own => (Action::Write, true),
+        (Shown::Old, Some(Mine)) => (Action::Wait, true),
+        (Shown::Old, Some(Theirs)) if overdue == Overdue::Others => (Action::TakeOver, written),
+        (Shown::Old, Some(Theirs)) => (Action::Wait, written),
+
+        (Shown::New, None) => (Action::Done, written),
+        // An earlier call wrote, and its answer was lost. Should this answer be lost too, the claim
+        // tells the next call the same.
+        (Shown::New, Some(Mine)) if !written => (Action::Done, true),
+        (Shown::New, Some(Granted | Mine)) => (Action::DeleteClaim, written),
+        // Another execution took the write over.
+        (Shown::New, Some(Theirs)) => (Action::Done, false),
+
+        // The claim was free because its write shows, or it was taken over too late.
+        (Shown::NextVersion, Some(Granted | Theirs)) => (Action::DeleteClaim, written),
+        // The next poll sees the image, and deletes the claim.
+        (Shown::NextVersion, Some(Mine) | None) => (Action::Wait, written),
+    };
+    Answer { action, written }
+}

@@ -1,0 +1,154 @@
+//! Owns the golden transcripts: the states that an execution entered, and the errors of their
+//! attempts, in order, against `transcripts/*.snap`. The happy path is there in full; of every
+//! other path only what differs from it.
+//!
+//! When one differs, read the difference. If it is meant, run the test with `INSTA_UPDATE=always`
+//! and commit what it wrote.
+
+use std::fmt::{self, Display, Formatter, Write};
+use std::ops::Range;
+
+use anyhow::Result;
+use contract::ErrorName;
+use harness::Ended;
+use harness::execution::Step;
+
+use super::definition;
+
+/// The snapshot of a promotion without a fault.
+pub const HAPPY_PATH: &str = "happy-path";
+/// Stands for the injected error.
+const INJECTED: &str = "<error>";
+
+/// What an execution came to, and its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript {
+    ended: String,
+    /// The path of the execution itself, and that of each target.
+    paths: Vec<Path>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Path {
+    name: String,
+    states: Vec<String>,
+}
+
+/// Compares the text with the golden one of this name. It panics when they differ.
+pub fn is_golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../transcripts");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+impl Transcript {
+    /// How often a state was polled until something had happened is a matter of time, and left out;
+    /// so are errors that only say that something is not over yet, unless they are injected.
+    pub fn of(ended: &Ended, injected: &str) -> Result<Self> {
+        let waits = definition::of_type("Wait")?;
+        let states = |branch: Option<i32>| -> Vec<String> {
+            let steps = ended.transcript.iter().filter(|step| step.branch == branch);
+            let steps = without_polls(steps.cloned().collect(), &waits);
+            steps.iter().map(|step| without_waiting(step, injected).to_string()).collect()
+        };
+        let mut paths = vec![Path { name: "Execution".to_owned(), states: states(None) }];
+        let targets = ended.report().map_or_else(|_| Vec::new(), |report| report.targets);
+        let last = ended.transcript.iter().filter_map(|step| step.branch).max();
+        for branch in 0..last.map_or(0, |last| last + 1) {
+            let target = targets.get(usize::try_from(branch)?);
+            let name = target.map(|target| format!("{:?} {:?}", target.pattern, target.outcome));
+            let name = name.unwrap_or_else(|| "Target without a report".to_owned());
+            paths.push(Path { name, states: states(Some(branch)) });
+        }
+        let error = ended.error.as_deref().map(|error| named(error, injected));
+        let ended = [Some(ended.status.as_str()), error].into_iter().flatten();
+        Ok(Self { ended: ended.collect::<Vec<_>>().join(" "), paths })
+    }
+
+    /// What differs from the happy path, after what led to it. The number is that of the first
+    /// state that differs.
+    pub fn against(&self, happy: &Self, cause: &str) -> String {
+        let mut text = format!("{}: {cause}\n", self.ended);
+        let none = Path::default();
+        for at in 0..self.paths.len().max(happy.paths.len()) {
+            let [before, after] =
+                [happy, self].map(|transcript| transcript.paths.get(at).unwrap_or(&none));
+            let start = common(before.states.iter().zip(&after.states));
+            let ends = before.states[start..].iter().rev().zip(after.states[start..].iter().rev());
+            let end = common(ends);
+            for (sign, path) in [('-', before), ('+', after)] {
+                // Of a path that is missing, the name says enough.
+                let states =
+                    if after.name.is_empty() { 0..0 } else { start..path.states.len() - end };
+                if !path.name.is_empty() && (!states.is_empty() || before.name != after.name) {
+                    text += &format!("  {sign} {}\n", path.part(states));
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Display for Transcript {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.ended)?;
+        self.paths
+            .iter()
+            .try_for_each(|path| writeln!(f, "  {}: {}", path.name, path.states.join(" > ")))
+    }
+}
+
+impl Path {
+    fn part(&self, states: Range<usize>) -> String {
+        let mut text = self.name.clone();
+        if !states.is_empty() {
+            let number = states.start + 1;
+            let _ = write!(text, ", state {number}: {}", self.states[states].join(" > "));
+        }
+        text
+    }
+}
+
+/// How many pairs are the same at the beginning.
+fn common<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> usize {
+    pairs.take_while(|(a, b)| a == b).count()
+}
+
+fn named<'a>(error: &'a str, injected: &str) -> &'a str {
+    if error == injected { INJECTED } else { error }
+}
+
+fn without_waiting(step: &Step, injected: &str) -> Step {
+    const WAITING: [ErrorName; 2] = [ErrorName::StackBusy, ErrorName::DriftDetectionBusy];
+    let mut step = step.clone();
+    step.errors.retain(|error| {
+        error == injected || WAITING.iter().all(|waiting| error != waiting.as_str())
+    });
+    for error in &mut step.errors {
+        *error = named(error, injected).to_owned();
+    }
+    step
+}
+
+/// Without the waits that led to the same states again, where nothing else happened there.
+fn without_polls(mut steps: Vec<Step>, waits: &[String]) -> Vec<Step> {
+    const LONGEST: usize = 3;
+    let is_same = |a: &Step, b: &Step| a.state == b.state && b.errors.is_empty();
+    let mut at = 0;
+    while at < steps.len() {
+        let polled = waits.contains(&steps[at].state).then(|| {
+            (1..=LONGEST.min(at)).find(|&length| {
+                let after = steps.get(at + 1..at + 1 + length);
+                let before = &steps[at - length..at];
+                after.is_some_and(|after| before.iter().zip(after).all(|(b, a)| is_same(b, a)))
+            })
+        });
+        match polled.flatten() {
+            Some(length) => drop(steps.drain(at..=at + length)),
+            None => at += 1,
+        }
+    }
+    steps
+}
