@@ -41,7 +41,7 @@ struct Poll {
 /// one of the parameters cannot be.
 ///
 /// A 200 says only that the write was accepted; an image is checked afterwards (`PutParameter`,
-/// DataType). So the next call, which the state machine times, sees whether the write shows.
+/// `DataType`). So the next call, which the state machine times, sees whether the write shows.
 ///
 /// # Errors
 /// See [`Error`].

@@ -94,6 +94,7 @@ impl Overdue {
 
 /// The rule. `claim` is `None` where there is no claim, or where none was asked for yet. `written`
 /// is what the last answer of this execution said.
+#[expect(clippy::match_same_arms, reason = "each row of the table stands for itself")]
 #[must_use]
 pub(crate) fn rule(shown: Shown, claim: Option<Claim>, written: bool, overdue: Overdue) -> Answer {
     use Claim::{Granted, Mine, Theirs};
