@@ -63,13 +63,16 @@ pub fn is_drift_detection_running(error: &AwsError) -> bool {
     })
 }
 
-/// `DetectStackDrift` while an operation changes the stack: `Drift detection cannot be performed
-/// on stack [ARN] while in stack status UPDATE_IN_PROGRESS.`
+/// `DetectStackDrift` while an operation changes the stack. Recorded: `Drift detection cannot be
+/// performed on stack [ARN] while it is in [ROLLBACK_COMPLETE] state`, and of a busy one
+/// `[UPDATE_IN_PROGRESS]`.
 #[must_use]
 pub fn is_stack_changing(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
-        text.starts_with("Drift detection cannot be performed")
-            && text.trim_end_matches('.').ends_with("_IN_PROGRESS")
+        let state = text.strip_prefix("Drift detection cannot be performed on stack [");
+        state
+            .and_then(|rest| rest.split_once(']'))
+            .is_some_and(|(_, rest)| rest.contains("_IN_PROGRESS"))
     })
 }
 
@@ -150,7 +153,7 @@ mod tests {
     fn a_stack_that_is_changing_cannot_be_checked() {
         let text = |state| {
             format!(
-                "Drift detection cannot be performed on stack [{ARN}] while in stack status {state}."
+                "Drift detection cannot be performed on stack [{ARN}] while it is in [{state}] state"
             )
         };
         assert!(is_stack_changing(&refused(&text("UPDATE_IN_PROGRESS"))));

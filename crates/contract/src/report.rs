@@ -30,6 +30,9 @@ pub enum Outcome {
     Unchanged,
     /// A dry run: what would be done is in the targets.
     Planned,
+    /// The right images are in place, but for at least one target nothing shows that a group boots
+    /// them.
+    Unproven,
     /// Nothing was meant by the input.
     Skipped,
     /// At least one target failed.
@@ -58,6 +61,9 @@ pub struct TargetReport {
     pub groups: Vec<GroupLaunch>,
     /// The instance refreshes, where one was asked for.
     pub refresh: Vec<GroupRefresh>,
+    /// Why nothing shows that a group boots the image, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<String>,
     /// What went wrong, and where.
     pub error: Option<StepError>,
 }
@@ -73,6 +79,8 @@ pub enum TargetOutcome {
     Superseded,
     /// A dry run: nothing was written.
     Planned,
+    /// The right image is in place, but nothing shows that a group boots it: see the reason.
+    Unproven,
     /// The promotion failed (see the error), and the previous image was put back.
     RolledBack,
     /// See the error.

@@ -83,6 +83,8 @@ message! {
         stacks: Vec<StackDrift>,
         /// The groups, with the image that each has to boot afterwards.
         groups: Vec<GroupLaunch>,
+        /// By what further groups are found.
+        proof: Proof,
         /// The same groups for an instance refresh.
         refresh: Vec<GroupRefresh>,
     }

@@ -10,7 +10,8 @@ use aws_sdk_cloudformation::types::{
 };
 use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
-use contract::steps::{Difference, Finding, GroupLaunch, StackDrift};
+use contract::ids::ImageId;
+use contract::steps::{Difference, Finding, GroupLaunch, Proof, StackDrift};
 use fnv::FnvHasher;
 use step::{MAX_MESSAGE_CHARS, truncated};
 
@@ -128,6 +129,17 @@ pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLau
     images.into_iter().map(row).collect()
 }
 
+/// What a group of the target's stack has to boot that no live instance has told of; `None` where
+/// its images have nothing to do with the target. A group that boots from the target still has an
+/// image from before the promotion, or has one of those that it put in place.
+#[must_use]
+pub(crate) fn expected(proof: &Proof, boots: &BTreeSet<String>) -> Option<ImageId> {
+    let has = |image: &&ImageId| boots.contains(image.as_str());
+    let new = proof.after.iter().find(has);
+    let is_fed = new.is_some() || proof.before.iter().any(|image| has(&image));
+    new.or(proof.after.first()).filter(|_| is_fed).cloned()
+}
+
 /// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then
 /// the wrong image, for it may be the reason of one that is not available.
 #[must_use]
@@ -145,19 +157,23 @@ pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<F
     Some(Finding { name: *names.first()?, message })
 }
 
-/// The drift that was not there before. A stack that is `DRIFTED` without a difference that says
-/// where is taken to be so since the promotion.
+/// The drift that was not there before. The rows decide: a stack may be `IN_SYNC` with rows that are
+/// not (coverage-roadmap#2283). One that is `DRIFTED` without a row is taken to be so since the
+/// promotion.
 fn drift_sentence(stack: &StackDrift) -> Option<String> {
-    let is_old = !stack.differences.is_empty() && stack.differences.iter().all(|d| d.before);
-    if stack.status.as_deref() != Some(StackDriftStatus::Drifted.as_str()) || is_old {
+    let is_drifted = stack.status.as_deref() == Some(StackDriftStatus::Drifted.as_str());
+    let new: Vec<_> = stack.differences.iter().filter(|d| !d.before).collect();
+    if new.is_empty() && !(is_drifted && stack.differences.is_empty()) {
         return None;
     }
-    let difference = |d: &Difference| {
+    let difference = |d: &&Difference| {
         format!("{}{} is {}, the template says {}", d.logical_id, d.path, d.actual, d.expected)
     };
-    let differences: Vec<_> =
-        stack.differences.iter().filter(|d| !d.before).map(difference).collect();
-    Some(format!("stack {} is DRIFTED: {}", stack.stack_name, differences.join(", ")))
+    let differences: Vec<_> = new.iter().map(difference).collect();
+    let (name, status) = (&stack.stack_name, stack.status.as_deref().unwrap_or("not checked"));
+    let status =
+        if is_drifted { "DRIFTED".to_owned() } else { format!("{status} with differences") };
+    Some(format!("stack {name} is {status}: {}", differences.join(", ")))
 }
 
 fn mismatch_sentence(group: &GroupLaunch) -> Option<String> {

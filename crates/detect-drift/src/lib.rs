@@ -15,7 +15,7 @@ use aws::{AwsError, Called, images, refusals};
 use aws_sdk_cloudformation::types::StackResourceDrift;
 use aws_sdk_ec2::types::Image;
 use contract::ids::ImageId;
-use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, StackDrift};
+use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, Proof, StackDrift};
 
 use crate::decide::Detection;
 pub use crate::error::Error;
@@ -37,7 +37,7 @@ pub struct Clients {
 /// # Errors
 /// See [`Error`]. Drift is a finding in the answer.
 pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport, Error> {
-    let DriftInput { mut stacks, mut groups, before } = input;
+    let DriftInput { mut stacks, mut groups, before, proof } = input;
     for stack in &mut stacks {
         look_at_stack(&clients.cloudformation, stack).await?;
     }
@@ -45,6 +45,9 @@ pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport,
         return Ok(DriftReport { status: Progress::InProgress, stacks, groups, finding: None });
     }
     decide::mark_before(&mut stacks, &before);
+    if let Some(proof) = proof {
+        groups.extend(unseen_groups(clients, &proof, &groups).await?);
+    }
     groups = launches(clients, groups).await?;
     look_at_images(&clients.ec2, &mut groups).await?;
     let finding = decide::finding(&stacks, &groups);
@@ -137,6 +140,51 @@ async fn resource_drifts(
             return Ok(found);
         }
     }
+}
+
+/// The groups of the target's stack, nested stacks included, that boot from the target and that no
+/// live instance has told of: the instance has just died, or the group is scaled to zero. They are
+/// read after the write: an `AutoScalingReplacingUpdate` makes a group of another name.
+async fn unseen_groups(
+    clients: &Clients,
+    proof: &Proof,
+    known: &[GroupLaunch],
+) -> Result<Vec<GroupLaunch>, AwsError> {
+    let Some(stack) = &proof.stack else { return Ok(Vec::new()) };
+    let mut names = groups_of(&clients.cloudformation, stack.as_str()).await?;
+    names.retain(|name| known.iter().all(|group| group.group_name != *name));
+    let names = names.iter().map(String::as_str).collect();
+    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
+    let booted = groups::launch_images(autoscaling, ec2, &names, SsmReferences::Resolved).await?;
+    let mut found = Vec::new();
+    for (name, boots) in booted {
+        if let Some(expected) = decide::expected(proof, &boots?) {
+            found.push(GroupLaunch::expecting(name, expected));
+        }
+    }
+    Ok(found)
+}
+
+/// The names of a stack's groups, and of those of the stacks nested in it.
+async fn groups_of(
+    cloudformation: &aws_sdk_cloudformation::Client,
+    stack: &str,
+) -> Result<BTreeSet<String>, AwsError> {
+    let (mut groups, mut open) = (BTreeSet::new(), vec![stack.to_owned()]);
+    while let Some(stack) = open.pop() {
+        let request = cloudformation.list_stack_resources().stack_name(stack);
+        let pages = request.into_paginator().items().send();
+        let resources: Result<Vec<_>, _> = pages.collect().await;
+        for resource in resources.called("cloudformation:ListStackResources")? {
+            let Some(id) = resource.physical_resource_id() else { continue };
+            match resource.resource_type() {
+                Some("AWS::AutoScaling::AutoScalingGroup") => drop(groups.insert(id.to_owned())),
+                Some("AWS::CloudFormation::Stack") => open.push(id.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    Ok(groups)
 }
 
 /// One row for each image that a group may boot, and one without an image where there is none.

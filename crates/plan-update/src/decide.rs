@@ -117,11 +117,23 @@ fn is_permitted(change: &ResourceChange, images: &[Change]) -> bool {
     let properties = properties(change);
     let is_permitted =
         |name: &String| permitted.is_some_and(|(_, permitted)| permitted.contains(&name.as_str()));
-    change.action() == Some(&ChangeAction::Modify)
-        && change.replacement().is_none_or(|replacement| *replacement == Replacement::False)
-        && !properties.is_empty()
-        && properties.iter().all(is_permitted)
-        && foreign_causes(change, images).is_empty()
+    is_of_a_nested_stack(change)
+        || change.action() == Some(&ChangeAction::Modify)
+            && change.replacement().is_none_or(|replacement| *replacement != Replacement::True)
+            && !properties.is_empty()
+            && properties.iter().all(is_permitted)
+            && foreign_causes(change, images).is_empty()
+}
+
+/// Whether CloudFormation lists a nested stack because it lists all of them, changed or not
+/// (coverage-roadmap#142, #2053).
+fn is_of_a_nested_stack(change: &ResourceChange) -> bool {
+    let is_automatic =
+        |detail: &ResourceChangeDetail| detail.change_source() == Some(&ChangeSource::Automatic);
+    change.resource_type() == Some("AWS::CloudFormation::Stack")
+        && change.action() == Some(&ChangeAction::Modify)
+        && !change.details().is_empty()
+        && change.details().iter().all(is_automatic)
 }
 
 /// Parameters other than the images' that change the resource. CloudFormation reads the value of

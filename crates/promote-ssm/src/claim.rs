@@ -54,6 +54,8 @@ impl Claims {
                 // One that was deleted meanwhile was another's: its write shows at the next poll.
                 Ok(holder.unwrap_or(Claim::Theirs))
             }
+            // Two creations at once, with an empty message (hashicorp/terraform-provider-aws#1082).
+            Err(error) if error.has_code("TooManyUpdates") => Ok(Claim::Theirs),
             Err(error) => Err(error),
         }
     }

@@ -73,6 +73,7 @@ fn without_details(target: &TargetReport) -> TargetReport {
         drift: Vec::new(),
         groups: Vec::new(),
         refresh: Vec::new(),
+        unproven: None,
         error,
     }
 }

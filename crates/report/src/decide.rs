@@ -29,6 +29,8 @@ fn outcome(targets: &[TargetReport]) -> Outcome {
         Outcome::Failed
     } else if has(TargetOutcome::Planned) {
         Outcome::Planned
+    } else if has(TargetOutcome::Unproven) {
+        Outcome::Unproven
     } else if has(TargetOutcome::Updated) {
         Outcome::Promoted
     } else {
@@ -38,6 +40,7 @@ fn outcome(targets: &[TargetReport]) -> Outcome {
 
 fn target(record: TargetRecord) -> TargetReport {
     let (outcome, error) = (target_outcome(&record), error(&record));
+    let unproven = (outcome == TargetOutcome::Unproven).then(|| unproven(&record)).flatten();
     TargetReport {
         pattern: record.pattern,
         name: record.name,
@@ -48,6 +51,7 @@ fn target(record: TargetRecord) -> TargetReport {
         drift: record.drift,
         groups: record.groups,
         refresh: record.refresh,
+        unproven,
         error,
     }
 }
@@ -63,6 +67,8 @@ pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
         TargetOutcome::RolledBack
     } else if record.dry_run && has(DecisionOutcome::Promote) {
         TargetOutcome::Planned
+    } else if unproven(record).is_some() {
+        TargetOutcome::Unproven
     } else if record.has_written {
         TargetOutcome::Updated
     } else if has(DecisionOutcome::Superseded) {
@@ -70,6 +76,21 @@ pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
     } else {
         TargetOutcome::Unchanged
     }
+}
+
+/// Why nothing shows that a group boots the image of a target that has not failed. A dry run proves
+/// nothing and does not claim to.
+#[must_use]
+pub(crate) fn unproven(record: &TargetRecord) -> Option<String> {
+    if record.dry_run || record.failure.is_some() {
+        return None;
+    }
+    if record.groups.is_empty() {
+        return Some(sentences::NO_GROUP.to_owned());
+    }
+    let unchecked = record.drift.iter().filter(|stack| stack.resources_checked == 0);
+    let names: Vec<_> = unchecked.map(|stack| stack.stack_name.to_string()).collect();
+    (!names.is_empty()).then(|| sentences::nothing_compared(&names))
 }
 
 /// What went wrong with one target, and where.

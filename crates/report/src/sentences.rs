@@ -9,6 +9,16 @@ use serde_json::Value;
 pub(crate) const NO_WAY_BACK: &str =
     "; it was not rolled back, because the value that was in place is not an image ID";
 
+/// Why a target without a group is not proved.
+pub(crate) const NO_GROUP: &str =
+    "no Auto Scaling group was found that boots from it, so nothing shows that the image is used";
+
+/// Why a target is not proved whose stacks CloudFormation has compared nothing of.
+#[must_use]
+pub(crate) fn nothing_compared(stacks: &[String]) -> String {
+    format!("drift detection compared no resource of {}", stacks.join(", "))
+}
+
 /// One target's part of the summary.
 #[must_use]
 pub(crate) fn target(target: &TargetReport) -> String {
@@ -28,6 +38,9 @@ pub(crate) fn target(target: &TargetReport) -> String {
     if let Some(error) = &target.error {
         let (step, name, message) = (&error.step, &error.name, &error.message);
         sentence.push_str(&format!(", {step} failed with {name}: {message}"));
+    }
+    if let Some(reason) = &target.unproven {
+        sentence.push_str(&format!(", {reason}"));
     }
     let drift = target.drift.iter().filter_map(|stack| {
         let status = stack.status.as_ref()?;

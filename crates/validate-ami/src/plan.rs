@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use contract::ids::{ImageId, StackName};
 use contract::placed::PlacedValue;
 use contract::steps::{
-    Change, Decision, DecisionOutcome, GroupLaunch, GroupRefresh, ParameterWrite, Plan, StackDrift,
+    Change, Decision, DecisionOutcome, GroupLaunch, GroupRefresh, ParameterWrite, Plan, Proof,
+    StackDrift,
 };
 use contract::target::Target;
 
@@ -98,6 +99,14 @@ fn plan(target: &Target, steps: &[Step<'_>]) -> Plan {
         writes: changed().filter_map(|step| step.write(target)).collect(),
         stacks: stacks(target, steps).into_iter().map(StackDrift::of).collect(),
         groups: groups().map(|(name, image)| GroupLaunch::expecting(name, image)).collect(),
+        proof: Proof {
+            stack: match target {
+                Target::Stack { name, .. } => Some(name.clone()),
+                Target::Parameter { .. } => None,
+            },
+            before: changed().filter_map(|step| step.before.image()).collect(),
+            after: steps.iter().map(|step| step.after.clone()).collect(),
+        },
         refresh: groups().map(|(name, image)| GroupRefresh::expecting(name, image)).collect(),
     }
 }

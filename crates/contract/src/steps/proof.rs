@@ -18,6 +18,22 @@ message! {
         /// The stacks' drift before the promotion, where it was looked at.
         #[serde(default)]
         before: Vec<StackDrift>,
+        /// How to find groups that no live instance tells of; absent before a promotion.
+        #[serde(default)]
+        proof: Option<Proof>,
+    }
+}
+
+message! {
+    /// By what a target's groups are known, whether an instance lives or not.
+    Proof {
+        /// The stack whose groups count; absent for a parameter, which any stack's group may read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stack: Option<StackName>,
+        /// The images that were in place.
+        before: Vec<ImageId>,
+        /// The images that have to be.
+        after: Vec<ImageId>,
     }
 }
 
