@@ -18,8 +18,9 @@ const LONGEST_NAME: usize = 80;
 /// What may change, and of what type of resource.
 const PERMITTED: [(&str, &[&str]); 2] = [
     ("AWS::EC2::LaunchTemplate", &["LaunchTemplateData"]),
-    ("AWS::AutoScaling::AutoScalingGroup", &["LaunchTemplate", "MixedInstancesPolicy"]),
+    (GROUP, &["LaunchTemplate", "MixedInstancesPolicy"]),
 ];
+const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 
 /// The name of an execution's change set of a stack: the same for a repeated call, and free again
 /// once the plan is known. It allows letters, digits and hyphens after a first letter, at most
@@ -119,17 +120,31 @@ fn is_permitted(change: &ResourceChange, images: &[Change]) -> bool {
         |name: &String| permitted.is_some_and(|(_, permitted)| permitted.contains(&name.as_str()));
     is_of_a_nested_stack(change)
         || change.action() == Some(&ChangeAction::Modify)
-            && change.replacement().is_none_or(|replacement| *replacement != Replacement::True)
+            && !may_be_replaced(change)
             && !properties.is_empty()
             && properties.iter().all(is_permitted)
             && foreign_causes(change, images).is_empty()
 }
 
+/// Whether the update would replace the resource. A group's launch template may replace it
+/// (`conditionalCreateOnlyProperties` of its registry schema), so every plan has `Conditional` there;
+/// real output in code-dot-org#13322.
+fn may_be_replaced(change: &ResourceChange) -> bool {
+    match change.replacement() {
+        None | Some(Replacement::False) => false,
+        Some(Replacement::Conditional) => change.resource_type() != Some(GROUP),
+        Some(_) => true,
+    }
+}
+
 /// Whether CloudFormation lists a nested stack because it lists all of them, changed or not
 /// (coverage-roadmap#142, #2053).
 fn is_of_a_nested_stack(change: &ResourceChange) -> bool {
-    let is_automatic =
-        |detail: &ResourceChangeDetail| detail.change_source() == Some(&ChangeSource::Automatic);
+    // A change of what the stack hands to it names the property.
+    let is_automatic = |detail: &ResourceChangeDetail| {
+        let property = detail.target().and_then(|target| target.name());
+        detail.change_source() == Some(&ChangeSource::Automatic) && property.is_none()
+    };
     change.resource_type() == Some("AWS::CloudFormation::Stack")
         && change.action() == Some(&ChangeAction::Modify)
         && !change.details().is_empty()

@@ -15,9 +15,11 @@ pub fn report(ended: &Ended, outcome: Outcome) -> Result<Report> {
     ensure!(report.outcome == outcome, "expected {outcome:?}, found {found}");
     let (status, error) = match outcome {
         Outcome::Failed => ("FAILED", Some(ErrorName::PromotionFailed.as_str())),
-        Outcome::Promoted | Outcome::Unchanged | Outcome::Planned | Outcome::Skipped => {
-            ("SUCCEEDED", None)
-        }
+        Outcome::Promoted
+        | Outcome::Unproven
+        | Outcome::Unchanged
+        | Outcome::Planned
+        | Outcome::Skipped => ("SUCCEEDED", None),
     };
     ensure!(ended.status == status, "expected {status}, found {found}");
     ensure!(ended.error.as_deref() == error, "expected {error:?}, found {:?}", ended.error);

@@ -69,8 +69,9 @@ proptest! {
                 detail.change_source() == Some(&ChangeSource::ParameterReference)
                     && detail.causing_entity() != Some("ImageId")
             });
+            let may_be = if planned.resource_type == GROUP { "Conditional" } else { "False" };
             planned.action == "Modify"
-                && planned.replacement.is_none_or(|replacement| replacement == "False")
+                && planned.replacement.is_none_or(|it| it == "False" || it == may_be)
                 && !planned.properties.is_empty()
                 && planned.properties.iter().all(|name| permitted.contains(&name.as_str()))
                 && !foreign
