@@ -6,6 +6,7 @@ use contract::report::{Outcome, Report, StepError, TargetOutcome, TargetReport};
 use contract::steps::{
     Decision, DecisionOutcome, Failure, ParameterWrite, ReportInput, TargetRecord,
 };
+use contract::target::Pattern;
 
 use crate::sentences;
 
@@ -85,7 +86,9 @@ pub(crate) fn unproven(record: &TargetRecord) -> Option<String> {
     if record.dry_run || record.failure.is_some() {
         return None;
     }
-    if record.groups.is_empty() {
+    // The groups of a stack are read from its resources. Those that read a parameter are only known
+    // through live instances, so that none is found says nothing there.
+    if record.groups.is_empty() && record.pattern == Pattern::Stack {
         return Some(sentences::NO_GROUP.to_owned());
     }
     let unchecked = record.drift.iter().filter(|stack| stack.resources_checked == 0);

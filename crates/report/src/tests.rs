@@ -114,6 +114,9 @@ fn what_nothing_shows_is_unproven_and_not_promoted() {
         assert!(report.targets[0].unproven.as_ref().unwrap().starts_with(reason), "{changed}");
         assert!(report.summary.contains(reason), "{}", report.summary);
     }
+    // Groups that read a parameter are only known through live instances.
+    let parameter = record(&json!({"groups": [], "pattern": "parameter"}));
+    assert_eq!(decide::target_outcome(&parameter), TargetOutcome::Updated);
     let planned = record(&json!({"groups": [], "dryRun": true, "hasWritten": false}));
     assert_eq!(decide::target_outcome(&planned), TargetOutcome::Planned);
 }
