@@ -54,7 +54,7 @@ pub fn changes_no_more(plan: &[PlannedChange]) -> Result<()> {
         .collect();
     found.sort();
     let expected = [
-        ("Modify Group False", "LaunchTemplate"),
+        ("Modify Group Conditional", "LaunchTemplate"),
         ("Modify LaunchTemplate False", "LaunchTemplateData"),
     ];
     let expected = expected.map(|(what, properties)| (what.to_owned(), properties.to_owned()));

@@ -1,7 +1,7 @@
 //! What detect-drift decides, without a call: how a detection stands, what differs, and whether
 //! anything is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
@@ -129,15 +129,30 @@ pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLau
     images.into_iter().map(row).collect()
 }
 
-/// What a group of the target's stack has to boot that no live instance has told of; `None` where
-/// its images have nothing to do with the target. A group that boots from the target still has an
-/// image from before the promotion, or has one of those that it put in place.
+/// Of the stack's groups that no live instance has told of, by what they boot: those that boot from
+/// the target, with the image that each has to boot. The others have nothing to do with it.
+///
+/// A group that has one of the new images boots from the target. One that still has an image from
+/// before may as well boot from another parameter of the stack, so it counts only where no other
+/// group is known.
 #[must_use]
-pub(crate) fn expected(proof: &Proof, boots: &BTreeSet<String>) -> Option<ImageId> {
-    let has = |image: &&ImageId| boots.contains(image.as_str());
-    let new = proof.after.iter().find(has);
-    let is_fed = new.is_some() || proof.before.iter().any(|image| has(&image));
-    new.or(proof.after.first()).filter(|_| is_fed).cloned()
+pub(crate) fn unseen(
+    proof: &Proof,
+    booted: &BTreeMap<String, BTreeSet<String>>,
+    are_others_known: bool,
+) -> Vec<GroupLaunch> {
+    let has = |boots: &BTreeSet<String>, images: &[ImageId]| {
+        images.iter().find(|image| boots.contains(image.as_str())).cloned()
+    };
+    let row = |(name, expected): (&String, ImageId)| GroupLaunch::expecting(name.clone(), expected);
+    let new: Vec<_> =
+        booted.iter().filter_map(|(name, boots)| Some((name, has(boots, &proof.after)?))).collect();
+    if are_others_known || !new.is_empty() {
+        return new.into_iter().map(row).collect();
+    }
+    let Some(expected) = proof.after.first() else { return Vec::new() };
+    let old = booted.iter().filter(|(_, boots)| has(boots, &proof.before).is_some());
+    old.map(|(name, _)| row((name, expected.clone()))).collect()
 }
 
 /// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then

@@ -156,13 +156,9 @@ async fn unseen_groups(
     let names = names.iter().map(String::as_str).collect();
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
     let booted = groups::launch_images(autoscaling, ec2, &names, SsmReferences::Resolved).await?;
-    let mut found = Vec::new();
-    for (name, boots) in booted {
-        if let Some(expected) = decide::expected(proof, &boots?) {
-            found.push(GroupLaunch::expecting(name, expected));
-        }
-    }
-    Ok(found)
+    let booted: Result<_, AwsError> =
+        booted.into_iter().map(|(name, images)| Ok((name, images?))).collect();
+    Ok(decide::unseen(proof, &booted?, !known.is_empty()))
 }
 
 /// The names of a stack's groups, and of those of the stacks nested in it.

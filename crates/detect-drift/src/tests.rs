@@ -13,7 +13,7 @@ use contract::ErrorName;
 use contract::steps::{Difference, GroupLaunch, Proof, StackDrift};
 
 use crate::decide::{
-    Detection, count_checked, detection, differences, expected, finding, mark_before, rows,
+    Detection, count_checked, detection, differences, finding, mark_before, rows, unseen,
 };
 
 const OLD: &str = "ami-0000000000000000a";
@@ -137,16 +137,24 @@ fn rows_decide_about_drift_and_not_the_stacks_summary() {
 fn a_group_without_a_live_instance_is_known_by_what_it_boots() {
     let images = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect::<Vec<_>>();
     let proof = Proof { stack: None, before: images(&[OLD]), after: images(&[NEW]) };
-    let boots = |ids: &[&str]| ids.iter().map(ToString::to_string).collect();
-    let new = Some(NEW.parse().unwrap());
-    assert_eq!(expected(&proof, &boots(&[NEW])), new);
-    // The launch template has not followed.
-    assert_eq!(expected(&proof, &boots(&[OLD])), new);
+    let found = |groups: &[(&str, &[&str])], are_others_known| {
+        let booted = groups
+            .iter()
+            .map(|(name, ids)| ((*name).to_owned(), ids.iter().map(ToString::to_string).collect()));
+        let rows = unseen(&proof, &booted.collect(), are_others_known);
+        assert!(rows.iter().all(|row| row.expected.as_str() == NEW));
+        rows.into_iter().map(|row| row.group_name).collect::<Vec<_>>()
+    };
+    const OTHER: &str = "ami-0000000000000000c";
+    assert_eq!(found(&[("a", &[NEW])], false), ["a"]);
     // An override has an image of its own: the group is the target's all the same.
-    assert_eq!(expected(&proof, &boots(&[NEW, "ami-0000000000000000c"])), new);
+    assert_eq!(found(&[("a", &[NEW, OTHER])], false), ["a"]);
+    // The launch template has not followed; or the group boots from another parameter.
+    assert_eq!(found(&[("a", &[OLD])], false), ["a"]);
+    assert_eq!(found(&[("a", &[OLD])], true), [""; 0]);
+    assert_eq!(found(&[("a", &[OLD]), ("b", &[NEW])], false), ["b"]);
     // Another group of the stack, or a launch template that ignores its parameter.
-    assert_eq!(expected(&proof, &boots(&["ami-0000000000000000c"])), None);
-    assert_eq!(expected(&proof, &boots(&[])), None);
+    assert_eq!(found(&[("a", &[OTHER]), ("b", &[])], false), [""; 0]);
 }
 
 #[test]
