@@ -21,7 +21,7 @@ trials![
 ];
 
 /// What only reads.
-const READS: [&str; 3] = ["Describe", "Get", "Detect"];
+const READS: [&str; 4] = ["Describe", "Detect", "Get", "List"];
 /// What a plan makes and takes away again.
 const PLANS: [&str; 2] = ["CreateChangeSet", "DeleteChangeSet"];
 

@@ -70,7 +70,12 @@ pub async fn a_template_with_language_extensions_is_promoted(s: &Scenario) -> Re
     expect::heals_into(&healing, &backup.image).await
 }
 
-pub async fn a_group_whose_instances_have_a_role_is_promoted(s: &Scenario) -> Result<()> {
+/// Drift detection reads the role with the caller's permissions.
+async fn a_group_whose_instances_have_a_role_is_promoted(s: &Scenario) -> Result<()> {
+    promotes_with_a_role(&reading(s).await?).await
+}
+
+pub async fn promotes_with_a_role(s: &Scenario) -> Result<()> {
     const ROLE: &str = "
 Resources:
   Role:
@@ -84,8 +89,6 @@ Resources:
     Properties: {Roles: [!Ref Role]}
 ";
     let template = template("\nResources:\n", ROLE)?;
-    // Drift detection reads the role with the caller's permissions.
-    let s = &reading(s).await?;
     let image_id = "        ImageId: !Ref ImageId\n";
     ensure!(template.matches(image_id).count() == 1, "the image is not in the template once");
     let profile = format!("{image_id}        IamInstanceProfile: {{Arn: !GetAtt Profile.Arn}}\n");
