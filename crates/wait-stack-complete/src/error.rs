@@ -17,7 +17,7 @@ pub enum Error {
         reason: String,
     },
     /// The stack is gone.
-    #[error("there is no stack {0} any more")]
+    #[error("stack {0} no longer exists")]
     StackNotFound(String),
     /// A call failed.
     #[error(transparent)]
