@@ -16,7 +16,7 @@ use crate::{AwsError, Called, refusals};
 /// `UsePreviousTemplate`).
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 /// The longest template that a request may carry, in bytes (`UpdateStack`, `TemplateBody`).
-const LONGEST_TEMPLATE: usize = 51_200;
+const MAX_TEMPLATE_BYTES: usize = 51_200;
 
 /// Why the stack's parameters cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ pub enum Error {
     },
     /// The template has to be sent and cannot be.
     #[error(
-        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {LONGEST_TEMPLATE}"
+        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {MAX_TEMPLATE_BYTES}"
     )]
     TemplateTooLong {
         /// The stack.
@@ -263,7 +263,7 @@ pub async fn template(cloudformation: &Client, name: &str) -> Result<Template, E
     let answer = request.template_stage(TemplateStage::Original).send().await;
     let answer = answer.called("cloudformation:GetTemplate")?;
     let body = answer.template_body.unwrap_or_default();
-    if body.len() > LONGEST_TEMPLATE {
+    if body.len() > MAX_TEMPLATE_BYTES {
         return Err(Error::TemplateTooLong { stack: name.to_owned(), length: body.len() });
     }
     Ok(Template { capabilities, body: Some(body) })

@@ -16,7 +16,7 @@ use fnv::FnvHasher;
 use step::{MAX_MESSAGE_CHARS, truncated};
 
 /// The most characters of a property's value in the report: a policy or a script may be one.
-const LONGEST_VALUE: usize = 200;
+const MAX_VALUE_CHARS: usize = 200;
 
 /// How a drift detection stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,23 +81,23 @@ pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let difference = |property: &aws_sdk_cloudformation::types::PropertyDifference| Difference {
         logical_id: logical_id.clone(),
         path: property.property_path().unwrap_or_default().to_owned(),
-        expected: told(property.expected_value().unwrap_or_default()),
-        actual: told(property.actual_value().unwrap_or_default()),
+        expected: truncated_with_hash(property.expected_value().unwrap_or_default()),
+        actual: truncated_with_hash(property.actual_value().unwrap_or_default()),
         before: false,
     };
     resource.property_differences().iter().map(difference).collect()
 }
 
-/// A value as it is reported. One that is cut is told from others that begin alike by its hash,
-/// which is the same in every process.
-fn told(value: &str) -> String {
-    let told = truncated(value, LONGEST_VALUE);
-    if told == value {
-        return told;
+/// A value as it is reported. The hash distinguishes a truncated value from others with the same
+/// beginning; it is the same in every process.
+fn truncated_with_hash(value: &str) -> String {
+    let truncated = truncated(value, MAX_VALUE_CHARS);
+    if truncated == value {
+        return truncated;
     }
     let mut hasher = FnvHasher::default();
     hasher.write(value.as_bytes());
-    format!("{told} #{:016x}", hasher.finish())
+    format!("{truncated} #{:016x}", hasher.finish())
 }
 
 /// Marks the differences that were there before the promotion: the same property of the same

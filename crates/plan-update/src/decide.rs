@@ -14,7 +14,7 @@ use contract::steps::{Change, Finding, PlannedChange};
 use step::{MAX_MESSAGE_CHARS, truncated};
 
 /// How much of the execution's name a change set repeats: all that it can have.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 /// What may change, and of what type of resource.
 const PERMITTED: [(&str, &[&str]); 2] = [
     ("AWS::EC2::LaunchTemplate", &["LaunchTemplateData"]),
@@ -28,7 +28,7 @@ const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 #[must_use]
 pub(crate) fn change_set_name(execution: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let name: String = execution.chars().map(allowed).take(LONGEST_NAME).collect();
+    let name: String = execution.chars().map(allowed).take(MAX_NAME_CHARS).collect();
     format!("driftless-{name}")
 }
 

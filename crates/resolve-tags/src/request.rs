@@ -17,9 +17,9 @@ const FORMS: &str = concat!(
 );
 
 /// How much is repeated of a word that is none of the known ones.
-const LONGEST_FOUND: usize = 64;
+const MAX_FOUND_CHARS: usize = 64;
 /// How much of AWS Backup's message travels on with its image.
-const LONGEST_STATUS: usize = 1_000;
+const MAX_STATUS_CHARS: usize = 1_000;
 
 /// What the input asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
         // What else is in an event depends on this, so it comes before the decoding.
         return match detail_type.as_str() {
             Some(other) if other != BACKUP_JOB => {
-                let other = truncated(other, LONGEST_FOUND);
+                let other = truncated(other, MAX_FOUND_CHARS);
                 Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
             }
             _ => from_event(decode(input)?),
@@ -90,18 +90,18 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
         return Err(InvalidInput::new("source", found));
     }
     if event.detail.state != "COMPLETED" {
-        let state = truncated(event.detail.state, LONGEST_FOUND);
+        let state = truncated(event.detail.state, MAX_FOUND_CHARS);
         return Ok(Request::Skip(format!("the backup job is {state}, not COMPLETED")));
     }
     match event.detail.resource_type.as_deref() {
         Some("EC2") => {
             let image_id = image_in(&event.resources)?;
             let status_message = event.detail.status_message;
-            let status_message = status_message.map(|text| truncated(text, LONGEST_STATUS));
+            let status_message = status_message.map(|text| truncated(text, MAX_STATUS_CHARS));
             Ok(Request::Hint { image_id, status_message })
         }
         other => {
-            let found = truncated(other.unwrap_or("a resource of no named type"), LONGEST_FOUND);
+            let found = truncated(other.unwrap_or("a resource of no named type"), MAX_FOUND_CHARS);
             Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
         }
     }

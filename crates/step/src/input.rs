@@ -8,8 +8,8 @@ use crate::truncated;
 
 /// A message repeats what was found; found values may be of any length, and so may the name of a
 /// field too many.
-const LONGEST_PROBLEM: usize = 500;
-const LONGEST_PATH: usize = 200;
+const MAX_PROBLEM_CHARS: usize = 500;
+const MAX_PATH_CHARS: usize = 200;
 
 /// The input is not what the step takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,10 @@ impl InvalidInput {
     /// is the whole input), `problem` says what was expected and found.
     #[must_use]
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { path: truncated(path, LONGEST_PATH), problem: truncated(problem, LONGEST_PROBLEM) }
+        Self {
+            path: truncated(path, MAX_PATH_CHARS),
+            problem: truncated(problem, MAX_PROBLEM_CHARS),
+        }
     }
 }
 

@@ -83,7 +83,7 @@ where
     let result = match crate::decode(payload) {
         Err(error) => Err(Failure::new(error.name(), error.to_string())),
         Ok(input) => match AssertUnwindSafe(handle(input)).catch_unwind().await {
-            Err(payload) => Err(Failure::new(ErrorName::StepPanicked, panic::told(&*payload))),
+            Err(payload) => Err(Failure::new(ErrorName::StepPanicked, panic::summary(&*payload))),
             Ok(result) => result.map_err(|error| Failure::new(error.name(), error.to_string())),
         },
     };

@@ -14,14 +14,14 @@ use crate::{InvalidInput, decode, truncated};
 use testkit::arbitrary::{corrupted, json, json_paths, text};
 
 /// The most characters of a refusal: path and problem, each cut.
-const LONGEST: usize = 800;
+const MAX_MESSAGE_CHARS: usize = 800;
 
 fn every_step_decodes_or_refuses(value: &Value) {
     for decode in DECODERS {
         if let Err(error) = decode(value.clone()) {
             assert_eq!(error.name(), ErrorName::InvalidInput);
             let message = error.to_string();
-            assert!(message.chars().count() < LONGEST, "{message}");
+            assert!(message.chars().count() < MAX_MESSAGE_CHARS, "{message}");
         }
     }
 }

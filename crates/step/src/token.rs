@@ -7,7 +7,7 @@ use fnv::FnvHasher;
 
 /// How much of the execution's name the token repeats, for people; a name has no more
 /// (`StartExecution`, name).
-const LONGEST_NAME: usize = 80;
+const MAX_NAME_CHARS: usize = 80;
 
 /// The same for a repeated call, and another for every other write: `execution` names the
 /// execution and its decision, `parts` what is written.
@@ -24,6 +24,6 @@ pub fn token<'a>(execution: &'a str, parts: impl IntoIterator<Item = &'a str>) -
         hasher.write(&[0xff]);
     }
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let name: String = execution.chars().map(allowed).take(LONGEST_NAME).collect();
+    let name: String = execution.chars().map(allowed).take(MAX_NAME_CHARS).collect();
     format!("driftless-{name}-{:016x}", hasher.finish())
 }

@@ -15,7 +15,7 @@ use crate::Policy;
 
 /// What EC2 says now, besides what came with the target.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct Ec2State {
     /// When it was asked.
     pub now: DateTime,
     /// The candidates and what is in place; one that is gone is left out.
@@ -28,7 +28,7 @@ pub(crate) struct Known {
 
 /// What a check looks at.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'a> {
+pub(crate) struct CheckInput<'a> {
     /// The candidate, as the target has it.
     pub candidate: &'a Candidate,
     /// The candidate, as EC2 has it.
@@ -38,7 +38,7 @@ pub(crate) struct Subject<'a> {
     /// The groups that are to boot the image.
     pub groups: &'a [Group],
     /// The rest.
-    pub known: &'a Known,
+    pub known: &'a Ec2State,
     /// The account that the image has to be of.
     pub account: &'a str,
 }
@@ -54,7 +54,7 @@ struct Found {
 pub(crate) struct Check {
     /// The name in the report, by which it can be turned off.
     pub name: &'static str,
-    look: fn(Subject<'_>) -> Option<Found>,
+    look: fn(CheckInput<'_>) -> Option<Found>,
 }
 
 /// All checks, in the order of the report.
@@ -88,9 +88,9 @@ const STATE: &str = "state";
 
 /// The verdicts on an image, of the checks that are on.
 #[must_use]
-pub(crate) fn verdicts(subject: Subject<'_>, policy: &Policy) -> Vec<Verdict> {
+pub(crate) fn verdicts(input: CheckInput<'_>, policy: &Policy) -> Vec<Verdict> {
     let verdict = |check: &Check| {
-        let Found { expected, actual, passed } = (check.look)(subject)?;
+        let Found { expected, actual, passed } = (check.look)(input)?;
         Some(Verdict { check: check.name.to_owned(), expected, actual, passed })
     };
     CHECKS.iter().filter(|check| policy.runs(check.name)).filter_map(verdict).collect()
@@ -114,7 +114,7 @@ pub(crate) fn snapshot_ids(image: &Image) -> impl Iterator<Item = &str> {
 }
 
 /// A deprecated image still boots, but its owner has said not to.
-fn deprecated(s: Subject<'_>) -> Option<Found> {
+fn deprecated(s: CheckInput<'_>) -> Option<Found> {
     let Some(time) = s.image.deprecation_time() else { return equal("false", "false") };
     let passed = DateTime::from_str(time, DateTimeFormat::DateTime).ok()? > s.known.now;
     let actual = if passed { "false".to_owned() } else { format!("true (since {time})") };
@@ -123,7 +123,7 @@ fn deprecated(s: Subject<'_>) -> Option<Found> {
 
 /// An image may be registered without a snapshot of its root volume, and "available" says nothing
 /// of what became of its snapshots since.
-fn snapshots(s: Subject<'_>) -> Option<Found> {
+fn snapshots(s: CheckInput<'_>) -> Option<Found> {
     if s.image.root_device_type() != Some(&DeviceType::Ebs) {
         return None;
     }
@@ -150,7 +150,7 @@ fn snapshots(s: Subject<'_>) -> Option<Found> {
 }
 
 /// A backup that is "completed with issues" (a failed VSS snapshot, say) is COMPLETED too.
-fn backup(s: Subject<'_>) -> Option<Found> {
+fn backup(s: CheckInput<'_>) -> Option<Found> {
     match &s.candidate.status_message {
         None => equal("completed", "completed"),
         Some(issues) => equal("completed", format!("completed with issues: {issues}")),
@@ -159,7 +159,7 @@ fn backup(s: Subject<'_>) -> Option<Found> {
 
 /// What the groups' instance types can boot. A property that the image or the type does not tell
 /// cannot disagree.
-fn instance_type(s: Subject<'_>) -> Option<Found> {
+fn instance_type(s: CheckInput<'_>) -> Option<Found> {
     let names: BTreeSet<_> = s.groups.iter().filter_map(|g| g.instance_type.as_deref()).collect();
     let types: Vec<_> = names
         .into_iter()
@@ -202,7 +202,7 @@ fn unsupported(image: &Image, name: &str, info: &InstanceTypeInfo) -> Option<Fou
 /// Auto Scaling launches with its service-linked role, which may use a customer's key only by a
 /// grant; without one the instance dies with `Client.InternalError`. EC2 alone does not tell
 /// grants, but a key that is in use has its grant, and another one is a reason to look.
-fn encryption(s: Subject<'_>) -> Option<Found> {
+fn encryption(s: CheckInput<'_>) -> Option<Found> {
     let in_use = keys(s.in_use?, s.known);
     let keys = keys(s.image, s.known);
     if in_use.is_empty() || keys.is_empty() {
@@ -220,12 +220,12 @@ fn encryption(s: Subject<'_>) -> Option<Found> {
 }
 
 /// The keys that an image's snapshots are encrypted with.
-fn keys<'a>(image: &Image, known: &'a Known) -> BTreeSet<&'a str> {
+fn keys<'a>(image: &Image, known: &'a Ec2State) -> BTreeSet<&'a str> {
     let snapshots = snapshot_ids(image).filter_map(|id| known.snapshots.get(id));
     snapshots.filter_map(Snapshot::kms_key_id).collect()
 }
 
-fn as_in_use(s: Subject<'_>, property: impl Fn(&Image) -> Option<String>) -> Option<Found> {
+fn as_in_use(s: CheckInput<'_>, property: impl Fn(&Image) -> Option<String>) -> Option<Found> {
     equal(property(s.in_use?)?, property(s.image)?)
 }
 

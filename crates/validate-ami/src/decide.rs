@@ -13,7 +13,7 @@ use contract::steps::{
 use contract::target::{Candidate, Group, Images, Promotion, Selection, Target};
 use step::truncated;
 
-use crate::checks::{self, Known, Subject};
+use crate::checks::{self, CheckInput, Ec2State};
 use crate::provenance::{self, LaunchSources, PROVENANCE};
 use crate::{Error, Policy, plan};
 
@@ -35,11 +35,11 @@ pub(crate) struct InPlace {
 
 /// What has been found out, and what the operator wants.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Circumstances<'a> {
+pub(crate) struct Evidence<'a> {
     /// Of the images.
-    pub known: &'a Known,
+    pub known: &'a Ec2State,
     /// Of their origins.
-    pub feeds: &'a LaunchSources,
+    pub sources: &'a LaunchSources,
     /// The operator's decisions.
     pub policy: &'a Policy,
 }
@@ -69,14 +69,14 @@ pub(crate) fn image_ids<'a>(
 pub(crate) fn decisions(
     promotion: &Promotion,
     mut in_place: BTreeMap<String, Result<InPlace, Error>>,
-    circumstances: Circumstances<'_>,
+    evidence: Evidence<'_>,
 ) -> Result<Validated, Error> {
     let (mut images, mut refused) = (Vec::new(), Vec::new());
     let target = &promotion.target;
     for (parameter, candidates) in target.images() {
         let Some(in_place) = in_place.remove(parameter) else { continue };
         let decided =
-            in_place.and_then(|it| decision(promotion, parameter, candidates, &it, circumstances));
+            in_place.and_then(|it| decision(promotion, parameter, candidates, &it, evidence));
         match decided {
             Ok(decision) => images.push(decision),
             Err(error) if error.is_of_one_parameter() => refused.push(Refusal {
@@ -113,11 +113,11 @@ pub(crate) fn decision(
     parameter: &str,
     images: &Images,
     in_place: &InPlace,
-    circumstances: Circumstances<'_>,
+    evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let before = &in_place.value;
     let current_id = before.image();
-    let current = current_id.as_ref().and_then(|id| circumstances.known.images.get(id));
+    let current = current_id.as_ref().and_then(|id| evidence.known.images.get(id));
     let is_rollback = run.selection == Selection::Rollback;
     let eligible = if is_rollback {
         rollback_candidates(&images.candidates, before.expose(), current)
@@ -128,9 +128,9 @@ pub(crate) fn decision(
         let (parameter, before) = (parameter.to_owned(), before.to_string());
         return Err(Error::NothingOlder { parameter, before });
     }
-    let Circumstances { feeds, policy, .. } = circumstances;
-    let groups = provenance::groups_fed_by(target, &images.groups, feeds, &policy.account);
-    let chosen = newest_passing(target, parameter, &eligible, &groups, current, circumstances)?;
+    let Evidence { sources, policy, .. } = evidence;
+    let groups = provenance::groups_fed_by(target, &images.groups, sources, &policy.account);
+    let chosen = newest_passing(target, parameter, &eligible, &groups, current, evidence)?;
     let may_be_older = run.selection != Selection::Newest;
     let (after, outcome) = match current_id {
         Some(id) if id == chosen.candidate.image_id => (id, DecisionOutcome::Unchanged),
@@ -179,11 +179,12 @@ fn newest_passing<'a>(
     eligible: &[&'a Candidate],
     groups: &[Group],
     in_use: Option<&Image>,
-    Circumstances { known, feeds, policy }: Circumstances<'_>,
+    Evidence { known, sources, policy }: Evidence<'_>,
 ) -> Result<Chosen<'a>, Error> {
     let mut rejected = Vec::new();
     for &candidate in eligible {
-        let provenance = provenance::provenance(target, &candidate.origin, feeds, &policy.account);
+        let provenance =
+            provenance::provenance(target, &candidate.origin, sources, &policy.account);
         let is_permitted = policy.permits(&provenance);
         let image = known.images.get(&candidate.image_id);
         // Its completion may have been told already: to pass it over would be to lose it.
@@ -191,9 +192,9 @@ fn newest_passing<'a>(
             return Err(Error::ImagePending(candidate.image_id.clone()));
         }
         let account = policy.account.as_str();
-        let subject = |image| Subject { candidate, image, in_use, groups, known, account };
+        let input = |image| CheckInput { candidate, image, in_use, groups, known, account };
         let mut verdicts = image
-            .map_or_else(|| vec![checks::gone()], |image| checks::verdicts(subject(image), policy));
+            .map_or_else(|| vec![checks::gone()], |image| checks::verdicts(input(image), policy));
         if !is_permitted {
             verdicts.push(provenance::verdict(target, &provenance));
         }

@@ -141,22 +141,22 @@ pub(crate) async fn instance_types(
 ///
 /// # Errors
 /// The calls'.
-pub(crate) async fn feeds(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
-    let mut feeds = LaunchSources::default();
+pub(crate) async fn sources(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
+    let mut sources = LaunchSources::default();
     for name in provenance::wanted_stacks(target) {
         if let Some(stack) = stacks::find(&clients.cloudformation, name).await? {
             // An ARN: `…:stack/NAME/UNIQUE`.
             let root = stack.root_id.as_deref().and_then(|arn| arn.split('/').nth(1));
-            feeds.roots.insert(name.to_owned(), root.map(str::to_owned));
+            sources.roots.insert(name.to_owned(), root.map(str::to_owned));
         }
     }
     let names = provenance::wanted_groups(target);
     let references = SsmReferences::AsWritten;
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
     let launches = groups::launch_images(autoscaling, ec2, &names, references).await?;
-    feeds.launches = launches
+    sources.launches = launches
         .into_iter()
         .map(|(name, images)| (name, images.map_err(|refusal| refusal.to_string())))
         .collect();
-    Ok(feeds)
+    Ok(sources)
 }

@@ -61,22 +61,22 @@ fn may_be_nested(stack: &str, root: &str) -> bool {
 pub(crate) fn provenance(
     target: &Target,
     origin: &Origin,
-    feeds: &LaunchSources,
+    sources: &LaunchSources,
     account: &str,
 ) -> Provenance {
     match origin {
         Origin::Unknown { reason } => unverified(reason.clone()),
         Origin::NoGroup { instance_id } => violated(format!("{instance_id}, which is in no group")),
-        Origin::Group { group, .. } => of_group(target, group, feeds, account),
+        Origin::Group { group, .. } => of_group(target, group, sources, account),
     }
 }
 
-fn of_group(target: &Target, group: &Group, feeds: &LaunchSources, account: &str) -> Provenance {
+fn of_group(target: &Target, group: &Group, sources: &LaunchSources, account: &str) -> Provenance {
     match target {
         Target::Parameter { name, .. } => {
-            by_parameter(name.as_str(), &group.group_name, feeds, account)
+            by_parameter(name.as_str(), &group.group_name, sources, account)
         }
-        Target::Stack { name, .. } => by_stack(name.as_str(), group, feeds),
+        Target::Stack { name, .. } => by_stack(name.as_str(), group, sources),
     }
 }
 
@@ -86,17 +86,22 @@ fn of_group(target: &Target, group: &Group, feeds: &LaunchSources, account: &str
 pub(crate) fn groups_fed_by(
     target: &Target,
     groups: &[Group],
-    feeds: &LaunchSources,
+    sources: &LaunchSources,
     account: &str,
 ) -> Vec<Group> {
     let is_fed = |group: &&Group| {
-        of_group(target, group, feeds, account).verdict != ProvenanceVerdict::Violated
+        of_group(target, group, sources, account).verdict != ProvenanceVerdict::Violated
     };
     groups.iter().filter(is_fed).cloned().collect()
 }
 
-fn by_parameter(parameter: &str, group: &str, feeds: &LaunchSources, account: &str) -> Provenance {
-    match feeds.launches.get(group) {
+fn by_parameter(
+    parameter: &str,
+    group: &str,
+    sources: &LaunchSources,
+    account: &str,
+) -> Provenance {
+    match sources.launches.get(group) {
         None => unverified(format!("group {group} is gone")),
         Some(Err(reason)) => unverified(format!("group {group}: {reason}")),
         Some(Ok(images))
@@ -113,7 +118,7 @@ fn by_parameter(parameter: &str, group: &str, feeds: &LaunchSources, account: &s
     }
 }
 
-fn by_stack(stack: &str, group: &Group, feeds: &LaunchSources) -> Provenance {
+fn by_stack(stack: &str, group: &Group, sources: &LaunchSources) -> Provenance {
     let name = &group.group_name;
     let Some(of) = group.stack_name.as_ref().map(|name| name.as_str()) else {
         return violated(format!("group {name}, which no stack has made"));
@@ -121,7 +126,7 @@ fn by_stack(stack: &str, group: &Group, feeds: &LaunchSources) -> Provenance {
     if of == stack {
         return VERIFIED;
     }
-    match feeds.roots.get(of) {
+    match sources.roots.get(of) {
         Some(Some(root)) if root == stack => VERIFIED,
         None if may_be_nested(of, stack) => unverified(format!("stack {of} is gone")),
         _ => violated(format!("group {name} of stack {of}")),

@@ -12,7 +12,7 @@ use testkit::arbitrary::text;
 use super::{
     candidate, decide_first, group, image, known, origin, policy, selecting, target, unknown_origin,
 };
-use crate::decide::{Circumstances, InPlace, image_ids};
+use crate::decide::{Evidence, InPlace, image_ids};
 use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 
@@ -45,7 +45,7 @@ fn images() -> impl Strategy<Value = Images> {
     })
 }
 
-/// A decision's circumstances.
+/// A decision's evidence.
 #[derive(Debug, Clone)]
 struct Case {
     target: Promotion,
@@ -103,12 +103,12 @@ fn decide(case: &Case) -> Result<Decision, Error> {
             known.snapshots.insert(id.to_owned(), super::snapshot(id, None));
         }
     }
-    let feeds = LaunchSources::default();
-    let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &case.policy };
+    let sources = LaunchSources::default();
+    let evidence = Evidence { known: &known, sources: &sources, policy: &case.policy };
     let in_place = InPlace { value: case.before.as_str().into(), via: None };
     let asked = image_ids(&case.target.target, [&in_place]);
     assert!(case.candidates().iter().all(|candidate| asked.contains(&candidate.image_id)));
-    decide_first(&case.target, &in_place, circumstances)
+    decide_first(&case.target, &in_place, evidence)
 }
 
 impl Case {
