@@ -1,5 +1,5 @@
-//! What detect-drift decides, without a call: how a detection stands, what differs, and whether
-//! anything is wrong.
+//! The decisions of detect-drift, without I/O: the state of a detection, the differences, and the
+//! finding.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -15,22 +15,22 @@ use contract::steps::{Difference, Finding, GroupLaunch, Proof, StackDrift};
 use fnv::FnvHasher;
 use step::{MAX_MESSAGE_CHARS, truncated};
 
-/// The most characters of a property's value in the report: a policy or a script may be one.
+/// The maximum length of a property's value in the report: it may be a policy or a script.
 const MAX_VALUE_CHARS: usize = 200;
 
-/// How a drift detection stands.
+/// The state of a drift detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Detection {
-    /// Look again.
+    /// It is running: poll again.
     Running,
-    /// With `IN_SYNC` or `DRIFTED`.
+    /// It ended with `IN_SYNC` or `DRIFTED`.
     Ended(String),
-    /// For this reason.
+    /// It failed for this reason.
     Failed(String),
 }
 
-/// Reads `DescribeStackDriftDetectionStatus`. A detection that ends without a word on the stack
-/// (`UNKNOWN`, `NOT_CHECKED`) has proved nothing.
+/// Reads `DescribeStackDriftDetectionStatus`. A detection that ends as `UNKNOWN` or `NOT_CHECKED`
+/// proves nothing.
 #[must_use]
 pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Detection {
     let reason = answer.detection_status_reason().unwrap_or("no reason given");
@@ -47,7 +47,7 @@ pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Det
     }
 }
 
-/// How many resources CloudFormation compared; it has no model of some types.
+/// How many resources CloudFormation compared; it does not support some types.
 #[must_use]
 pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
     let is_checked = |resource: &&StackResourceDrift| {
@@ -63,7 +63,7 @@ pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
     resources.iter().filter(is_checked).count()
 }
 
-/// What of a resource is not as the template says.
+/// The properties of a resource that differ from the template.
 #[must_use]
 pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let logical_id = resource.logical_resource_id().unwrap_or("a resource").to_owned();
@@ -100,8 +100,8 @@ fn truncated_with_hash(value: &str) -> String {
     format!("{truncated} #{:016x}", hasher.finish())
 }
 
-/// Marks the differences that were there before the promotion: the same property of the same
-/// resource with the same value. What the template says of it may have changed since.
+/// Marks the differences that existed before the promotion: the same property of the same resource
+/// with the same value. The value in the template may have changed since.
 pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     for stack in stacks {
         let earlier: Vec<_> = before
@@ -118,8 +118,8 @@ pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     }
 }
 
-/// A group's row for each image that it may boot: a mixed instances group may boot several. Where
-/// there is none, a row that says so.
+/// One row for each image that the group may boot; a mixed instances group may boot several.
+/// Without an image, one row without one.
 #[must_use]
 pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
     if images.is_empty() {
@@ -129,9 +129,9 @@ pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLau
     images.into_iter().map(row).collect()
 }
 
-/// What a group of the target's stack has to boot that no live instance has told of; `None` where
-/// its images have nothing to do with the target. A group that boots from the target still has an
-/// image from before the promotion, or has one of those that it put in place.
+/// The image that a group of the target's stack must boot, for a group without a live instance;
+/// `None` if its images have nothing to do with the target. A group that boots from the target has
+/// an image from before the promotion, or one that the promotion put in place.
 #[must_use]
 pub(crate) fn expected(proof: &Proof, boots: &BTreeSet<String>) -> Option<ImageId> {
     let has = |image: &&ImageId| boots.contains(image.as_str());
@@ -140,8 +140,8 @@ pub(crate) fn expected(proof: &Proof, boots: &BTreeSet<String>) -> Option<ImageI
     new.or(proof.after.first()).filter(|_| is_fed).cloned()
 }
 
-/// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then
-/// the wrong image, for it may be the reason of one that is not available.
+/// The finding, if any. Drift comes first, because it may cause a wrong image; then the wrong
+/// image, because it may cause an unavailable one.
 #[must_use]
 pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
     let drifts =
@@ -157,9 +157,9 @@ pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<F
     Some(Finding { name: *names.first()?, message })
 }
 
-/// The drift that was not there before. The rows decide: a stack may be `IN_SYNC` with rows that are
-/// not (coverage-roadmap#2283). One that is `DRIFTED` without a row is taken to be so since the
-/// promotion.
+/// The drift that did not exist before. The rows decide: a stack may be `IN_SYNC` although its rows
+/// are not (coverage-roadmap#2283). A stack that is `DRIFTED` without a row counts as drifted since
+/// the promotion.
 fn drift_sentence(stack: &StackDrift) -> Option<String> {
     let is_drifted = stack.status.as_deref() == Some(StackDriftStatus::Drifted.as_str());
     let new: Vec<_> = stack.differences.iter().filter(|d| !d.before).collect();
@@ -187,7 +187,7 @@ fn mismatch_sentence(group: &GroupLaunch) -> Option<String> {
     }
 }
 
-/// A disabled image cannot be launched from, and one that is gone leaves no state at all.
+/// A disabled image cannot be launched, and a deregistered one has no state at all.
 fn state_sentence(group: &GroupLaunch) -> Option<String> {
     let boots = group.boots.as_ref()?;
     let state = group.image_state.as_deref().unwrap_or("gone");
