@@ -106,7 +106,7 @@ fn a_value_of_another_type_is_refused_with_its_path() {
             let refusal = decode(spoilt).unwrap_err();
             assert_eq!(refusal.name(), ErrorName::InvalidInput);
             let message = refusal.to_string();
-            // Serde reads what is inside of a tagged enum from a buffer, and knows no path there.
+            // Serde reads the contents of a tagged enum from a buffer, without a path.
             let path =
                 if path.starts_with("promotion.target") { "promotion.target" } else { &*path };
             assert!(message.starts_with(path), "{path}: {message}");

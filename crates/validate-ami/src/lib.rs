@@ -1,6 +1,5 @@
-//! validate-ami owns the question "which image is to be in place?". It reads what is in place,
-//! what the candidates are now and where they come from, and decides for each image parameter of
-//! the target.
+//! validate-ami decides which image must be in place. It reads the value in place, the candidates
+//! and their origins, and decides for each image parameter of the target.
 
 mod checks;
 mod decide;
@@ -36,7 +35,7 @@ pub struct Clients {
     pub ssm: aws_sdk_ssm::Client,
 }
 
-/// Reads what is in place, the images and their origins, and decides.
+/// Reads the values in place, the images and their origins, and decides.
 ///
 /// # Errors
 /// See [`Error`].
@@ -50,7 +49,7 @@ pub async fn handle(
     let in_place = Box::pin(fetch::in_place(clients, target)).await?;
     let ids = decide::image_ids(target, in_place.values().flatten());
     let (images, instance_types, sources) = tokio::try_join!(
-        // Boxed: as one future they are deeper than the compiler computes a layout of.
+        // Boxed, because the nested futures exceed the compiler's limit for computing a layout.
         Box::pin(images::describe(&clients.ec2, &ids)),
         Box::pin(fetch::instance_types(&clients.ec2, target)),
         Box::pin(fetch::sources(clients, target)),

@@ -30,7 +30,7 @@ fn inputs() -> Vec<Value> {
     ]
 }
 
-/// The request, or none when it is refused as it has to be.
+/// The request, or `None` when it is refused correctly.
 fn requested(input: Value) -> Option<Request> {
     let request = request(input);
     let said = match &request {

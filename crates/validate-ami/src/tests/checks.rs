@@ -189,7 +189,7 @@ fn a_key_that_is_not_in_use_may_have_no_grant() {
         "key-2 (Auto Scaling's service-linked role needs a grant on it)",
         "key-1",
     );
-    // Whether it has one cannot be told when nothing that is in use is encrypted.
+    // Whether it has one is unknown if nothing in use is encrypted.
     assert_eq!(Scene::of(image(NEW)).with_keys(&[(new, "key-2")]).failed(), []);
     assert_eq!(Scene::of(image(NEW)).with_keys(&[(old, "key-1")]).failed(), []);
 }

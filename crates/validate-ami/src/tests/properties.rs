@@ -1,5 +1,5 @@
-//! What holds for any candidates, whatever is in place and whatever EC2 says of them: the newest
-//! that passes wins, and nothing older than what is in place unless somebody wants that.
+//! What holds for any candidates, whatever is in place and whatever EC2 returns for them: the
+//! newest that passes wins, and nothing older than what is in place unless somebody wants that.
 
 use aws_sdk_ec2::types::{Image, ImageState};
 use contract::steps::{Decision, DecisionOutcome};
@@ -54,7 +54,7 @@ struct Case {
     policy: Policy,
 }
 
-/// Of the images some are candidates, newest first as resolve-tags has them; EC2 knows most.
+/// Of the images some are candidates, newest first as resolve-tags has them; EC2 lists most.
 fn cases() -> impl Strategy<Value = Case> {
     let before =
         prop_oneof![4 => (0..12_u8).prop_map(id), 1 => text(), 1 => Just("none".to_owned())];
@@ -187,7 +187,7 @@ proptest! {
                     prop_assert_eq!(again.after, decision.after);
                     prop_assert!(again.outcome != DecisionOutcome::Promote);
                 }
-                // Where nothing is left to be promoted, a stranger's newer image is told aloud.
+                // If nothing can be promoted, an unrelated newer image must be reported.
                 Err(error) => prop_assert_eq!(error.name(), ErrorName::TargetNotPermitted),
             }
         }

@@ -163,7 +163,7 @@ fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_tol
     assert_eq!(kept(parameter_target(Vec::new()), &groups), ["reads", "template-gone", "gone"]);
 
     let groups = [
-        // By which of the stack's image parameters cannot be told.
+        // It is unknown by which of the stack's image parameters.
         group("reads-another", Some("web")),
         group("nested", Some("web-Group-1X")),
         group("nested-gone", Some("web-Gone-1X")),
