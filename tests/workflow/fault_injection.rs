@@ -38,7 +38,7 @@ pub fn trials() -> Vec<Trial> {
     tasks.iter().map(once).chain(tasks.iter().map(undone)).collect()
 }
 
-/// What becomes of a state whose function answers like this once.
+/// The result for a state whose function returns this once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expectation {
     /// It is tried again, and all is well.

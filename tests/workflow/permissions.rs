@@ -1,5 +1,5 @@
 //! Least privilege, proved: each statement of each role is taken away, and each action of each
-//! statement, one at a time, and some test has to fail. What nothing needs has no business in the
+//! statement, one at a time, and some test must fail. What nothing needs has no business in the
 //! template.
 
 use anyhow::{Context, Result, bail, ensure};
@@ -22,8 +22,8 @@ const PARAMETERS: [(&str, &str); 2] =
 /// Who has a role besides the steps: the state machine, and the rules that start it.
 const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
 
-/// How a test fails for want of a permission: AWS says so, or that an image which may not be looked
-/// at is not there.
+/// How a test fails without a permission: AWS says so, or that an image which may not be looked at
+/// is not there.
 const REFUSALS: [&str; 5] =
     ["AccessDenied", "is denied", "not authorized", "does not exist", "does not show"];
 
@@ -108,7 +108,7 @@ async fn cuts(s: &Scenario, role: &str) -> Result<Vec<Cut>> {
             let rest = document["Statement"].as_array_mut().context("no statements")?;
             rest.remove(index);
             if rest.is_empty() {
-                // A policy has to have one: this allows nothing that anybody does.
+                // A policy must have one: this allows nothing that anybody does.
                 rest.push(json!({"Effect": "Deny", "Action": "iam:*", "Resource": "*"}));
             }
             let cut = |what: String, document| Cut {

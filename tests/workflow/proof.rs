@@ -62,7 +62,7 @@ async fn a_launch_template_changed_by_hand_is_drift(s: &Scenario) -> Result<()> 
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::DriftDetected)?;
     ensure!(message.contains("/LaunchTemplate/Version"), "{message}");
-    // Both halves of the proof fail, and both are told.
+    // Both halves of the proof fail, and both are reported.
     let group = expect::only(target.groups)?;
     ensure!(group.expected.as_str() == backup.image, "{group:#?}");
     ensure!(group.boots.as_ref() == Some(&other), "{group:#?}");

@@ -32,7 +32,7 @@ async fn the_schedule_is_off_by_default(s: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// A group whose backup was never told of.
+/// A group whose backup sent no event.
 struct Missed {
     healing: AutoHealingStack,
     image: String,

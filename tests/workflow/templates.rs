@@ -189,7 +189,7 @@ async fn the_root_of_a_nested_stack_is_promoted(s: &Scenario) -> Result<()> {
     let group = expect::only(target.groups)?;
     ensure!(group.boots.as_ref() == Some(&backup.image), "{group:#?}");
     ensure!(root.updates().await? == 1, "not one update");
-    // The root does not wait for what its child has to clean up.
+    // The root does not wait for its child's cleanup.
     healing.stack.settled().await?;
     expect::heals_into(&healing, &backup.image).await
 }

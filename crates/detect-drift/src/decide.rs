@@ -1,5 +1,5 @@
-//! What detect-drift decides, without a call: how a detection stands, what differs, and whether
-//! anything is wrong.
+//! The decisions of detect-drift, without I/O: the state of a detection, the differences, and the
+//! finding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
@@ -15,22 +15,22 @@ use contract::steps::{Difference, Finding, GroupLaunch, Proof, StackDrift};
 use fnv::FnvHasher;
 use step::{MAX_MESSAGE_CHARS, truncated};
 
-/// The most characters of a property's value in the report: a policy or a script may be one.
-const LONGEST_VALUE: usize = 200;
+/// The maximum length of a property's value in the report: it may be a policy or a script.
+const MAX_VALUE_CHARS: usize = 200;
 
-/// How a drift detection stands.
+/// The state of a drift detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Detection {
-    /// Look again.
+    /// It is running: poll again.
     Running,
-    /// With `IN_SYNC` or `DRIFTED`.
+    /// It ended with `IN_SYNC` or `DRIFTED`.
     Ended(String),
-    /// For this reason.
+    /// It failed for this reason.
     Failed(String),
 }
 
-/// Reads `DescribeStackDriftDetectionStatus`. A detection that ends without a word on the stack
-/// (`UNKNOWN`, `NOT_CHECKED`) has proved nothing.
+/// Reads `DescribeStackDriftDetectionStatus`. A detection that ends as `UNKNOWN` or `NOT_CHECKED`
+/// proves nothing.
 #[must_use]
 pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Detection {
     let reason = answer.detection_status_reason().unwrap_or("no reason given");
@@ -47,7 +47,7 @@ pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Det
     }
 }
 
-/// How many resources CloudFormation compared; it has no model of some types.
+/// How many resources CloudFormation compared; it does not support some types.
 #[must_use]
 pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
     let is_checked = |resource: &&StackResourceDrift| {
@@ -63,7 +63,7 @@ pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
     resources.iter().filter(is_checked).count()
 }
 
-/// What of a resource is not as the template says.
+/// The properties of a resource that differ from the template.
 #[must_use]
 pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let logical_id = resource.logical_resource_id().unwrap_or("a resource").to_owned();
@@ -81,27 +81,27 @@ pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let difference = |property: &aws_sdk_cloudformation::types::PropertyDifference| Difference {
         logical_id: logical_id.clone(),
         path: property.property_path().unwrap_or_default().to_owned(),
-        expected: told(property.expected_value().unwrap_or_default()),
-        actual: told(property.actual_value().unwrap_or_default()),
+        expected: truncated_with_hash(property.expected_value().unwrap_or_default()),
+        actual: truncated_with_hash(property.actual_value().unwrap_or_default()),
         before: false,
     };
     resource.property_differences().iter().map(difference).collect()
 }
 
-/// A value as it is reported. One that is cut is told from others that begin alike by its hash,
-/// which is the same in every process.
-fn told(value: &str) -> String {
-    let told = truncated(value, LONGEST_VALUE);
-    if told == value {
-        return told;
+/// A value as it is reported. The hash distinguishes a truncated value from others with the same
+/// beginning; it is the same in every process.
+fn truncated_with_hash(value: &str) -> String {
+    let truncated = truncated(value, MAX_VALUE_CHARS);
+    if truncated == value {
+        return truncated;
     }
     let mut hasher = FnvHasher::default();
     hasher.write(value.as_bytes());
-    format!("{told} #{:016x}", hasher.finish())
+    format!("{truncated} #{:016x}", hasher.finish())
 }
 
-/// Marks the differences that were there before the promotion: the same property of the same
-/// resource with the same value. What the template says of it may have changed since.
+/// Marks the differences that existed before the promotion: the same property of the same resource
+/// with the same value. The value in the template may have changed since.
 pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     for stack in stacks {
         let earlier: Vec<_> = before
@@ -118,8 +118,8 @@ pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     }
 }
 
-/// A group's row for each image that it may boot: a mixed instances group may boot several. Where
-/// there is none, a row that says so.
+/// One row for each image that the group may boot; a mixed instances group may boot several.
+/// Without an image, one row without one.
 #[must_use]
 pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
     if images.is_empty() {
@@ -155,8 +155,8 @@ pub(crate) fn unseen(
     old.map(|(name, _)| row((name, expected.clone()))).collect()
 }
 
-/// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then
-/// the wrong image, for it may be the reason of one that is not available.
+/// The finding, if any. Drift comes first, because it may cause a wrong image; then the wrong
+/// image, because it may cause an unavailable one.
 #[must_use]
 pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
     let drifts =
@@ -172,9 +172,9 @@ pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<F
     Some(Finding { name: *names.first()?, message })
 }
 
-/// The drift that was not there before. The rows decide: a stack may be `IN_SYNC` with rows that are
-/// not (coverage-roadmap#2283). One that is `DRIFTED` without a row is taken to be so since the
-/// promotion.
+/// The drift that did not exist before. The rows decide: a stack may be `IN_SYNC` although its rows
+/// are not (coverage-roadmap#2283). A stack that is `DRIFTED` without a row counts as drifted since
+/// the promotion.
 fn drift_sentence(stack: &StackDrift) -> Option<String> {
     let is_drifted = stack.status.as_deref() == Some(StackDriftStatus::Drifted.as_str());
     let new: Vec<_> = stack.differences.iter().filter(|d| !d.before).collect();
@@ -202,7 +202,7 @@ fn mismatch_sentence(group: &GroupLaunch) -> Option<String> {
     }
 }
 
-/// A disabled image cannot be launched from, and one that is gone leaves no state at all.
+/// A disabled image cannot be launched, and a deregistered one has no state at all.
 fn state_sentence(group: &GroupLaunch) -> Option<String> {
     let boots = group.boots.as_ref()?;
     let state = group.image_state.as_deref().unwrap_or("gone");

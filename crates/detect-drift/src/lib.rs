@@ -1,7 +1,7 @@
-//! detect-drift owns the proof: the stack is as its template says, **and** its groups would boot
-//! the promoted image now, which can be booted. CloudFormation compares everything but what is in
-//! a launch template (`LaunchTemplateData` is write-only in the resource's schema), so either
-//! alone proves nothing.
+//! detect-drift owns the proof: the stack matches its template, **and** its groups would boot the
+//! promoted image now, and that image is available. CloudFormation compares everything except a
+//! launch template's data (`LaunchTemplateData` is write-only in the resource's schema), so neither
+//! half alone proves anything.
 
 mod decide;
 mod error;
@@ -31,8 +31,8 @@ pub struct Clients {
     pub ec2: aws_sdk_ec2::Client,
 }
 
-/// Looks once: starts a detection for each stack that has none yet, looks after those that run,
-/// and when all have ended looks at what the groups would boot, and whether that can be booted.
+/// Polls once: starts a detection for each stack that has none yet and polls the running ones. When
+/// all have ended, it reads which images the groups would boot, and whether they are available.
 ///
 /// # Errors
 /// See [`Error`]. Drift is a finding in the answer.
@@ -52,7 +52,7 @@ pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport,
     look_at_images(&clients.ec2, &mut groups).await?;
     let finding = decide::finding(&stacks, &groups);
     for StackDrift { stack_name, status, resources_checked, differences, .. } in &stacks {
-        // Without the values, which are the properties of any resource of the stack.
+        // Log no values: they are properties of any resource of the stack.
         let places: Vec<_> =
             differences.iter().map(|d| format!("{}{}", d.logical_id, d.path)).collect();
         tracing::info!(stack = %stack_name, status, resources_checked, ?places);
@@ -78,7 +78,8 @@ async fn look_at_stack(
     let action = "cloudformation:DescribeStackDriftDetectionStatus";
     let answer = match answer.called(action) {
         Ok(answer) => answer,
-        // Others have had the stack checked so often meanwhile that what came of this is gone.
+        // Others have started so many detections of the stack meanwhile that CloudFormation no
+        // longer keeps this one.
         Err(error) if refusals::is_drift_detection_forgotten(&error) => {
             stack.detection_id = Some(start(cloudformation, name).await?);
             return Ok(());
@@ -142,9 +143,9 @@ async fn resource_drifts(
     }
 }
 
-/// The groups of the target's stack, nested stacks included, that boot from the target and that no
-/// live instance has told of: the instance has just died, or the group is scaled to zero. They are
-/// read after the write: an `AutoScalingReplacingUpdate` makes a group of another name.
+/// The groups of the target's stack, nested stacks included, that boot from the target but have no
+/// live instance: it has just died, or the group is scaled to zero. They are read after the write,
+/// because an `AutoScalingReplacingUpdate` creates a group with another name.
 async fn unseen_groups(
     clients: &Clients,
     proof: &Proof,
@@ -161,7 +162,7 @@ async fn unseen_groups(
     Ok(decide::unseen(proof, &booted?, !known.is_empty()))
 }
 
-/// The names of a stack's groups, and of those of the stacks nested in it.
+/// The names of the groups in a stack and in the stacks nested in it.
 async fn groups_of(
     cloudformation: &aws_sdk_cloudformation::Client,
     stack: &str,
@@ -183,7 +184,7 @@ async fn groups_of(
     Ok(groups)
 }
 
-/// One row for each image that a group may boot, and one without an image where there is none.
+/// One row for each image that a group may boot, or one row without an image.
 async fn launches(
     clients: &Clients,
     groups: Vec<GroupLaunch>,

@@ -1,4 +1,4 @@
-//! What became of each target, and of the execution.
+//! The outcome of each target, and of the execution.
 
 use contract::ErrorName;
 use contract::placed::PlacedValue;
@@ -23,7 +23,7 @@ pub(crate) fn report(input: ReportInput) -> Report {
     Report { outcome: outcome(&targets), summary: summary.join("; "), targets }
 }
 
-/// One target that failed fails the execution, so that an alarm on failed executions sees it.
+/// One failed target fails the execution, so that the alarm on failed executions fires.
 fn outcome(targets: &[TargetReport]) -> Outcome {
     let has = |outcome| targets.iter().any(|target| target.outcome == outcome);
     if has(TargetOutcome::Failed) || has(TargetOutcome::RolledBack) {
@@ -57,7 +57,7 @@ fn target(record: TargetRecord) -> TargetReport {
     }
 }
 
-/// What became of one target.
+/// The result for one target.
 #[must_use]
 pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
     let has = |outcome| record.images.iter().any(|image| image.outcome == outcome);
@@ -79,8 +79,8 @@ pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
     }
 }
 
-/// Why nothing shows that a group boots the image of a target that has not failed. A dry run proves
-/// nothing and does not claim to.
+/// Why it is not proved that a group boots the image, for a target that has not failed. A dry run
+/// proves nothing and does not claim to.
 #[must_use]
 pub(crate) fn unproven(record: &TargetRecord) -> Option<String> {
     if record.dry_run || record.failure.is_some() {
@@ -131,7 +131,7 @@ pub(crate) fn error(record: &TargetRecord) -> Option<StepError> {
     }
 }
 
-/// A report is read by people and sent to others, so it has no value that is not an image ID.
+/// People read a report and forward it, so it contains no value that is not an image ID.
 fn redacted_decision(mut decision: Decision) -> Decision {
     decision.before = redacted(&decision.before);
     if let Some(via) = &mut decision.via {

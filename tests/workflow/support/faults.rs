@@ -1,5 +1,5 @@
-//! Owns faults of the functions: an error in the place of a function's answer, and what has to
-//! become of the two targets then.
+//! Owns faults of the functions: an error instead of a function's answer, and the expected outcome
+//! of the two targets.
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;

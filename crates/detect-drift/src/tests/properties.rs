@@ -1,5 +1,5 @@
 //! What holds for any drift: a difference that was there before is marked and no other, the worst
-//! is what is told, and no property's value is logged.
+//! is what is reported, and no property's value is logged.
 
 use aws_sdk_autoscaling::Client as AutoScaling;
 use aws_sdk_cloudformation::Client as CloudFormation;

@@ -1,5 +1,6 @@
-//! What holds for any change set: whatever is more than a launch template's or a group's version
-//! of it is found, and told at bounded length; and for any stack: no parameter's value is told.
+//! What holds for any change set: whatever is more than a launch template's or a group's version of
+//! it is found, and reported at bounded length; and for any stack: no parameter's value is
+//! reported.
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetOutput;
