@@ -194,7 +194,7 @@ async fn is_not_permitted(s: &Scenario, image: &str, name: &str) -> Result<Strin
 
 /// What is said when this image is refused for this target.
 async fn is_refused(s: &Scenario, image: &str, name: &str) -> Result<String> {
-    let ended = promote(s, &image).await?;
+    let ended = promote(s, image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     ensure!(target.name == name, "{target:#?}");
     let message = expect::error(&ended, &target, ErrorName::TargetNotPermitted)?;

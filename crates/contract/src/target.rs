@@ -166,7 +166,7 @@ pub struct Candidate {
 pub enum Origin {
     /// A live instance of a group.
     Group {
-        /// The instance (`Image`, SourceInstanceId).
+        /// The instance (`Image`, `SourceInstanceId`).
         instance_id: String,
         /// Its group.
         group: Group,

@@ -102,7 +102,7 @@ fn what_has_no_model_is_not_counted_as_checked() {
     assert_eq!(count_checked(&all), 3);
 }
 
-/// coverage-roadmap#2283: the stack's summary says IN_SYNC while rows are MODIFIED.
+/// coverage-roadmap#2283: the stack's summary says `IN_SYNC` while rows are MODIFIED.
 #[test]
 fn rows_decide_about_drift_and_not_the_stacks_summary() {
     let with = |status: &str, before: &[bool]| {

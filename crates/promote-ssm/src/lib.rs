@@ -41,7 +41,7 @@ struct Poll {
 /// parameters cannot be.
 ///
 /// A 200 only means that the write was accepted; Parameter Store validates an image afterwards
-/// (`PutParameter`, DataType). So the next poll, which the state machine schedules, checks whether
+/// (`PutParameter`, `DataType`). So the next poll, which the state machine schedules, checks whether
 /// the new value is visible.
 ///
 /// # Errors

@@ -153,7 +153,7 @@ pub(crate) fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
 }
 
 /// Whether a launch template's image is this parameter of this account: `resolve:ssm:` and its
-/// name or ARN, with or without a version or label (`RequestLaunchTemplateData`, ImageId).
+/// name or ARN, with or without a version or label (`RequestLaunchTemplateData`, `ImageId`).
 fn resolves_parameter(image: &str, parameter: &str, account: &str) -> bool {
     let Some(reference) = image.strip_prefix("resolve:ssm:") else { return false };
     let mut parts = reference.split(':');
