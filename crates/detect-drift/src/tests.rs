@@ -135,6 +135,7 @@ fn rows_decide_about_drift_and_not_the_stacks_summary() {
 
 #[test]
 fn a_group_without_a_live_instance_is_known_by_what_it_boots() {
+    const OTHER: &str = "ami-0000000000000000c";
     let images = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect::<Vec<_>>();
     let proof = Proof { stack: None, before: images(&[OLD]), after: images(&[NEW]) };
     let found = |groups: &[(&str, &[&str])], are_others_known| {
@@ -145,7 +146,6 @@ fn a_group_without_a_live_instance_is_known_by_what_it_boots() {
         assert!(rows.iter().all(|row| row.expected.as_str() == NEW));
         rows.into_iter().map(|row| row.group_name).collect::<Vec<_>>()
     };
-    const OTHER: &str = "ami-0000000000000000c";
     assert_eq!(found(&[("a", &[NEW])], false), ["a"]);
     // An override has an image of its own: the group is the target's all the same.
     assert_eq!(found(&[("a", &[NEW, OTHER])], false), ["a"]);

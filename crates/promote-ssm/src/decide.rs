@@ -72,7 +72,7 @@ pub(crate) fn check_owner(name: &str, resources: &[StackResource]) -> Result<(),
     let owner = match namesakes.peek() {
         // It is a resource beyond the end of the list.
         None if resources.len() >= LISTED => {
-            resources[0].stack_name().map(|stack| (stack, "a resource"))
+            resources.first().and_then(|first| Some((first.stack_name()?, "a resource")))
         }
         _ => namesakes.find(is_parameter).map(|parameter| {
             let stack = parameter.stack_name().unwrap_or_default();

@@ -94,6 +94,7 @@ impl Overdue {
 
 /// The rule. `claim` is `None` if there is no claim, or it has not been read yet. `written` is from
 /// the last answer of this execution.
+#[expect(clippy::match_same_arms, reason = "each row of the table stands for itself")]
 #[must_use]
 pub(crate) fn rule(shown: Shown, claim: Option<Claim>, written: bool, overdue: Overdue) -> Answer {
     use Claim::{Granted, Mine, Theirs};
