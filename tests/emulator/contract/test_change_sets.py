@@ -56,7 +56,8 @@ def test_a_new_image_changes_the_launch_template_and_with_it_the_groups_version(
         ("Properties", "LaunchTemplateData", "Never", "Dynamic", "DirectModification", None),
         ("Properties", "LaunchTemplateData", "Never", "Static", "ParameterReference", "ImageId")]
     assert _details(changes["Group"]) == [
-        ("Properties", "LaunchTemplate", "Conditionally", "Dynamic", "ResourceAttribute", "Template.LatestVersionNumber")]
+        ("Properties", "LaunchTemplate", "Conditionally", "Dynamic", "ResourceAttribute",
+         "Template.LatestVersionNumber")]
     assert {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}["Secret"] == "****"
 
 
