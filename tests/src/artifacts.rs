@@ -20,7 +20,7 @@ for name, text in zip(sys.argv[1::2], sys.argv[2::2]):
     i.external_attr = 0o755 << 16
     z.ZipFile(name, 'w').writestr(i, text)";
 
-/// The zip files of these functions, in the same order. `folder` has to stay as long as what they
+/// The zip files of these functions, in the same order. `folder` must exist as long as what they
 /// are deployed to: the programs are kept in it, and so a later build does not change them.
 pub(crate) fn zipped(folder: &Path, functions: &[String]) -> Result<Vec<PathBuf>> {
     let folder = folder.join("functions");
@@ -56,7 +56,7 @@ fn keep(folder: &Path, function: &str) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// What tells one build from another.
+/// What distinguishes one build from another.
 fn build(program: &Metadata) -> String {
     format!("{:x}-{:x}{:09}", program.ino(), program.mtime(), program.mtime_nsec())
 }

@@ -22,7 +22,7 @@ pub struct Backup {
     pub creation_date: String,
     /// The instance.
     pub instance: String,
-    /// What tells this job's event from every other.
+    /// The job's ID, which distinguishes its event from every other.
     pub job: String,
 }
 
@@ -43,7 +43,7 @@ impl Backup {
         Self::of(cloud, instance, image)
     }
 
-    /// What is known of an image that is a backup.
+    /// Reads a backup's image.
     fn of(cloud: &Cloud, instance: &str, image: Image) -> Result<Self> {
         Ok(Self {
             account: cloud.account().to_owned(),

@@ -24,13 +24,13 @@ pub struct Redrive {
     pub account: String,
     /// Its Region.
     pub region: String,
-    /// Whether nothing was to be started.
+    /// Whether it was a dry run.
     pub dry_run: bool,
     /// Every message.
     pub messages: Vec<Redriven>,
 }
 
-/// One message and what became of it.
+/// One message and its result.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redriven {
@@ -74,7 +74,7 @@ pub async fn run(driftless: &Driftless, arguments: &[&str]) -> Result<Output> {
     output.with_context(|| format!("{} (`cargo xtask build` makes it)", program.display()))
 }
 
-/// Redrives the queue. The exit status has to say whether anything stays in it.
+/// Redrives the queue. The exit status must agree with whether anything stays in it.
 ///
 /// # Errors
 /// The program failed, or contradicts itself.

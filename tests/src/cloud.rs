@@ -1,5 +1,5 @@
-//! Owns which AWS is talked to: a local one, or the real one when `DRIFTLESS_TEST_TARGET=aws`,
-//! and then only in an account that `DRIFTLESS_TEST_ACCOUNTS` names.
+//! Owns which AWS is used: a local one, or the real one when `DRIFTLESS_TEST_TARGET=aws`, and then
+//! only in an account that `DRIFTLESS_TEST_ACCOUNTS` names.
 
 use std::env;
 use std::process::Command;
@@ -48,7 +48,7 @@ pub struct Cloud {
     access: Access,
 }
 
-/// What a client needs to know, also one that is not ours (the AWS CLI).
+/// What any client needs, including the AWS CLI.
 #[derive(Debug, Clone, Deserialize)]
 struct Access {
     account: String,
@@ -60,7 +60,7 @@ struct Access {
     endpoint: Option<String>,
 }
 
-/// Whether the tests are to run against the real AWS.
+/// Whether the tests run against the real AWS.
 ///
 /// # Errors
 /// The variable has a value that means nothing.
@@ -185,7 +185,7 @@ impl Cloud {
 }
 
 impl Access {
-    /// boto3 is at hand and knows every way to sign in (profiles, SSO, roles).
+    /// boto3 is available and supports every way to sign in (profiles, SSO, roles).
     fn of_the_cli() -> Result<Self> {
         const WHO: &str = "import boto3, json; s = boto3.Session(); \
             c = s.get_credentials().get_frozen_credentials(); \
@@ -229,7 +229,8 @@ fn sdk_config(access: &Access) -> SdkConfig {
     config.build()
 }
 
-/// Says which call failed and how, in AWS's words: an SDK error by itself says "service error".
+/// Reports which call failed and how, in AWS's words: an SDK error by itself is only "service
+/// error".
 pub trait Called<T> {
     /// Names the call, `service:Operation`.
     fn called(self, action: &str) -> Result<T>;

@@ -69,7 +69,7 @@ impl Control {
         Ok(())
     }
 
-    /// Changes what the local AWS says of an image: its state, its creation date, …
+    /// Changes what the local AWS returns for an image: its state, its creation date, …
     ///
     /// # Errors
     /// There is no such image or no such member.

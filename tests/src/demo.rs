@@ -1,6 +1,6 @@
-//! Owns the demo: the two patterns and, beside them, the way that leaves a stack drifted. Each
-//! gets a new image of its running instance and loses that instance; what comes back, and what
-//! CloudFormation says of the stack, is the result.
+//! Owns the demo: the two patterns and, beside them, the way that leaves a stack drifted. Each gets
+//! a new image of its running instance and loses that instance; what comes back, and what
+//! CloudFormation reports about the stack, is the result.
 
 mod play;
 mod table;
@@ -42,7 +42,7 @@ pub(crate) async fn run(format: Format) -> Result<bool> {
     )?;
     let stage = play::Stage { driftless, live: &live, turn: Mutex::new(()) };
     let [naive, parameter, stack] = &plays;
-    // In this order: whoever asks first has the first turn.
+    // In this order: the first to ask gets the first turn.
     let (naive, parameter, stack) =
         tokio::join!(stage.play(naive), stage.play(parameter), stage.play(stack));
     let mut rows = Vec::new();

@@ -20,8 +20,8 @@ const DEFINITIONS: &str = "statemachine/";
 /// What `sam deploy` asks for too: roles are made, and the transform is expanded.
 const CAPABILITIES: [&str; 2] = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
 
-/// Deploys the template under this stack name, or updates that stack. `folder` is for what has
-/// to be written on the way; it has to stay as long as the stack.
+/// Deploys the template under this stack name, or updates that stack. `folder` is for temporary
+/// files; it must exist as long as the stack.
 ///
 /// # Errors
 /// The functions are not built, packaging failed, or the stack did not become complete.
@@ -94,8 +94,8 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
     fs::read_to_string(&packaged).context("reading the packaged template")
 }
 
-/// The template with the paths of what is to be uploaded made absolute: the target directory may
-/// be anywhere, and functions are zipped already.
+/// The template with the paths of what will be uploaded made absolute: the target directory may be
+/// anywhere, and functions are zipped already.
 fn with_absolute_paths(template: &str, folder: &Path) -> Result<String> {
     let functions: Vec<String> = function_names(template).into_iter().map(str::to_owned).collect();
     ensure!(!functions.is_empty(), "template.yaml names no function under {FUNCTIONS}");

@@ -116,8 +116,8 @@ impl Driftless {
         Self::deploy_as(&unique(STACK), &cloud, &folder, PREFIXES, parameters).await
     }
 
-    /// Deploys it into a local AWS, or updates it there. `folder` is for what has to be written
-    /// on the way.
+    /// Deploys it into a local AWS, or updates it there. `folder` is for what must be written on
+    /// the way.
     pub async fn deploy(cloud: &Cloud, folder: &Path, prefixes: Prefixes<'_>) -> Result<Self> {
         Self::deploy_as(STACK, cloud, folder, prefixes, &[]).await
     }
@@ -210,9 +210,9 @@ impl Driftless {
         Ok(Execution::named(&self.cloud, &arn))
     }
 
-    /// Sends an AWS Backup event that has to start an execution, and finds that execution. On
-    /// AWS nobody else may put events in AWS Backup's name, so there the execution is started
-    /// with the event, and whether the rule matches is asked of EventBridge.
+    /// Sends an AWS Backup event that must start an execution, and finds that execution. On AWS
+    /// nobody else may put events in AWS Backup's name, so there the execution is started with the
+    /// event, and whether the rule matches is asked of EventBridge.
     ///
     /// # Errors
     /// The rule does not match, or nothing starts.
@@ -276,7 +276,7 @@ impl Driftless {
     }
 }
 
-/// What tells one job's event from another's.
+/// The job's ID, which distinguishes its event from others.
 pub(crate) fn job(event: &Value) -> Result<&str> {
     event["detail"]["backupJobId"].as_str().context("the event has no detail.backupJobId")
 }

@@ -1,11 +1,11 @@
 //! Owns the process of a local AWS: starting it on a free port, knowing when it is ready, and
 //! leaving none behind.
 //!
-//! It has a process group of its own, with the functions' processes in it. It ends with whoever
-//! started it, however that ends: its standard input is a pipe, and the local AWS kills its group
-//! when the other end closes (`OVERLAY_EXIT_WITH_STDIN`). One that is to stay has a locked file for
-//! its standard input instead: whether it runs can be told from the lock, also when its process id
-//! has become another program's.
+//! It has a process group of its own, with the functions' processes in it. It ends when the process
+//! that started it ends, in whatever way: its standard input is a pipe, and the local AWS kills its
+//! group when the other end closes (`OVERLAY_EXIT_WITH_STDIN`). One that must stay has a locked
+//! file as its standard input instead: the lock shows whether it is running, even if another
+//! program has got its process ID.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -26,7 +26,7 @@ use crate::paths;
 const START: Duration = Duration::from_mins(5);
 /// How long it may take to end when asked to.
 const STOP: Duration = Duration::from_secs(3);
-/// How often to look.
+/// How often to poll.
 const LOOK: Duration = Duration::from_millis(30);
 /// Wait states and the delays of retries take this part of the time they name: the product waits
 /// seconds for what takes a tenth of a second here.
@@ -99,7 +99,7 @@ impl Emulator {
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut emulator = Self { child, is_left: false, endpoint, folder: folder.to_owned() };
         if let Life::Detached(file) = life {
-            // At once: if this program is killed now, `stop` still has to know.
+            // At once: if this program is killed now, `stop` still needs the file.
             let running = Running { pid: emulator.child.id(), endpoint: emulator.endpoint.clone() };
             let text = serde_json::to_vec(&running)?;
             file.write_all_at(&text, 0).context("writing the lock file")?;

@@ -1,4 +1,4 @@
-//! Owns executions: following one to its end, what it came to, and its transcript.
+//! Owns executions: following one to its end, its result, and its transcript.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::cloud::{Called, Cloud};
 use crate::control::Until;
 use crate::wait;
 
-/// What Step Functions says of an execution that has not ended.
+/// Step Functions' status of an execution that has not ended.
 const RUNNING: &str = "RUNNING";
 
 /// One execution of the state machine.
@@ -130,7 +130,7 @@ impl Execution {
     /// Waits for its end.
     ///
     /// # Errors
-    /// It takes too long. What the execution itself comes to is in the result.
+    /// It takes too long. The execution's own outcome is in the result.
     pub async fn ended(&self) -> Result<Ended> {
         wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
             let is_over = match self.cloud.control() {
@@ -183,7 +183,7 @@ impl Execution {
         .with_context(|| format!("waiting for {what}"))
     }
 
-    /// Waits for its end and tells what happens as it happens.
+    /// Waits for its end and reports what happens as it happens.
     pub async fn follow(&self, mut tell: impl FnMut(&Moment)) -> Result<Ended> {
         let mut history = History::default();
         let found = wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {

@@ -56,7 +56,7 @@ impl Group {
         request.send().await.called("ec2:TerminateInstances").map(drop)
     }
 
-    /// Lets it have more than its template says: drift by hand.
+    /// Sets its maximum above the template's: manual drift.
     pub async fn enlarge(&self) -> Result<()> {
         let request = self.cloud.autoscaling.update_auto_scaling_group();
         let request = request.auto_scaling_group_name(&self.name).max_size(2);
@@ -83,7 +83,7 @@ impl Group {
         Ok(Instance { image: image.with_context(|| format!("{id} has no image"))?, id })
     }
 
-    /// What Auto Scaling says of it.
+    /// Its description from Auto Scaling.
     pub async fn describe(&self) -> Result<AutoScalingGroup> {
         let request = self.cloud.autoscaling.describe_auto_scaling_groups();
         let answer = request.auto_scaling_group_names(&self.name).send().await;

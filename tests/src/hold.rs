@@ -1,8 +1,7 @@
-//! Owns holds: a state of a local AWS that stays until a test lets go, so that whoever has to meet
-//! it is never too late (`tests/emulator/README.md`, "Control API").
+//! Owns holds: a state of a local AWS that stays until a test lets go, so that a test that needs
+//! the state is never too late (`tests/emulator/README.md`, "Control API").
 //!
-//! What takes a fraction of a second there takes minutes on AWS, which has no such thing: a hold
-//! of nothing.
+//! On AWS the same state lasts minutes, and a hold does nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -129,7 +128,7 @@ impl Open {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of all that is left: nothing of a test that failed may keep another one waiting.
+    /// Lets go of all that is left: a failed test must not block another one.
     pub(crate) async fn release(&self) {
         let left = std::mem::take(&mut *self.list());
         for held in left {

@@ -83,7 +83,7 @@ pub async fn available(cloud: &Cloud, id: &str) -> Result<Image> {
     .await
 }
 
-/// What EC2 says of an image.
+/// EC2's description of an image.
 pub async fn describe(cloud: &Cloud, id: &str) -> Result<Image> {
     let answer = cloud.ec2.describe_images().image_ids(id).send().await;
     let images = answer.called("ec2:DescribeImages")?.images.unwrap_or_default();

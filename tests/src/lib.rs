@@ -1,9 +1,10 @@
-//! The harness owns everything a test or the demo does *around* Driftless: a local AWS (or the
-//! real one), deploying `template.yaml`, stacks with an Auto Healing group, backups of instances,
-//! executions. It is a black box: it knows AWS's API and `contract`, and no step's code.
+//! The harness owns everything a test or the demo does *around* Driftless: a local AWS (or the real
+//! one), deploying `template.yaml`, stacks with an Auto Healing group, backups of instances,
+//! executions. It treats Driftless as a black box: it uses AWS's API and `contract`, but no step's
+//! code.
 //!
-//! A test runs in a [`Scenario`], makes a stack from a fixture, takes a [`Backup`] of its
-//! instance, sends the event, waits for the [`Execution`] and looks at what heals:
+//! A test runs in a [`Scenario`], makes a stack from a fixture, takes a [`Backup`] of its instance,
+//! sends the event, waits for the [`Execution`] and checks what heals:
 //!
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {

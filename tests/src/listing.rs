@@ -12,7 +12,7 @@ use crate::cloud::Called;
 use crate::driftless::job;
 use crate::{Driftless, Execution};
 
-/// A point in time, as the list of executions knows it.
+/// A point in time in the list of executions.
 #[derive(Debug)]
 pub struct Mark {
     /// When the newest was started; absent where there was none.
@@ -41,7 +41,7 @@ impl Driftless {
         Ok(listed.iter().map(|one| Execution::named(&self.cloud, &one.execution_arn)).collect())
     }
 
-    /// Those of these events (told by their jobs) that have started an execution since.
+    /// Those of these events (identified by their jobs) that have started an execution since.
     pub async fn have_started(&self, mark: &Mark, events: &[Value]) -> Result<Vec<Value>> {
         let mut found = Vec::new();
         for execution in self.started_since(mark).await? {
@@ -88,7 +88,7 @@ impl Driftless {
     }
 }
 
-/// Whether this event (told by its job) has started it.
+/// Whether this event (identified by its job) has started it.
 pub(crate) async fn is_started_by(execution: &Execution, event: &Value) -> Result<bool> {
     Ok(execution.input().await?.to_string().contains(job(event)?))
 }

@@ -1,6 +1,6 @@
 //! Owns the load test: many backups end in the same second, their events come twice and in the
-//! wrong order, and AWS throttles a part of all calls. Every target has to end on its newest image,
-//! by as few writes as that takes.
+//! wrong order, and AWS throttles a part of all calls. Every target must end on its newest image,
+//! with as few writes as possible.
 
 mod figures;
 mod target;
@@ -20,7 +20,7 @@ use crate::live::Live;
 use figures::Figures;
 use target::Target;
 
-/// How much is to be done.
+/// The size of the load.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Load {
     /// How many events to send, all in the same second.
@@ -40,7 +40,7 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/load/", stack: "load-" };
 const AT_ONCE: usize = 8;
 /// All executions have ended by then, or something hangs.
 const PATIENCE: Duration = Duration::from_mins(15);
-/// How often to look.
+/// How often to poll.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs it in a local AWS of its own. Whether nothing was lost and nothing done twice.

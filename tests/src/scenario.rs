@@ -210,8 +210,8 @@ impl Scenario {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
     }
 
-    /// Removes what was made, the newest first. A test that failed half-way may not have made
-    /// all of it; what cannot be removed is said, and does not change the test's result.
+    /// Removes what was made, the newest first. A test that failed half-way may not have made all
+    /// of it; what cannot be removed is printed, and does not change the test's result.
     async fn clean_up(&self) {
         let mut made =
             std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));

@@ -38,11 +38,11 @@ pub struct Drift {
     pub status: String,
     /// How many resources were compared: an `IN_SYNC` of none proves nothing.
     pub resources_checked: usize,
-    /// Every property that is not as the template says.
+    /// Every property that differs from the template.
     pub differences: Vec<Difference>,
 }
 
-/// One property that is not as the template says.
+/// One property that differs from the template.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
@@ -50,9 +50,9 @@ pub struct Difference {
     pub logical_id: String,
     /// The property's JSON pointer.
     pub path: String,
-    /// What the template says.
+    /// The value in the template.
     pub expected: String,
-    /// What is there.
+    /// The actual value.
     pub actual: String,
 }
 
@@ -169,7 +169,7 @@ impl Stack {
         Ok(outputs.into_iter().filter_map(|o| Some((o.output_key?, o.output_value?))).collect())
     }
 
-    /// What CloudFormation says of it.
+    /// Its description from CloudFormation.
     pub async fn describe(&self) -> Result<Description> {
         let answer = self.cloud.cloudformation.describe_stacks().stack_name(&self.name);
         let stacks = answer.send().await.called("cloudformation:DescribeStacks")?.stacks;

@@ -1,8 +1,8 @@
 //! Owns the local AWS that stays: one for each target directory, with Driftless deployed, from
 //! `up` to `down`.
 //!
-//! It holds the lock on a file as long as it lives, and the file says where it is. Whoever gets
-//! the lock knows that none runs.
+//! It holds the lock on a file as long as it runs, and the file contains its address. A process
+//! that gets the lock knows that none is running.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use serde_json::Map;
 
 use crate::live::Live;
 
-/// How long another `up` may take to start its local AWS, and how often to look.
+/// How long another `up` may take to start its local AWS, and how often to poll.
 const OTHER_UP: Duration = Duration::from_mins(5);
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -62,11 +62,12 @@ pub(crate) async fn run(format: Format, parameter_prefix: &str, stack_prefix: &s
     Ok(())
 }
 
-/// Stops it, and says whether there was one.
+/// Stops it, and returns whether there was one.
 pub(crate) fn down() -> Result<()> {
     if lock()?.is_none() {
         let Running { pid, endpoint } = running()?;
-        // Not that the process is gone: where nobody asks for its exit status, it never is.
+        // Do not wait for the process to disappear: until its parent reads its exit status, it
+        // never does.
         emulator::stop(pid, || lock().is_ok_and(|lock| lock.is_some()));
         eprintln!("Stopped the local AWS at {endpoint}");
     } else {
@@ -78,12 +79,12 @@ pub(crate) fn down() -> Result<()> {
 /// The lock, unless a local AWS holds it.
 fn lock() -> Result<Option<File>> {
     fs::create_dir_all(folder()).context("making the local AWS's folder")?;
-    // Not truncated: it may be another's, and says which.
+    // Not truncated: the file may belong to a running one.
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_file());
     let file = file.context("opening the lock file")?;
     match file.try_lock() {
         Ok(()) => {
-            // It may tell of one that was killed.
+            // It may describe one that was killed.
             file.set_len(0).context("emptying the lock file")?;
             Ok(Some(file))
         }
@@ -92,7 +93,7 @@ fn lock() -> Result<Option<File>> {
     }
 }
 
-/// What the file says.
+/// The contents of the file.
 fn running() -> Result<Running> {
     let text = fs::read(lock_file()).context("reading the lock file")?;
     serde_json::from_slice(&text).context("another `cargo xtask up` is just starting one")

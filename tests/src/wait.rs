@@ -1,7 +1,7 @@
-//! Owns waiting: how long for what, and how often to look.
+//! Owns waiting: how long for what, and how often to poll.
 //!
-//! The bounds are there so that what hangs ends with a name. They are no measure of how fast
-//! anything has to be: locally each is a hundred times what it takes.
+//! The bounds are there so that what hangs ends with a name. They do not measure how fast anything
+//! must be: locally each is a hundred times what it takes.
 
 use std::time::{Duration, Instant};
 
@@ -34,21 +34,21 @@ pub const IMAGE: Limit = Limit::minutes(5, 20);
 pub const DRIFT: Limit = Limit::minutes(5, 10);
 /// An execution that an event starts to be listed. EventBridge delivers within seconds.
 pub const START: Limit = Limit::minutes(5, 1);
-/// An execution to end: its stack update, its drift detection, perhaps an instance refresh.
-/// Locally one may look hundreds of times without a pause, until it gives up.
+/// An execution to end: its stack update, its drift detection, perhaps an instance refresh. Locally
+/// one may poll hundreds of times without a pause, until it gives up.
 pub const EXECUTION: Limit = Limit::minutes(20, 45);
 
-/// How often to look.
+/// How often to poll.
 const LOOK_LOCAL: Duration = Duration::from_millis(100);
 const LOOK_AWS: Duration = Duration::from_secs(5);
 
-/// How long to sleep between two looks.
+/// How long to sleep between two polls.
 #[must_use]
 pub fn pause(cloud: &Cloud) -> Duration {
     if cloud.is_local() { LOOK_LOCAL } else { LOOK_AWS }
 }
 
-/// Looks until there is something. `what` completes "waited for …".
+/// Polls until there is a result. `what` completes "waited for …".
 pub async fn until<T>(
     cloud: &Cloud,
     limit: Limit,

@@ -126,7 +126,7 @@ fn collect(path: String, value: &'static Value, found: &mut Vec<(String, &'stati
     }
 }
 
-/// The names in `${…}` that the template has to fill in, wherever in a text they stand.
+/// The names in `${…}` that the template must fill in, anywhere in a text.
 pub fn substitutions() -> Vec<&'static str> {
     let texts = states().into_iter().flat_map(|state| state.texts());
     let rests = texts.flat_map(|(_, text)| text.split("${").skip(1));

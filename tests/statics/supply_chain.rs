@@ -11,7 +11,7 @@ fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A requirement with what pip is told of it, each on one line.
+/// A requirement with its options for pip, each on one line.
 fn requirements(file: &str) -> Vec<String> {
     let text = text(format!("tests/emulator/{file}")).replace("\\\n", " ");
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());

@@ -88,7 +88,7 @@ fn no_function_is_built_with_what_is_for_tests() {
 }
 
 /// What one step alone needs belongs into that step. (`refusals` is the one place for predicates on
-/// texts, whoever needs them.)
+/// texts, whichever crate needs them.)
 #[test]
 fn what_aws_shares_has_callers_in_two_crates() {
     const DECLARATIONS: [&str; 6] =

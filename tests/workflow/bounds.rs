@@ -177,7 +177,7 @@ async fn never_passes(
     is_named(s, input, error, state, usize::try_from(attempts)?).await
 }
 
-/// An execution whose one target has to fail in this state by this name, after so many polls or
+/// An execution whose only target must fail in this state with this error, after so many polls or
 /// attempts.
 async fn is_named(
     s: &Scenario,

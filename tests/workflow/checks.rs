@@ -1,4 +1,4 @@
-//! What an image has to be to get in: one test for each row of the table of checks, and that all
+//! The checks that an image must pass: one test for each row of the table of checks, and that all
 //! rows are in the report.
 
 use anyhow::{Result, ensure};
@@ -49,14 +49,14 @@ const CHECKS: [&str; 12] = [
     "encryption",
 ];
 
-/// What AWS Backup says of a job that is COMPLETED and yet is not right.
+/// AWS Backup's message for a job that is COMPLETED with issues.
 const ISSUES: &str = "Windows VSS Backup Job Error encountered, trying for regular backup";
 
 async fn all_checks_are_in_the_report(s: &Scenario) -> Result<()> {
     let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     for image in [&healing.base, &backup.image] {
-        // Not every image tells its boot mode, or has a key.
+        // Not every image has a boot mode or a key.
         let told = json!({"BootMode": "uefi", "KmsKeyId": "backups"});
         control(s)?.adjust_image(image, &told).await?;
     }

@@ -51,7 +51,7 @@ pub async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
 struct Missed {
     parameter: Parameter,
     image: String,
-    /// What is to be run again.
+    /// The message to run again.
     input: Value,
 }
 
@@ -69,7 +69,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     let all = missed.len() + 2;
     arrive(s, all).await?;
 
-    // A dry run tells what would be run, and leaves all of it.
+    // A dry run lists what would be run, and leaves it in the queue.
     let planned = redriven(s, true).await?;
     for (why, Missed { input, .. }) in &missed {
         let is_it = |one: &&Redriven| one.input.as_ref() == Some(input);
@@ -95,7 +95,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
         let now = parameter.read().await?;
         ensure!(now.value == *image, "{why}: {now:?}, not {image}");
     }
-    // What is no event cannot be run, and says so as often as it is tried.
+    // A message that is not an event cannot be run, and every attempt reports that.
     ensure!(letters(s).await? == 1, "{} letters", letters(s).await?);
     let left = redriven(s, false).await?;
     let one = expect::only(left)?;
@@ -104,7 +104,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     people_see_it_too(s).await
 }
 
-/// The table goes to stdout, and the status tells that something stays.
+/// The table goes to stdout, and the exit status shows that something stays.
 async fn people_see_it_too(s: &Scenario) -> Result<()> {
     let output = cli::run(&s.driftless, &["redrive", "--stack", &s.driftless.stack]).await?;
     let table = String::from_utf8(output.stdout)?;
@@ -135,7 +135,7 @@ async fn an_event_that_started_nothing(s: &Scenario) -> Result<Missed> {
     Ok(Missed { input, ..missed })
 }
 
-/// For want of its parameter, which is there when it is run again.
+/// Its parameter does not exist, but does when it is run again.
 async fn an_execution_that_failed(s: &Scenario) -> Result<Missed> {
     let (base, parameter) = (image::base(s.cloud()).await?, s.parameter_to_be());
     let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;

@@ -50,7 +50,7 @@ async fn a_parameter_outside_the_prefix_is_denied(s: &Scenario) -> Result<()> {
 async fn a_stack_outside_the_prefix_is_denied(s: &Scenario) -> Result<()> {
     let name = unique("elsewhere");
     let (ended, target) = promote_in_vain(s, &[(TAG_STACK_NAME, &name)]).await?;
-    // Whether there is such a stack is not even told.
+    // The message does not even reveal whether the stack exists.
     let message = expect::error(&ended, &target, ErrorName::AccessDenied)?;
     ensure!(message.contains("cloudformation:"), "the message does not name the call: {message}");
     Ok(())

@@ -38,7 +38,7 @@ pub fn trials() -> Vec<Trial> {
     tasks.iter().map(once).chain(tasks.iter().map(undone)).collect()
 }
 
-/// What becomes of a state whose function answers like this once.
+/// The result for a state whose function returns this once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expectation {
     /// It is tried again, and all is well.
@@ -130,11 +130,15 @@ async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
         let report = expect::report(&ended, Outcome::Failed)?;
         let other = target(&report.targets, other_of(state))?;
         ensure!(other.outcome == TargetOutcome::Updated, "{other:#?}");
-        let (struck, spared) = match other.pattern {
+        let (struck, spared): ((&String, &String), _) = match other.pattern {
             Pattern::Stack => ((&after.value, &before.value), &after.image),
             Pattern::Parameter => ((&after.image, &before.image), &after.value),
         };
-        ensure!(struck.0 == struck.1 && *spared == image, "{after:?} was {before:?}");
+        // These failed without finding anything wrong with the image: a good promotion stays.
+        // DetectDrift failed before the write already: there it looks for old drift.
+        let proves_nothing = ["WaitStackComplete", "InstanceRefresh"];
+        let expected = if proves_nothing.contains(&state) { &image } else { struck.1 };
+        ensure!(struck.0 == expected && *spared == image, "{after:?} was {before:?}");
     }
     let path = Transcript::of(&ended, ERROR)?.against(happy, ERROR);
     transcript::is_golden(&format!("{state}-undone"), &path);

@@ -1,4 +1,4 @@
-//! What an execution may be started with by hand, and what becomes of anything else.
+//! The inputs of a manual execution, and the refusal of any other.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;

@@ -46,7 +46,7 @@ async fn loses(s: &Scenario, service: &str, action: &str, matches: Match) -> Res
     loses_after(s, (service, action), matches, 0).await
 }
 
-/// What tells one test's calls from another's.
+/// What distinguishes one test's calls from another's.
 #[derive(Clone, Copy)]
 enum Match {
     Image,

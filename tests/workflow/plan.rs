@@ -1,4 +1,4 @@
-//! Plans: what a promotion would do, told before anything is written.
+//! Plans: what a promotion would do, reported before anything is written.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;
@@ -29,7 +29,7 @@ async fn plan(s: &Scenario, image: &str) -> Result<Ended> {
     s.driftless.start(&json!({"imageId": image, "dryRun": true})).await?.ended().await
 }
 
-/// What a report says of a plan that would put this image in place.
+/// The report on a plan that would put this image in place.
 pub fn planned(target: &TargetReport, healing: &AutoHealingStack, image: &str) -> Result<()> {
     ensure!(target.outcome == TargetOutcome::Planned && target.error.is_none(), "{target:#?}");
     let [decision] = target.images.as_slice() else { anyhow::bail!("not one: {target:#?}") };
@@ -54,7 +54,7 @@ pub fn changes_no_more(plan: &[PlannedChange]) -> Result<()> {
         .collect();
     found.sort();
     let expected = [
-        ("Modify Group False", "LaunchTemplate"),
+        ("Modify Group Conditional", "LaunchTemplate"),
         ("Modify LaunchTemplate False", "LaunchTemplateData"),
     ];
     let expected = expected.map(|(what, properties)| (what.to_owned(), properties.to_owned()));
@@ -109,7 +109,7 @@ async fn a_plan_of_what_is_in_place_already_is_unchanged(s: &Scenario) -> Result
     let ended = plan(s, &backup.image).await?;
     let target = expect::target(&ended, Outcome::Unchanged)?;
     ensure!(target.outcome == TargetOutcome::Unchanged && target.plan.is_empty(), "{target:#?}");
-    // A plan looks at nothing that takes time.
+    // A plan starts nothing that takes time.
     ensure!(expect::times(&ended, "DetectDrift") == 0, "{:#?}", ended.transcript);
     Ok(())
 }

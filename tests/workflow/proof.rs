@@ -2,17 +2,33 @@
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;
-use contract::report::Outcome;
+use contract::report::{Outcome, TargetOutcome};
 use harness::cloud::Called;
+use harness::paths::root;
 use harness::{Scenario, image, naive};
+use serde_json::json;
 
+use crate::support::deployed::careful;
 use crate::support::expect;
 
 trials![
     drift_made_by_hand_is_reported_with_the_difference,
     a_launch_template_changed_by_hand_is_drift,
     a_template_that_ignores_the_parameter_is_found_out,
+    a_group_that_is_scaled_to_zero_is_proved,
+    a_template_that_ignores_the_parameter_is_not_proved_without_an_instance,
+    an_override_that_boots_another_image_is_found_out,
+    old_drift_does_not_put_a_good_promotion_back,
 ];
+
+/// A fixture whose group has no instance, as one whose instance has just died.
+fn without_an_instance(fixture: &str) -> Result<String> {
+    let path = root().join(format!("tests/fixtures/stacks/{fixture}.yaml"));
+    let template = std::fs::read_to_string(&path)?;
+    let asleep = template.replace("MinSize: \"1\"", "MinSize: \"0\"");
+    ensure!(asleep != template, "{} has no MinSize of 1", path.display());
+    Ok(asleep)
+}
 
 async fn drift_made_by_hand_is_reported_with_the_difference(s: &Scenario) -> Result<()> {
     let (parameter, healing) = s.parameter_pattern().await?;
@@ -46,7 +62,7 @@ async fn a_launch_template_changed_by_hand_is_drift(s: &Scenario) -> Result<()> 
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::DriftDetected)?;
     ensure!(message.contains("/LaunchTemplate/Version"), "{message}");
-    // Both halves of the proof fail, and both are told.
+    // Both halves of the proof fail, and both are reported.
     let group = expect::only(target.groups)?;
     ensure!(group.expected.as_str() == backup.image, "{group:#?}");
     ensure!(group.boots.as_ref() == Some(&other), "{group:#?}");
@@ -68,5 +84,99 @@ async fn a_template_that_ignores_the_parameter_is_found_out(s: &Scenario) -> Res
     let drift = expect::only(target.drift)?;
     ensure!(drift.status.as_deref() == Some("IN_SYNC"), "{drift:#?}");
     ensure!(stack.parameter("ImageId").await? == backup.image, "the update did not happen");
+    Ok(())
+}
+
+async fn a_group_that_is_scaled_to_zero_is_proved(s: &Scenario) -> Result<()> {
+    let base = image::base(s.cloud()).await?;
+    let template = without_an_instance("stack")?;
+    let stack = s.stack_of(&template, &[("ImageId", &base)], &[]).await?;
+    let image = s.image(&[("StackName", &stack.name)]).await?;
+    let input = json!({"imageId": image});
+    let ended = s.driftless.start(&input).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    let group = expect::only(target.groups)?;
+    ensure!(group.group_name == stack.resource("Group").await?, "{group:#?}");
+    ensure!(group.boots.as_ref() == Some(&image), "{group:#?}");
+    Ok(())
+}
+
+async fn a_template_that_ignores_the_parameter_is_not_proved_without_an_instance(
+    s: &Scenario,
+) -> Result<()> {
+    let base = image::base(s.cloud()).await?;
+    let other = s.image(&[]).await?;
+    let template = without_an_instance("ignores-image")?;
+    let parameters = [("ImageId", base.as_str()), ("OtherImageId", other.as_str())];
+    let stack = s.stack_of(&template, &parameters, &[]).await?;
+    let image = s.image(&[("StackName", &stack.name)]).await?;
+    let input = json!({"imageId": image});
+    let ended = s.driftless.start(&input).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Unproven)?;
+    ensure!(target.outcome == TargetOutcome::Unproven && target.groups.is_empty(), "{target:#?}");
+    let reason = target.unproven.unwrap_or_default();
+    ensure!(reason.starts_with("no Auto Scaling group was found"), "{reason}");
+    ensure!(stack.parameter("ImageId").await? == image, "the update did not happen");
+    Ok(())
+}
+
+/// druids/terraform-aws-asg-instance-refresh#15: an override with a launch template of its own.
+async fn an_override_that_boots_another_image_is_found_out(s: &Scenario) -> Result<()> {
+    const PLAIN: &str = "      LaunchTemplate:
+        LaunchTemplateId: !Ref LaunchTemplate
+        Version: !GetAtt LaunchTemplate.LatestVersionNumber
+";
+    const MIXED: &str = "      MixedInstancesPolicy:
+        LaunchTemplate:
+          LaunchTemplateSpecification:
+            LaunchTemplateId: !Ref LaunchTemplate
+            Version: !GetAtt LaunchTemplate.LatestVersionNumber
+          Overrides:
+            - InstanceType: t3.micro
+            - InstanceType: t3.small
+              LaunchTemplateSpecification:
+                LaunchTemplateId: !Ref Fixed
+                Version: !GetAtt Fixed.LatestVersionNumber
+";
+    let base = image::base(s.cloud()).await?;
+    let template = without_an_instance("stack")?;
+    ensure!(template.contains(PLAIN), "the fixture's group is another");
+    let fixed = format!(
+        "Resources:
+  Fixed:
+    Type: AWS::EC2::LaunchTemplate
+    Properties:
+      LaunchTemplateData:
+        ImageId: {base}
+        InstanceType: t3.small
+"
+    );
+    let template = template.replace(PLAIN, MIXED).replace("Resources:\n", &fixed);
+    let stack = s.stack_of(&template, &[("ImageId", &base)], &[]).await?;
+    let image = s.image(&[("StackName", &stack.name)]).await?;
+    let input = json!({"imageId": image});
+    let ended = s.driftless.start(&input).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::LaunchImageMismatch)?;
+    expect::mentions(message, [&base, &image])
+}
+
+/// coverage-roadmap#1199, #2138: drift that AWS itself makes, and that stays.
+async fn old_drift_does_not_put_a_good_promotion_back(s: &Scenario) -> Result<()> {
+    let s = &careful(s).await?;
+    let healing = s.stack_pattern().await?;
+    let update = s.cloud().autoscaling.update_auto_scaling_group();
+    let update = update.auto_scaling_group_name(&healing.group.name).max_size(2);
+    update.send().await.called("autoscaling:UpdateAutoScalingGroup")?;
+    let backup = s.backup(&healing.instance).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    let drift = expect::only(target.drift)?;
+    ensure!(drift.differences.iter().all(|found| found.before), "{drift:#?}");
+    ensure!(healing.stack.parameter("ImageId").await? == backup.image, "it was put back");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Where an image comes from: whoever can tag an instance must not thereby choose what is
-//! overwritten.
+//! Where an image comes from: being able to tag an instance must not be enough to overwrite a
+//! target.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_ec2::types::InstanceType;

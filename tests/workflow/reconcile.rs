@@ -21,7 +21,7 @@ trials![
 ];
 
 /// What only reads.
-const READS: [&str; 3] = ["Describe", "Get", "Detect"];
+const READS: [&str; 4] = ["Describe", "Detect", "Get", "List"];
 /// What a plan makes and takes away again.
 const PLANS: [&str; 2] = ["CreateChangeSet", "DeleteChangeSet"];
 
@@ -32,7 +32,7 @@ async fn the_schedule_is_off_by_default(s: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// A group whose backup was never told of.
+/// A group whose backup sent no event.
 struct Missed {
     healing: AutoHealingStack,
     image: String,

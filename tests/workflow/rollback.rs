@@ -149,7 +149,7 @@ async fn a_parameter_that_cannot_be_put_back_is_told_loudly(s: &Scenario) -> Res
     let s = &careful(s).await?;
     let (parameter, healing) = s.parameter_pattern_from("pinned").await?;
     let backup = s.backup(&healing.instance).await?;
-    // Parameter Store accepts no image that is gone, and says so only by an event.
+    // Parameter Store rejects an image that no longer exists, and reports that only in an event.
     let gone = s.cloud().ec2.deregister_image().image_id(&healing.base).send().await;
     gone.called("ec2:DeregisterImage")?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
@@ -217,7 +217,7 @@ async fn a_parameter_is_put_back_when_the_stack_that_reads_it_cannot_be_updated(
     let (parameter, healing) = reading(s, "no-room", &[], &base).await?;
     let (ended, _) = promote(s, &healing).await?;
     rolled_back(&ended, ErrorName::StackUpdateFailed)?;
-    // CloudFormation has rolled back the stack, and knows nothing of the parameter.
+    // CloudFormation has rolled back the stack, but not the parameter.
     ensure!(healing.stack.updates().await? == 1, "it was updated again");
     ensure!(parameter.read().await?.value == base, "it was not put back");
     expect::heals_into(&healing, &base).await

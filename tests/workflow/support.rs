@@ -30,7 +30,7 @@ pub async fn promote(s: &Scenario, image: &str) -> Result<Ended> {
     s.driftless.start(&json!({"imageId": image})).await?.ended().await
 }
 
-/// Promotes an image with these tags into one target, which has to fail.
+/// Promotes an image with these tags into one target, which must fail.
 pub async fn promote_in_vain(s: &Scenario, tags: &[(&str, &str)]) -> Result<(Ended, TargetReport)> {
     let ended = promote(s, &s.image(tags).await?).await?;
     let target = expect::target(&ended, Outcome::Failed)?;

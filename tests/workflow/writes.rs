@@ -1,4 +1,4 @@
-//! Pattern 1: which parameters are written, how, and what becomes of a write that does not stick.
+//! Pattern 1: which parameters are written, how, and the result of a write that does not stick.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_ssm::types::{Parameter as Described, ParameterType};
@@ -141,7 +141,7 @@ async fn a_parameter_that_does_not_take_the_image_is_reported(s: &Scenario) -> R
     was_written_once(&target)
 }
 
-/// The one write that was made, though nothing of it is to be seen.
+/// The only write that was made, although its value is not visible.
 fn was_written_once(target: &TargetReport) -> Result<()> {
     let [write] = target.writes.as_slice() else { anyhow::bail!("not one write: {target:#?}") };
     ensure!(write.written && write.version == write.previous_version, "{write:#?}");
@@ -163,7 +163,7 @@ async fn during_the_write(
     execution.ended().await
 }
 
-/// A parameter whose values nobody looks at.
+/// A parameter whose values nobody reads.
 async fn parameter_of_text(s: &Scenario) -> Result<Parameter> {
     let parameter = s.parameter_to_be();
     put_text(s, &parameter.name, &image::base(s.cloud()).await?).await?;

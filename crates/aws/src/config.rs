@@ -1,4 +1,4 @@
-//! How AWS is called: credentials, time-outs, and what the SDK retries by itself.
+//! Configures AWS calls: credentials, timeouts, and the SDK's own retries.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 use aws_smithy_types::retry::ErrorKind;
 
-/// How often the SDK itself tries a call: throttling and broken connections are over in a moment
-/// mostly. What lasts longer is the state machine's to retry.
+/// How often the SDK itself attempts a call: throttling and broken connections usually pass
+/// quickly. The state machine retries what lasts longer.
 const ATTEMPTS: u32 = 4;
-/// One attempt; AWS's slowest of our calls (`UpdateStack`) answers within two or three seconds.
+/// The timeout of one attempt; the slowest call (`UpdateStack`) takes two or three seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
-/// All attempts of one call; less than the functions' own timeout, so that the step still answers
-/// with a name.
+/// The timeout of all attempts of one call; shorter than the functions' own timeout, so that the
+/// step can still return a named error.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The configuration for all clients of a step, from the function's environment.
 ///
-/// Credentials come from the environment alone: Lambda puts the role's there for as long as the
-/// sandbox lives (Lambda developer guide, "Defined runtime environment variables"), and the
-/// default chain costs start-up time to find the same.
+/// Credentials come only from the environment: Lambda sets the role's credentials there for the
+/// lifetime of the sandbox (Lambda developer guide, "Defined runtime environment variables"), and
+/// the default chain would spend start-up time to find the same ones.
 pub async fn sdk_config() -> SdkConfig {
     let crypto = tls::rustls_provider::CryptoMode::AwsLc;
     let http_client = aws_smithy_http_client::Builder::new()
@@ -46,9 +46,9 @@ pub async fn sdk_config() -> SdkConfig {
         .await
 }
 
-/// Has the SDK try a call again only where AWS throttled it, and so has done nothing. For a write
-/// that AWS would make a second time: after a broken connection or a 5xx nobody knows whether it
-/// has been made, and the step has to look first.
+/// Lets the SDK retry a call only if AWS throttled it, and so has done nothing. Use it for a write
+/// that AWS would make a second time: after a broken connection or a 5xx error it is unknown
+/// whether the write was made, so the step must read first.
 #[derive(Debug)]
 pub struct RetryOnlyThrottling;
 

@@ -1,4 +1,4 @@
-//! What a failed call to AWS is, and how every call is made one.
+//! Errors of AWS calls, and the conversion from the SDKs' errors.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -20,7 +20,7 @@ use contract::{ErrorName, Named};
 /// }
 /// ```
 pub trait Called<T> {
-    /// Sorts a failure. `action` is the call's IAM action, `service:Operation`.
+    /// Classifies a failure. `action` is the call's IAM action, `service:Operation`.
     ///
     /// # Errors
     /// [`AwsError`]
@@ -36,18 +36,18 @@ where
     }
 }
 
-/// A call to AWS that did not succeed. `code` and `message` are AWS's own.
+/// A failed AWS call. `code` and `message` are AWS's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AwsError {
-    /// IAM does not let the function do it.
+    /// IAM denied the call.
     #[error("{action} is denied: {message}")]
     Denied {
         /// The IAM action, `service:Operation`.
         action: &'static str,
-        /// AWS's text, which names the principal and mostly the resource.
+        /// AWS's text, which names the principal and usually the resource.
         message: String,
     },
-    /// Throttled, 5xx, or no usable answer. Whether the call took effect is not known.
+    /// Throttled, 5xx, or no usable response. The call may have taken effect.
     #[error("{action} failed after all retries: {message}")]
     Unavailable {
         /// The IAM action, `service:Operation`.
@@ -55,7 +55,7 @@ pub enum AwsError {
         /// The last failure.
         message: String,
     },
-    /// AWS understood and said no.
+    /// AWS refused the request.
     #[error("{action} is refused: {code}: {message}")]
     Refused {
         /// The IAM action, `service:Operation`.
@@ -68,13 +68,13 @@ pub enum AwsError {
 }
 
 impl AwsError {
-    /// Sorts a failed call. `action` is its IAM action, `service:Operation`.
+    /// Classifies a failed call. `action` is its IAM action, `service:Operation`.
     fn new<E>(action: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let answer = match error {
-            // The SDKs of the query services take a success that they cannot read for a refusal.
+            // The SDKs of the query services treat a success that they cannot parse as a refusal.
             SdkError::ServiceError(answer) if !answer.raw().status().is_success() => answer,
             _ => return Self::Unavailable { action, message: chain(error) },
         };
@@ -106,8 +106,8 @@ impl Named for AwsError {
     }
 }
 
-/// An error and its causes. Not as `DisplayErrorContext` has them: that adds each with all its
-/// fields, and a field of an answer that cannot be read is the answer, with the values in it.
+/// An error and its causes. `DisplayErrorContext` would add all fields of each, and for a response
+/// that cannot be parsed one field is the response itself, with the values in it.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
@@ -121,7 +121,7 @@ fn is_denial(code: &str) -> bool {
     )
 }
 
-/// The codes of throttling, as the SDK's own retries know them.
+/// The error codes for throttling, as in the SDK's own retries.
 fn is_throttling(code: &str) -> bool {
     aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code)
         || aws_runtime::retries::classifiers::TRANSIENT_ERRORS.contains(&code)

@@ -1,5 +1,5 @@
-//! Auto Scaling groups, and which images each may boot: its launch template's, those of its mixed
-//! instances policy, and every override of that. One answer for the validation and for the proof.
+//! Auto Scaling groups, and the images that each may boot: those of its launch template, of its
+//! mixed instances policy, and of every override. Validation and proof share it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 
 use crate::{AwsError, Called};
 
-/// Auto Scaling takes no more names in a call (`DescribeAutoScalingGroups`, `MaxRecords`).
+/// The maximum number of group names per call (`DescribeAutoScalingGroups`, `MaxRecords`).
 const MAX_NAMES: usize = 50;
 
-/// The groups of these names; one that is gone is left out.
+/// The groups with these names, without those that no longer exist.
 ///
 /// # Errors
 /// [`AwsError`]
@@ -20,7 +20,7 @@ pub async fn describe(
 ) -> Result<Vec<AutoScalingGroup>, AwsError> {
     let mut found = Vec::new();
     let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-    // No name would mean all groups of the account; of none there is no chunk.
+    // A call without names would return all groups of the account; no names make no chunk.
     for names in names.chunks(MAX_NAMES) {
         let request = autoscaling.describe_auto_scaling_groups();
         let request = request.set_auto_scaling_group_names(Some(names.to_vec()));
@@ -30,20 +30,20 @@ pub async fn describe(
     Ok(found)
 }
 
-/// How a launch template's `resolve:ssm:…` is read.
+/// How to read a launch template's `resolve:ssm:…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SsmReferences {
-    /// As the template has it: it tells which parameter the group boots from.
+    /// As it is in the template: it names the parameter that the group boots from.
     AsWritten,
-    /// As the image that the parameter holds now: what the group would boot.
+    /// As the image that the parameter holds now, which the group would boot.
     Resolved,
 }
 
-/// The images that a group may boot; or the refusal, where its launch template or that version of
-/// it is gone. None for a launch configuration, which never takes an image from a parameter.
+/// The images that a group may boot, or AWS's refusal if its launch template or that version no
+/// longer exists. Empty for a launch configuration, which cannot take an image from a parameter.
 type LaunchImages = Result<BTreeSet<String>, AwsError>;
 
-/// What each of these groups may boot; a group that is gone is left out.
+/// The images that each of these groups may boot, without groups that no longer exist.
 ///
 /// # Errors
 /// [`AwsError`]
@@ -76,7 +76,7 @@ pub async fn launch_images(
     Ok(found)
 }
 
-/// The image that a launch template's version says, if it says one.
+/// The image in a launch template version, if it has one.
 async fn image_of(
     ec2: &aws_sdk_ec2::Client,
     version: &TemplateVersion,
@@ -115,7 +115,7 @@ fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> {
     group.launch_template().into_iter().chain(base).chain(overrides).filter_map(version).collect()
 }
 
-/// The images that a mixed instances policy puts in place of its launch template's.
+/// The images in a mixed instances policy's overrides, which replace its launch template's image.
 fn override_images(group: &AutoScalingGroup) -> BTreeSet<String> {
     let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
     let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());

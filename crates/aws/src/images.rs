@@ -1,4 +1,4 @@
-//! What EC2 knows of images.
+//! Reads images from EC2.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use contract::ids::ImageId;
 
 use crate::{AwsError, Called};
 
-/// EC2 takes 200 values in one filter (EC2 API, "Filter").
+/// The maximum number of values in one filter (EC2 API, "Filter").
 const MAX_VALUES: usize = 200;
 
-/// Filters for all these values. Of no value there is no filter, because an empty one matches
+/// Filters for all these values. No values make no filter, because an empty filter matches
 /// everything.
 #[must_use]
 pub fn filters(name: &str, values: &[String]) -> Vec<Filter> {
@@ -20,8 +20,8 @@ pub fn filters(name: &str, values: &[String]) -> Vec<Filter> {
     values.chunks(MAX_VALUES).map(filter).collect()
 }
 
-/// What EC2 says of these images now; one that is gone is left out. Asked for by ID instead of by
-/// filter, it would fail the call.
+/// These images as EC2 lists them now, without those that no longer exist. A request by ID instead
+/// of by filter would fail for those.
 ///
 /// # Errors
 /// [`AwsError`]
@@ -30,7 +30,8 @@ pub async fn describe(ec2: &Client, ids: &[ImageId]) -> Result<BTreeMap<ImageId,
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     for filter in filters("image-id", &ids) {
         let request = ec2.describe_images().filters(filter);
-        // What is in place may be another account's, of whom EC2 leaves out the deprecated ones.
+        // The image in place may belong to another account; EC2 omits another account's deprecated
+        // images by default.
         let request = request.include_disabled(true).include_deprecated(true);
         let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
         found.extend(answer.called("ec2:DescribeImages")?.into_iter().filter_map(|image| {

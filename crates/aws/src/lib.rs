@@ -1,12 +1,12 @@
-//! How AWS is called and what its answers mean, where several steps need it: a room for each noun.
-//! What one step alone needs stays in that step.
+//! AWS calls and the interpretation of responses that several steps share, one module per noun.
+//! What only one step needs stays in that step.
 //!
 //! * [`sdk_config`] and [`RetryOnlyThrottling`]: the configuration of all clients.
-//! * [`AwsError`] and [`Called`]: what a failed call is.
-//! * [`refusals`]: the predicates on AWS's error texts, where there is nothing but text to go by.
-//! * [`stacks`]: what changing a stack's parameters takes.
-//! * [`groups`]: Auto Scaling groups, and which images each may boot.
-//! * [`images`]: what EC2 knows of images.
+//! * [`AwsError`] and [`Called`]: failed calls.
+//! * [`refusals`]: predicates on AWS's error texts, where AWS returns no specific code.
+//! * [`stacks`]: changing a stack's parameters.
+//! * [`groups`]: Auto Scaling groups, and the images that each may boot.
+//! * [`images`]: images as EC2 lists them.
 //! * [`parameters`]: the values of SSM parameters.
 
 mod config;

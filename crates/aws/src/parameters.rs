@@ -5,7 +5,7 @@ use aws_sdk_ssm::types::Parameter;
 
 use crate::{AwsError, Called};
 
-/// The parameter, or `None` where there is none. `name` may end in a version, `NAME:3`.
+/// The parameter, or `None` if it does not exist. `name` may end in a version, `NAME:3`.
 ///
 /// # Errors
 /// [`AwsError`]

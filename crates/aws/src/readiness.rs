@@ -5,15 +5,15 @@ use aws_sdk_cloudformation::types::StackStatus;
 /// Whether an update can start from a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readiness {
-    /// It can.
+    /// It can start now.
     Ready,
-    /// Later.
+    /// It can start later: another operation runs.
     Busy,
-    /// Not before a person has done this.
+    /// It cannot start until an operator has done this.
     Stuck(&'static str),
 }
 
-/// Sorts every status of the API (`DescribeStacks`, `StackStatus`).
+/// Classifies every status of the API (`DescribeStacks`, `StackStatus`).
 pub(crate) fn readiness(status: &StackStatus) -> Readiness {
     use Readiness::{Busy, Ready, Stuck};
     match status {

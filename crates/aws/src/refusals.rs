@@ -1,5 +1,5 @@
-//! The predicates on AWS's error texts. CloudFormation answers most refusals with the code
-//! `ValidationError` and nothing else to tell them apart; each text that a step depends on is
+//! Predicates on AWS's error texts. CloudFormation returns most refusals with the code
+//! `ValidationError`, so only the text distinguishes them. Each text that a step depends on is
 //! matched in one function here, and nowhere else.
 
 use crate::AwsError;
@@ -11,8 +11,8 @@ fn is_validation_error(error: &AwsError, matches: impl Fn(&str) -> bool) -> bool
     )
 }
 
-/// `DescribeStacks` of a name that no stack has: `Stack with id NAME does not exist`.
-/// `UpdateStack` says `Stack [NAME] does not exist` of the same.
+/// `DescribeStacks` of a name that no stack has: `Stack with id NAME does not exist`. `UpdateStack`
+/// returns `Stack [NAME] does not exist` for the same.
 #[must_use]
 pub fn is_stack_missing(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
@@ -63,19 +63,22 @@ pub fn is_drift_detection_running(error: &AwsError) -> bool {
     })
 }
 
-/// `DetectStackDrift` while an operation changes the stack: `Drift detection cannot be performed
-/// on stack [ARN] while in stack status UPDATE_IN_PROGRESS.`
+/// `DetectStackDrift` while an operation changes the stack. Recorded: `Drift detection cannot be
+/// performed on stack [ARN] while it is in [ROLLBACK_COMPLETE] state`, and of a busy one
+/// `[UPDATE_IN_PROGRESS]`.
 #[must_use]
 pub fn is_stack_changing(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
-        text.starts_with("Drift detection cannot be performed")
-            && text.trim_end_matches('.').ends_with("_IN_PROGRESS")
+        let state = text.strip_prefix("Drift detection cannot be performed on stack [");
+        state
+            .and_then(|rest| rest.split_once(']'))
+            .is_some_and(|(_, rest)| rest.contains("_IN_PROGRESS"))
     })
 }
 
-/// `DescribeStackDriftDetectionStatus` of a detection that CloudFormation has forgotten: how many
+/// `DescribeStackDriftDetectionStatus` of a detection that CloudFormation no longer keeps: how many
 /// it keeps for a stack, and for how long, may vary (API reference, `StackDriftDetectionId`). No
-/// source has AWS's own words; the local AWS says `Drift detection with id [ID] does not exist`.
+/// source has AWS's own words; the local AWS returns `Drift detection with id [ID] does not exist`.
 #[must_use]
 pub fn is_drift_detection_forgotten(error: &AwsError) -> bool {
     is_validation_error(error, |text| {
@@ -150,7 +153,7 @@ mod tests {
     fn a_stack_that_is_changing_cannot_be_checked() {
         let text = |state| {
             format!(
-                "Drift detection cannot be performed on stack [{ARN}] while in stack status {state}."
+                "Drift detection cannot be performed on stack [{ARN}] while it is in [{state}] state"
             )
         };
         assert!(is_stack_changing(&refused(&text("UPDATE_IN_PROGRESS"))));

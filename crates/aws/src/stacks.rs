@@ -1,6 +1,6 @@
-//! What changing a stack's image parameters takes: whether the stack can be updated, how its
-//! parameters are sent, and which template goes along. For the step that does it and for the one
-//! that plans it, so that both send the same.
+//! Changes a stack's image parameters: whether the stack can be updated, how its parameters are
+//! sent, and which template is sent with them. update-stack and plan-update share it, so that both
+//! send the same request.
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, TemplateStage};
@@ -12,19 +12,19 @@ use crate::readiness::{Readiness, readiness};
 use crate::{AwsError, Called, refusals};
 
 /// The transform whose templates must not be sent as `UsePreviousTemplate`: CloudFormation then
-/// takes the expanded one, in which the parameters are literals already (`UpdateStack`,
+/// uses the expanded template, in which the parameters are already literals (`UpdateStack`,
 /// `UsePreviousTemplate`).
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
-/// The longest template that a request may carry, in bytes (`UpdateStack`, `TemplateBody`).
-const LONGEST_TEMPLATE: usize = 51_200;
+/// The maximum length of a template in a request, in bytes (`UpdateStack`, `TemplateBody`).
+const MAX_TEMPLATE_BYTES: usize = 51_200;
 
 /// Why the stack's parameters cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no stack of that name.
+    /// No stack has that name.
     #[error("there is no stack {0} in this account and Region; the image's tag StackName names it")]
     NotFound(String),
-    /// Its parameters are its parent's to set.
+    /// The stack is nested, and its parent sets its parameters.
     #[error(
         "stack {stack} is nested in {root}; tag the images with {root} and the parameter of its template"
     )]
@@ -41,9 +41,9 @@ pub enum Error {
     UnknownKeys {
         /// The stack.
         stack: String,
-        /// The parameters that were to be changed and do not exist.
+        /// The parameters to change that do not exist.
         missing: Vec<String>,
-        /// The parameters that do.
+        /// The parameters that exist.
         known: Vec<String>,
     },
     /// A value is neither what the decision saw nor what it chose.
@@ -68,19 +68,19 @@ pub enum Error {
         /// Its status.
         status: String,
     },
-    /// The state is one that no update leads out of.
+    /// CloudFormation does not update a stack in this state.
     #[error("stack {stack} is in {status}, from which CloudFormation does not update; {remedy}")]
     NotUpdatable {
         /// The stack.
         stack: String,
         /// Its status.
         status: String,
-        /// What a person has to do.
+        /// What an operator must do.
         remedy: &'static str,
     },
-    /// The template has to be sent and cannot be.
+    /// The template must be sent and is too long to send.
     #[error(
-        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {LONGEST_TEMPLATE}"
+        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {MAX_TEMPLATE_BYTES}"
     )]
     TemplateTooLong {
         /// The stack.
@@ -94,8 +94,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// A refusal to change this stack. It was ready a moment ago, so where it is busy now another
-    /// operation has won.
+    /// Converts CloudFormation's refusal to change this stack. The stack was ready a moment ago, so
+    /// if it is busy now, another operation has started in between.
     #[must_use]
     pub fn refused(stack: &str, error: AwsError) -> Self {
         match refusals::stack_state_in_refusal(&error) {
@@ -137,7 +137,7 @@ pub fn check_readiness(stack: &Stack) -> Result<(), Error> {
     }
 }
 
-/// The stack of this name or ARN, or `None` where there is none.
+/// The stack with this name or ARN, or `None` if it does not exist.
 ///
 /// # Errors
 /// [`AwsError`]
@@ -171,7 +171,7 @@ fn name_in_arn(stack_id: &str) -> &str {
     stack_id.split('/').nth(1).unwrap_or(stack_id)
 }
 
-/// The image that a change's parameter has now: its value, or what that resolves to.
+/// The image that a change's parameter has now: its value, or what the value resolves to.
 #[must_use]
 pub fn value<'a>(parameters: &'a [Parameter], change: &Change) -> Option<&'a str> {
     let parameter = parameters.iter().find(|p| p.parameter_key() == Some(&change.parameter))?;
@@ -182,15 +182,15 @@ fn redacted(value: &str) -> String {
     PlacedValue::from(value).to_string()
 }
 
-/// Merges the changes into the stack's parameters as they are sent: the changed ones by value,
-/// all others as `UsePreviousValue` and never by value, because a `NoEcho` parameter reads as
-/// `****`. A parameter that an image reaches through SSM keeps its own value, too: the update
-/// resolves it anew. `None` when every image is in place already.
+/// Merges the changes into the stack's parameters as they are sent: the changed ones by value, all
+/// others as `UsePreviousValue` and never by value, because a `NoEcho` parameter reads as `****`. A
+/// parameter that takes its image from an SSM parameter keeps its value, too: the update resolves
+/// it again. `None` when every image is already in place.
 ///
 /// # Errors
-/// [`Error::UnknownKeys`] names every change that has no parameter; [`Error::Changed`] the first
-/// one that somebody else has changed in between. (Through SSM, the write of the SSM parameter
-/// has compared already.)
+/// [`Error::UnknownKeys`] names every change without a parameter; [`Error::Changed`] the first
+/// parameter that another writer has changed since the decision. (For an SSM parameter, the write
+/// has already compared.)
 pub fn merge(
     stack: &str,
     current: &[Parameter],
@@ -213,7 +213,7 @@ pub fn merge(
         if value == Some(change.after.as_str()) {
             continue;
         }
-        // A parameter that does not resolve to anything is of another type by now.
+        // A parameter that does not resolve to anything has another type by now.
         if value.is_none() || (change.via.is_none() && value != Some(change.before.expose())) {
             return Err(Error::Changed {
                 stack: stack.to_owned(),
@@ -234,25 +234,25 @@ pub fn merge(
     Ok((!open.is_empty()).then(|| sent.collect()))
 }
 
-/// How the stack's template goes along with an update that does not change it.
+/// How to send the stack's template with an update that does not change it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// What the template asks for now.
     pub capabilities: Vec<Capability>,
-    /// The template to send; without one, `UsePreviousTemplate`.
+    /// The template to send, or `None` for `UsePreviousTemplate`.
     pub body: Option<String>,
 }
 
-/// Looks at the stack's template.
+/// Reads the stack's template.
 ///
 /// # Errors
-/// [`Error::TemplateTooLong`] when it has to be sent and is longer than a request may be.
+/// [`Error::TemplateTooLong`] when it must be sent and is too long for a request.
 pub async fn template(cloudformation: &Client, name: &str) -> Result<Template, Error> {
     let answer = cloudformation.get_template_summary().stack_name(name).send().await;
     let summary = answer.called("cloudformation:GetTemplateSummary")?;
     let mut capabilities = summary.capabilities.unwrap_or_default();
     let transforms = summary.declared_transforms.unwrap_or_default();
-    // A template with a transform (SAM, an include) is expanded anew on every update.
+    // A template with a transform (SAM, an include) is expanded again on every update.
     if !transforms.is_empty() {
         capabilities.push(Capability::CapabilityAutoExpand);
     }
@@ -263,7 +263,7 @@ pub async fn template(cloudformation: &Client, name: &str) -> Result<Template, E
     let answer = request.template_stage(TemplateStage::Original).send().await;
     let answer = answer.called("cloudformation:GetTemplate")?;
     let body = answer.template_body.unwrap_or_default();
-    if body.len() > LONGEST_TEMPLATE {
+    if body.len() > MAX_TEMPLATE_BYTES {
         return Err(Error::TemplateTooLong { stack: name.to_owned(), length: body.len() });
     }
     Ok(Template { capabilities, body: Some(body) })

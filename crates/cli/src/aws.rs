@@ -1,4 +1,4 @@
-//! Owns which AWS is called, and what is said of a call that fails.
+//! Owns the configuration of AWS calls, and the messages of failed calls.
 
 use std::iter;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 
-/// One attempt of a call: whoever waits at a terminal wants to hear that nobody answers.
+/// The timeout of one attempt: an operator at a terminal must soon see that AWS does not respond.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the AWS SDKs' default chains give (environment, configuration files, containers, instance
-/// metadata), with `AWS_ENDPOINT_URL`, unless the flags say otherwise.
+/// The AWS SDKs' default chains (environment, configuration files, containers, instance metadata),
+/// with `AWS_ENDPOINT_URL`, unless flags override them.
 ///
 /// # Errors
-/// No Region is named anywhere.
+/// No Region is configured.
 pub(crate) async fn config(profile: Option<&str>, region: Option<String>) -> Result<SdkConfig> {
     let crypto = tls::rustls_provider::CryptoMode::AwsLc;
     let http = aws_smithy_http_client::Builder::new();
@@ -48,7 +48,8 @@ pub(crate) async fn config(profile: Option<&str>, region: Option<String>) -> Res
     Ok(config.into_builder().credentials_provider(provider).build())
 }
 
-/// Says which call failed and how, in AWS's words: an SDK error by itself says "service error".
+/// Reports which call failed and how, in AWS's words: an SDK error by itself is only "service
+/// error".
 pub(crate) trait Called<T> {
     /// Names the call, `service:Operation`.
     ///

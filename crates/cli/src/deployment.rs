@@ -1,4 +1,4 @@
-//! Owns finding a deployed Driftless: what its stack's outputs name.
+//! Finds a deployed Driftless by its stack's outputs.
 
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
@@ -16,11 +16,11 @@ pub(crate) struct Deployment {
     pub sfn: aws_sdk_sfn::Client,
     /// SQS.
     pub sqs: aws_sdk_sqs::Client,
-    /// What it consists of.
+    /// Its resources.
     pub parts: Parts,
 }
 
-/// What a stack that is Driftless consists of.
+/// The resources of a deployed Driftless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parts {
     /// The stack's name.
@@ -32,10 +32,10 @@ pub(crate) struct Parts {
 }
 
 impl Deployment {
-    /// The one that this stack is.
+    /// The Driftless that this stack is.
     ///
     /// # Errors
-    /// There is no such stack, or it is not Driftless.
+    /// The stack does not exist, or is not Driftless.
     pub(crate) async fn find(config: &SdkConfig, stack: &str) -> Result<Self> {
         let cloudformation = aws_sdk_cloudformation::Client::new(config);
         let answer = cloudformation.describe_stacks().stack_name(stack).send().await;
@@ -56,7 +56,7 @@ impl Deployment {
 }
 
 impl Parts {
-    /// What these outputs name.
+    /// The resources that these outputs name.
     ///
     /// # Errors
     /// One is missing.

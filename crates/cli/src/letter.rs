@@ -1,5 +1,4 @@
-//! Owns what a message of the dead-letter queue says: what did not happen, why, and what runs it
-//! again.
+//! Parses a message of the dead-letter queue: what failed, why, and the input that runs it again.
 //!
 //! A message is an event that could not start an execution (EventBridge user guide, "Using
 //! dead-letter queues to process undelivered events"), or the event of an execution that did not
@@ -14,19 +13,19 @@ use contract::report::Report;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// What was to start an execution, or that one had started.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Trigger {
     /// An event that could not start an execution.
     Event,
-    /// The schedule, which could not start one either.
+    /// A schedule that could not start an execution.
     Schedule,
     /// An execution that did not succeed.
     Execution,
 }
 
-/// What a message says.
+/// A parsed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Letter {
     /// What kind of message it is.
@@ -35,13 +34,13 @@ pub(crate) struct Letter {
     pub subject: String,
     /// When the event happened.
     pub time: Option<String>,
-    /// Why it did not start, or what the execution ended with.
+    /// Why no execution started, or how it ended.
     pub error: String,
     /// What failed in the execution, and where.
     pub failures: Vec<Failure>,
     /// The execution that did not succeed.
     pub failed_execution: Option<String>,
-    /// Absent where the event was too long to carry it; the execution has it still.
+    /// The input; absent if the event was too long to contain it, but the execution still has it.
     pub input: Option<Value>,
 }
 
@@ -49,7 +48,7 @@ pub(crate) struct Letter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Failure {
-    /// The target; absent where the execution failed before it had any.
+    /// The target; absent if the execution failed before it had targets.
     pub target: Option<String>,
     /// The state.
     pub step: Option<String>,
@@ -63,7 +62,7 @@ impl Letter {
     /// Reads a message.
     ///
     /// # Errors
-    /// It is no event.
+    /// It is not an event.
     pub(crate) fn read(message: &Message) -> Result<Self> {
         let attribute = |name: &str| {
             let attributes = message.message_attributes.as_ref()?;
@@ -75,10 +74,10 @@ impl Letter {
         Self::of(event, &refusal.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
-    /// What an event says, which EventBridge could not deliver for this reason, if there is one.
+    /// Parses an event, which EventBridge could not deliver for this reason, if there is one.
     ///
     /// # Errors
-    /// It is no event.
+    /// It is not an event.
     pub(crate) fn of(event: Value, refusal: &str) -> Result<Self> {
         let kind = text(&event["detail-type"]);
         let kind = kind.context("the message is no event: no detail-type")?;
@@ -94,7 +93,7 @@ impl Letter {
         };
         match kind.as_str() {
             "Step Functions Execution Status Change" => letter.of_execution(&event["detail"]),
-            // The rule's own input was to be the execution's, and is not in the message.
+            // The execution would have got the rule's own input, which is not in the message.
             "Scheduled Event" => {
                 let input = Some(json!({"reconcile": true}));
                 Ok(Self { trigger: Trigger::Schedule, input, ..letter })
@@ -121,7 +120,7 @@ impl Letter {
     }
 }
 
-/// What a cause tells: each target that failed, where it is a report, else the cause itself.
+/// The failures in a cause: each failed target, if the cause is a report, else the cause itself.
 fn failures(error: &str, cause: &str) -> Vec<Failure> {
     let Ok(report) = serde_json::from_str::<Report>(cause) else {
         let (name, message) = (error.to_owned(), cause.to_owned());

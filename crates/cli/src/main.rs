@@ -1,5 +1,5 @@
-//! `driftless`: owns the commands of whoever operates a deployed Driftless: their arguments and
-//! their exit statuses.
+//! `driftless`: owns the commands for operators of a deployed Driftless: their arguments and their
+//! exit statuses.
 
 mod aws;
 mod deployment;
@@ -93,7 +93,7 @@ impl Redrive {
         let mut redriven = Vec::new();
         let tell = |one: &Redriven| eprintln!("{}", show::line(one));
         let done = redrive::run(&deployment, dry_run, &mut redriven, tell).await;
-        // What was started before a call failed is told too.
+        // Print the messages that were started before a call failed, too.
         if done.is_ok() || !redriven.is_empty() {
             let text = show::result(&deployment.parts, dry_run, &redriven, format)?;
             io::stdout().write_all(text.as_bytes()).context("printing the result")?;

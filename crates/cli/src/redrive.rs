@@ -1,5 +1,5 @@
-//! Owns running again what did not happen: the messages of the dead-letter queue, each started
-//! as an execution and then taken out of the queue.
+//! Owns the redrive of the dead-letter queue: starts each message as an execution, and then deletes
+//! it from the queue.
 
 use std::collections::HashSet;
 
@@ -13,14 +13,15 @@ use crate::aws::Called;
 use crate::deployment::Deployment;
 use crate::letter::{Failure, Letter, Trigger};
 
-/// What is taken is out of sight for others for so long; what is not started is back after it.
+/// How long a received message is invisible to others; one that is not started reappears after
+/// that.
 const OUT_OF_SIGHT_SECONDS: i32 = 120;
-/// How long to wait for a message: a short look does not see all of a queue.
+/// How long to wait for a message: a short poll does not query all of SQS's servers.
 const PATIENCE_SECONDS: i32 = 1;
-/// The most that SQS gives at once.
+/// The maximum number of messages that SQS returns at once.
 const AT_ONCE: i32 = 10;
 
-/// One message and what became of it.
+/// One message and its result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Redriven {
@@ -40,7 +41,7 @@ pub(crate) struct Redriven {
     pub failed_execution: Option<String>,
     /// What to run again; absent when the message does not say.
     pub input: Option<Value>,
-    /// What became of the message.
+    /// The result.
     pub result: Outcome,
     /// The execution that runs it again.
     pub execution: Option<String>,
@@ -48,7 +49,7 @@ pub(crate) struct Redriven {
     pub failure: Option<String>,
 }
 
-/// What became of a message.
+/// The result for a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Outcome {
@@ -56,16 +57,16 @@ pub(crate) enum Outcome {
     Started,
     /// A dry run: an execution would run it again.
     WouldStart,
-    /// Nothing was started.
+    /// No execution was started.
     #[default]
     NotStarted,
 }
 
-/// Starts all that is in the queue, or says what would be started. `redriven` gets each message
-/// with what came of it, and `tell` hears of it at once.
+/// Starts all messages in the queue, or lists what would be started. `redriven` collects each
+/// message with its result, and `tell` is called for it at once.
 ///
-/// It may be run twice: an execution has its message's name, and Step Functions takes a name once.
-/// What fails again meanwhile is a new message, and is left.
+/// It may run twice: an execution is named after its message, and Step Functions accepts a name
+/// once. An execution that fails again meanwhile is a new message, which stays.
 ///
 /// # Errors
 /// The queue cannot be read. What is wrong with one message is in its [`Redriven`].
@@ -77,7 +78,7 @@ pub(crate) async fn run(
 ) -> Result<()> {
     let mut left = Vec::new();
     let read = read_all(deployment, dry_run, redriven, &mut left, &mut tell).await;
-    // Also after a failed call; the first one that failed is told.
+    // Continue after a failed call; the first failure is returned.
     read.and(show_again(deployment, &left).await)
 }
 
@@ -157,7 +158,7 @@ async fn redrive(
     one
 }
 
-/// Starts an execution of this name, unless there has been one: that one then.
+/// Starts an execution with this name, or returns the existing one.
 async fn start(deployment: &Deployment, name: &str, input: &Value) -> Result<String> {
     let request =
         deployment.sfn.start_execution().state_machine_arn(&deployment.parts.state_machine);

@@ -1,4 +1,4 @@
-//! Owns how the result of a redrive is printed: a table for people, JSON for programs.
+//! Prints the result of a redrive: a table for people, JSON for programs.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -22,11 +22,11 @@ pub(crate) enum Format {
     /// A table as wide as the terminal; what does not fit is cut.
     #[default]
     Table,
-    /// All there is to know of each message.
+    /// All fields of each message.
     Json,
 }
 
-/// What programs get.
+/// The JSON output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Printed<'a> {
@@ -37,10 +37,10 @@ struct Printed<'a> {
     messages: &'a [Redriven],
 }
 
-/// The result as it was asked for.
+/// The result in the requested format.
 ///
 /// # Errors
-/// None that is known: it is plain data.
+/// None are known: it is plain data.
 pub(crate) fn result(
     parts: &Parts,
     dry_run: bool,
@@ -63,7 +63,7 @@ pub(crate) fn result(
     })
 }
 
-/// One message and what became of it, in a line.
+/// One message and its result, in a line.
 pub(crate) fn line(one: &Redriven) -> String {
     format!("{}: {}", subject(one), outcome(one))
 }
@@ -85,7 +85,7 @@ pub(crate) fn table(redriven: &[Redriven], width: Option<u16>) -> Table {
         row.max_height(LINES_OF_A_CELL);
         table.add_row(row);
     }
-    // A time is short and not to be broken; the input is what is missed least.
+    // A time is short and must not be broken; the input is the least important.
     let input = ColumnConstraint::UpperBoundary(Width::Percentage(INPUT_PERCENT));
     for (index, constraint) in [(1, ColumnConstraint::ContentWidth), (3, input)] {
         if let Some(column) = table.column_mut(index) {

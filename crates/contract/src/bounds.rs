@@ -1,6 +1,6 @@
 //! How the state machine retries and polls: every interval and every bound, in one place. The
-//! definition's `Retry` fields are generated from here (`cargo xtask generate`); its waits and
-//! bounds are held against these numbers by tests.
+//! definition's `Retry` fields and waits are generated from here (`cargo xtask generate`); tests
+//! compare its bounds with these numbers.
 
 use crate::ErrorName;
 
@@ -9,7 +9,7 @@ use crate::ErrorName;
 pub struct Retry {
     /// Seconds before the first retry.
     pub interval_seconds: u32,
-    /// The factor by which each interval is longer than the one before.
+    /// The factor by which each interval exceeds the previous one.
     pub backoff_rate: f64,
     /// The longest interval in seconds, if there is one.
     pub max_delay_seconds: Option<u32>,
@@ -20,7 +20,7 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// AWS throttles or fails for a while: back off, spread over time.
+    /// AWS throttles or fails temporarily: back off with jitter.
     pub const TRANSIENT: Self = Self {
         interval_seconds: 2,
         backoff_rate: 2.0,
@@ -28,8 +28,8 @@ impl Retry {
         max_attempts: 8,
         full_jitter: true,
     };
-    /// A function that was cut off: by its time, its memory, a crash. More attempts would not
-    /// help one that always is.
+    /// The function was cut off by its timeout, its memory limit or a crash. More attempts would
+    /// not help a function that always is.
     pub const CUT_OFF: Self = Self {
         interval_seconds: 5,
         backoff_rate: 2.0,
@@ -39,7 +39,7 @@ impl Retry {
     };
 }
 
-/// Errors of Lambda's own that every Task retries as [`Retry::TRANSIENT`]: AWS's advice (Step
+/// Lambda's own errors, which every Task retries as [`Retry::TRANSIENT`]: AWS's advice (Step
 /// Functions developer guide, "Handle transient Lambda service exceptions").
 pub const LAMBDA_ERRORS: &[&str] = &[
     "Lambda.ClientExecutionTimeoutException",
@@ -49,7 +49,7 @@ pub const LAMBDA_ERRORS: &[&str] = &[
     "Lambda.TooManyRequestsException",
 ];
 
-/// What Step Functions calls a function that was cut off; every Task retries it as
+/// Step Functions' error names for a function that was cut off; every Task retries them as
 /// [`Retry::CUT_OFF`].
 pub const CUT_OFF_ERRORS: &[&str] =
     &["Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown", "States.Timeout"];
@@ -65,9 +65,9 @@ pub struct Poll {
     pub wait: &'static str,
     /// How long that waits.
     pub wait_seconds: u32,
-    /// The poll after which the state machine gives up.
+    /// The maximum number of polls.
     pub max_polls: u32,
-    /// The name by which it gives up.
+    /// The error name when that is reached.
     pub error: ErrorName,
 }
 
@@ -115,7 +115,8 @@ pub const POLLS: &[Poll] = &[
     },
 ];
 
-/// How often a decision is made in all when somebody else keeps writing before its write.
+/// The maximum number of decisions in all, when other writers keep changing the target before the
+/// write.
 pub const MAX_DECISIONS: u32 = 5;
 
 /// The longest cause of a failed execution in characters (`Fail` state, Cause; `StopExecution`,

@@ -1,4 +1,5 @@
-//! What starts the workflow: AWS Backup's event as EventBridge delivers it, or a manual run.
+//! The inputs that start the workflow: AWS Backup's event as EventBridge delivers it, or a manual
+//! run.
 
 use serde::Deserialize;
 
@@ -40,11 +41,11 @@ pub struct BackupDetail {
     pub status_message: Option<String>,
 }
 
-/// A run started by hand or by another program: one image to wherever its tags send it.
+/// A run started by hand or by another program: promotes one image to the targets in its tags.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ManualRun {
-    /// The image to promote. Its tags say where.
+    /// The image to promote. Its tags name the targets.
     pub image_id: ImageId,
     /// Replace a newer image too.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub struct ManualRun {
     /// Replace the running instances afterwards, whatever the image's tag says.
     #[serde(default)]
     pub instance_refresh: bool,
-    /// Say what would be done, and do nothing.
+    /// Report what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -61,17 +62,17 @@ pub struct ManualRun {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RollbackRun {
-    /// What is to be rolled back.
+    /// The target to roll back.
     pub rollback: RollbackTarget,
     /// Replace the running instances afterwards.
     #[serde(default)]
     pub instance_refresh: bool,
-    /// Say what would be done, and do nothing.
+    /// Report what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// What a [`RollbackRun`] rolls back: one of the two.
+/// The target of a [`RollbackRun`]: either a parameter or a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RollbackTarget {
@@ -79,18 +80,18 @@ pub struct RollbackTarget {
     pub parameter_name: Option<ParameterName>,
     /// The stack (pattern 2).
     pub stack_name: Option<StackName>,
-    /// The stack's parameter; all that images name when absent.
+    /// The stack's parameter; when absent, all parameters that images name.
     pub parameter_key: Option<ParameterKey>,
 }
 
-/// A run over every tagged target of the account: what a schedule starts.
+/// A run over every tagged target of the account, which a schedule starts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReconcileRun {
-    /// Says that it is one. `{"dryRun": true}` alone is one too.
+    /// Marks the input as a reconcile. `{"dryRun": true}` alone is a reconcile too.
     #[serde(default)]
     pub reconcile: bool,
-    /// Say what would be done, and do nothing.
+    /// Report what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,
 }

@@ -40,7 +40,8 @@ macro_rules! checked_name {
                 if is_valid(&text) {
                     Ok(Self(text))
                 } else {
-                    // A value of any length may come in; the first characters tell what it is.
+                    // The value may have any length; its first characters are enough to identify
+                    // it.
                     Err(Malformed { found: text.chars().take(64).collect(), expected: $expected })
                 }
             }
@@ -120,10 +121,10 @@ checked_name!(
 
 impl ImageId {
     /// The image that an ARN names: `arn:<partition>:ec2:<region>:<account or empty>:image/ami-…`
-    /// (AWS Backup leaves the account empty). `None` if the ARN is of something else.
+    /// (AWS Backup leaves the account empty). `None` if the ARN does not name an image.
     ///
     /// # Errors
-    /// The ARN is an image's, but what it names is not an image id.
+    /// The ARN is an image's, but its last part is not an image ID.
     pub fn from_arn(arn: &str) -> Option<Result<Self, Malformed>> {
         let mut parts = arn.splitn(6, ':');
         let is_ec2 = parts.next() == Some("arn")

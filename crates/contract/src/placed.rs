@@ -1,5 +1,5 @@
-//! The value that a parameter has in place. Anyone who tags an image names the parameter, so the
-//! value may be anything, a secret too. Its type redacts it: only an image ID is ever printed.
+//! The value that a parameter has in place. A tag names the parameter, so its value may be
+//! anything, even a secret. This type redacts every value that is not an image ID.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::ids::ImageId;
 pub const REDACTED: &str = "a value that is not an image ID";
 
 /// A value in place. `Display` and `Debug` print an image ID and redact everything else; Serde
-/// keeps the value, because a write is only made while it is still there.
+/// keeps the value, because a write is made only if the value is still in place.
 ///
 /// ```
 /// use contract::placed::{PlacedValue, REDACTED};

@@ -1,5 +1,6 @@
-//! What an execution ends with: the output of a succeeded one, the cause (as JSON text) of a
-//! failed one. The state machine builds it; whoever starts executions reads it with these types.
+//! The report of an execution: the output of one that succeeded, the cause (as JSON text) of one
+//! that failed. The step `report` builds it; programs that start executions read it with these
+//! types.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,30 +14,33 @@ use crate::target::Pattern;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Report {
-    /// What it came to.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The same in a sentence for each target.
+    /// A sentence for each target.
     pub summary: String,
-    /// Every target that was meant.
+    /// Every target of the execution.
     pub targets: Vec<TargetReport>,
 }
 
-/// What an execution came to.
+/// The outcome of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// At least one target got a new image, and none failed.
     Promoted,
-    /// Every target had the right image already.
+    /// Every target already had the right image.
     Unchanged,
     /// A dry run: what would be done is in the targets.
     Planned,
-    /// Nothing was meant by the input.
+    /// The right images are in place, but for at least one target nothing shows that a group boots
+    /// them.
+    Unproven,
+    /// The input had no targets.
     Skipped,
     /// At least one target failed.
     Failed,
 }
 
-/// What became of one target.
+/// The result for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetReport {
@@ -44,13 +48,13 @@ pub struct TargetReport {
     pub pattern: Pattern,
     /// The SSM parameter's name, or the stack's.
     pub name: String,
-    /// What it came to.
+    /// The outcome.
     pub outcome: TargetOutcome,
     /// The image parameters, with the image before and after.
     pub images: Vec<Decision>,
     /// The SSM parameters that were written, with their versions.
     pub writes: Vec<ParameterWrite>,
-    /// What the stack update would do, or was found to do before it was started.
+    /// The planned changes of the stack update.
     pub plan: Vec<PlannedChange>,
     /// The stacks' drift.
     pub drift: Vec<StackDrift>,
@@ -58,11 +62,14 @@ pub struct TargetReport {
     pub groups: Vec<GroupLaunch>,
     /// The instance refreshes, where one was asked for.
     pub refresh: Vec<GroupRefresh>,
+    /// Why it is not proved that a group boots the image; absent when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<String>,
     /// What went wrong, and where.
     pub error: Option<StepError>,
 }
 
-/// What became of a target.
+/// The outcome for a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TargetOutcome {
     /// The newest image that passes was put in place by this execution.
@@ -73,6 +80,8 @@ pub enum TargetOutcome {
     Superseded,
     /// A dry run: nothing was written.
     Planned,
+    /// The right image is in place, but nothing shows that a group boots it: see the reason.
+    Unproven,
     /// The promotion failed (see the error), and the previous image was put back.
     RolledBack,
     /// See the error.
@@ -92,7 +101,7 @@ pub struct StepError {
 }
 
 impl StepError {
-    /// The name in the catalogue; `None` for the services' own (`States.Timeout`, …).
+    /// The name in the catalogue; `None` for the services' own names (`States.Timeout`, …).
     #[must_use]
     pub fn catalogued(&self) -> Option<ErrorName> {
         ErrorName::ALL.iter().copied().find(|name| name.as_str() == self.name)

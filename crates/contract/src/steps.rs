@@ -1,5 +1,5 @@
-//! Input and output of each Lambda, in the order of the workflow. The state machine's JSONata
-//! reads and builds exactly these; unknown fields are refused so that neither side drifts.
+//! Input and output of each Lambda, in the order of the workflow. The state machine's JSONata reads
+//! and builds exactly these; unknown fields are rejected, so that neither side can change alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,16 +28,16 @@ pub use writes::*;
 
 // --- resolve-tags: any JSON in, because what starts the workflow has several forms -------------
 
-/// What resolve-tags answers.
+/// The answer of resolve-tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Resolved {
-    /// These are meant, at least one.
+    /// The input has targets, at least one.
     Targets {
         /// Each with its candidates.
         promotions: Vec<Promotion>,
     },
-    /// Nothing is meant.
+    /// The input has no targets.
     Skipped {
         /// The report of the execution, which ends here.
         report: Report,
@@ -47,7 +47,7 @@ pub enum Resolved {
 // --- validate-ami ------------------------------------------------------------------------------
 
 message! {
-    /// What validate-ami takes.
+    /// The input of validate-ami.
     ValidateInput {
         /// The target with its candidates, and how it is promoted.
         promotion: Promotion,
@@ -55,17 +55,17 @@ message! {
 }
 
 message! {
-    /// What validate-ami answers: a decision for each image parameter of the target.
+    /// The answer of validate-ami: a decision for each image parameter of the target.
     Validated {
-        /// In the order of the target's parameters; those that could be decided about, at least
-        /// one.
+        /// The decisions, in the order of the target's parameters; at least one.
         images: Vec<Decision>,
-        /// The rest: one bad image must not keep the other groups of a template from theirs.
+        /// The parameters without a decision: one bad image must not block the other groups of a
+        /// template.
         refused: Vec<Refusal>,
-        /// What puts the chosen images in place.
+        /// The plan that puts the chosen images in place.
         forward: Plan,
-        /// What puts back what is in place now. Absent where that is not an image, such as an
-        /// operator's placeholder: then there is no way back.
+        /// The plan that puts back what is in place now. Absent if that is not an image, such as an
+        /// operator's placeholder: then no rollback is possible.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         backward: Option<Plan>,
     }
@@ -75,14 +75,16 @@ message! {
     /// Everything that the steps after validate-ami need to put one set of images in place and to
     /// prove it. The state machine hands its parts to them as they are.
     Plan {
-        /// The image parameters to change; none when nothing is to be promoted.
+        /// The image parameters to change; empty when there is nothing to promote.
         changes: Vec<Change>,
-        /// The SSM parameters to write, before the stack is updated where there is one.
+        /// The SSM parameters to write; for a stack, before its update.
         writes: Vec<ParameterWrite>,
         /// The stacks whose drift the proof covers.
         stacks: Vec<StackDrift>,
-        /// The groups, with the image that each has to boot afterwards.
+        /// The groups, with the image that each must boot afterwards.
         groups: Vec<GroupLaunch>,
+        /// How to find further groups.
+        proof: Proof,
         /// The same groups for an instance refresh.
         refresh: Vec<GroupRefresh>,
     }
@@ -101,23 +103,24 @@ message! {
 }
 
 message! {
-    /// What is to become of one image parameter.
+    /// The decision about one image parameter.
     Decision {
         /// The SSM parameter's name, or the template parameter's key.
         parameter: String,
-        /// The value in place when the decision was made. Any text: an operator may have begun
-        /// with a placeholder. The write is made only if it is still there.
+        /// The value in place when the decision was made. It may be any text, for example an
+        /// operator's placeholder. The write is made only if it is still in place.
         before: PlacedValue,
-        /// The image that is to be in place at the end.
+        /// The image that must be in place at the end.
         after: ImageId,
-        /// What leads from the one to the other.
+        /// How to get from one to the other.
         outcome: DecisionOutcome,
         /// The verdicts on the image that was chosen.
         checks: Vec<Verdict>,
         /// Whether the image comes from a group that this parameter feeds.
         provenance: Provenance,
-        /// The SSM parameter that the stack's parameter names, where it is of a type
-        /// `AWS::SSM::Parameter::Value<…>`: that one is written, then the stack updated.
+        /// The SSM parameter that the stack's parameter names, if it has a type
+        /// `AWS::SSM::Parameter::Value<…>`: the SSM parameter is written, then the stack is
+        /// updated.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         via: Option<Via>,
         /// Candidates that are newer than the chosen one, and why they were not chosen.
@@ -132,18 +135,18 @@ message! {
     Via {
         /// Its name.
         parameter_name: ParameterName,
-        /// Its value in place, which may be newer than what the stack took from it: the write is
-        /// made only if this is still there.
+        /// Its value in place, which may be newer than the one that the stack has: the write is
+        /// made only if it is still in place.
         before: PlacedValue,
     }
 }
 
-/// What a [`Decision`] comes to.
+/// The action of a [`Decision`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DecisionOutcome {
     /// The newest image that passes is not in place: write it.
     Promote,
-    /// It is in place already.
+    /// It is already in place.
     Unchanged,
     /// The image in place is newer than every candidate that passes: it stays.
     Superseded,
@@ -154,34 +157,34 @@ message! {
     Verdict {
         /// The check's name.
         check: String,
-        /// What had to be.
+        /// The expected value.
         expected: String,
-        /// What was found.
+        /// The actual value.
         actual: String,
-        /// Whether the two agree.
+        /// Whether the image passes.
         passed: bool,
     }
 }
 
 message! {
-    /// Whether an image comes from where it says it belongs.
+    /// Whether an image comes from a group that the target feeds.
     Provenance {
         /// The verdict.
         verdict: ProvenanceVerdict,
-        /// What was found; absent when verified.
+        /// The reason; absent when verified.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     }
 }
 
-/// What a [`Provenance`] comes to.
+/// The verdict of a [`Provenance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProvenanceVerdict {
-    /// The source instance's group is fed by this target.
+    /// The target feeds the source instance's group.
     Verified,
-    /// It cannot be told.
+    /// It cannot be verified.
     Unverified,
-    /// The source instance is elsewhere.
+    /// The source instance is not in a group that the target feeds.
     Violated,
 }
 

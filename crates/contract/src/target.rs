@@ -1,5 +1,5 @@
-//! What is to be promoted where. A target is one SSM parameter or one stack; the images that
-//! carry its tag are its candidates.
+//! Targets and their candidate images. A target is one SSM parameter or one stack; its candidates
+//! are the images that carry its tag.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,23 +18,23 @@ pub const TAG_INSTANCE_REFRESH: &str = "InstanceRefresh";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pattern {
-    /// The launch template says `resolve:ssm:NAME`; a promotion writes that parameter.
+    /// The launch template contains `resolve:ssm:NAME`; a promotion writes that parameter.
     Parameter,
     /// The launch template takes a stack parameter; a promotion updates the stack.
     Stack,
 }
 
-/// What one iteration of the state machine promotes, and how.
+/// The input of one Map iteration: a target, and how to promote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Promotion {
-    /// Where, with the candidates.
+    /// The target, with its candidates.
     pub target: Target,
-    /// How.
+    /// How to promote it.
     pub run: Run,
 }
 
-/// What a run says of its targets.
+/// The settings of a run, which apply to all its targets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Run {
@@ -54,7 +54,7 @@ pub enum Selection {
     Newest,
     /// The newest that passes; it may replace a newer image.
     AllowOlder,
-    /// The newest that passes of those that are older than the image in place.
+    /// The newest that passes and is older than the image in place.
     Rollback,
 }
 
@@ -99,7 +99,7 @@ pub struct ImageParameter {
 pub struct Images {
     /// Images that carry the target's tag, newest first.
     pub candidates: Vec<Candidate>,
-    /// The groups that boot from this parameter, as far as their live instances tell.
+    /// The groups that boot from this parameter, according to their live instances.
     pub groups: Vec<Group>,
 }
 
@@ -122,7 +122,7 @@ impl Target {
         }
     }
 
-    /// Every image parameter by its name or key: for an SSM parameter one, itself.
+    /// Every image parameter by its name or key; an SSM parameter is its own only image parameter.
     #[must_use]
     pub fn images(&self) -> Vec<(&str, &Images)> {
         match self {
@@ -154,8 +154,8 @@ pub struct Candidate {
     pub creation_date: String,
     /// Where it comes from.
     pub origin: Origin,
-    /// What AWS Backup's event said of a job that is "completed with issues". Only the event
-    /// has it, so it is known of the image that the event names alone.
+    /// The status message of a backup job that is "completed with issues". Only AWS Backup's event
+    /// contains it, so only the image that the event names has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_message: Option<String>,
 }
@@ -184,7 +184,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The group, where it is known and there is one.
+    /// The group, if it is known and exists.
     #[must_use]
     pub const fn group(&self) -> Option<&Group> {
         match self {
@@ -203,7 +203,7 @@ pub struct Group {
     /// The stack that made it; absent when no stack did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_name: Option<StackName>,
-    /// The type of its instances, which an image has to boot on.
+    /// The type of its instances, which an image must boot on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_type: Option<String>,
 }

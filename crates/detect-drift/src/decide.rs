@@ -1,7 +1,7 @@
-//! What detect-drift decides, without a call: how a detection stands, what differs, and whether
-//! anything is wrong.
+//! The decisions of detect-drift, without I/O: the state of a detection, the differences, and the
+//! finding.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
@@ -10,26 +10,27 @@ use aws_sdk_cloudformation::types::{
 };
 use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
-use contract::steps::{Difference, Finding, GroupLaunch, StackDrift};
+use contract::ids::ImageId;
+use contract::steps::{Difference, Finding, GroupLaunch, Proof, StackDrift};
 use fnv::FnvHasher;
 use step::{MAX_MESSAGE_CHARS, truncated};
 
-/// The most characters of a property's value in the report: a policy or a script may be one.
-const LONGEST_VALUE: usize = 200;
+/// The maximum length of a property's value in the report: it may be a policy or a script.
+const MAX_VALUE_CHARS: usize = 200;
 
-/// How a drift detection stands.
+/// The state of a drift detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Detection {
-    /// Look again.
+    /// It is running: poll again.
     Running,
-    /// With `IN_SYNC` or `DRIFTED`.
+    /// It ended with `IN_SYNC` or `DRIFTED`.
     Ended(String),
-    /// For this reason.
+    /// It failed for this reason.
     Failed(String),
 }
 
-/// Reads `DescribeStackDriftDetectionStatus`. A detection that ends without a word on the stack
-/// (`UNKNOWN`, `NOT_CHECKED`) has proved nothing.
+/// Reads `DescribeStackDriftDetectionStatus`. A detection that ends as `UNKNOWN` or `NOT_CHECKED`
+/// proves nothing.
 #[must_use]
 pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Detection {
     let reason = answer.detection_status_reason().unwrap_or("no reason given");
@@ -46,7 +47,7 @@ pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Det
     }
 }
 
-/// How many resources CloudFormation compared; it has no model of some types.
+/// How many resources CloudFormation compared; it does not support some types.
 #[must_use]
 pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
     let is_checked = |resource: &&StackResourceDrift| {
@@ -62,7 +63,7 @@ pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
     resources.iter().filter(is_checked).count()
 }
 
-/// What of a resource is not as the template says.
+/// The properties of a resource that differ from the template.
 #[must_use]
 pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let logical_id = resource.logical_resource_id().unwrap_or("a resource").to_owned();
@@ -80,27 +81,27 @@ pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let difference = |property: &aws_sdk_cloudformation::types::PropertyDifference| Difference {
         logical_id: logical_id.clone(),
         path: property.property_path().unwrap_or_default().to_owned(),
-        expected: told(property.expected_value().unwrap_or_default()),
-        actual: told(property.actual_value().unwrap_or_default()),
+        expected: truncated_with_hash(property.expected_value().unwrap_or_default()),
+        actual: truncated_with_hash(property.actual_value().unwrap_or_default()),
         before: false,
     };
     resource.property_differences().iter().map(difference).collect()
 }
 
-/// A value as it is reported. One that is cut is told from others that begin alike by its hash,
-/// which is the same in every process.
-fn told(value: &str) -> String {
-    let told = truncated(value, LONGEST_VALUE);
-    if told == value {
-        return told;
+/// A value as it is reported. The hash distinguishes a truncated value from others with the same
+/// beginning; it is the same in every process.
+fn truncated_with_hash(value: &str) -> String {
+    let truncated = truncated(value, MAX_VALUE_CHARS);
+    if truncated == value {
+        return truncated;
     }
     let mut hasher = FnvHasher::default();
     hasher.write(value.as_bytes());
-    format!("{told} #{:016x}", hasher.finish())
+    format!("{truncated} #{:016x}", hasher.finish())
 }
 
-/// Marks the differences that were there before the promotion: the same property of the same
-/// resource with the same value. What the template says of it may have changed since.
+/// Marks the differences that existed before the promotion: the same property of the same resource
+/// with the same value. The value in the template may have changed since.
 pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     for stack in stacks {
         let earlier: Vec<_> = before
@@ -117,8 +118,8 @@ pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
     }
 }
 
-/// A group's row for each image that it may boot: a mixed instances group may boot several. Where
-/// there is none, a row that says so.
+/// One row for each image that the group may boot; a mixed instances group may boot several.
+/// Without an image, one row without one.
 #[must_use]
 pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
     if images.is_empty() {
@@ -128,8 +129,34 @@ pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLau
     images.into_iter().map(row).collect()
 }
 
-/// What is wrong, if anything. Drift comes first, for it may be the reason of a wrong image; then
-/// the wrong image, for it may be the reason of one that is not available.
+/// Of the stack's groups that no live instance has told of, by what they boot: those that boot from
+/// the target, with the image that each has to boot. The others have nothing to do with it.
+///
+/// A group that has one of the new images boots from the target. One that still has an image from
+/// before may as well boot from another parameter of the stack, so it counts only where no other
+/// group is known.
+#[must_use]
+pub(crate) fn unseen(
+    proof: &Proof,
+    booted: &BTreeMap<String, BTreeSet<String>>,
+    are_others_known: bool,
+) -> Vec<GroupLaunch> {
+    let has = |boots: &BTreeSet<String>, images: &[ImageId]| {
+        images.iter().find(|image| boots.contains(image.as_str())).cloned()
+    };
+    let row = |(name, expected): (&String, ImageId)| GroupLaunch::expecting(name.clone(), expected);
+    let new: Vec<_> =
+        booted.iter().filter_map(|(name, boots)| Some((name, has(boots, &proof.after)?))).collect();
+    if are_others_known || !new.is_empty() {
+        return new.into_iter().map(row).collect();
+    }
+    let Some(expected) = proof.after.first() else { return Vec::new() };
+    let old = booted.iter().filter(|(_, boots)| has(boots, &proof.before).is_some());
+    old.map(|(name, _)| row((name, expected.clone()))).collect()
+}
+
+/// The finding, if any. Drift comes first, because it may cause a wrong image; then the wrong
+/// image, because it may cause an unavailable one.
 #[must_use]
 pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
     let drifts =
@@ -145,19 +172,23 @@ pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<F
     Some(Finding { name: *names.first()?, message })
 }
 
-/// The drift that was not there before. A stack that is `DRIFTED` without a difference that says
-/// where is taken to be so since the promotion.
+/// The drift that did not exist before. The rows decide: a stack may be `IN_SYNC` although its rows
+/// are not (coverage-roadmap#2283). A stack that is `DRIFTED` without a row counts as drifted since
+/// the promotion.
 fn drift_sentence(stack: &StackDrift) -> Option<String> {
-    let is_old = !stack.differences.is_empty() && stack.differences.iter().all(|d| d.before);
-    if stack.status.as_deref() != Some(StackDriftStatus::Drifted.as_str()) || is_old {
+    let is_drifted = stack.status.as_deref() == Some(StackDriftStatus::Drifted.as_str());
+    let new: Vec<_> = stack.differences.iter().filter(|d| !d.before).collect();
+    if new.is_empty() && !(is_drifted && stack.differences.is_empty()) {
         return None;
     }
-    let difference = |d: &Difference| {
+    let difference = |d: &&Difference| {
         format!("{}{} is {}, the template says {}", d.logical_id, d.path, d.actual, d.expected)
     };
-    let differences: Vec<_> =
-        stack.differences.iter().filter(|d| !d.before).map(difference).collect();
-    Some(format!("stack {} is DRIFTED: {}", stack.stack_name, differences.join(", ")))
+    let differences: Vec<_> = new.iter().map(difference).collect();
+    let (name, status) = (&stack.stack_name, stack.status.as_deref().unwrap_or("not checked"));
+    let status =
+        if is_drifted { "DRIFTED".to_owned() } else { format!("{status} with differences") };
+    Some(format!("stack {name} is {status}: {}", differences.join(", ")))
 }
 
 fn mismatch_sentence(group: &GroupLaunch) -> Option<String> {
@@ -171,7 +202,7 @@ fn mismatch_sentence(group: &GroupLaunch) -> Option<String> {
     }
 }
 
-/// A disabled image cannot be launched from, and one that is gone leaves no state at all.
+/// A disabled image cannot be launched, and a deregistered one has no state at all.
 fn state_sentence(group: &GroupLaunch) -> Option<String> {
     let boots = group.boots.as_ref()?;
     let state = group.image_state.as_deref().unwrap_or("gone");

@@ -1,12 +1,12 @@
-//! What can go wrong in detect-drift.
+//! Errors of detect-drift.
 
 use aws::AwsError;
 use contract::{ErrorName, Named};
 
-/// Why there is no answer about the drift. (That there is drift is an answer.)
+/// Why drift could not be detected. (Drift itself is a finding, not an error.)
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// CloudFormation did not get to the end.
+    /// CloudFormation could not finish the detection.
     #[error("the drift detection of stack {stack} did not succeed: {reason}")]
     DriftDetectionFailed {
         /// The stack.
@@ -14,7 +14,7 @@ pub enum Error {
         /// CloudFormation's reason.
         reason: String,
     },
-    /// Somebody else's detection or operation runs.
+    /// Another detection or operation is running.
     #[error("stack {stack} cannot be checked for drift now: {reason}")]
     DriftDetectionBusy {
         /// The stack.
@@ -22,7 +22,7 @@ pub enum Error {
         /// CloudFormation's reason.
         reason: String,
     },
-    /// The stack is gone.
+    /// The stack no longer exists.
     #[error("there is no stack {0} in this account and Region")]
     StackNotFound(String),
     /// A call failed.

@@ -1,7 +1,7 @@
-//! detect-drift owns the proof: the stack is as its template says, **and** its groups would boot
-//! the promoted image now, which can be booted. CloudFormation compares everything but what is in
-//! a launch template (`LaunchTemplateData` is write-only in the resource's schema), so either
-//! alone proves nothing.
+//! detect-drift owns the proof: the stack matches its template, **and** its groups would boot the
+//! promoted image now, and that image is available. CloudFormation compares everything except a
+//! launch template's data (`LaunchTemplateData` is write-only in the resource's schema), so neither
+//! half alone proves anything.
 
 mod decide;
 mod error;
@@ -15,7 +15,7 @@ use aws::{AwsError, Called, images, refusals};
 use aws_sdk_cloudformation::types::StackResourceDrift;
 use aws_sdk_ec2::types::Image;
 use contract::ids::ImageId;
-use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, StackDrift};
+use contract::steps::{DriftInput, DriftReport, GroupLaunch, Progress, Proof, StackDrift};
 
 use crate::decide::Detection;
 pub use crate::error::Error;
@@ -31,13 +31,13 @@ pub struct Clients {
     pub ec2: aws_sdk_ec2::Client,
 }
 
-/// Looks once: starts a detection for each stack that has none yet, looks after those that run,
-/// and when all have ended looks at what the groups would boot, and whether that can be booted.
+/// Polls once: starts a detection for each stack that has none yet and polls the running ones. When
+/// all have ended, it reads which images the groups would boot, and whether they are available.
 ///
 /// # Errors
 /// See [`Error`]. Drift is a finding in the answer.
 pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport, Error> {
-    let DriftInput { mut stacks, mut groups, before } = input;
+    let DriftInput { mut stacks, mut groups, before, proof } = input;
     for stack in &mut stacks {
         look_at_stack(&clients.cloudformation, stack).await?;
     }
@@ -45,11 +45,14 @@ pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport,
         return Ok(DriftReport { status: Progress::InProgress, stacks, groups, finding: None });
     }
     decide::mark_before(&mut stacks, &before);
+    if let Some(proof) = proof {
+        groups.extend(unseen_groups(clients, &proof, &groups).await?);
+    }
     groups = launches(clients, groups).await?;
     look_at_images(&clients.ec2, &mut groups).await?;
     let finding = decide::finding(&stacks, &groups);
     for StackDrift { stack_name, status, resources_checked, differences, .. } in &stacks {
-        // Without the values, which are the properties of any resource of the stack.
+        // Log no values: they are properties of any resource of the stack.
         let places: Vec<_> =
             differences.iter().map(|d| format!("{}{}", d.logical_id, d.path)).collect();
         tracing::info!(stack = %stack_name, status, resources_checked, ?places);
@@ -75,7 +78,8 @@ async fn look_at_stack(
     let action = "cloudformation:DescribeStackDriftDetectionStatus";
     let answer = match answer.called(action) {
         Ok(answer) => answer,
-        // Others have had the stack checked so often meanwhile that what came of this is gone.
+        // Others have started so many detections of the stack meanwhile that CloudFormation no
+        // longer keeps this one.
         Err(error) if refusals::is_drift_detection_forgotten(&error) => {
             stack.detection_id = Some(start(cloudformation, name).await?);
             return Ok(());
@@ -139,7 +143,48 @@ async fn resource_drifts(
     }
 }
 
-/// One row for each image that a group may boot, and one without an image where there is none.
+/// The groups of the target's stack, nested stacks included, that boot from the target but have no
+/// live instance: it has just died, or the group is scaled to zero. They are read after the write,
+/// because an `AutoScalingReplacingUpdate` creates a group with another name.
+async fn unseen_groups(
+    clients: &Clients,
+    proof: &Proof,
+    known: &[GroupLaunch],
+) -> Result<Vec<GroupLaunch>, AwsError> {
+    let Some(stack) = &proof.stack else { return Ok(Vec::new()) };
+    let mut names = groups_of(&clients.cloudformation, stack.as_str()).await?;
+    names.retain(|name| known.iter().all(|group| group.group_name != *name));
+    let names = names.iter().map(String::as_str).collect();
+    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
+    let booted = groups::launch_images(autoscaling, ec2, &names, SsmReferences::Resolved).await?;
+    let booted: Result<_, AwsError> =
+        booted.into_iter().map(|(name, images)| Ok((name, images?))).collect();
+    Ok(decide::unseen(proof, &booted?, !known.is_empty()))
+}
+
+/// The names of the groups in a stack and in the stacks nested in it.
+async fn groups_of(
+    cloudformation: &aws_sdk_cloudformation::Client,
+    stack: &str,
+) -> Result<BTreeSet<String>, AwsError> {
+    let (mut groups, mut open) = (BTreeSet::new(), vec![stack.to_owned()]);
+    while let Some(stack) = open.pop() {
+        let request = cloudformation.list_stack_resources().stack_name(stack);
+        let pages = request.into_paginator().items().send();
+        let resources: Result<Vec<_>, _> = pages.collect().await;
+        for resource in resources.called("cloudformation:ListStackResources")? {
+            let Some(id) = resource.physical_resource_id() else { continue };
+            match resource.resource_type() {
+                Some("AWS::AutoScaling::AutoScalingGroup") => drop(groups.insert(id.to_owned())),
+                Some("AWS::CloudFormation::Stack") => open.push(id.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    Ok(groups)
+}
+
+/// One row for each image that a group may boot, or one row without an image.
 async fn launches(
     clients: &Clients,
     groups: Vec<GroupLaunch>,

@@ -10,9 +10,11 @@ use aws_sdk_cloudformation::types::{
 };
 use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
-use contract::steps::{Difference, GroupLaunch, StackDrift};
+use contract::steps::{Difference, GroupLaunch, Proof, StackDrift};
 
-use crate::decide::{Detection, count_checked, detection, differences, finding, mark_before, rows};
+use crate::decide::{
+    Detection, count_checked, detection, differences, finding, mark_before, rows, unseen,
+};
 
 const OLD: &str = "ami-0000000000000000a";
 const NEW: &str = "ami-0000000000000000b";
@@ -98,6 +100,61 @@ fn what_has_no_model_is_not_counted_as_checked() {
     let all = StackResourceDriftStatus::values().iter();
     let all: Vec<_> = all.map(|name| drift_of(StackResourceDriftStatus::from(*name))).collect();
     assert_eq!(count_checked(&all), 3);
+}
+
+/// coverage-roadmap#2283: the stack's summary says `IN_SYNC` while rows are MODIFIED.
+#[test]
+fn rows_decide_about_drift_and_not_the_stacks_summary() {
+    let with = |status: &str, before: &[bool]| {
+        let difference = |&before: &bool| Difference {
+            logical_id: "Group".into(),
+            path: "/MinSize".into(),
+            expected: "1".into(),
+            actual: "2".into(),
+            before,
+        };
+        let differences = before.iter().map(difference).collect();
+        finding(&[StackDrift { differences, ..stack(Some("d"), Some(status)) }], &[])
+    };
+    let name = |finding: Option<contract::steps::Finding>| finding.map(|found| found.name);
+    assert_eq!(name(with("IN_SYNC", &[])), None);
+    assert_eq!(name(with("IN_SYNC", &[true])), None);
+    for (status, before) in [
+        ("IN_SYNC", &[false][..]),
+        ("DRIFTED", &[false]),
+        ("DRIFTED", &[true, false]),
+        ("DRIFTED", &[]),
+    ] {
+        assert_eq!(
+            name(with(status, before)),
+            Some(ErrorName::DriftDetected),
+            "{status} {before:?}"
+        );
+    }
+}
+
+#[test]
+fn a_group_without_a_live_instance_is_known_by_what_it_boots() {
+    const OTHER: &str = "ami-0000000000000000c";
+    let images = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect::<Vec<_>>();
+    let proof = Proof { stack: None, before: images(&[OLD]), after: images(&[NEW]) };
+    let found = |groups: &[(&str, &[&str])], are_others_known| {
+        let booted = groups
+            .iter()
+            .map(|(name, ids)| ((*name).to_owned(), ids.iter().map(ToString::to_string).collect()));
+        let rows = unseen(&proof, &booted.collect(), are_others_known);
+        assert!(rows.iter().all(|row| row.expected.as_str() == NEW));
+        rows.into_iter().map(|row| row.group_name).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[("a", &[NEW])], false), ["a"]);
+    // An override has an image of its own: the group is the target's all the same.
+    assert_eq!(found(&[("a", &[NEW, OTHER])], false), ["a"]);
+    // The launch template has not followed; or the group boots from another parameter.
+    assert_eq!(found(&[("a", &[OLD])], false), ["a"]);
+    assert_eq!(found(&[("a", &[OLD])], true), [""; 0]);
+    assert_eq!(found(&[("a", &[OLD]), ("b", &[NEW])], false), ["b"]);
+    // Another group of the stack, or a launch template that ignores its parameter.
+    assert_eq!(found(&[("a", &[OTHER]), ("b", &[])], false), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What instance-refresh decides, without a call: in which order instances are replaced, how a
-//! refresh and the group's instances stand, and what is to be done next.
+//! The decisions of instance-refresh, without I/O: the order of replacement, the state of a refresh
+//! and of the group's instances, and what to do next.
 
 use std::str::FromStr;
 
@@ -13,14 +13,14 @@ use crate::error::UnknownOrder;
 /// The status of a group whose instances ran the image before any refresh.
 const NOT_NEEDED: &str = "NotNeeded";
 
-/// Which comes first where a group is to have one instance.
+/// Whether termination or launch comes first in a group of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The old instance is terminated, then the new one launched: never two copies of a server
-    /// that was made to be one (the same host name, volume, schedule), and none for a while.
+    /// Terminate the old instance, then launch the new one: never two copies of a server that must
+    /// be unique (the same host name, volume, schedule), but none for a while.
     TerminateFirst,
-    /// The new instance is launched, and the old one terminated once that is in service: never
-    /// none, and two for a while.
+    /// Launch the new instance, and terminate the old one once the new one is in service: never
+    /// none, but two for a while.
     LaunchFirst,
 }
 
@@ -37,10 +37,10 @@ impl FromStr for Order {
 }
 
 impl Order {
-    /// The least and the most of the desired capacity that may be there meanwhile. Both explicit,
-    /// because what Auto Scaling does without them depends on the group's own policy, and for one
-    /// instance a maximum of 100 and no maximum are different orders (`RefreshPreferences`,
-    /// `MaxHealthyPercentage`). They may not be more than 100 apart.
+    /// The minimum and maximum healthy percentage meanwhile. Both are explicit, because what Auto
+    /// Scaling does without them depends on the group's own policy, and for one instance a maximum
+    /// of 100 and no maximum are different orders (`RefreshPreferences`, `MaxHealthyPercentage`).
+    /// They must not differ by more than 100.
     #[must_use]
     pub(crate) fn healthy_percentages(self) -> (i32, i32) {
         match self {
@@ -50,18 +50,18 @@ impl Order {
     }
 }
 
-/// How a group's refresh stands.
+/// The state of a group's refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refresh {
-    /// It runs, with this status.
+    /// It is running, with this status.
     Running(String),
-    /// There is none that runs, and none that failed.
+    /// None is running, and none has failed.
     Ended,
     /// It ended without success, for this reason.
     Failed(String),
 }
 
-/// Sorts every status of the API (`InstanceRefresh`, Status).
+/// Classifies every status of the API (`InstanceRefresh`, Status).
 #[must_use]
 pub(crate) fn refresh(refresh: Option<&InstanceRefresh>) -> Refresh {
     let Some(refresh) = refresh else { return Refresh::Ended };
@@ -78,14 +78,14 @@ pub(crate) fn refresh(refresh: Option<&InstanceRefresh>) -> Refresh {
             let reason = refresh.status_reason().unwrap_or("no reason given");
             Refresh::Failed(format!("instance refresh {id} ended {status}: {reason}"))
         }
-        // Pending, InProgress, Baking, Cancelling, RollbackInProgress, and what this SDK does
-        // not know: looked at again, within the state machine's bound.
+        // Pending, InProgress, Baking, Cancelling, RollbackInProgress, and statuses that are
+        // unknown to this SDK: poll again, within the state machine's bound.
         _ => Refresh::Running(status.to_owned()),
     }
 }
 
-/// The instances that serve; `None` while the group is on its way to its size. An instance that
-/// is being launched or healed may come to run the image without any refresh.
+/// The instances in service; `None` while the group is not at its desired size. An instance that is
+/// being launched or replaced may run the image without any refresh.
 #[must_use]
 pub(crate) fn serving(group: &AutoScalingGroup) -> Option<Vec<String>> {
     let instances = group.instances().iter().filter(|instance| !is_aside(instance));
@@ -96,24 +96,25 @@ pub(crate) fn serving(group: &AutoScalingGroup) -> Option<Vec<String>> {
 }
 
 fn is_serving(instance: &Instance) -> bool {
-    // An unhealthy one is in service until Auto Scaling begins to replace it.
+    // An unhealthy instance is in service until Auto Scaling begins to replace it.
     instance.lifecycle_state() == Some(&LifecycleState::InService)
         && instance.health_status() != Some("Unhealthy")
 }
 
-/// In standby by a person's hand, or in a warm pool: not of the desired capacity, and it stays so.
+/// Put into standby by an operator, or in a warm pool: it does not count towards the desired
+/// capacity.
 fn is_aside(instance: &Instance) -> bool {
     instance.lifecycle_state().is_some_and(|state| {
         *state == LifecycleState::Standby || state.as_str().starts_with("Warmed")
     })
 }
 
-/// What is to be done where no refresh runs.
+/// What to do while no refresh is running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Look again.
+    /// Poll again.
     Wait,
-    /// Nothing more, with this status.
+    /// Finish, with this status.
     Over(&'static str),
     /// Start a refresh.
     Start,
@@ -121,7 +122,7 @@ pub(crate) enum Next {
     Fail(String),
 }
 
-/// Decides from the images that the serving instances run; `None` while that cannot be told.
+/// Decides from the images that the instances in service run; `None` while these are unknown.
 #[must_use]
 pub(crate) fn next(group: &GroupRefresh, images: Option<&[String]>) -> Next {
     let Some(images) = images else { return Next::Wait };
@@ -132,7 +133,7 @@ pub(crate) fn next(group: &GroupRefresh, images: Option<&[String]>) -> Next {
         (Some(_), None) => Next::Start,
         // It may have begun before the promotion.
         (Some(_), Some(_)) if group.adopted => Next::Start,
-        // Another one would replace the server for the same result.
+        // Another refresh would replace the server with the same result.
         (Some(other), Some(id)) => Next::Fail(format!(
             "instance refresh {id} ended, and an instance runs {other}, not {}",
             group.expected
@@ -140,14 +141,14 @@ pub(crate) fn next(group: &GroupRefresh, images: Option<&[String]>) -> Next {
     }
 }
 
-/// Whether nothing more is to be done for the group.
+/// Whether the group is finished.
 #[must_use]
 pub(crate) fn is_over(group: &GroupRefresh) -> bool {
     let status = group.status.as_deref();
     status == Some(NOT_NEEDED) || status == Some(InstanceRefreshStatus::Successful.as_str())
 }
 
-/// Whether to look again.
+/// Whether to poll again.
 #[must_use]
 pub(crate) fn progress(groups: &[GroupRefresh]) -> Progress {
     if groups.iter().all(is_over) { Progress::Complete } else { Progress::InProgress }

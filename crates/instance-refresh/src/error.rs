@@ -1,4 +1,4 @@
-//! What can go wrong in instance-refresh.
+//! Errors of instance-refresh.
 
 use aws::AwsError;
 use contract::{ErrorName, Named};
@@ -6,7 +6,7 @@ use contract::{ErrorName, Named};
 /// Why the instances do not run the image.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A refresh ended and not well, or there is nothing to refresh.
+    /// A refresh ended without success, or there is nothing to refresh.
     #[error("the instances of group {group} were not replaced: {reason}")]
     InstanceRefreshFailed {
         /// The group.
@@ -28,7 +28,7 @@ impl Named for Error {
     }
 }
 
-/// The function's `REFRESH_ORDER` is none that there is.
+/// The function's `REFRESH_ORDER` is not a known order.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("REFRESH_ORDER has to be terminate-first or launch-first, not {0:?}")]
 pub struct UnknownOrder(pub String);

@@ -1,6 +1,6 @@
-//! instance-refresh owns the replacement of running instances, where one was asked for. It looks
-//! at what runs first: where the stack's own `UpdatePolicy` has replaced the instances already,
-//! there is nothing left to do.
+//! instance-refresh owns the replacement of running instances, if the target asks for it. It first
+//! reads which images run: if the stack's own `UpdatePolicy` has already replaced the instances,
+//! there is nothing to do.
 
 mod decide;
 mod error;
@@ -25,8 +25,8 @@ pub struct Clients {
     pub ec2: aws_sdk_ec2::Client,
 }
 
-/// Looks once at each group: starts a refresh where instances run another image, adopts one that
-/// runs already, or sees how it stands.
+/// Polls each group once: starts a refresh if instances run another image, adopts one that is
+/// already running, or reads its state.
 ///
 /// # Errors
 /// See [`Error`].
@@ -65,8 +65,8 @@ async fn look(clients: &Clients, order: Order, group: GroupRefresh) -> Result<Gr
     }
 }
 
-/// The images that the group's instances run; `None` while the group is on its way to its size
-/// with running ones.
+/// The images that the group's instances run; `None` until the group has its desired number of
+/// running instances.
 async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<String>>, Error> {
     let request = clients.autoscaling.describe_auto_scaling_groups();
     let answer = request.auto_scaling_group_names(name).send().await;
@@ -77,19 +77,19 @@ async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<Stri
     };
     let Some(ids) = decide::serving(group) else { return Ok(None) };
     if ids.is_empty() {
-        // No id would mean all instances of the account.
+        // A call without IDs would return all instances of the account.
         return Ok(Some(Vec::new()));
     }
     let count = ids.len();
     let answer = clients.ec2.describe_instances().set_instance_ids(Some(ids)).send().await;
     let answer = match answer.called("ec2:DescribeInstances") {
         Ok(answer) => answer,
-        // EC2 knows a new instance a moment later than Auto Scaling does.
+        // A new instance is visible in EC2 a moment later than in Auto Scaling.
         Err(error) if error.has_code("InvalidInstanceID.NotFound") => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let instances = answer.reservations().iter().flat_map(|reservation| reservation.instances());
-    // One that is stopped or terminated is healed as soon as Auto Scaling notices.
+    // Auto Scaling replaces a stopped or terminated instance as soon as it notices.
     let running = instances.filter(|i| i.state().and_then(|state| state.name()) == Some(&Running));
     let images: Vec<_> = running.filter_map(|i| Some(i.image_id()?.to_owned())).collect();
     Ok((images.len() == count).then_some(images))
@@ -108,7 +108,7 @@ async fn start(
     let request = autoscaling.start_instance_refresh();
     let request = request.auto_scaling_group_name(&group.group_name).preferences(preferences);
     let config = aws_sdk_autoscaling::config::Config::builder();
-    // Sent again after it has begun and ended, it would begin a second refresh.
+    // If the SDK sent the call again after the refresh has ended, it would start a second one.
     let request = request.customize().config_override(config.retry_classifier(RetryOnlyThrottling));
     let answer = request.send().await;
     match answer.called("autoscaling:StartInstanceRefresh") {
@@ -118,18 +118,17 @@ async fn start(
             let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
             Ok(GroupRefresh { refresh_id, status, adopted: false, ..group })
         }
-        // Only one runs at a time; that one is followed.
+        // Only one refresh runs at a time; follow that one.
         Err(error) if error.has_code("InstanceRefreshInProgress") => {
             adopt(autoscaling, group).await
         }
-        // Something else changes the group at this moment.
+        // Another operation is changing the group right now.
         Err(error) if error.has_code("ResourceContention") => Ok(group),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Takes the newest refresh for this one. Should that have ended in the meantime, the next look
-/// sees what came of it.
+/// Adopts the newest refresh. If it has ended in the meantime, the next poll reads its result.
 async fn adopt(
     autoscaling: &aws_sdk_autoscaling::Client,
     group: GroupRefresh,
@@ -142,7 +141,7 @@ async fn adopt(
     Ok(GroupRefresh { refresh_id, status, adopted: true, ..group })
 }
 
-/// The refresh with this id, or the newest.
+/// The refresh with this ID, or the newest.
 async fn described(
     autoscaling: &aws_sdk_autoscaling::Client,
     group: &str,

@@ -1,5 +1,5 @@
-//! What plan-update decides, without a call: how a change set stands, what is in it, and whether
-//! that is what a promotion may do.
+//! The decisions of plan-update, without I/O: the state of a change set, its changes, and whether a
+//! promotion may make them.
 
 use std::collections::BTreeSet;
 
@@ -13,39 +13,40 @@ use contract::ErrorName;
 use contract::steps::{Change, Finding, PlannedChange};
 use step::{MAX_MESSAGE_CHARS, truncated};
 
-/// How much of the execution's name a change set repeats: all that it can have.
-const LONGEST_NAME: usize = 80;
-/// What may change, and of what type of resource.
+/// The maximum length of an execution's name in a change set's name: all of it.
+const MAX_NAME_CHARS: usize = 80;
+/// The changes that a promotion may make, by resource type.
 const PERMITTED: [(&str, &[&str]); 2] = [
     ("AWS::EC2::LaunchTemplate", &["LaunchTemplateData"]),
-    ("AWS::AutoScaling::AutoScalingGroup", &["LaunchTemplate", "MixedInstancesPolicy"]),
+    (GROUP, &["LaunchTemplate", "MixedInstancesPolicy"]),
 ];
+const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 
-/// The name of an execution's change set of a stack: the same for a repeated call, and free again
-/// once the plan is known. It allows letters, digits and hyphens after a first letter, at most
-/// 128 (`CreateChangeSet`, `ChangeSetName`); an execution's name has at most 80 (`StartExecution`).
+/// The name of an execution's change set for a stack: the same for a repeated call, and free again
+/// once the plan is known. It allows letters, digits and hyphens after a first letter, at most 128
+/// (`CreateChangeSet`, `ChangeSetName`); an execution's name has at most 80 (`StartExecution`).
 #[must_use]
 pub(crate) fn change_set_name(execution: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let name: String = execution.chars().map(allowed).take(LONGEST_NAME).collect();
+    let name: String = execution.chars().map(allowed).take(MAX_NAME_CHARS).collect();
     format!("driftless-{name}")
 }
 
-/// How a change set stands.
+/// The state of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// Look again.
+    /// Poll again.
     Pending,
-    /// Its changes are known; there may be none.
+    /// Its changes are known, and may be empty.
     Ready,
-    /// There will be none, for this reason.
+    /// It failed, for this reason.
     Failed(String),
-    /// It has been deleted, or is about to be.
+    /// It has been deleted, or will be.
     Gone,
 }
 
-/// Sorts every status of the API (`DescribeChangeSet`, Status); `None` when there is no such
-/// change set.
+/// Classifies every status of the API (`DescribeChangeSet`, Status); `None` if the change set does
+/// not exist.
 #[must_use]
 pub(crate) fn plan(answer: Option<&DescribeChangeSetOutput>) -> Plan {
     let Some(answer) = answer else { return Plan::Gone };
@@ -61,7 +62,7 @@ pub(crate) fn plan(answer: Option<&DescribeChangeSetOutput>) -> Plan {
             | ChangeSetStatus::DeleteInProgress
             | ChangeSetStatus::DeleteComplete,
         ) => Plan::Gone,
-        // CreatePending, CreateInProgress, and what this SDK does not know: looked at again,
+        // CreatePending, CreateInProgress, and statuses that are unknown to this SDK: poll again,
         // within the state machine's bound.
         _ => Plan::Pending,
     }
@@ -79,8 +80,8 @@ pub(crate) fn planned(change: &ResourceChange) -> PlannedChange {
     }
 }
 
-/// The properties that change, each once: several causes make several details. What is no
-/// property is named by its attribute (`Tags`, `Metadata`, …).
+/// The properties that change, each once: several causes make several details. A change that is not
+/// of a property is named by its attribute (`Tags`, `Metadata`, …).
 fn properties(change: &ResourceChange) -> Vec<String> {
     let name = |detail: &ResourceChangeDetail| {
         let target = detail.target()?;
@@ -91,7 +92,7 @@ fn properties(change: &ResourceChange) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// What the plan must not do, if anything.
+/// The finding: the changes that a promotion must not make, if any.
 #[must_use]
 pub(crate) fn finding(
     stack: &str,
@@ -117,15 +118,42 @@ fn is_permitted(change: &ResourceChange, images: &[Change]) -> bool {
     let properties = properties(change);
     let is_permitted =
         |name: &String| permitted.is_some_and(|(_, permitted)| permitted.contains(&name.as_str()));
-    change.action() == Some(&ChangeAction::Modify)
-        && change.replacement().is_none_or(|replacement| *replacement == Replacement::False)
-        && !properties.is_empty()
-        && properties.iter().all(is_permitted)
-        && foreign_causes(change, images).is_empty()
+    is_of_a_nested_stack(change)
+        || change.action() == Some(&ChangeAction::Modify)
+            && !may_be_replaced(change)
+            && !properties.is_empty()
+            && properties.iter().all(is_permitted)
+            && foreign_causes(change, images).is_empty()
 }
 
-/// Parameters other than the images' that change the resource. CloudFormation reads the value of
-/// every SSM-typed parameter anew with each update, so one may come along.
+/// Whether the update would replace the resource. A group's launch template may replace it
+/// (`conditionalCreateOnlyProperties` of its registry schema), so every plan has `Conditional` there;
+/// real output in code-dot-org#13322.
+fn may_be_replaced(change: &ResourceChange) -> bool {
+    match change.replacement() {
+        None | Some(Replacement::False) => false,
+        Some(Replacement::Conditional) => change.resource_type() != Some(GROUP),
+        Some(_) => true,
+    }
+}
+
+/// Whether CloudFormation lists a nested stack because it lists all of them, changed or not
+/// (coverage-roadmap#142, #2053).
+fn is_of_a_nested_stack(change: &ResourceChange) -> bool {
+    // A change of the parameters that the stack passes to it names the property.
+    let is_automatic = |detail: &ResourceChangeDetail| {
+        let property = detail.target().and_then(|target| target.name());
+        detail.change_source() == Some(&ChangeSource::Automatic) && property.is_none()
+    };
+    change.resource_type() == Some("AWS::CloudFormation::Stack")
+        && change.action() == Some(&ChangeAction::Modify)
+        && !change.details().is_empty()
+        && change.details().iter().all(is_automatic)
+}
+
+/// Parameters other than the image parameters that change the resource. CloudFormation reads the
+/// value of every SSM-typed parameter again with each update, so an update may change one of them
+/// too.
 fn foreign_causes<'a>(change: &'a ResourceChange, images: &[Change]) -> BTreeSet<&'a str> {
     let by_parameter = change
         .details()

@@ -1,4 +1,4 @@
-//! What can go wrong in plan-update.
+//! Errors of plan-update.
 
 use aws::{AwsError, stacks};
 use contract::{ErrorName, Named};

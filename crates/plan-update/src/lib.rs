@@ -1,5 +1,5 @@
-//! plan-update owns the look ahead of pattern 2: a change set that is never executed tells what
-//! the stack update would do, and whether that is more than a promotion may do.
+//! plan-update owns the plan of pattern 2: a change set that is never executed shows what the stack
+//! update would do, and whether that is more than a promotion may do.
 
 mod decide;
 mod error;
@@ -16,11 +16,11 @@ use contract::steps::{PlanInput, PlanReport, PlannedChange, Progress};
 use crate::decide::Plan;
 pub use crate::error::Error;
 
-/// Looks once: makes the change set, or sees whether it is ready. Once it is, it is deleted: it
-/// has told what it was made for.
+/// Polls once: creates the change set, or checks whether it is ready. Once its changes are read, it
+/// is deleted.
 ///
 /// # Errors
-/// See [`Error`]. What the plan must not do is a finding in the answer.
+/// See [`Error`]. Changes that a promotion must not make are a finding in the answer.
 pub async fn handle(cloudformation: &Client, input: PlanInput) -> Result<PlanReport, Error> {
     if let Some(id) = &input.change_set_id
         && let Some(report) = look(cloudformation, &input, id).await?
@@ -48,7 +48,7 @@ fn complete(changes: Vec<PlannedChange>) -> PlanReport {
     PlanReport { status: Progress::Complete, change_set_id: None, changes, finding: None }
 }
 
-/// The change set's id, also when an earlier call has made it.
+/// The change set's ID, even if an earlier call has created it.
 async fn create(
     cloudformation: &Client,
     input: &PlanInput,
@@ -67,7 +67,7 @@ async fn create(
         .set_template_body(template.body)
         .set_parameters(Some(parameters))
         .set_capabilities(Some(template.capabilities).filter(|list| !list.is_empty()))
-        // Unlike an update, a change set without tags takes the stack's away.
+        // Unlike an update, a change set without tags removes the stack's tags.
         .set_tags(found.tags.filter(|tags| !tags.is_empty()))
         .send()
         .await;
@@ -78,8 +78,8 @@ async fn create(
     }
 }
 
-/// `None` when the change set is gone: the answer of an earlier look was lost, or an update of the
-/// stack has deleted it.
+/// `None` if the change set no longer exists: the answer of an earlier poll was lost, or an update
+/// of the stack has deleted it.
 async fn look(
     cloudformation: &Client,
     input: &PlanInput,
@@ -110,7 +110,7 @@ async fn look(
     }
 }
 
-/// All pages; none when there is no such change set.
+/// All pages; empty if the change set does not exist.
 async fn describe(
     cloudformation: &Client,
     stack: &str,
@@ -119,7 +119,7 @@ async fn describe(
     let request = cloudformation.describe_change_set().stack_name(stack).change_set_name(id);
     let pages: Result<Vec<_>, _> = request.into_paginator().send().collect().await;
     match pages.called("cloudformation:DescribeChangeSet") {
-        // Whether there is a stack is found out by the next look.
+        // The next poll finds out whether the stack exists.
         Err(error) if error.has_code("ChangeSetNotFound") || refusals::is_stack_missing(&error) => {
             Ok(Vec::new())
         }
@@ -127,7 +127,7 @@ async fn describe(
     }
 }
 
-/// Deleting one that is gone is no error of CloudFormation's.
+/// CloudFormation does not fail if the change set no longer exists.
 async fn delete(cloudformation: &Client, stack: &str, id: &str) -> Result<(), AwsError> {
     let request = cloudformation.delete_change_set().stack_name(stack).change_set_name(id);
     let answer = request.send().await;

@@ -1,12 +1,12 @@
 //! Owns claims: which call may replace a version of a parameter.
 //!
-//! `PutParameter` has no conditional write, and a write shows some time after it was accepted. So
-//! two calls at once, of two executions or of a repeated step, would both see the old value and
-//! write. But `PutParameter` without overwrite creates a parameter only if it does not exist. So a
-//! write is claimed first: the call creates a small parameter, named after the parameter and the
-//! version to replace, outside of all targets. The claim is deleted as soon as the new value is
-//! visible. A claim that a crash left behind is for a version that never comes back, or is taken
-//! over.
+//! `PutParameter` has no conditional write, and a new value becomes visible some time after the
+//! write was accepted. So two concurrent calls, of two executions or of a repeated step, would both
+//! see the old value and write. But `PutParameter` without overwrite creates a parameter only if it
+//! does not exist. So a write is claimed first: the call creates a small parameter, named after the
+//! parameter and the version to replace, outside of all targets. The claim is deleted as soon as
+//! the new value is visible. A claim that a crash left behind is for a version that never returns,
+//! or is taken over.
 
 use aws::{AwsError, Called};
 use aws_sdk_ssm::Client;
@@ -24,7 +24,7 @@ pub struct Claims {
 pub(crate) enum Claim {
     /// This call: it has just created the claim.
     Granted,
-    /// An earlier call for the same decision, which may have made the write or not.
+    /// An earlier call for the same decision, which may or may not have made the write.
     Mine,
     /// Another execution.
     Theirs,
@@ -51,14 +51,17 @@ impl Claims {
             Ok(()) => Ok(Claim::Granted),
             Err(error) if error.has_code("ParameterAlreadyExists") => {
                 let holder = self.holder(name, version, token).await?;
-                // One that was deleted meanwhile was another's: its write shows at the next poll.
+                // A claim that was deleted meanwhile was another execution's: the next poll sees
+                // its write.
                 Ok(holder.unwrap_or(Claim::Theirs))
             }
+            // Two creations at once, with an empty message (hashicorp/terraform-provider-aws#1082).
+            Err(error) if error.has_code("TooManyUpdates") => Ok(Claim::Theirs),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes the claim from an execution that has not come back.
+    /// Takes the claim over from an execution that has not returned.
     ///
     /// # Errors
     /// A call failed.
@@ -72,7 +75,7 @@ impl Claims {
     }
 
     /// Who owns the write that replaces this version, for the decision with this token:
-    /// [`Claim::Mine`] or [`Claim::Theirs`], or `None` where there is no claim.
+    /// [`Claim::Mine`] or [`Claim::Theirs`], or `None` if there is no claim.
     ///
     /// # Errors
     /// A call failed.
@@ -93,7 +96,7 @@ impl Claims {
         }
     }
 
-    /// Deletes the claim: the write shows, or was refused.
+    /// Deletes the claim, once the new value is visible or the write was refused.
     ///
     /// # Errors
     /// A call failed.
@@ -118,7 +121,7 @@ impl Claims {
         request.send().await.called("ssm:PutParameter").map(drop)
     }
 
-    /// What the claim on a version of a parameter is called.
+    /// The name of the claim on a version of a parameter.
     fn name(&self, name: &str, version: i64) -> String {
         format!("{}{}", self.prefix, step::token(name, [version.to_string().as_str()]))
     }

@@ -1,4 +1,4 @@
-//! What promote-ssm decides without a call, except when to write: that is in `rule`.
+//! The decisions of promote-ssm, without I/O, except when to write: that is in `rule`.
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
 use aws_sdk_ssm::types::ParameterHistory;
@@ -8,13 +8,13 @@ use step::InvalidInput;
 
 use crate::Error;
 
-/// How many of a stack's resources CloudFormation lists at most (`DescribeStackResources`).
+/// The maximum number of a stack's resources that CloudFormation lists (`DescribeStackResources`).
 const LISTED: usize = 100;
 
 /// The writes with each parameter once: two of a stack's parameters may name the same one.
 ///
 /// # Errors
-/// [`InvalidInput`] when it is to take two images.
+/// [`InvalidInput`] if one parameter would get two images.
 pub(crate) fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite>, InvalidInput> {
     let mut distinct: Vec<ParameterWrite> = Vec::new();
     for (index, write) in writes.into_iter().enumerate() {
@@ -33,8 +33,8 @@ pub(crate) fn distinct(writes: Vec<ParameterWrite>) -> Result<Vec<ParameterWrite
     Ok(distinct)
 }
 
-/// The token of a write, by which a repeated call knows its own. The value before belongs to it, as
-/// it does to that of a stack update: the way back may choose an image for the second time.
+/// The token of a write, by which a repeated call recognises its own write. As for a stack update,
+/// it includes the value before: a rollback may choose an image for the second time.
 #[must_use]
 pub(crate) fn token(execution: &str, write: &ParameterWrite) -> String {
     step::token(
@@ -43,7 +43,7 @@ pub(crate) fn token(execution: &str, write: &ParameterWrite) -> String {
     )
 }
 
-/// Somebody else wrote after the decision: the parameter has this value now.
+/// Another writer wrote after the decision: the parameter has this value now.
 #[must_use]
 pub(crate) fn changed(write: &ParameterWrite, current: &str) -> Error {
     Error::Changed {
@@ -53,14 +53,15 @@ pub(crate) fn changed(write: &ParameterWrite, current: &str) -> Error {
     }
 }
 
-/// Refuses a parameter that is one of these resources. They are of the stack that has a resource
-/// with the parameter's name as physical id.
+/// Refuses a parameter that is one of these resources. They belong to the stack that has a resource
+/// with the parameter's name as its physical ID.
 ///
 /// # Errors
 /// [`Error::ParameterOwnedByStack`]
 pub(crate) fn check_owner(name: &str, resources: &[StackResource]) -> Result<(), Error> {
     let is_namesake = |resource: &&StackResource| resource.physical_resource_id() == Some(name);
-    // Not a log group, say, of the same name; not one that its stack has let go.
+    // Not another resource with the same name, such as a log group, and not one that its stack no
+    // longer owns.
     let is_parameter = |resource: &&StackResource| {
         let status = resource.resource_status();
         let is_gone =
@@ -69,7 +70,7 @@ pub(crate) fn check_owner(name: &str, resources: &[StackResource]) -> Result<(),
     };
     let mut namesakes = resources.iter().filter(is_namesake).peekable();
     let owner = match namesakes.peek() {
-        // It is one of those that the list does not reach.
+        // It is a resource beyond the end of the list.
         None if resources.len() >= LISTED => {
             resources.first().and_then(|first| Some((first.stack_name()?, "a resource")))
         }
@@ -88,7 +89,7 @@ pub(crate) fn check_owner(name: &str, resources: &[StackResource]) -> Result<(),
     }
 }
 
-/// Why the parameter takes no new version, from its history.
+/// Why the parameter accepts no new version, according to its history.
 #[must_use]
 pub(crate) fn versions_full(name: &str, history: &[ParameterHistory]) -> Error {
     let oldest = history.iter().min_by_key(|entry| entry.version());

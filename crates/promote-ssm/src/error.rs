@@ -1,4 +1,4 @@
-//! What can go wrong in promote-ssm.
+//! Errors of promote-ssm.
 
 use aws::AwsError;
 use contract::{ErrorName, Named};
@@ -10,12 +10,12 @@ pub enum Error {
     /// Two images for one parameter.
     #[error(transparent)]
     Input(#[from] InvalidInput),
-    /// There is no such parameter.
+    /// The parameter does not exist.
     #[error(
         "there is no parameter {0}; create it once, outside any stack, with type String and data type aws:ec2:image"
     )]
     ParameterNotFound(String),
-    /// The parameter is a stack's to write.
+    /// The parameter belongs to a stack.
     #[error(
         "parameter {name} is {resource} of stack {stack}, and writing it would be drift; make one outside any stack"
     )]
@@ -27,7 +27,7 @@ pub enum Error {
         /// Its resource.
         resource: String,
     },
-    /// No version can be made, because the oldest cannot go.
+    /// No new version can be created, because the oldest cannot be deleted.
     #[error(
         "parameter {name} has all the versions that it can have, and the oldest, version {version}, cannot go because it is labelled {}; move that to a newer version", labels.join(", ")
     )]
@@ -49,7 +49,7 @@ pub enum Error {
         /// What is there now.
         current: String,
     },
-    /// Another writer came between the poll and the write.
+    /// Another writer wrote between the poll and the write.
     #[error(
         "another writer put {lost} into parameter {name} at the same moment, and was overwritten"
     )]

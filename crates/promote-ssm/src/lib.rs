@@ -18,7 +18,7 @@ pub use crate::claim::Claims;
 pub use crate::error::Error;
 use crate::rule::{Action, Answer, Overdue, Shown, rule};
 
-/// What the step calls.
+/// The clients of the step.
 #[derive(Debug)]
 pub struct Clients {
     /// The parameters.
@@ -37,11 +37,12 @@ struct Poll {
     action: Action,
 }
 
-/// Polls every parameter, and writes those that the rule says to write. Nothing is written while
-/// one of the parameters cannot be.
+/// Polls every parameter, and writes those that the rule selects. Nothing is written if one of the
+/// parameters cannot be.
 ///
-/// A 200 says only that the write was accepted; an image is checked afterwards (`PutParameter`,
-/// `DataType`). So the next call, which the state machine times, sees whether the write shows.
+/// A 200 only means that the write was accepted; Parameter Store validates an image afterwards
+/// (`PutParameter`, `DataType`). So the next poll, which the state machine schedules, checks whether
+/// the new value is visible.
 ///
 /// # Errors
 /// See [`Error`].
@@ -65,7 +66,7 @@ pub async fn handle(clients: &Clients, input: PromoteInput) -> Result<Promoted, 
     })
 }
 
-/// Reads the parameter, and the claim of a write that shows.
+/// Reads the parameter, and the claim if the new value is visible.
 async fn poll(
     clients: &Clients,
     mut write: ParameterWrite,
@@ -95,7 +96,7 @@ async fn poll(
     Ok(Poll { write, current, shown, action })
 }
 
-/// Claims the write, and makes it if the rule says so.
+/// Claims the write, and makes it if the rule allows.
 async fn write(
     clients: &Clients,
     poll: &mut Poll,
@@ -125,7 +126,7 @@ async fn write(
     if let Err(error) = &put
         && !matches!(error, Error::Aws(AwsError::Unavailable { .. }))
     {
-        // It was not made. What is wrong with the write matters more than the claim.
+        // The write was not made. Its error matters more than one of the claim.
         let _ = clients.claims.delete(name, version).await;
     }
     put
@@ -135,8 +136,8 @@ fn value(parameter: &Parameter) -> &str {
     parameter.value().unwrap_or_default()
 }
 
-/// A parameter that is a resource of a stack is that stack's to write: whoever else does makes it
-/// drift.
+/// A parameter that is a resource of a stack must be written only by that stack: any other write
+/// causes drift.
 async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), Error> {
     let answer = cloudformation.describe_stack_resources().physical_resource_id(name).send().await;
     let action = "cloudformation:DescribeStackResources";
@@ -148,8 +149,8 @@ async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), 
     decide::check_owner(name, &resources)
 }
 
-/// The data type goes along as it is: one that Parameter Store checks (`aws:ec2:image`) cannot
-/// be changed to another or from another, and whether an overwrite without it keeps it is not
+/// The data type is sent unchanged: one that Parameter Store validates (`aws:ec2:image`) cannot be
+/// changed to another or from another, and whether an overwrite without it keeps it is not
 /// documented.
 async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(), Error> {
     let name = write.parameter_name.as_str();
@@ -162,7 +163,7 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
         .set_data_type(current.data_type().map(str::to_owned))
         .overwrite(true)
         .customize()
-        // Sent again after it was made, it would make a second version.
+        // If the SDK sent the call again after it took effect, it would create a second version.
         .config_override(
             aws_sdk_ssm::config::Config::builder().retry_classifier(RetryOnlyThrottling),
         )
@@ -170,7 +171,7 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
         .await;
     match answer.called("ssm:PutParameter") {
         Ok(answer) => check_alone(ssm, write, current.version() + 1, answer.version()).await,
-        // Parameter Store's own word for two writers at once.
+        // Parameter Store's own error for two concurrent writers.
         Err(error) if error.has_code("TooManyUpdates") => Err(Error::Changed {
             name: name.to_owned(),
             seen: write.before.to_string(),
@@ -183,7 +184,7 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
     }
 }
 
-/// `PutParameter` knows no condition, so it is the version that tells whether somebody wrote
+/// `PutParameter` has no conditional write, so the version shows whether another writer wrote
 /// between the poll and the write.
 async fn check_alone(
     ssm: &Ssm,
@@ -195,10 +196,12 @@ async fn check_alone(
         return Ok(());
     }
     let name = write.parameter_name.as_str();
-    // Known or not, it was overwritten: a version that cannot be read makes the text poorer only.
+    // The value was overwritten, whether or not it can be read: a version that cannot be read only
+    // makes the message less precise.
     let between = parameters::get(ssm, &format!("{name}:{expected}")).await.ok().flatten();
     match between.as_ref().map(value) {
-        // The same image: mostly this very write, which the SDK sent again for want of an answer.
+        // The same image: usually this very write, which was sent again because the first response
+        // was lost.
         Some(value) if value == write.after.as_str() => Ok(()),
         other => Err(Error::Overwrote {
             name: name.to_owned(),
@@ -208,7 +211,7 @@ async fn check_alone(
     }
 }
 
-/// All the versions that there are: a hundred at most.
+/// All versions: a hundred at most.
 async fn history(ssm: &Ssm, name: &str) -> Result<Vec<ParameterHistory>, AwsError> {
     let mut pages = ssm.get_parameter_history().name(name).into_paginator().send();
     let mut history = Vec::new();

@@ -1,33 +1,33 @@
-//! The rule of a parameter's write: what Parameter Store shows, who owns the write, and how often
-//! it was polled decide what this call does.
+//! The rule of a parameter's write: the value in Parameter Store, the owner of the write, and the
+//! number of polls decide what this call does.
 //!
-//! A write shows some time after it was accepted, and a call may be lost or repeated. So a write
-//! that was begun is waited for. It is made again only when it is overdue, and only at that one
-//! poll.
+//! A new value becomes visible some time after the write was accepted, and a call may be lost or
+//! repeated. So the step waits for a write that has begun. It makes the write again only when it is
+//! overdue, and only at that one poll.
 
 use contract::steps::ParameterWrite;
 
 use crate::claim::Claim;
 
-/// At this poll, a write of this execution that does not show was never made.
+/// At this poll, a write of this execution whose value is not visible was never made.
 const OWN_OVERDUE: u32 = 6;
 /// The same for a write of another execution, which has its own chance to make it first.
 const OTHERS_OVERDUE: u32 = 9;
 
-/// What Parameter Store shows.
+/// The value in Parameter Store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// The value that the decision was based on. A write may have been accepted already.
     Old,
     /// The image.
     New,
-    /// Another value: somebody else wrote after the decision.
+    /// Another value: another writer wrote after the decision.
     Foreign,
-    /// Another version than the one that this call has just claimed.
+    /// A version other than the one that this call has just claimed.
     NextVersion,
 }
 
-/// Whether a write that does not show is overdue at this poll.
+/// Whether a write whose value is not visible is overdue at this poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overdue {
     /// No write is.
@@ -81,7 +81,7 @@ impl Shown {
 }
 
 impl Overdue {
-    /// After so many earlier polls.
+    /// After this number of earlier polls.
     #[must_use]
     pub(crate) fn at(polls: u32) -> Self {
         match polls {
@@ -92,14 +92,14 @@ impl Overdue {
     }
 }
 
-/// The rule. `claim` is `None` where there is no claim, or where none was asked for yet. `written`
-/// is what the last answer of this execution said.
+/// The rule. `claim` is `None` if there is no claim, or it has not been read yet. `written` is from
+/// the last answer of this execution.
 #[expect(clippy::match_same_arms, reason = "each row of the table stands for itself")]
 #[must_use]
 pub(crate) fn rule(shown: Shown, claim: Option<Claim>, written: bool, overdue: Overdue) -> Answer {
     use Claim::{Granted, Mine, Theirs};
     let (action, written) = match (shown, claim) {
-        // Whether it is newer is for validate-ami to say.
+        // validate-ami decides whether it is newer.
         (Shown::Foreign, _) => (Action::ChooseAgain, written),
 
         (Shown::Old, None) if written && overdue != Overdue::Own => (Action::Wait, written),
@@ -111,14 +111,14 @@ pub(crate) fn rule(shown: Shown, claim: Option<Claim>, written: bool, overdue: O
         (Shown::Old, Some(Theirs)) => (Action::Wait, written),
 
         (Shown::New, None) => (Action::Done, written),
-        // An earlier call wrote, and its answer was lost. Should this answer be lost too, the claim
-        // tells the next call the same.
+        // An earlier call wrote, and its answer was lost. If this answer is lost too, the next call
+        // finds the same claim.
         (Shown::New, Some(Mine)) if !written => (Action::Done, true),
         (Shown::New, Some(Granted | Mine)) => (Action::DeleteClaim, written),
         // Another execution took the write over.
         (Shown::New, Some(Theirs)) => (Action::Done, false),
 
-        // The claim was free because its write shows, or it was taken over too late.
+        // The claim was free because its write is already visible, or it was taken over too late.
         (Shown::NextVersion, Some(Granted | Theirs)) => (Action::DeleteClaim, written),
         // The next poll sees the image, and deletes the claim.
         (Shown::NextVersion, Some(Mine) | None) => (Action::Wait, written),

@@ -1,5 +1,5 @@
 //! promote-ssm: the decisions by tables. The rule of a write is in `rule`, the handler in `handle`,
-//! what holds for any values in `properties`, and what is told of them in `secrets`.
+//! what holds for any values in `properties`, and what is reported about them in `secrets`.
 
 mod handle;
 mod properties;

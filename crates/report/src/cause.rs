@@ -1,12 +1,12 @@
-//! The cause of a failed execution: its report as JSON text. A cause has a maximum length, and a
-//! reader parses it, so it is shortened by whole parts and never cut.
+//! The cause of a failed execution: its report as JSON text. A cause has a maximum length, and
+//! readers parse it, so whole parts are left out and the text is never cut.
 
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
 use step::truncated;
 
-/// How long a message may be in a report that is too long otherwise.
+/// The maximum length of a message in a report that would be too long otherwise.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 /// The name and the cause that a failed execution ends with; `None` for one that succeeded.
@@ -30,7 +30,7 @@ fn shortened(report: &Report) -> Result<String, serde_json::Error> {
     };
     let failed: Vec<_> = report.targets.iter().filter(is_failed).map(without_details).collect();
     let (all, count) = (report.targets.len(), failed.len());
-    // The most that fits, by halving: each length is tried once.
+    // The most that fits, by binary search.
     let (mut kept, mut too_many) = (0, count + 1);
     let mut text = with(&failed, 0, all)?;
     while too_many - kept > 1 {
@@ -57,7 +57,7 @@ fn with(failed: &[TargetReport], kept: usize, all: usize) -> Result<String, serd
     serde_json::to_string(&Report { outcome: Outcome::Failed, summary, targets })
 }
 
-/// A target with nothing but what it is and what went wrong.
+/// A target reduced to its name and its error.
 fn without_details(target: &TargetReport) -> TargetReport {
     let mut error = target.error.clone();
     if let Some(error) = &mut error {
@@ -73,6 +73,7 @@ fn without_details(target: &TargetReport) -> TargetReport {
         drift: Vec::new(),
         groups: Vec::new(),
         refresh: Vec::new(),
+        unproven: None,
         error,
     }
 }

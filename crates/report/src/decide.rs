@@ -1,4 +1,4 @@
-//! What became of each target, and of the execution.
+//! The outcome of each target, and of the execution.
 
 use contract::ErrorName;
 use contract::placed::PlacedValue;
@@ -6,6 +6,7 @@ use contract::report::{Outcome, Report, StepError, TargetOutcome, TargetReport};
 use contract::steps::{
     Decision, DecisionOutcome, Failure, ParameterWrite, ReportInput, TargetRecord,
 };
+use contract::target::Pattern;
 
 use crate::sentences;
 
@@ -22,13 +23,15 @@ pub(crate) fn report(input: ReportInput) -> Report {
     Report { outcome: outcome(&targets), summary: summary.join("; "), targets }
 }
 
-/// One target that failed fails the execution, so that an alarm on failed executions sees it.
+/// One failed target fails the execution, so that the alarm on failed executions fires.
 fn outcome(targets: &[TargetReport]) -> Outcome {
     let has = |outcome| targets.iter().any(|target| target.outcome == outcome);
     if has(TargetOutcome::Failed) || has(TargetOutcome::RolledBack) {
         Outcome::Failed
     } else if has(TargetOutcome::Planned) {
         Outcome::Planned
+    } else if has(TargetOutcome::Unproven) {
+        Outcome::Unproven
     } else if has(TargetOutcome::Updated) {
         Outcome::Promoted
     } else {
@@ -38,6 +41,7 @@ fn outcome(targets: &[TargetReport]) -> Outcome {
 
 fn target(record: TargetRecord) -> TargetReport {
     let (outcome, error) = (target_outcome(&record), error(&record));
+    let unproven = (outcome == TargetOutcome::Unproven).then(|| unproven(&record)).flatten();
     TargetReport {
         pattern: record.pattern,
         name: record.name,
@@ -48,11 +52,12 @@ fn target(record: TargetRecord) -> TargetReport {
         drift: record.drift,
         groups: record.groups,
         refresh: record.refresh,
+        unproven,
         error,
     }
 }
 
-/// What became of one target.
+/// The result for one target.
 #[must_use]
 pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
     let has = |outcome| record.images.iter().any(|image| image.outcome == outcome);
@@ -63,6 +68,8 @@ pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
         TargetOutcome::RolledBack
     } else if record.dry_run && has(DecisionOutcome::Promote) {
         TargetOutcome::Planned
+    } else if unproven(record).is_some() {
+        TargetOutcome::Unproven
     } else if record.has_written {
         TargetOutcome::Updated
     } else if has(DecisionOutcome::Superseded) {
@@ -70,6 +77,23 @@ pub(crate) fn target_outcome(record: &TargetRecord) -> TargetOutcome {
     } else {
         TargetOutcome::Unchanged
     }
+}
+
+/// Why it is not proved that a group boots the image, for a target that has not failed. A dry run
+/// proves nothing and does not claim to.
+#[must_use]
+pub(crate) fn unproven(record: &TargetRecord) -> Option<String> {
+    if record.dry_run || record.failure.is_some() {
+        return None;
+    }
+    // The groups of a stack are read from its resources. Those that read a parameter are only known
+    // through live instances, so that none is found says nothing there.
+    if record.groups.is_empty() && record.pattern == Pattern::Stack {
+        return Some(sentences::NO_GROUP.to_owned());
+    }
+    let unchecked = record.drift.iter().filter(|stack| stack.resources_checked == 0);
+    let names: Vec<_> = unchecked.map(|stack| stack.stack_name.to_string()).collect();
+    (!names.is_empty()).then(|| sentences::nothing_compared(&names))
 }
 
 /// What went wrong with one target, and where.
@@ -107,7 +131,7 @@ pub(crate) fn error(record: &TargetRecord) -> Option<StepError> {
     }
 }
 
-/// A report is read by people and sent to others, so it has no value that is not an image ID.
+/// People read a report and forward it, so it contains no value that is not an image ID.
 fn redacted_decision(mut decision: Decision) -> Decision {
     decision.before = redacted(&decision.before);
     if let Some(via) = &mut decision.via {

@@ -1,11 +1,11 @@
-//! What can go wrong in report.
+//! Errors of report.
 
 use contract::{ErrorName, Named};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A defect of this step: every field of a report can be written as JSON.
+    /// A defect in this step: every field of a report can be encoded as JSON.
     #[error("the report cannot be written as JSON: {0}")]
     NotEncoded(#[from] serde_json::Error),
 }

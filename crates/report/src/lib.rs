@@ -1,8 +1,8 @@
-//! report owns what a person reads of an execution: its outcome, the summary, the sentence for
-//! each failure, and the cause of a failed execution. The state machine only collects.
+//! report owns what people read about an execution: its outcome, the summary, the sentence for each
+//! failure, and the cause of a failed execution. The state machine only collects.
 //!
-//! It calls no AWS and its role has no permission. Its own failure must not hide a promotion: the
-//! state machine then ends with what it has collected.
+//! It calls no AWS API and its role has no permissions. Its own failure must not hide a promotion:
+//! the state machine then ends with what it has collected.
 
 mod cause;
 mod decide;
@@ -15,7 +15,7 @@ use contract::steps::{ReportInput, Reported};
 
 pub use crate::error::Error;
 
-/// Makes the report of what was collected.
+/// Builds the report from what was collected.
 ///
 /// # Errors
 /// [`Error::NotEncoded`]

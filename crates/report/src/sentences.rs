@@ -5,9 +5,19 @@ use contract::steps::{Decision, DecisionOutcome, Failure, TargetRecord, Verdict}
 use contract::{ErrorName, target::Pattern};
 use serde_json::Value;
 
-/// Follows the message of a promotion that failed and that cannot be rolled back.
+/// Added to the message of a failed promotion that cannot be rolled back.
 pub(crate) const NO_WAY_BACK: &str =
     "; it was not rolled back, because the value that was in place is not an image ID";
+
+/// The reason for a target without a group.
+pub(crate) const NO_GROUP: &str =
+    "no Auto Scaling group was found that boots from it, so nothing shows that the image is used";
+
+/// The reason for a target in whose stacks CloudFormation has compared nothing.
+#[must_use]
+pub(crate) fn nothing_compared(stacks: &[String]) -> String {
+    format!("drift detection compared no resource of {}", stacks.join(", "))
+}
 
 /// One target's part of the summary.
 #[must_use]
@@ -29,6 +39,9 @@ pub(crate) fn target(target: &TargetReport) -> String {
         let (step, name, message) = (&error.step, &error.name, &error.message);
         sentence.push_str(&format!(", {step} failed with {name}: {message}"));
     }
+    if let Some(reason) = &target.unproven {
+        sentence.push_str(&format!(", {reason}"));
+    }
     let drift = target.drift.iter().filter_map(|stack| {
         let status = stack.status.as_ref()?;
         Some(format!(", {} {status}", stack.stack_name))
@@ -49,7 +62,8 @@ fn checks(failed: &[Verdict]) -> String {
     join(", ", failed.iter().map(|verdict| format!("{} is {}", verdict.check, verdict.actual)))
 }
 
-/// What a failure says: the end of a loop by its numbers, everything else by its cause.
+/// The message of a failure: for the end of a loop its number of polls, for everything else its
+/// cause.
 #[must_use]
 pub(crate) fn failure(record: &TargetRecord, failure: &Failure) -> String {
     let Some(polls) = failure.polls else { return cause_text(failure.cause.as_ref()) };
@@ -105,7 +119,7 @@ pub(crate) fn rollback_failed(
 
 /// The text of a cause. A Lambda's is `{"errorType", "errorMessage", …}` as JSON text (Step
 /// Functions developer guide, "Handling errors"); a service's, or the machine's own, is any text,
-/// and that of a time-out may be empty or absent.
+/// and that of a timeout may be empty or absent.
 #[must_use]
 pub(crate) fn cause_text(cause: Option<&Value>) -> String {
     let text = match cause {

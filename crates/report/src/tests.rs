@@ -24,8 +24,8 @@ fn image(before: &str, outcome: &str) -> Value {
 fn record(changed: &Value) -> TargetRecord {
     let mut record = json!({
         "pattern": "stack", "name": "web", "dryRun": false, "images": [image(OLD, "Promote")],
-        "refused": [], "writes": [], "plan": [], "drift": [{"stackName": "web", "status": "IN_SYNC"}],
-        "groups": [], "refresh": [], "hasWritten": true, "rollsBack": false, "hasWayBack": true,
+        "refused": [], "writes": [], "plan": [], "drift": [{"stackName": "web", "status": "IN_SYNC", "resourcesChecked": 2}],
+        "groups": [{"groupName": "web-1", "expected": NEW}], "refresh": [], "hasWritten": true, "rollsBack": false, "hasWayBack": true,
         "isRollback": false, "failure": null, "promotionFailure": null,
     });
     for (field, value) in changed.as_object().unwrap() {
@@ -96,6 +96,29 @@ fn one_failed_target_fails_the_execution_and_a_promotion_beside_others_is_one() 
     assert_eq!(reported(vec![unchanged(), record(&json!({}))]).report.outcome, Outcome::Promoted);
     assert_eq!(reported(vec![record(&json!({})), failed]).report.outcome, Outcome::Failed);
     assert_eq!(reported(vec![unchanged()]).report.outcome, Outcome::Unchanged);
+}
+
+/// Tried on the product: with no live instance, a stack whose launch template ignores the parameter
+/// was reported as promoted.
+#[test]
+fn what_nothing_shows_is_unproven_and_not_promoted() {
+    let unchecked = json!([{"stackName": "web", "status": "IN_SYNC", "resourcesChecked": 0}]);
+    for (changed, reason) in [
+        (json!({"groups": []}), "no Auto Scaling group was found"),
+        (json!({"groups": [], "hasWritten": false}), "no Auto Scaling group was found"),
+        (json!({"drift": unchecked}), "drift detection compared no resource of web"),
+    ] {
+        let Reported { report, error, .. } = reported(vec![record(&changed)]);
+        assert_eq!((report.outcome, error), (Outcome::Unproven, None), "{changed}");
+        assert_eq!(report.targets[0].outcome, TargetOutcome::Unproven, "{changed}");
+        assert!(report.targets[0].unproven.as_ref().unwrap().starts_with(reason), "{changed}");
+        assert!(report.summary.contains(reason), "{}", report.summary);
+    }
+    // Groups that read a parameter are only known through live instances.
+    let parameter = record(&json!({"groups": [], "pattern": "parameter"}));
+    assert_eq!(decide::target_outcome(&parameter), TargetOutcome::Updated);
+    let planned = record(&json!({"groups": [], "dryRun": true, "hasWritten": false}));
+    assert_eq!(decide::target_outcome(&planned), TargetOutcome::Planned);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What resolve-tags decides, without a call: where an image's tags send it, and which images and
-//! groups make up a target.
+//! The decisions of resolve-tags, without I/O: the destinations in an image's tags, and the images
+//! and groups of a target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +12,21 @@ use step::InvalidInput;
 
 use crate::request::Rollback;
 
-/// The most candidates of one parameter that travel on: enough to pass over a few bad nights.
+/// The maximum number of candidates per parameter: enough to skip a few bad nights.
 pub(crate) const MAX_CANDIDATES: usize = 5;
-/// The most candidates of all parameters together. With these a hundred targets take about half
-/// of what Step Functions passes on from one state to the next (256 KiB).
+/// The maximum number of candidates of all parameters together. With these, a hundred targets take
+/// about half of the data that Step Functions passes from one state to the next (256 KiB).
 pub(crate) const MAX_CANDIDATES_PER_RUN: usize = 300;
 
-/// The tag by which an instance tells its group (Auto Scaling sets it; nobody else can).
+/// The tag with an instance's group (only Auto Scaling can set it).
 const TAG_GROUP: &str = "aws:autoscaling:groupName";
-/// The tag by which an instance tells its group's stack (CloudFormation sets it).
+/// The tag with the stack of an instance's group (CloudFormation sets it).
 const TAG_STACK: &str = "aws:cloudformation:stack-name";
 
 /// An image's or an instance's tags.
 pub(crate) type Tags = BTreeMap<String, String>;
 
-/// An image as far as this step looks at it.
+/// The parts of an image that this step reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub image_id: ImageId,
@@ -36,19 +36,19 @@ pub(crate) struct Image {
     pub tags: Tags,
 }
 
-/// A live instance as far as this step looks at it.
+/// The parts of a live instance that this step reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
     pub instance_type: Option<String>,
     pub tags: Tags,
 }
 
-/// Live instances by id: every night's image asks for its source.
+/// Live instances by ID, to find each image's source.
 pub(crate) type Instances = BTreeMap<String, Instance>;
 
 // --- where an image belongs --------------------------------------------------------------------
 
-/// Where an image's tags send it.
+/// A destination in an image's tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Destination {
     /// Pattern 1.
@@ -58,7 +58,7 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// The tag, with its value, that all images and instances of the destination carry.
+    /// The tag, with its value, on all images and instances of the destination.
     #[must_use]
     pub(crate) fn tag(&self) -> (&'static str, &str) {
         match self {
@@ -67,8 +67,8 @@ impl Destination {
         }
     }
 
-    /// The stack's parameter that something with these tags belongs to; the default key for an SSM
-    /// parameter, which has no others. None when the key is malformed.
+    /// The stack's parameter in these tags; the default key for an SSM parameter, which has no
+    /// others. `None` if the key is malformed.
     fn parameter(&self, tags: &Tags) -> Option<ParameterKey> {
         match self {
             Self::Parameter(_) => Some(ParameterKey::default()),
@@ -77,10 +77,10 @@ impl Destination {
     }
 }
 
-/// Where the tags send an image: to a parameter, to a stack, to both, or nowhere.
+/// The destinations in an image's tags: a parameter, a stack, both, or none.
 ///
 /// # Errors
-/// A tag's value cannot be the name that it stands for.
+/// A tag's value is not a valid name.
 pub(crate) fn destinations(tags: &Tags) -> Result<Vec<Destination>, InvalidInput> {
     let parameter = parse_tag(tags, TAG_PARAMETER_NAME)?.map(Destination::Parameter);
     let stack = parse_tag(tags, TAG_STACK_NAME)?.map(Destination::Stack);
@@ -122,8 +122,9 @@ pub(crate) fn no_targets() -> String {
 
 /// The target of a destination, from the images that carry its tag and the live instances.
 ///
-/// A stack's images go by their `ImageIdParameterKey`, so one target holds all its parameters.
-/// An image or instance whose key is malformed is left out: it must not block the others.
+/// A stack's images are grouped by their `ImageIdParameterKey`, so one target holds all its
+/// parameters. An image or instance whose key is malformed is left out: it must not block the
+/// others.
 #[must_use]
 pub(crate) fn promotion(
     destination: &Destination,
@@ -163,8 +164,8 @@ fn asks_for_refresh(tags: &Tags) -> bool {
     tags.get(TAG_INSTANCE_REFRESH).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// EC2's dates are ISO 8601 in UTC, so text order is time order. The id breaks a tie, so that
-/// every run decides alike. Of an image that is there twice the first stays.
+/// EC2's dates are ISO 8601 in UTC, so text order is time order. The id breaks a tie, so that every
+/// run decides the same. Of duplicate images the first stays.
 fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
     images.sort_by(|a, b| (&b.creation_date, &b.image_id).cmp(&(&a.creation_date, &a.image_id)));
     images.dedup_by(|a, b| a.image_id == b.image_id);
@@ -215,7 +216,7 @@ fn groups_of(
     let fed = instances.iter().filter(feeds);
     let groups: BTreeSet<Group> = fed.filter_map(|(_, instance)| group_of(instance)).collect();
     let mut groups = Vec::from_iter(groups);
-    // Instances of several types are one group still.
+    // Instances of several types are still one group.
     groups.dedup_by(|a, b| a.group_name == b.group_name);
     groups
 }
@@ -228,13 +229,13 @@ fn group_of(instance: &Instance) -> Option<Group> {
     })
 }
 
-/// Leaves each parameter its newest candidates: as many as help, and no more than its share of
-/// what a run may carry.
+/// Keeps each parameter's newest candidates: as many as are useful, and at most its share of the
+/// maximum for all.
 pub(crate) fn truncate_candidates(promotions: &mut [Promotion]) {
     let parameters: usize = promotions.iter().map(|one| one.target.images().len()).sum();
     let share = (MAX_CANDIDATES_PER_RUN / parameters.max(1)).max(1);
     for Promotion { target, run } in promotions {
-        // A rollback has to see past the image in place, however old that is.
+        // A rollback needs candidates older than the image in place, however old that is.
         let is_rollback = run.selection == Selection::Rollback;
         let most = if is_rollback { share } else { share.min(MAX_CANDIDATES) };
         for images in target.images_mut() {
@@ -245,7 +246,7 @@ pub(crate) fn truncate_candidates(promotions: &mut [Promotion]) {
 
 // --- what a rollback takes ---------------------------------------------------------------------
 
-/// The images among which a rollback chooses: all of the destination, or those of one key.
+/// The images that a rollback may choose from: all of the destination, or those of one key.
 ///
 /// # Errors
 /// No image names this target. Fail explicitly, so that an empty rollback does not look like a

@@ -1,14 +1,14 @@
-//! What can go wrong in resolve-tags.
+//! Errors of resolve-tags.
 
 use aws::AwsError;
 use contract::ids::ImageId;
 use contract::{ErrorName, Named};
 use step::InvalidInput;
 
-/// Why no targets could be told.
+/// Why the targets could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The input, or a tag of the image, is not of a known form.
+    /// The input, or a tag of the image, has no known form.
     #[error(transparent)]
     InvalidInput(#[from] InvalidInput),
     /// EC2 does not list the image.

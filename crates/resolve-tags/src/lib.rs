@@ -1,6 +1,6 @@
-//! resolve-tags owns the question "what is to be promoted where?". The event or the manual input
-//! is only a hint; the answer comes from the tagged images and instances as they are now. So a
-//! late, repeated or out-of-order event leads to the same targets.
+//! resolve-tags resolves an input to targets with their candidate images. The event or the manual
+//! input is only a hint; the answer comes from the tagged images and instances as they are now. So
+//! a late, repeated or out-of-order event leads to the same targets.
 
 mod decide;
 mod error;
@@ -23,16 +23,16 @@ use crate::decide::{Destination, Image, Instance, Instances, Tags};
 pub use crate::error::Error;
 use crate::request::{Request, Rollback};
 
-/// EC2 takes no more values in one filter (EC2 user guide, "List and filter your resources").
+/// The maximum number of values in one filter (EC2 user guide, "List and filter your resources").
 const MAX_FILTER_VALUES: usize = 200;
-/// Without a page size EC2 makes no pages at all, and a long listing may take longer than a call
-/// may (EC2 API reference, "Query requests", Pagination).
+/// Without a page size EC2 does not paginate, and a long listing may exceed a call's timeout (EC2
+/// API reference, "Query requests", Pagination).
 const PAGE: i32 = 500;
 
-/// Looks once: which targets does `input` mean, and what are their candidates?
+/// Resolves `input` to targets and their candidates.
 ///
 /// # Errors
-/// See [`Error`]. That an input means nothing is an answer, not an error.
+/// See [`Error`]. An input without targets is an answer, not an error.
 pub async fn handle(ec2: &Client, input: Value) -> Result<Resolved, Error> {
     match request::request(input)? {
         Request::Skip(reason) => Ok(skipped(reason)),
@@ -48,8 +48,8 @@ pub async fn handle(ec2: &Client, input: Value) -> Result<Resolved, Error> {
     }
 }
 
-/// The targets that one image's tags name. A run pins the image; without one every image of the
-/// same target competes with it.
+/// The targets in one image's tags. A run pins the image; without a pin, every image of the same
+/// target competes with it.
 async fn by_image(ec2: &Client, image: Image, run: Option<Run>) -> Result<Resolved, Error> {
     let destinations = decide::destinations(&image.tags)?;
     if destinations.is_empty() {
@@ -67,7 +67,7 @@ async fn by_image(ec2: &Client, image: Image, run: Option<Run>) -> Result<Resolv
     Ok(resolved(targets))
 }
 
-/// The one target that a rollback names.
+/// The target that a rollback names.
 async fn roll_back(ec2: &Client, rollback: &Rollback, run: Run) -> Result<Resolved, Error> {
     let destination = &rollback.destination;
     let images = images_with(ec2, tag_filter(destination)).await?;
@@ -76,8 +76,8 @@ async fn roll_back(ec2: &Client, rollback: &Rollback, run: Run) -> Result<Resolv
     Ok(resolved(vec![decide::promotion(destination, images, &instances, run)]))
 }
 
-/// Every target that some image names. One listing serves all: however many there are, the
-/// number of calls is that of the listing's pages.
+/// Every target that any image names. One listing serves all targets, so the number of calls is the
+/// listing's number of pages.
 async fn reconcile(ec2: &Client, run: Run) -> Result<Resolved, Error> {
     let tagged =
         || Filter::builder().name("tag-key").values(TAG_PARAMETER_NAME).values(TAG_STACK_NAME);
@@ -102,7 +102,7 @@ fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
                     found.entry(destination).or_default().push(image.clone());
                 }
             }
-            // The others have nothing to do with it.
+            // The other images have nothing to do with this target.
             Err(error) => tracing::warn!(image_id = %image.image_id, %error, "left out"),
         }
     }
@@ -122,9 +122,9 @@ fn skipped(reason: String) -> Resolved {
     Resolved::Skipped { report }
 }
 
-/// The one image that the input names.
+/// The image that the input names.
 async fn image(ec2: &Client, image_id: &ImageId) -> Result<Image, Error> {
-    // A disabled image is left out unless asked for, and would look like one that never was.
+    // EC2 omits a disabled image by default, so it would look as if it did not exist.
     let request = ec2.describe_images().image_ids(image_id.as_str()).include_disabled(true);
     let answer = request.send().await;
     let found = match answer.called("ec2:DescribeImages") {
@@ -136,7 +136,8 @@ async fn image(ec2: &Client, image_id: &ImageId) -> Result<Image, Error> {
     image.ok_or_else(|| Error::ImageNotFound(image_id.clone()))
 }
 
-/// EC2's codes for an id that names no image (any more): EC2 API reference, "Error codes".
+/// EC2's error codes for an ID without an image, or whose image no longer exists: EC2 API
+/// reference, "Error codes".
 fn is_image_missing(error: &AwsError) -> bool {
     error.has_code("InvalidAMIID.NotFound") || error.has_code("InvalidAMIID.Unavailable")
 }
@@ -157,7 +158,7 @@ async fn instances_for(
     images: impl IntoIterator<Item = &Image>,
 ) -> Result<Instances, AwsError> {
     let mut found = live_instances(ec2, filter).await?;
-    // A set: many nights of images have one source.
+    // A set: the images of many nights have the same source.
     let sources: BTreeSet<_> = images
         .into_iter()
         .filter_map(|image| image.source_instance_id.as_deref())
@@ -186,7 +187,8 @@ async fn live_instances(ec2: &Client, filter: Filter) -> Result<Instances, AwsEr
 
 fn tag_filter(destination: &Destination) -> Filter {
     let (tag, value) = destination.tag();
-    // EC2 reads * and ? in a filter's value as wildcards; a name of either kind has none.
+    // EC2 reads * and ? in a filter's value as wildcards; names of parameters and stacks contain
+    // neither.
     Filter::builder().name(format!("tag:{tag}")).values(value).build()
 }
 

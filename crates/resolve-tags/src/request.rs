@@ -1,4 +1,4 @@
-//! What resolve-tags is asked for: the forms of input, told apart and checked.
+//! The forms of input of resolve-tags: recognises and validates them.
 
 use contract::event::{
     BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun, ReconcileRun, RollbackRun, RollbackTarget,
@@ -10,25 +10,25 @@ use step::{InvalidInput, decode, truncated};
 
 use crate::decide::Destination;
 
-/// Every form of input, for whoever used none of them.
+/// Every form of input, for the message about an unknown one.
 const FORMS: &str = concat!(
     r#"AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, "#,
     r#"{"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}"#
 );
 
-/// How much is repeated of a word that is none of the known ones.
-const LONGEST_FOUND: usize = 64;
-/// How much of AWS Backup's message travels on with its image.
-const LONGEST_STATUS: usize = 1_000;
+/// The maximum length of an unknown word in a message.
+const MAX_FOUND_CHARS: usize = 64;
+/// The maximum length of AWS Backup's message that is kept with its image.
+const MAX_STATUS_CHARS: usize = 1_000;
 
-/// What the input asks for.
+/// A request: what to promote or roll back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Promote the newest image of wherever this one belongs.
+    /// Promote the newest image of each target that this image's tags name.
     Hint {
         /// The image.
         image_id: ImageId,
-        /// What AWS Backup says of it, when the job is "completed with issues".
+        /// AWS Backup's status message, if the job is "completed with issues".
         status_message: Option<String>,
     },
     /// Promote this image and no other.
@@ -37,33 +37,33 @@ pub(crate) enum Request {
     Rollback(Rollback, Run),
     /// Promote the newest image of every target.
     Reconcile(Run),
-    /// Nothing, for this reason.
+    /// Do nothing, for this reason.
     Skip(String),
 }
 
-/// What is rolled back.
+/// The target of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rollback {
     /// The parameter or the stack.
     pub destination: Destination,
-    /// The stack's only parameter that is meant; all when absent.
+    /// The stack's parameter to roll back; all when absent.
     pub only: Option<ParameterKey>,
 }
 
-/// Tells the forms of input apart.
+/// Recognises the form of the input.
 ///
 /// # Errors
-/// The input is none of them.
+/// The input has none of the known forms.
 pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
     let Some(fields) = input.as_object() else {
         return Err(InvalidInput::new("$", format!("expected {FORMS}; found {input}")));
     };
     let has = |field| fields.contains_key(field);
     if let Some(detail_type) = fields.get("detail-type") {
-        // What else is in an event depends on this, so it comes before the decoding.
+        // An event's other fields depend on this one, so it is checked before decoding.
         return match detail_type.as_str() {
             Some(other) if other != BACKUP_JOB => {
-                let other = truncated(other, LONGEST_FOUND);
+                let other = truncated(other, MAX_FOUND_CHARS);
                 Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
             }
             _ => from_event(decode(input)?),
@@ -90,18 +90,18 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
         return Err(InvalidInput::new("source", found));
     }
     if event.detail.state != "COMPLETED" {
-        let state = truncated(event.detail.state, LONGEST_FOUND);
+        let state = truncated(event.detail.state, MAX_FOUND_CHARS);
         return Ok(Request::Skip(format!("the backup job is {state}, not COMPLETED")));
     }
     match event.detail.resource_type.as_deref() {
         Some("EC2") => {
             let image_id = image_in(&event.resources)?;
             let status_message = event.detail.status_message;
-            let status_message = status_message.map(|text| truncated(text, LONGEST_STATUS));
+            let status_message = status_message.map(|text| truncated(text, MAX_STATUS_CHARS));
             Ok(Request::Hint { image_id, status_message })
         }
         other => {
-            let found = truncated(other.unwrap_or("a resource of no named type"), LONGEST_FOUND);
+            let found = truncated(other.unwrap_or("a resource of no named type"), MAX_FOUND_CHARS);
             Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
         }
     }
@@ -151,13 +151,13 @@ fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
     Ok(Request::Rollback(Rollback { destination, only: parameter_key }, run))
 }
 
-/// `is_named`: the input says `reconcile`; otherwise it has `dryRun` alone.
+/// `is_named`: the input contains `reconcile`; otherwise it has only `dryRun`.
 fn from_reconcile(run: &ReconcileRun, is_named: bool) -> Result<Request, InvalidInput> {
     if is_named && !run.reconcile {
         return Err(InvalidInput::new("reconcile", "expected true, found false"));
     }
     if !is_named && !run.dry_run {
-        // Whoever writes this wants something else than a run over everything.
+        // `dryRun: false` alone does not ask for a run over every target.
         let expected = "expected true where it stands alone (the plan of a reconcile)";
         return Err(InvalidInput::new("dryRun", format!("{expected}, found false")));
     }

@@ -1,4 +1,4 @@
-//! Decoding of what a Lambda is given, with the path of the field that is wrong.
+//! Decodes a Lambda's input, and reports the path of the field that is wrong.
 
 use contract::{ErrorName, Named};
 use serde::de::DeserializeOwned;
@@ -6,12 +6,11 @@ use serde_json::Value;
 
 use crate::truncated;
 
-/// A message repeats what was found; found values may be of any length, and so may the name of a
-/// field too many.
-const LONGEST_PROBLEM: usize = 500;
-const LONGEST_PATH: usize = 200;
+/// A message repeats the value found. Values and the names of unknown fields may have any length.
+const MAX_PROBLEM_CHARS: usize = 500;
+const MAX_PATH_CHARS: usize = 200;
 
-/// The input is not what the step takes.
+/// The step's input is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct InvalidInput {
@@ -20,11 +19,14 @@ pub struct InvalidInput {
 }
 
 impl InvalidInput {
-    /// `path` is the field as JSON writers name it (`detail.resourceType`, `resources[0]`; `$`
-    /// is the whole input), `problem` says what was expected and found.
+    /// `path` is the field as JSON writers name it (`detail.resourceType`, `resources[0]`; `$` is
+    /// the whole input), `problem` is what was expected and found.
     #[must_use]
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { path: truncated(path, LONGEST_PATH), problem: truncated(problem, LONGEST_PROBLEM) }
+        Self {
+            path: truncated(path, MAX_PATH_CHARS),
+            problem: truncated(problem, MAX_PROBLEM_CHARS),
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 //! turn every failure into a name of the catalogue.
 //!
 //! * [`run`]: the shell around a step's `handle`.
-//! * [`decode`] and [`InvalidInput`]: typed input with the path of what is wrong.
+//! * [`decode`] and [`InvalidInput`]: typed input, with the path of the invalid field.
 //! * [`token()`]: how a step recognises its own write when it is called again.
-//! * [`truncated()`]: texts from outside, cut to a length.
+//! * [`truncated()`]: truncates external texts.
 
 mod input;
 mod panic;

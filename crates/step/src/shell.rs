@@ -1,8 +1,8 @@
 //! The shell around a step: JSON in, JSON out, and every failure as a name of the catalogue.
 //!
-//! The Lambda runtime alone would give Step Functions Rust type names: of the deserializer for
-//! bad input, of a box for a panic. So the shell takes any JSON and decodes it itself, and
-//! catches panics before the runtime does.
+//! The Lambda runtime alone would report Rust type names to Step Functions: the deserializer's for
+//! bad input, a box's for a panic. So the shell accepts any JSON and decodes it itself, and catches
+//! panics before the runtime does.
 
 use std::panic::AssertUnwindSafe;
 
@@ -32,7 +32,8 @@ use crate::{MAX_MESSAGE_CHARS, panic, truncated};
 /// ```
 ///
 /// # Errors
-/// The Lambda runtime's, when its API cannot be reached. The step's own go to Step Functions.
+/// The Lambda runtime's errors, if its API cannot be reached. The step's own errors go to Step
+/// Functions.
 pub async fn run<I, O, E>(
     handle: impl AsyncFn(I) -> Result<O, E>,
 ) -> Result<(), lambda_runtime::Error>
@@ -46,7 +47,7 @@ where
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| invoke(handle, event.payload))).await
 }
 
-/// Sees to the log.
+/// Sets up logging.
 fn begin() {
     lambda_runtime::tracing::init_default_subscriber();
     panic::replace_hook();
@@ -83,7 +84,7 @@ where
     let result = match crate::decode(payload) {
         Err(error) => Err(Failure::new(error.name(), error.to_string())),
         Ok(input) => match AssertUnwindSafe(handle(input)).catch_unwind().await {
-            Err(payload) => Err(Failure::new(ErrorName::StepPanicked, panic::told(&*payload))),
+            Err(payload) => Err(Failure::new(ErrorName::StepPanicked, panic::summary(&*payload))),
             Ok(result) => result.map_err(|error| Failure::new(error.name(), error.to_string())),
         },
     };
@@ -154,7 +155,8 @@ mod tests {
         assert!(failure.message.ends_with(": boom"), "{}", failure.message);
     }
 
-    /// A hook is a whole process's, so the panic is in one of its own: this test again.
+    /// A hook applies to the whole process, so the panic happens in a process of its own, which
+    /// runs this test again.
     #[test]
     fn a_panic_is_told_with_its_place_and_without_a_value() {
         const PANICS: &str = "DRIFTLESS_TEST_PANICS";
@@ -170,7 +172,7 @@ mod tests {
         let told = [process.stdout, process.stderr].concat();
         let told = String::from_utf8_lossy(&told);
         assert!(process.status.success(), "{told}");
-        // The hook's line, the shell's, and what Step Functions is told.
+        // The hook's line, the shell's line, and the response to Step Functions.
         assert_eq!(told.matches("step/src/shell.rs:").count(), 3, "{told}");
         assert!(told.contains("StepPanicked: panicked at "), "{told}");
         assert!(!told.contains("hush"), "{told}");

@@ -14,14 +14,14 @@ use crate::{InvalidInput, decode, truncated};
 use testkit::arbitrary::{corrupted, json, json_paths, text};
 
 /// The most characters of a refusal: path and problem, each cut.
-const LONGEST: usize = 800;
+const MAX_MESSAGE_CHARS: usize = 800;
 
 fn every_step_decodes_or_refuses(value: &Value) {
     for decode in DECODERS {
         if let Err(error) = decode(value.clone()) {
             assert_eq!(error.name(), ErrorName::InvalidInput);
             let message = error.to_string();
-            assert!(message.chars().count() < LONGEST, "{message}");
+            assert!(message.chars().count() < MAX_MESSAGE_CHARS, "{message}");
         }
     }
 }
@@ -106,7 +106,7 @@ fn a_value_of_another_type_is_refused_with_its_path() {
             let refusal = decode(spoilt).unwrap_err();
             assert_eq!(refusal.name(), ErrorName::InvalidInput);
             let message = refusal.to_string();
-            // Serde reads what is inside of a tagged enum from a buffer, and knows no path there.
+            // Serde reads the contents of a tagged enum from a buffer, without a path.
             let path =
                 if path.starts_with("promotion.target") { "promotion.target" } else { &*path };
             assert!(message.starts_with(path), "{path}: {message}");

@@ -1,11 +1,11 @@
-//! Texts from outside, cut to a length: what is in a message travels through the state machine,
-//! which carries 256 KiB from one state to the next and 32,768 characters of an error's cause.
+//! Truncates external texts: a message passes through the state machine, which limits the data
+//! between states to 256 KiB and an error's cause to 32,768 characters.
 
-/// The most characters of an error's or a finding's message. A cause is the message as JSON, and
-/// one that is cut off there is JSON no more; a run's report has the messages of all its targets.
+/// The maximum length of an error's or a finding's message. A cause contains the message as JSON,
+/// which would be invalid if it were cut off; a report contains the messages of all targets.
 pub const MAX_MESSAGE_CHARS: usize = 2_000;
 
-/// At most the first `most` characters, followed by how many there were where some are left out.
+/// The first `most` characters, followed by the original number of characters if any are left out.
 #[must_use]
 pub fn truncated(text: impl Into<String>, most: usize) -> String {
     let mut text = text.into();

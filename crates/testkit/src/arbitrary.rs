@@ -5,7 +5,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// Texts that look like what AWS writes, or like nothing.
+/// Texts that resemble AWS's, or arbitrary ones.
 pub fn text() -> BoxedStrategy<String> {
     prop_oneof![
         4 => any::<String>(),
@@ -18,7 +18,7 @@ pub fn text() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// ARNs of every partition there is, whole or not.
+/// ARNs of every partition, complete or truncated.
 pub fn arn() -> BoxedStrategy<String> {
     let partition = prop_oneof![
         Just("aws"),
@@ -56,7 +56,7 @@ pub fn json() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// `value` with any JSON in the place of one of its values, or with a field too many.
+/// `value` with any JSON in the place of one of its values, or with an additional field.
 pub fn corrupted(value: &Value) -> BoxedStrategy<Value> {
     let value = value.clone();
     (proptest::sample::select(json_paths(&value)), json(), proptest::option::of(text()))

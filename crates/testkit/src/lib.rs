@@ -1,6 +1,6 @@
 //! What the steps' unit tests share; never part of a function.
 //!
-//! * [`mocks`]: SDK clients that answer from rules, and what is logged meanwhile.
+//! * [`mocks`]: SDK clients that answer from rules, and the log of a call.
 //! * [`arbitrary`]: proptest strategies for malformed and malicious input.
 //! * [`stacks`]: the same for a stack's parameters and the changes to them.
 

@@ -1,5 +1,5 @@
-//! SDK clients that answer from rules, for the steps' unit tests. The rules see each request, so
-//! a test asserts what was asked as well as what came of it, and what was logged.
+//! SDK clients that answer from rules, for the steps' unit tests. The rules see each request, so a
+//! test asserts the requests as well as the result and the log.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -10,10 +10,10 @@ pub use aws_smithy_mocks::{
 use lambda_runtime::tracing::subscriber::fmt;
 use lambda_runtime::tracing::subscriber::util::SubscriberInitExt;
 
-/// What a step answers, and what it logs meanwhile.
+/// A step's answer and its log.
 ///
 /// # Panics
-/// There is no runtime to be had.
+/// The runtime cannot be created.
 pub fn logged<T>(step: impl Future<Output = T>) -> (T, String) {
     let log = Log::default();
     let writer = log.clone();
@@ -38,11 +38,11 @@ impl Write for Log {
     }
 }
 
-/// A client of the SDK crate `$sdk` that answers from these rules, each as often as it says, in
-/// any order. A request that no rule matches fails the test; so no rules means that no call may
+/// A client of the SDK crate `$sdk` that answers from these rules, each as often as it specifies,
+/// in any order. A request that no rule matches fails the test; so no rules means that no call may
 /// be made.
 ///
-/// (`aws_smithy_mocks::mock_client!` wants the SDKs' `test-util` feature, and with it a second
+/// (`aws_smithy_mocks::mock_client!` needs the SDKs' `test-util` feature, and so a second
 /// compilation of them.)
 #[macro_export]
 macro_rules! mock_client {

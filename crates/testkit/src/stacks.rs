@@ -1,5 +1,5 @@
-//! A stack's parameters with secrets among them, and changes that were decided from what is there,
-//! or was, or never was.
+//! A stack's parameters, some of them secret, and changes that were decided from their current
+//! values, from earlier ones, or from values that never existed.
 
 use aws_sdk_cloudformation::types::Parameter;
 use contract::steps::Change;
@@ -12,7 +12,7 @@ use crate::arbitrary::text;
 pub const OLD: &str = "ami-0000000000000000a";
 /// The image that it chose.
 pub const NEW: &str = "ami-0000000000000000b";
-/// What is in every value that is no image and can be read. (What is `NoEcho` reads as `****`.)
+/// Part of every readable value that is not an image. (A `NoEcho` value reads as `****`.)
 pub const SECRET: &str = "hush-7f3c";
 
 /// The parameters, and the changes.
@@ -41,7 +41,7 @@ pub fn stacks() -> BoxedStrategy<(Vec<Parameter>, Vec<Change>)> {
         .boxed()
 }
 
-/// A parameter that may be an image's, and the change that is meant, if one is.
+/// A parameter that may hold an image, and its change, if there is one.
 fn image() -> impl Strategy<Value = (Parameter, Option<Change>)> {
     let value = prop_oneof![4 => Just(OLD.to_owned()), 1 => Just(NEW.to_owned()), 1 => secret()];
     let before = prop_oneof![9 => Just(OLD.to_owned()), 1 => secret()];
@@ -61,7 +61,7 @@ fn change(before: String, through: bool) -> Change {
     Change { parameter: "Missing".into(), before: before.into(), after, via }
 }
 
-/// What is in a parameter that is no image.
+/// The value of a parameter that is not an image.
 fn secret() -> BoxedStrategy<String> {
     prop_oneof![Just("****".to_owned()), text().prop_map(|text| format!("{SECRET}{text}"))].boxed()
 }

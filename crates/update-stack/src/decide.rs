@@ -1,4 +1,4 @@
-//! What update-stack decides, without a call: which update is its own.
+//! The decisions of update-stack, without I/O: which update is its own.
 
 use aws_sdk_cloudformation::types::StackEvent;
 use contract::steps::Change;
@@ -6,11 +6,11 @@ use contract::steps::Change;
 /// The token that marks the events of one decision's update, by which both we and CloudFormation
 /// recognise a repeated call.
 ///
-/// The values before belong to it: the way back, or a decision that is made again because of
-/// another writer, may choose an image for the second time in one execution.
+/// It includes the values before: a rollback, or a new decision because of another writer, may
+/// choose an image for the second time in one execution.
 #[must_use]
 pub(crate) fn client_request_token(execution: &str, changes: &[Change]) -> String {
-    // How it gets there, not where: the SSM parameter's name is the stack's own value.
+    // Without the SSM parameter's name, which is the stack's own value.
     let via = |change: &Change| if change.via.is_some() { "via" } else { "" };
     let parts = changes.iter().flat_map(|change| {
         [change.parameter.as_str(), change.before.expose(), change.after.as_str(), via(change)]
@@ -18,7 +18,7 @@ pub(crate) fn client_request_token(execution: &str, changes: &[Change]) -> Strin
     step::token(execution, parts)
 }
 
-/// Whether an operation with this token was begun, as far as these events tell.
+/// Whether an operation with this token has begun, according to these events.
 #[must_use]
 pub(crate) fn was_begun(events: &[StackEvent], token: &str) -> bool {
     events.iter().any(|event| event.client_request_token() == Some(token))

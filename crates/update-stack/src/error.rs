@@ -1,4 +1,4 @@
-//! What can go wrong in update-stack.
+//! Errors of update-stack.
 
 use aws::{AwsError, stacks};
 use contract::{ErrorName, Named};
@@ -6,7 +6,7 @@ use contract::{ErrorName, Named};
 /// Why no update was started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The stack is not one whose parameters can be changed so.
+    /// The stack's parameters cannot be changed.
     #[error(transparent)]
     Stack(#[from] stacks::Error),
     /// A call failed.

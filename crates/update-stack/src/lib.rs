@@ -1,5 +1,5 @@
-//! update-stack owns the write of pattern 2: one stack update, of the template as it is, with
-//! nothing but the image parameters changed.
+//! update-stack owns the write of pattern 2: one stack update that keeps the template and changes
+//! only the image parameters.
 
 mod decide;
 mod error;
@@ -14,10 +14,10 @@ use contract::steps::{StackUpdate, UpdateInput, WriteOutcome};
 
 pub use crate::error::Error;
 
-/// Reads, compares, and starts an update if need be. The state machine waits for its end.
+/// Reads, compares, and starts an update if necessary. The state machine waits for its end.
 ///
-/// An update of this decision that has been started already is answered as started, whatever has
-/// become of it: how it ends is for wait-stack-complete to say.
+/// An update that this decision has already started counts as started, whatever its result:
+/// wait-stack-complete reports how it ended.
 ///
 /// # Errors
 /// See [`Error`].
@@ -44,7 +44,7 @@ pub async fn handle(cloudformation: &Client, input: UpdateInput) -> Result<Stack
     Ok(StackUpdate { outcome, stack_id, client_request_token })
 }
 
-/// One page, newest first: an operation that matters now is on it.
+/// One page, newest first: it contains every operation that matters now.
 async fn newest_events(
     cloudformation: &Client,
     stack_id: &str,
@@ -54,10 +54,10 @@ async fn newest_events(
     Ok(answer.stack_events.unwrap_or_default())
 }
 
-/// Whether an update runs now because of this call or of an earlier one with the same token.
+/// Whether this call, or an earlier one with the same token, has started an update.
 ///
-/// Everything that is not named stays as it is: tags, the service role, notification ARNs, the
-/// stack policy, rollback triggers (`UpdateStack`).
+/// Everything that the request does not name stays unchanged: tags, the service role, notification
+/// ARNs, the stack policy, rollback triggers (`UpdateStack`).
 async fn update(
     cloudformation: &Client,
     name: &str,
@@ -77,7 +77,7 @@ async fn update(
         .await;
     match answer.called("cloudformation:UpdateStack") {
         Ok(_) => Ok(WriteOutcome::Updated),
-        // The answer to an earlier call was lost, and its events do not show yet.
+        // The response to an earlier call was lost, and its events are not visible yet.
         Err(error) if error.has_code("TokenAlreadyExistsException") => Ok(WriteOutcome::Updated),
         Err(error) if refusals::is_nothing_to_update(&error) => Ok(WriteOutcome::Unchanged),
         Err(error) => Err(stacks::Error::refused(name, error).into()),

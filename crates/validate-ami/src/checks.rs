@@ -1,5 +1,5 @@
-//! The checks that an image has to pass, each a row of one table. A check that does not apply, or
-//! of which nothing can be told, gives no verdict.
+//! The checks that an image must pass, each a row of one table. A check that does not apply, or
+//! that lacks the necessary data, gives no verdict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,37 +13,37 @@ use contract::target::{Candidate, Group};
 
 use crate::Policy;
 
-/// What EC2 says now, besides what came with the target.
+/// The state of EC2 now, besides what the target contains.
 #[derive(Debug)]
-pub(crate) struct Known {
-    /// When it was asked.
+pub(crate) struct Ec2State {
+    /// When it was read.
     pub now: DateTime,
-    /// The candidates and what is in place; one that is gone is left out.
+    /// The candidates and the images in place, without those that no longer exist.
     pub images: BTreeMap<ImageId, Image>,
-    /// Those images' snapshots, likewise.
+    /// The snapshots of those images, likewise.
     pub snapshots: BTreeMap<String, Snapshot>,
-    /// What the groups' instances are.
+    /// The instance types of the groups.
     pub instance_types: BTreeMap<String, InstanceTypeInfo>,
 }
 
-/// What a check looks at.
+/// The input of a check.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'a> {
+pub(crate) struct CheckInput<'a> {
     /// The candidate, as the target has it.
     pub candidate: &'a Candidate,
     /// The candidate, as EC2 has it.
     pub image: &'a Image,
-    /// The image in place, where there still is one.
+    /// The image in place, if it still exists.
     pub in_use: Option<&'a Image>,
-    /// The groups that are to boot the image.
+    /// The groups that will boot the image.
     pub groups: &'a [Group],
-    /// The rest.
-    pub known: &'a Known,
-    /// The account that the image has to be of.
+    /// Everything else that was read.
+    pub known: &'a Ec2State,
+    /// The account that must own the image.
     pub account: &'a str,
 }
 
-/// What had to be, what is, and whether the two agree.
+/// The result of a check: the expected and the actual value, and whether the image passes.
 struct Found {
     expected: String,
     actual: String,
@@ -52,30 +52,30 @@ struct Found {
 
 /// One check.
 pub(crate) struct Check {
-    /// The name in the report, by which it can be turned off.
+    /// The name in the report, and in the list of disabled checks.
     pub name: &'static str,
-    look: fn(Subject<'_>) -> Option<Found>,
+    look: fn(CheckInput<'_>) -> Option<Found>,
 }
 
 /// All checks, in the order of the report.
 pub(crate) const CHECKS: &[Check] = &[
     // An image boots only when available; `disabled`, `failed` and the rest do not.
     Check { name: STATE, look: |s| equal(text(&ImageState::Available), text(s.image.state()?)) },
-    // A shared image is its owner's to change and to take back.
+    // The owner of a shared image can change it or stop sharing it.
     Check { name: "owner", look: |s| equal(s.account, s.image.owner_id()?) },
     Check { name: "deprecated", look: deprecated },
-    // A backup holds whatever the server held.
+    // A backup contains everything that the server contained.
     Check { name: "public", look: |s| equal("false", s.image.public()?.to_string()) },
-    // Launch templates of Auto Scaling groups take instance-store images too, but AWS Backup
-    // makes none: one that is, came from elsewhere.
+    // Launch templates of Auto Scaling groups accept instance-store images too, but AWS Backup
+    // creates none: such an image is not a backup.
     Check {
         name: "rootDevice",
         look: |s| equal(text(&DeviceType::Ebs), text(s.image.root_device_type()?)),
     },
     Check { name: "snapshots", look: snapshots },
     Check { name: "backup", look: backup },
-    // The instance type is the launch template's and stays; an image that differs from the one
-    // in use in these does not boot on it.
+    // The launch template's instance type stays; an image that differs from the one in use in these
+    // properties does not boot on it.
     Check { name: "architecture", look: |s| as_in_use(s, |i| i.architecture().map(text)) },
     Check { name: "virtualization", look: |s| as_in_use(s, |i| i.virtualization_type().map(text)) },
     Check { name: "bootMode", look: |s| as_in_use(s, |i| i.boot_mode().map(text)) },
@@ -83,21 +83,21 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "encryption", look: encryption },
 ];
 
-/// The check that nothing else makes up for.
+/// The check that no other check can replace.
 const STATE: &str = "state";
 
-/// The verdicts on an image, of the checks that are on.
+/// The verdicts of all enabled checks on an image.
 #[must_use]
-pub(crate) fn verdicts(subject: Subject<'_>, policy: &Policy) -> Vec<Verdict> {
+pub(crate) fn verdicts(input: CheckInput<'_>, policy: &Policy) -> Vec<Verdict> {
     let verdict = |check: &Check| {
-        let Found { expected, actual, passed } = (check.look)(subject)?;
+        let Found { expected, actual, passed } = (check.look)(input)?;
         Some(Verdict { check: check.name.to_owned(), expected, actual, passed })
     };
     CHECKS.iter().filter(|check| policy.runs(check.name)).filter_map(verdict).collect()
 }
 
-/// The verdict on an image that EC2 does not know. It cannot be turned off: there is nothing to
-/// be promoted.
+/// The verdict on an image that EC2 does not list. It cannot be disabled: there is nothing to
+/// promote.
 #[must_use]
 pub(crate) fn gone() -> Verdict {
     Verdict {
@@ -108,22 +108,22 @@ pub(crate) fn gone() -> Verdict {
     }
 }
 
-/// The snapshots that an image's volumes are made from.
+/// The snapshots of an image's volumes.
 pub(crate) fn snapshot_ids(image: &Image) -> impl Iterator<Item = &str> {
     image.block_device_mappings().iter().filter_map(|device| device.ebs()?.snapshot_id())
 }
 
-/// A deprecated image still boots, but its owner has said not to.
-fn deprecated(s: Subject<'_>) -> Option<Found> {
+/// A deprecated image still boots, but its owner has marked it as not to be used.
+fn deprecated(s: CheckInput<'_>) -> Option<Found> {
     let Some(time) = s.image.deprecation_time() else { return equal("false", "false") };
     let passed = DateTime::from_str(time, DateTimeFormat::DateTime).ok()? > s.known.now;
     let actual = if passed { "false".to_owned() } else { format!("true (since {time})") };
     Some(Found { expected: "false".to_owned(), actual, passed })
 }
 
-/// An image may be registered without a snapshot of its root volume, and "available" says nothing
-/// of what became of its snapshots since.
-fn snapshots(s: Subject<'_>) -> Option<Found> {
+/// An image may be registered without a snapshot of its root volume, and an "available" image may
+/// have lost its snapshots since.
+fn snapshots(s: CheckInput<'_>) -> Option<Found> {
     if s.image.root_device_type() != Some(&DeviceType::Ebs) {
         return None;
     }
@@ -135,7 +135,7 @@ fn snapshots(s: Subject<'_>) -> Option<Found> {
         return Some(Found { expected, actual, passed: false });
     }
     if s.image.owner_id() != Some(s.account) {
-        // An image is shared without its snapshots.
+        // Sharing an image does not share its snapshots.
         return None;
     }
     let wrong = |id: &str| match s.known.snapshots.get(id).map(Snapshot::state) {
@@ -149,17 +149,18 @@ fn snapshots(s: Subject<'_>) -> Option<Found> {
     Some(Found { expected, actual, passed })
 }
 
-/// A backup that is "completed with issues" (a failed VSS snapshot, say) is COMPLETED too.
-fn backup(s: Subject<'_>) -> Option<Found> {
+/// A backup that is "completed with issues" (a failed VSS snapshot, say) has the state COMPLETED
+/// too.
+fn backup(s: CheckInput<'_>) -> Option<Found> {
     match &s.candidate.status_message {
         None => equal("completed", "completed"),
         Some(issues) => equal("completed", format!("completed with issues: {issues}")),
     }
 }
 
-/// What the groups' instance types can boot. A property that the image or the type does not tell
-/// cannot disagree.
-fn instance_type(s: Subject<'_>) -> Option<Found> {
+/// Whether the groups' instance types can boot the image. A property that the image or the type
+/// does not report cannot disagree.
+fn instance_type(s: CheckInput<'_>) -> Option<Found> {
     let names: BTreeSet<_> = s.groups.iter().filter_map(|g| g.instance_type.as_deref()).collect();
     let types: Vec<_> = names
         .into_iter()
@@ -176,7 +177,7 @@ fn instance_type(s: Subject<'_>) -> Option<Found> {
 /// The first property of the image that the instance type does not have.
 fn unsupported(image: &Image, name: &str, info: &InstanceTypeInfo) -> Option<Found> {
     let boot_modes = match image.boot_mode() {
-        // The image says UEFI where there is, else BIOS.
+        // With `uefi-preferred`, the image boots with UEFI if the type supports it, else with BIOS.
         Some(BootModeValues::UefiPreferred) => {
             vec![text(&BootModeValues::Uefi), text(&BootModeValues::LegacyBios)]
         }
@@ -199,10 +200,10 @@ fn unsupported(image: &Image, name: &str, info: &InstanceTypeInfo) -> Option<Fou
     Some(Found { expected, actual: has.join(" or "), passed: false })
 }
 
-/// Auto Scaling launches with its service-linked role, which may use a customer's key only by a
-/// grant; without one the instance dies with `Client.InternalError`. EC2 alone does not tell
-/// grants, but a key that is in use has its grant, and another one is a reason to look.
-fn encryption(s: Subject<'_>) -> Option<Found> {
+/// Auto Scaling launches with its service-linked role, which needs a grant to use a customer
+/// managed key; without one the instance dies with `Client.InternalError`. EC2 does not report
+/// grants, but a key that is in use has its grant, and a different key may not.
+fn encryption(s: CheckInput<'_>) -> Option<Found> {
     let in_use = keys(s.in_use?, s.known);
     let keys = keys(s.image, s.known);
     if in_use.is_empty() || keys.is_empty() {
@@ -220,16 +221,16 @@ fn encryption(s: Subject<'_>) -> Option<Found> {
 }
 
 /// The keys that an image's snapshots are encrypted with.
-fn keys<'a>(image: &Image, known: &'a Known) -> BTreeSet<&'a str> {
+fn keys<'a>(image: &Image, known: &'a Ec2State) -> BTreeSet<&'a str> {
     let snapshots = snapshot_ids(image).filter_map(|id| known.snapshots.get(id));
     snapshots.filter_map(Snapshot::kms_key_id).collect()
 }
 
-fn as_in_use(s: Subject<'_>, property: impl Fn(&Image) -> Option<String>) -> Option<Found> {
+fn as_in_use(s: CheckInput<'_>, property: impl Fn(&Image) -> Option<String>) -> Option<Found> {
     equal(property(s.in_use?)?, property(s.image)?)
 }
 
-/// The most common of all findings.
+/// A result that passes if both values are equal.
 #[expect(clippy::unnecessary_wraps, reason = "a row of the table is an `Option`")]
 fn equal(expected: impl Into<String>, actual: impl Into<String>) -> Option<Found> {
     let (expected, actual) = (expected.into(), actual.into());

@@ -1,4 +1,4 @@
-//! What validate-ami decides, without a call: which candidate wins, and whether it is to be
+//! The decisions of validate-ami, without I/O: which candidate wins, and whether it must be
 //! written.
 
 use std::collections::BTreeMap;
@@ -13,38 +13,38 @@ use contract::steps::{
 use contract::target::{Candidate, Group, Images, Promotion, Selection, Target};
 use step::truncated;
 
-use crate::checks::{self, Known, Subject};
+use crate::checks::{self, CheckInput, Ec2State};
 use crate::provenance::{self, LaunchSources, PROVENANCE};
 use crate::{Error, Policy, plan};
 
-/// The most images that an error tells about. A rollback has hundreds of candidates, and what
-/// Step Functions keeps of an error's text is 32,768 characters.
+/// The maximum number of images in an error's message. A rollback has hundreds of candidates, and
+/// Step Functions limits an error's cause to 32,768 characters.
 const MAX_LISTED: usize = 10;
-/// The most characters of what is said of one image parameter among others.
+/// The maximum length of the message about one image parameter among others.
 const MAX_REFUSAL_CHARS: usize = 1_000;
 
-/// What an image parameter has now.
+/// The value in place in an image parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InPlace {
-    /// The value that reaches the launch template. Any text: an operator may have begun with a
+    /// The value that reaches the launch template. It may be any text, for example an operator's
     /// placeholder.
     pub value: PlacedValue,
-    /// The SSM parameter that a stack's parameter takes the value from.
+    /// The SSM parameter that a stack's parameter takes its value from.
     pub via: Option<Via>,
 }
 
-/// What has been found out, and what the operator wants.
+/// The facts that a decision is based on, and the operator's policy.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Circumstances<'a> {
-    /// Of the images.
-    pub known: &'a Known,
-    /// Of their origins.
-    pub feeds: &'a LaunchSources,
-    /// The operator's decisions.
+pub(crate) struct Evidence<'a> {
+    /// About the images.
+    pub known: &'a Ec2State,
+    /// About their origins.
+    pub sources: &'a LaunchSources,
+    /// The operator's policy.
     pub policy: &'a Policy,
 }
 
-/// The images to be looked at: every candidate, and what is in place.
+/// The images to read: every candidate, and the images in place.
 #[must_use]
 pub(crate) fn image_ids<'a>(
     target: &Target,
@@ -52,7 +52,7 @@ pub(crate) fn image_ids<'a>(
 ) -> Vec<ImageId> {
     let candidates = target.images().into_iter().flat_map(|(_, images)| &images.candidates);
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
-    // An operator may have begun with a placeholder, which is no image.
+    // The value may be an operator's placeholder, which is not an image.
     let current = in_place.into_iter().filter_map(|in_place| in_place.value.image());
     let mut ids: Vec<_> = candidates.chain(current).collect();
     ids.sort();
@@ -60,23 +60,23 @@ pub(crate) fn image_ids<'a>(
     ids
 }
 
-/// Decides about every image parameter of the target: those that can be given no image are told
-/// beside the others.
+/// Decides about every image parameter of the target. Parameters for which no image can be promoted
+/// are reported beside the others.
 ///
 /// # Errors
-/// [`Error::AllRefused`] when nothing can be promoted for any; what concerns the target as a
-/// whole, such as an image that has to be waited for.
+/// [`Error::AllRefused`] when nothing can be promoted for any; any error that concerns the whole
+/// target, such as an image that is still pending.
 pub(crate) fn decisions(
     promotion: &Promotion,
     mut in_place: BTreeMap<String, Result<InPlace, Error>>,
-    circumstances: Circumstances<'_>,
+    evidence: Evidence<'_>,
 ) -> Result<Validated, Error> {
     let (mut images, mut refused) = (Vec::new(), Vec::new());
     let target = &promotion.target;
     for (parameter, candidates) in target.images() {
         let Some(in_place) = in_place.remove(parameter) else { continue };
         let decided =
-            in_place.and_then(|it| decision(promotion, parameter, candidates, &it, circumstances));
+            in_place.and_then(|it| decision(promotion, parameter, candidates, &it, evidence));
         match decided {
             Ok(decision) => images.push(decision),
             Err(error) if error.is_of_one_parameter() => refused.push(Refusal {
@@ -100,24 +100,24 @@ pub(crate) fn decisions(
     }
 }
 
-/// Decides about one image parameter: the newest candidate that passes wins; for a rollback the
-/// newest of those that are older than what is in place.
+/// Decides about one image parameter: the newest candidate that passes wins; for a rollback, the
+/// newest that passes and is older than the image in place.
 ///
 /// # Errors
-/// [`Error::ImagePending`] when a newer one than that is still being made;
-/// [`Error::ImageRejected`] when none passes; [`Error::NothingOlder`] when there is none to roll
-/// back to; [`Error::TargetNotPermitted`] when nothing is left to be promoted because the newest
-/// does not come from a group that the target feeds.
+/// [`Error::ImagePending`] when a newer one is still pending; [`Error::ImageRejected`] when none
+/// passes; [`Error::NothingOlder`] when there is no older image to roll back to;
+/// [`Error::TargetNotPermitted`] when nothing can be promoted because the newest does not come from
+/// a group that the target feeds.
 pub(crate) fn decision(
     Promotion { target, run }: &Promotion,
     parameter: &str,
     images: &Images,
     in_place: &InPlace,
-    circumstances: Circumstances<'_>,
+    evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let before = &in_place.value;
     let current_id = before.image();
-    let current = current_id.as_ref().and_then(|id| circumstances.known.images.get(id));
+    let current = current_id.as_ref().and_then(|id| evidence.known.images.get(id));
     let is_rollback = run.selection == Selection::Rollback;
     let eligible = if is_rollback {
         rollback_candidates(&images.candidates, before.expose(), current)
@@ -128,9 +128,9 @@ pub(crate) fn decision(
         let (parameter, before) = (parameter.to_owned(), before.to_string());
         return Err(Error::NothingOlder { parameter, before });
     }
-    let Circumstances { feeds, policy, .. } = circumstances;
-    let groups = provenance::groups_fed_by(target, &images.groups, feeds, &policy.account);
-    let chosen = newest_passing(target, parameter, &eligible, &groups, current, circumstances)?;
+    let Evidence { sources, policy, .. } = evidence;
+    let groups = provenance::groups_fed_by(target, &images.groups, sources, &policy.account);
+    let chosen = newest_passing(target, parameter, &eligible, &groups, current, evidence)?;
     let may_be_older = run.selection != Selection::Newest;
     let (after, outcome) = match current_id {
         Some(id) if id == chosen.candidate.image_id => (id, DecisionOutcome::Unchanged),
@@ -139,7 +139,7 @@ pub(crate) fn decision(
         }
         _ => (chosen.candidate.image_id.clone(), DecisionOutcome::Promote),
     };
-    // Where something is promoted all the same, the report has what was passed over.
+    // If another image is promoted, the report has the rejected ones.
     if let (Some(refused), Some(newest), Some(current)) =
         (not_permitted(&chosen.rejected), eligible.first(), current)
         && outcome != DecisionOutcome::Promote
@@ -168,7 +168,7 @@ struct Chosen<'a> {
     candidate: &'a Candidate,
     verdicts: Vec<Verdict>,
     provenance: Provenance,
-    /// The newer ones that do not pass.
+    /// The newer candidates that do not pass.
     rejected: Vec<Rejected>,
 }
 
@@ -179,21 +179,23 @@ fn newest_passing<'a>(
     eligible: &[&'a Candidate],
     groups: &[Group],
     in_use: Option<&Image>,
-    Circumstances { known, feeds, policy }: Circumstances<'_>,
+    Evidence { known, sources, policy }: Evidence<'_>,
 ) -> Result<Chosen<'a>, Error> {
     let mut rejected = Vec::new();
     for &candidate in eligible {
-        let provenance = provenance::provenance(target, &candidate.origin, feeds, &policy.account);
+        let provenance =
+            provenance::provenance(target, &candidate.origin, sources, &policy.account);
         let is_permitted = policy.permits(&provenance);
         let image = known.images.get(&candidate.image_id);
-        // Its completion may have been told already: to pass it over would be to lose it.
+        // The event of its completion may already have been handled, so skipping the image would
+        // lose it.
         if is_permitted && image.is_some_and(|image| image.state() == Some(&ImageState::Pending)) {
             return Err(Error::ImagePending(candidate.image_id.clone()));
         }
         let account = policy.account.as_str();
-        let subject = |image| Subject { candidate, image, in_use, groups, known, account };
+        let input = |image| CheckInput { candidate, image, in_use, groups, known, account };
         let mut verdicts = image
-            .map_or_else(|| vec![checks::gone()], |image| checks::verdicts(subject(image), policy));
+            .map_or_else(|| vec![checks::gone()], |image| checks::verdicts(input(image), policy));
         if !is_permitted {
             verdicts.push(provenance::verdict(target, &provenance));
         }
@@ -211,13 +213,13 @@ fn newest_passing<'a>(
     })
 }
 
-/// The newest candidate, if it was passed over because of where it comes from.
+/// The newest candidate, if it was rejected because of its provenance.
 fn not_permitted(rejected: &[Rejected]) -> Option<&Rejected> {
     rejected.first().filter(|newest| newest.failed.iter().any(|v| v.check == PROVENANCE))
 }
 
-/// The candidates that a rollback may choose from. When EC2 does not know what is in place any
-/// more, its place among the candidates, which are newest first, tells which are older.
+/// The candidates that a rollback may choose from. If EC2 no longer lists the image in place, its
+/// position among the candidates, which are newest first, shows which ones are older.
 fn rollback_candidates<'a>(
     candidates: &'a [Candidate],
     before: &str,
@@ -234,7 +236,7 @@ fn rollback_candidates<'a>(
     }
 }
 
-/// Whether what is in place is newer and would boot. EC2's dates are ISO 8601 in UTC, so text
+/// Whether the image in place is newer and would boot. EC2's dates are ISO 8601 in UTC, so text
 /// order is time order.
 fn must_stay(current: &Image, chosen: &Candidate) -> bool {
     current.state() == Some(&ImageState::Available)

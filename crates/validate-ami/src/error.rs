@@ -1,4 +1,4 @@
-//! What can go wrong in validate-ami.
+//! Errors of validate-ami.
 
 use aws::AwsError;
 use contract::ids::ImageId;
@@ -7,18 +7,18 @@ use contract::{ErrorName, Named};
 /// Why there is no decision.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The newest image is not ready.
+    /// The newest image is still pending.
     #[error("image {0} is still being made")]
     ImagePending(ImageId),
-    /// Nothing passes.
+    /// No candidate passes.
     #[error("no image for {parameter} passes validation: {verdicts}")]
     ImageRejected {
         /// The image parameter.
         parameter: String,
-        /// Every candidate with the checks that it failed.
+        /// Every candidate with its failed checks.
         verdicts: String,
     },
-    /// A rollback has nowhere to go.
+    /// There is no older image to roll back to.
     #[error("no image for {parameter} is older than {before}, which is in place")]
     NothingOlder {
         /// The image parameter.
@@ -26,25 +26,25 @@ pub enum Error {
         /// The value in place.
         before: String,
     },
-    /// The image is a backup of something that the target has nothing to do with.
+    /// The image is not a backup of an instance of a group that the target feeds.
     #[error("{parameter} may not be given this image: {verdicts}")]
     TargetNotPermitted {
         /// The image parameter.
         parameter: String,
-        /// The candidates that were passed over, with the reason.
+        /// The rejected candidates, with the reason.
         verdicts: String,
     },
-    /// A tag names something that is hidden. No image is, and what is must not be overwritten
-    /// because somebody may tag an instance.
+    /// A tag names a target whose value is hidden. An image ID never is, and being able to tag an
+    /// instance must not be enough to overwrite a secret.
     #[error("{0} holds a secret and not an image; correct the image's tags")]
     Secret(String),
-    /// There is no such SSM parameter.
+    /// The SSM parameter does not exist.
     #[error(
         "there is no parameter {0}; create it once, outside any stack, with type String and data type aws:ec2:image"
     )]
     ParameterNotFound(String),
-    /// A stack's parameter is of a type `AWS::SSM::Parameter::Value<…>`, and its value is not a
-    /// name that could be written.
+    /// A stack's parameter has a type `AWS::SSM::Parameter::Value<…>`, and its value is not the
+    /// name of a parameter that can be written.
     #[error(
         "parameter {key} of stack {stack} reads {value:?}, which is not the name of an SSM parameter of this account; name one that is"
     )]
@@ -53,28 +53,28 @@ pub enum Error {
         stack: String,
         /// Its parameter.
         key: String,
-        /// What that is said to read.
+        /// Its value.
         value: String,
     },
-    /// There is no such stack.
+    /// The stack does not exist.
     #[error("there is no stack {0} in this account and Region")]
     StackNotFound(String),
-    /// The template has other parameters.
+    /// The template does not have this parameter.
     #[error("stack {stack} has no parameter {missing}; its parameters are: {}", known.join(", "))]
     ParameterKeyNotFound {
         /// The stack.
         stack: String,
-        /// What an image names and the template lacks.
+        /// The parameter that an image names.
         missing: String,
-        /// What the template has.
+        /// The parameters of the template.
         known: Vec<String>,
     },
     /// Nothing could be decided about any of the target's image parameters.
     #[error("{message}")]
     AllRefused {
-        /// The first one's.
+        /// The name of the first error.
         name: ErrorName,
-        /// Every one's.
+        /// The messages of all errors.
         message: String,
     },
     /// A call failed.
@@ -83,7 +83,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it keeps one image parameter from its image, and no other of the same stack.
+    /// Whether it concerns only one image parameter, and no other of the same stack.
     #[must_use]
     pub fn is_of_one_parameter(&self) -> bool {
         match self {
@@ -94,7 +94,7 @@ impl Error {
             | Self::ParameterNotFound(_)
             | Self::NotAParameterName { .. }
             | Self::ParameterKeyNotFound { .. } => true,
-            // A newer image that is being made is waited for: all go into one update.
+            // The step waits for a pending newer image, because all images go into one update.
             Self::ImagePending(_)
             | Self::StackNotFound(_)
             | Self::AllRefused { .. }

@@ -1,5 +1,5 @@
-//! What validate-ami reads: what is in place, the images, and where they come from. Each is one
-//! call for all images of the target (a launch template is one of its own).
+//! Reads the values in place, the images and their origins: one call each for all images of the
+//! target (and one for each launch template).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,10 @@ use crate::decide::InPlace;
 use crate::provenance::{self, LaunchSources};
 use crate::{Clients, Error};
 
-/// What each image parameter of the target has now, or why that cannot be told.
+/// The value in place in each image parameter of the target, or why it cannot be read.
 ///
 /// # Errors
-/// The target itself is not there, or a call failed.
+/// The target itself does not exist, or a call failed.
 pub(crate) async fn in_place(
     clients: &Clients,
     target: &Target,
@@ -59,11 +59,12 @@ pub(crate) async fn in_place(
     Ok(found)
 }
 
-/// What a `NoEcho` parameter reads as (`DescribeStacks`, Parameters).
+/// The value that AWS returns for a `NoEcho` parameter (`DescribeStacks`, Parameters).
 const NO_ECHO: &str = "****";
 
-/// What a stack's parameter has. One of a type `AWS::SSM::Parameter::Value<…>` has a resolved
-/// value besides; that is what reached the template when the stack was last updated.
+/// The value in place in a stack's parameter. A parameter with a type
+/// `AWS::SSM::Parameter::Value<…>` also has a resolved value, which the template got when the stack
+/// was last updated.
 async fn of_stack(
     ssm: &aws_sdk_ssm::Client,
     stack: &str,
@@ -95,17 +96,18 @@ async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, Erro
     Ok(found.value.unwrap_or_default())
 }
 
-/// What EC2 says of these snapshots; one that is gone, or another account's, is left out.
+/// These snapshots as EC2 lists them, without those that no longer exist or belong to another
+/// account.
 ///
 /// # Errors
-/// The call's.
+/// The call failed.
 pub(crate) async fn snapshots(
     ec2: &aws_sdk_ec2::Client,
     ids: &[String],
 ) -> Result<BTreeMap<String, Snapshot>, AwsError> {
     let mut found = BTreeMap::new();
     for filter in images::filters("snapshot-id", ids) {
-        // Without an owner, EC2 would look through everybody's public snapshots too.
+        // Without an owner, EC2 would search all public snapshots too.
         let request = ec2.describe_snapshots().owner_ids("self").filters(filter);
         let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
         let answer = answer.called("ec2:DescribeSnapshots")?;
@@ -114,10 +116,10 @@ pub(crate) async fn snapshots(
     Ok(found)
 }
 
-/// What the instances of the target's groups are; a type that EC2 does not know is left out.
+/// The instance types of the target's groups, without types that EC2 does not list.
 ///
 /// # Errors
-/// The call's.
+/// The call failed.
 pub(crate) async fn instance_types(
     ec2: &aws_sdk_ec2::Client,
     target: &Target,
@@ -137,26 +139,26 @@ pub(crate) async fn instance_types(
     Ok(found)
 }
 
-/// What the groups and stacks are that the candidates come from or that the target may feed.
+/// The groups and stacks that the candidates come from or that the target may feed.
 ///
 /// # Errors
-/// The calls'.
-pub(crate) async fn feeds(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
-    let mut feeds = LaunchSources::default();
+/// A call failed.
+pub(crate) async fn sources(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
+    let mut sources = LaunchSources::default();
     for name in provenance::wanted_stacks(target) {
         if let Some(stack) = stacks::find(&clients.cloudformation, name).await? {
             // An ARN: `…:stack/NAME/UNIQUE`.
             let root = stack.root_id.as_deref().and_then(|arn| arn.split('/').nth(1));
-            feeds.roots.insert(name.to_owned(), root.map(str::to_owned));
+            sources.roots.insert(name.to_owned(), root.map(str::to_owned));
         }
     }
     let names = provenance::wanted_groups(target);
     let references = SsmReferences::AsWritten;
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
     let launches = groups::launch_images(autoscaling, ec2, &names, references).await?;
-    feeds.launches = launches
+    sources.launches = launches
         .into_iter()
         .map(|(name, images)| (name, images.map_err(|refusal| refusal.to_string())))
         .collect();
-    Ok(feeds)
+    Ok(sources)
 }

@@ -1,6 +1,5 @@
-//! validate-ami owns the question "which image is to be in place?". It reads what is in place,
-//! what the candidates are now and where they come from, and decides for each image parameter of
-//! the target.
+//! validate-ami decides which image must be in place. It reads the value in place, the candidates
+//! and their origins, and decides for each image parameter of the target.
 
 mod checks;
 mod decide;
@@ -18,8 +17,8 @@ use std::time::SystemTime;
 use aws::images;
 use contract::steps::{Refusal, ValidateInput, Validated};
 
-use crate::checks::Known;
-use crate::decide::Circumstances;
+use crate::checks::Ec2State;
+use crate::decide::Evidence;
 pub use crate::error::Error;
 pub use crate::policy::{BadPolicy, Policy};
 
@@ -36,7 +35,7 @@ pub struct Clients {
     pub ssm: aws_sdk_ssm::Client,
 }
 
-/// Reads what is in place, the images and their origins, and decides.
+/// Reads the values in place, the images and their origins, and decides.
 ///
 /// # Errors
 /// See [`Error`].
@@ -49,18 +48,18 @@ pub async fn handle(
     let target = &promotion.target;
     let in_place = Box::pin(fetch::in_place(clients, target)).await?;
     let ids = decide::image_ids(target, in_place.values().flatten());
-    let (images, instance_types, feeds) = tokio::try_join!(
-        // Boxed: as one future they are deeper than the compiler computes a layout of.
+    let (images, instance_types, sources) = tokio::try_join!(
+        // Boxed, because the nested futures exceed the compiler's limit for computing a layout.
         Box::pin(images::describe(&clients.ec2, &ids)),
         Box::pin(fetch::instance_types(&clients.ec2, target)),
-        Box::pin(fetch::feeds(clients, target)),
+        Box::pin(fetch::sources(clients, target)),
     )?;
     let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).collect();
     let snapshot_ids: Vec<_> = snapshot_ids.into_iter().map(str::to_owned).collect();
     let snapshots = fetch::snapshots(&clients.ec2, &snapshot_ids).await?;
-    let known = Known { now: SystemTime::now().into(), images, snapshots, instance_types };
-    let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
-    let validated = decide::decisions(&promotion, in_place, circumstances)?;
+    let known = Ec2State { now: SystemTime::now().into(), images, snapshots, instance_types };
+    let evidence = Evidence { known: &known, sources: &sources, policy };
+    let validated = decide::decisions(&promotion, in_place, evidence)?;
     for image in &validated.images {
         let (parameter, before, after) = (&image.parameter, &image.before, &image.after);
         let (outcome, provenance) = (image.outcome, image.provenance.verdict);

@@ -1,16 +1,17 @@
-//! From decisions to plans: what the steps after this one need to put the chosen images in place,
-//! and to put back what is there now.
+//! Turns decisions into plans, with all that the next steps need to put the chosen images in place,
+//! and to put back the values that are there now.
 
 use std::collections::BTreeSet;
 
 use contract::ids::{ImageId, StackName};
 use contract::placed::PlacedValue;
 use contract::steps::{
-    Change, Decision, DecisionOutcome, GroupLaunch, GroupRefresh, ParameterWrite, Plan, StackDrift,
+    Change, Decision, DecisionOutcome, GroupLaunch, GroupRefresh, ParameterWrite, Plan, Proof,
+    StackDrift,
 };
 use contract::target::Target;
 
-/// What puts the chosen images in place.
+/// The plan that puts the chosen images in place.
 #[must_use]
 pub(crate) fn forward(target: &Target, images: &[Decision]) -> Plan {
     let steps = images.iter().map(|decision| Step {
@@ -22,8 +23,8 @@ pub(crate) fn forward(target: &Target, images: &[Decision]) -> Plan {
     plan(target, &steps.collect::<Vec<_>>())
 }
 
-/// What puts back what is in place now. `None` where one of the values to put back is not an
-/// image ID: nothing but an image is ever written.
+/// The plan that puts back what is in place now. `None` if one of these values is not an image ID:
+/// Driftless only ever writes image IDs.
 #[must_use]
 pub(crate) fn backward(target: &Target, images: &[Decision]) -> Option<Plan> {
     let steps: Option<Vec<_>> = images.iter().map(step_back).collect();
@@ -33,7 +34,7 @@ pub(crate) fn backward(target: &Target, images: &[Decision]) -> Option<Plan> {
 fn step_back(decision: &Decision) -> Option<Step<'_>> {
     let Decision { outcome, before, after, via, .. } = decision;
     if *outcome != DecisionOutcome::Promote {
-        // It stays as it is, and its groups still have to boot it.
+        // It stays unchanged, and its groups must still boot it.
         return Some(Step {
             decision,
             before: before.clone(),
@@ -41,18 +42,18 @@ fn step_back(decision: &Decision) -> Option<Step<'_>> {
             after: after.clone(),
         });
     }
-    // A parameter that is reached through SSM goes back to what the SSM parameter had.
+    // A stack's parameter that reads an SSM parameter gets back the SSM parameter's previous value.
     let replaced = via.as_ref().map_or(before, |via| &via.before);
     let chosen = PlacedValue::from(after.as_str());
     let via_before = via.as_ref().map(|_| chosen.clone());
     Some(Step { decision, before: chosen, via_before, after: replaced.image()? })
 }
 
-/// One image parameter's way from one value to another.
+/// One image parameter's change from one value to another.
 struct Step<'a> {
     decision: &'a Decision,
     before: PlacedValue,
-    /// The same of the SSM parameter, if it is reached through one.
+    /// The same for the SSM parameter, if the stack's parameter reads one.
     via_before: Option<PlacedValue>,
     after: ImageId,
 }
@@ -98,6 +99,14 @@ fn plan(target: &Target, steps: &[Step<'_>]) -> Plan {
         writes: changed().filter_map(|step| step.write(target)).collect(),
         stacks: stacks(target, steps).into_iter().map(StackDrift::of).collect(),
         groups: groups().map(|(name, image)| GroupLaunch::expecting(name, image)).collect(),
+        proof: Proof {
+            stack: match target {
+                Target::Stack { name, .. } => Some(name.clone()),
+                Target::Parameter { .. } => None,
+            },
+            before: changed().filter_map(|step| step.before.image()).collect(),
+            after: steps.iter().map(|step| step.after.clone()).collect(),
+        },
         refresh: groups().map(|(name, image)| GroupRefresh::expecting(name, image)).collect(),
     }
 }

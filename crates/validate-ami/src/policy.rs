@@ -1,5 +1,5 @@
-//! What the operator has decided for all targets: the checks that are turned off, and whether an
-//! image of unknown provenance may be promoted.
+//! The operator's policy for all targets: the disabled checks, and whether an image of unknown
+//! provenance may be promoted.
 
 use std::collections::BTreeSet;
 
@@ -7,38 +7,38 @@ use contract::steps::{Provenance, ProvenanceVerdict};
 
 use crate::checks::CHECKS;
 
-/// The checks that are turned off, by name, comma-separated.
+/// The names of the disabled checks, comma-separated.
 const DISABLED_CHECKS: &str = "DISABLED_CHECKS";
 /// `true` or `false`.
 const ALLOW_UNVERIFIED: &str = "ALLOW_UNVERIFIED";
 /// The account that the function runs in.
 const ACCOUNT_ID: &str = "ACCOUNT_ID";
 
-/// The operator's decisions.
+/// The operator's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The account that images have to be of.
+    /// The account that must own the images.
     pub account: String,
-    /// Whether an image may be promoted of which it cannot be told where it comes from.
+    /// Whether an image may be promoted whose origin cannot be verified.
     pub allow_unverified: bool,
     disabled: BTreeSet<String>,
 }
 
-/// The function's environment is not what the template gives it.
+/// The function's environment differs from the template's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPolicy {
-    /// Turning off what does not exist would leave on what was meant.
+    /// A misspelt name would leave the intended check enabled.
     #[error("{DISABLED_CHECKS}: there is no check {found:?}; the checks are: {known}")]
     UnknownCheck {
-        /// The name that no check has.
+        /// The unknown name.
         found: String,
-        /// The names that checks have.
+        /// The names of all checks.
         known: String,
     },
-    /// Anything else might be read either way.
+    /// Any other value would be ambiguous.
     #[error("{ALLOW_UNVERIFIED}: expected true or false, found {0:?}")]
     NotYesOrNo(String),
-    /// Without it no image's owner can be told.
+    /// Without it no image's owner can be checked.
     #[error("{ACCOUNT_ID}: expected the 12 digits of an account, found {0:?}")]
     NotAnAccount(String),
 }
@@ -47,7 +47,7 @@ impl Policy {
     /// Reads the variables of an environment.
     ///
     /// # Errors
-    /// The first that cannot be understood.
+    /// The first variable that cannot be parsed.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadPolicy> {
         let account = variable(ACCOUNT_ID).unwrap_or_default();
         if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
@@ -62,13 +62,13 @@ impl Policy {
         Ok(Self { account, allow_unverified, disabled })
     }
 
-    /// Whether the check of that name is on.
+    /// Whether the check with this name is enabled.
     #[must_use]
     pub fn runs(&self, check: &str) -> bool {
         !self.disabled.contains(check)
     }
 
-    /// Whether an image from there may be promoted.
+    /// Whether an image with this provenance may be promoted.
     #[must_use]
     pub fn permits(&self, provenance: &Provenance) -> bool {
         match provenance.verdict {

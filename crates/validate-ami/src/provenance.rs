@@ -1,28 +1,29 @@
-//! Where an image comes from: whoever tags an instance must not thereby choose what is
-//! overwritten, so the group that the image is a backup of has to be one that the target feeds.
+//! Verifies where an image comes from. Being able to tag an instance must not be enough to
+//! overwrite a target, so the image must be a backup of an instance in a group that the target
+//! feeds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Target};
 
-/// The name of the row that says why an image was passed over.
+/// The name of the verdict with the reason why an image was rejected.
 pub(crate) const PROVENANCE: &str = "provenance";
 
-/// What the groups and stacks are now: those of the candidates' origins, and the target's.
+/// The groups and stacks now: those of the candidates' origins, and the target's.
 #[derive(Debug, Default)]
 pub(crate) struct LaunchSources {
-    /// By group: what its launch templates say the image is, an SSM parameter not resolved.
+    /// By group: the images in its launch templates, with SSM parameters unresolved.
     pub launches: BTreeMap<String, Launches>,
-    /// By stack: the name of the root that it is nested in; none for a root. A stack that is
-    /// gone is left out.
+    /// By stack: the name of its root stack; `None` for a root. Stacks that no longer exist are
+    /// missing.
     pub roots: BTreeMap<String, Option<String>>,
 }
 
-/// What a group launches: the image as its launch templates have it, or why that cannot be told.
+/// The images that a group launches, as its launch templates name them, or why they cannot be read.
 pub(crate) type Launches = Result<BTreeSet<String>, String>;
 
-/// The groups of which [`LaunchSources::launches`] has to be known.
+/// The groups that [`LaunchSources::launches`] must contain.
 #[must_use]
 pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
     match target {
@@ -31,8 +32,8 @@ pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
     }
 }
 
-/// The stacks of which [`LaunchSources::roots`] has to be known. CloudFormation names a nested stack after
-/// its parent, so one that is named otherwise is in no need of a look.
+/// The stacks that [`LaunchSources::roots`] must contain. CloudFormation names a nested stack after
+/// its parent, so a stack with any other name need not be read.
 #[must_use]
 pub(crate) fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
     match target {
@@ -56,47 +57,52 @@ fn may_be_nested(stack: &str, root: &str) -> bool {
     stack.strip_prefix(root).is_some_and(|rest| rest.starts_with('-'))
 }
 
-/// Whether an image from there belongs into the target.
+/// Whether an image with this origin may be promoted to the target.
 #[must_use]
 pub(crate) fn provenance(
     target: &Target,
     origin: &Origin,
-    feeds: &LaunchSources,
+    sources: &LaunchSources,
     account: &str,
 ) -> Provenance {
     match origin {
         Origin::Unknown { reason } => unverified(reason.clone()),
         Origin::NoGroup { instance_id } => violated(format!("{instance_id}, which is in no group")),
-        Origin::Group { group, .. } => of_group(target, group, feeds, account),
+        Origin::Group { group, .. } => of_group(target, group, sources, account),
     }
 }
 
-fn of_group(target: &Target, group: &Group, feeds: &LaunchSources, account: &str) -> Provenance {
+fn of_group(target: &Target, group: &Group, sources: &LaunchSources, account: &str) -> Provenance {
     match target {
         Target::Parameter { name, .. } => {
-            by_parameter(name.as_str(), &group.group_name, feeds, account)
+            by_parameter(name.as_str(), &group.group_name, sources, account)
         }
-        Target::Stack { name, .. } => by_stack(name.as_str(), group, feeds),
+        Target::Stack { name, .. } => by_stack(name.as_str(), group, sources),
     }
 }
 
-/// Of these groups, those that the target feeds, as far as can be told: a stranger's instance may
-/// carry the target's tag, and what it is in must be neither judged nor refreshed.
+/// Those of these groups that the target feeds, or that cannot be verified: an unrelated instance
+/// may carry the target's tag, and its group must be neither checked nor refreshed.
 #[must_use]
 pub(crate) fn groups_fed_by(
     target: &Target,
     groups: &[Group],
-    feeds: &LaunchSources,
+    sources: &LaunchSources,
     account: &str,
 ) -> Vec<Group> {
     let is_fed = |group: &&Group| {
-        of_group(target, group, feeds, account).verdict != ProvenanceVerdict::Violated
+        of_group(target, group, sources, account).verdict != ProvenanceVerdict::Violated
     };
     groups.iter().filter(is_fed).cloned().collect()
 }
 
-fn by_parameter(parameter: &str, group: &str, feeds: &LaunchSources, account: &str) -> Provenance {
-    match feeds.launches.get(group) {
+fn by_parameter(
+    parameter: &str,
+    group: &str,
+    sources: &LaunchSources,
+    account: &str,
+) -> Provenance {
+    match sources.launches.get(group) {
         None => unverified(format!("group {group} is gone")),
         Some(Err(reason)) => unverified(format!("group {group}: {reason}")),
         Some(Ok(images))
@@ -113,7 +119,7 @@ fn by_parameter(parameter: &str, group: &str, feeds: &LaunchSources, account: &s
     }
 }
 
-fn by_stack(stack: &str, group: &Group, feeds: &LaunchSources) -> Provenance {
+fn by_stack(stack: &str, group: &Group, sources: &LaunchSources) -> Provenance {
     let name = &group.group_name;
     let Some(of) = group.stack_name.as_ref().map(|name| name.as_str()) else {
         return violated(format!("group {name}, which no stack has made"));
@@ -121,14 +127,14 @@ fn by_stack(stack: &str, group: &Group, feeds: &LaunchSources) -> Provenance {
     if of == stack {
         return VERIFIED;
     }
-    match feeds.roots.get(of) {
+    match sources.roots.get(of) {
         Some(Some(root)) if root == stack => VERIFIED,
         None if may_be_nested(of, stack) => unverified(format!("stack {of} is gone")),
         _ => violated(format!("group {name} of stack {of}")),
     }
 }
 
-/// The row of an image that is passed over because of where it comes from.
+/// The verdict on an image that is rejected because of its provenance.
 #[must_use]
 pub(crate) fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
     let reason = provenance.reason.clone().unwrap_or_default();
@@ -158,7 +164,7 @@ fn resolves_parameter(image: &str, parameter: &str, account: &str) -> bool {
         Some("arn") => None,
         name => name,
     };
-    // An ARN has one slash before the name, whether the name begins with one or not.
+    // An ARN has one slash before the name, whether or not the name begins with one.
     name.is_some_and(|name| name.trim_start_matches('/') == parameter.trim_start_matches('/'))
 }
 

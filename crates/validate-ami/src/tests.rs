@@ -26,8 +26,8 @@ use contract::target::{
 
 use crate::Error;
 use crate::Policy;
-use crate::checks::Known;
-use crate::decide::{Circumstances, InPlace, decision};
+use crate::checks::Ec2State;
+use crate::decide::{Evidence, InPlace, decision};
 
 const OLD: &str = "ami-0000000000000000a";
 const MID: &str = "ami-0000000000000000b";
@@ -85,11 +85,11 @@ fn t3_micro() -> InstanceTypeInfo {
 }
 
 /// These images with all their snapshots, on the day after the newest.
-fn known(images: Vec<Image>) -> Known {
+fn known(images: Vec<Image>) -> Ec2State {
     let snapshots = [OLD, MID, NEW].map(|id| snapshot(&format!("snap-of-{id}"), None));
     let images = images.into_iter().map(|i| (i.image_id().unwrap().parse().unwrap(), i));
     let snapshots = snapshots.into_iter().map(|s| (s.snapshot_id().unwrap().to_owned(), s));
-    Known {
+    Ec2State {
         now: DateTime::from_str("2026-11-04T00:00:00Z", DateTimeFormat::DateTime).unwrap(),
         images: images.collect(),
         snapshots: snapshots.collect(),
@@ -157,10 +157,10 @@ fn selecting(selection: Selection, mut promotion: Promotion) -> Promotion {
 fn decide_first(
     promotion: &Promotion,
     in_place: &InPlace,
-    circumstances: Circumstances<'_>,
+    evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let (name, images) = promotion.target.images()[0];
-    decision(promotion, name, images, in_place, circumstances)
+    decision(promotion, name, images, in_place, evidence)
 }
 
 fn policy(disabled: &'static str, allow_unverified: &'static str) -> Policy {

@@ -1,28 +1,29 @@
-//! What wait-stack-complete decides, without a call.
+//! The decisions of wait-stack-complete, without I/O.
 
 use aws::stacks;
 use aws_sdk_cloudformation::types::{Parameter, ResourceStatus, StackEvent, StackStatus};
 use contract::steps::Change;
 
-/// What a look at the stack comes to.
+/// The result of one poll of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Look again.
+    /// Poll again.
     InProgress,
-    /// The update is done and its images are in place.
+    /// The update is complete and its images are in place.
     Complete,
-    /// No operation runs, and what the stack shows is not the update's success: it has failed,
-    /// or another operation has followed it, or the state is still the one before it, which
-    /// CloudFormation may show for a moment after it accepted the update. Its events tell.
+    /// No operation is running, and the stack does not show the update's success: the update has
+    /// failed, or another operation has followed it, or the state is still the one before it, which
+    /// CloudFormation may return for a moment after it accepted the update. The events decide.
     Settled,
-    /// The stack is deleted, was meant to be, or was never made: no update comes back from there.
+    /// The stack is deleted, its deletion failed, or it was never created: no update can complete.
     Gone,
 }
 
 /// Reads the stack's status after an update with these changes was started (`DescribeStacks`,
 /// `StackStatus`).
 ///
-/// `parameters` are the stack's now; they tell a completed update from the state before it.
+/// `parameters` are the stack's parameters now; they distinguish a completed update from the state
+/// before it.
 #[must_use]
 #[expect(clippy::match_same_arms, reason = "an unknown status is apart from the known ones")]
 pub(crate) fn verdict(
@@ -44,8 +45,8 @@ pub(crate) fn verdict(
         | StackStatus::ImportInProgress
         | StackStatus::ImportRollbackInProgress
         | StackStatus::UpdateInProgress
-        // It takes away what the update replaced; the stack is not updatable until it ends, so
-        // it is part of the wait.
+        // The cleanup deletes what the update replaced. The stack cannot be updated until it ends,
+        // so wait for it too.
         | StackStatus::UpdateCompleteCleanupInProgress
         | StackStatus::UpdateRollbackInProgress
         | StackStatus::UpdateRollbackCompleteCleanupInProgress => Verdict::InProgress,
@@ -57,7 +58,7 @@ pub(crate) fn verdict(
         | StackStatus::RollbackComplete
         | StackStatus::RollbackFailed
         | StackStatus::RollbackInProgress => Verdict::Gone,
-        // One that this SDK does not know is looked at again, within the state machine's bound.
+        // A status that is unknown to this SDK: poll again, within the state machine's bound.
         _ => Verdict::InProgress,
     }
 }
@@ -70,11 +71,12 @@ fn has_images(parameters: &[Parameter], changes: &[Change]) -> bool {
 /// How an update ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It does not show: it has not begun, or its end is still to come.
+    /// It is not known: the update has not begun, or has not ended.
     Unknown,
-    /// With success. Its images need not be in place any more: another update may have followed.
+    /// It succeeded. Its images may no longer be in place, because another update may have
+    /// followed.
     Complete,
-    /// Without, in this status.
+    /// It failed, in this status.
     Failed(String),
 }
 
@@ -89,7 +91,7 @@ pub(crate) fn end(status: &StackStatus, events: &[StackEvent]) -> End {
             | ResourceStatus::UpdateRollbackComplete
             | ResourceStatus::UpdateRollbackFailed),
         ) => End::Failed(end.as_str().to_owned()),
-        // Who cancels an update or continues its rollback has a token of their own.
+        // Cancelling an update or continuing its rollback uses another token.
         _ if !events.is_empty() && is_failure(status) => End::Failed(status.as_str().to_owned()),
         _ => End::Unknown,
     }
@@ -104,9 +106,9 @@ fn is_failure(status: &StackStatus) -> bool {
     )
 }
 
-/// Why an update failed, from its own events, newest first as CloudFormation gives them: the
-/// first resource that failed for a reason of its own, or, when none was touched (the stack's
-/// parameters are checked before), what the stack says of its rollback.
+/// Why an update failed, from its own events, newest first as CloudFormation gives them: the first
+/// resource that failed for a reason of its own, or, if none was changed (CloudFormation validates
+/// the parameters first), the reason of the stack's rollback.
 #[must_use]
 pub(crate) fn reason(events: &[StackEvent]) -> Option<String> {
     first_failed_resource(events).or_else(|| {
@@ -126,7 +128,7 @@ fn first_failed_resource(events: &[StackEvent]) -> Option<String> {
             )
         )
     };
-    // What CloudFormation stops because of another failure is not the cause of anything.
+    // A resource that CloudFormation cancels because of another failure is not the cause.
     let by_itself = |event: &&StackEvent| {
         !event.resource_status_reason().is_some_and(|reason| {
             reason.contains("update cancelled") || reason.contains("creation cancelled")
@@ -145,8 +147,8 @@ fn begins_rollback(event: &StackEvent) -> bool {
     event.resource_status() == Some(&ResourceStatus::UpdateRollbackInProgress) && is_of_stack(event)
 }
 
-/// The stack is among its own events as a resource whose physical id is the stack's; a nested
-/// stack has its own.
+/// In its own events, the stack is a resource with the stack's ID as its physical ID; a nested
+/// stack has its own ID.
 fn is_of_stack(event: &StackEvent) -> bool {
     event.stack_id().is_some() && event.physical_resource_id() == event.stack_id()
 }

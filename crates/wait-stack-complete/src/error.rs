@@ -1,12 +1,12 @@
-//! What can go wrong in wait-stack-complete.
+//! Errors of wait-stack-complete.
 
 use aws::AwsError;
 use contract::{ErrorName, Named};
 
-/// Why the update is not complete and will not be.
+/// Why the update will not complete.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// CloudFormation gave the update up.
+    /// The update ended without success.
     #[error("stack {stack} ended in {status}: {reason}")]
     StackUpdateFailed {
         /// The stack's name or ARN.
@@ -16,8 +16,8 @@ pub enum Error {
         /// The first resource that failed, and why.
         reason: String,
     },
-    /// The stack is gone.
-    #[error("there is no stack {0} any more")]
+    /// The stack no longer exists.
+    #[error("stack {0} no longer exists")]
     StackNotFound(String),
     /// A call failed.
     #[error(transparent)]

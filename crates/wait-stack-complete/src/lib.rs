@@ -1,5 +1,5 @@
-//! wait-stack-complete owns the question "has this stack update ended, and how?". It looks once;
-//! the state machine waits.
+//! wait-stack-complete checks whether a stack update has ended, and how. It polls once; the state
+//! machine waits.
 
 mod decide;
 mod error;
@@ -14,7 +14,7 @@ use contract::steps::{Progress, StackProgress, WaitInput};
 use crate::decide::{End, Verdict};
 pub use crate::error::Error;
 
-/// Looks once at the stack.
+/// Polls the stack once.
 ///
 /// # Errors
 /// [`Error::StackUpdateFailed`] when the update ended without success.

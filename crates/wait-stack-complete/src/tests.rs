@@ -55,7 +55,7 @@ fn rollback(token: &str, reason: &str) -> StackEvent {
     of_stack(token, ResourceStatus::UpdateRollbackInProgress, reason)
 }
 
-/// What each status of the API comes to: with the images in place, and without.
+/// The result for each status of the API: with the images in place, and without.
 #[test]
 fn every_status_of_the_api_is_sorted_on_purpose() {
     use Verdict::{Complete, Gone, InProgress, Settled};

@@ -50,8 +50,8 @@ impl Node {
         text
     }
 
-    /// `indent` is that of the line, `column` where the node begins, `after` what has to follow
-    /// on its last line.
+    /// `indent` is the line's indent, `column` is where the node begins, `after` is what must
+    /// follow on its last line.
     fn print(&self, text: &mut String, indent: usize, column: usize, after: usize) {
         let inline = self.inline(true);
         if indent > 0 && column + inline.chars().count() + after <= MAX_COLUMNS {
@@ -185,7 +185,7 @@ mod tests {
     fn prints(json: &str, expected: &str) {
         let node: Node = serde_json::from_str(json).unwrap();
         assert_eq!(node.printed(), expected);
-        // What was printed is printed alike.
+        // Printing is idempotent.
         assert_eq!(serde_json::from_str::<Node>(expected).unwrap(), node);
     }
 

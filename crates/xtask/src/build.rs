@@ -12,7 +12,7 @@ use crate::paths::{self, Paths};
 use crate::progress::Progress;
 use crate::setup;
 
-/// The first words of cargo's status lines, which progress takes the place of.
+/// The first words of cargo's status lines, which the progress bar replaces.
 const STATUS_WORDS: [&str; 14] = [
     "Compiling",
     "Checking",
@@ -40,7 +40,7 @@ pub(crate) fn run(paths: &Paths) -> Result<()> {
     paths.hand_on(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
     command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
         .context("cargo lambda build")?;
-    // It moves every program that it finds, so the others come after it. Of the whole workspace:
+    // It moves every program that it finds, so the others come after it. Build the whole workspace:
     // for a part of it cargo may choose other features, and compile the SDKs again.
     let programs = ["build", "--workspace", "--bin", paths::HARNESS, "--bin", paths::CLI];
     cargo(paths, "Building the harness and driftless", &programs)?;
@@ -73,7 +73,7 @@ pub(crate) fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()>
 /// Runs cargo, ready with its arguments, with a bar.
 pub(crate) fn with_bar(paths: &Paths, what: &str, command: &mut Command) -> Result<()> {
     let color = if io::stderr().is_terminal() { "always" } else { "never" };
-    // Only cargo knows how much there is to do; it says so in its own bar, which is read here.
+    // Only cargo knows the number of steps; read it from cargo's own bar.
     paths
         .hand_on(command)
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
@@ -82,7 +82,7 @@ pub(crate) fn with_bar(paths: &Paths, what: &str, command: &mut Command) -> Resu
     command::run(command, Progress::start(what), |line| cargo_line(line, Line::Show))
 }
 
-/// What a line of cargo's means; whatever is no status is `other`.
+/// The meaning of a line of cargo's output; a line that is not a status is `other`.
 fn cargo_line(line: &str, other: Line) -> Line {
     let plain = console::strip_ansi_codes(line);
     let text = plain.trim_start();
@@ -93,7 +93,7 @@ fn cargo_line(line: &str, other: Line) -> Line {
         return Line::Step(done, total, now);
     }
     let word = text.split_whitespace().next().unwrap_or_default();
-    // Statuses are right-aligned; diagnostics begin at the margin or have none of the words.
+    // Statuses are right-aligned; diagnostics begin at the margin or with other words.
     if STATUS_WORDS.contains(&word) && plain.starts_with(' ') {
         return Line::Drop;
     }

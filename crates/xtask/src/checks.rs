@@ -1,4 +1,5 @@
-//! Owns how a check is told: whether it passed, how long it took, and what in it failed.
+//! Owns how the result of a check is printed: whether it passed, how long it took, and what failed
+//! in it.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -8,12 +9,12 @@ use anyhow::{Context, Result};
 use crate::failures::Failure;
 use crate::paths::Paths;
 
-/// One check and how it went.
+/// One check and its result.
 pub(crate) struct Check {
     name: String,
     outcome: Outcome,
     seconds: u64,
-    /// What in it failed, where it says so.
+    /// What failed in it, if it reports that.
     failures: Vec<Failure>,
 }
 
@@ -25,19 +26,19 @@ enum Outcome {
 }
 
 impl Check {
-    /// One that began then, and has ended now.
+    /// A check that began then, and has ended now.
     pub(crate) fn ended(name: &str, began: Instant, passed: bool, failures: Vec<Failure>) -> Self {
         let seconds = began.elapsed().as_secs();
         let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
         Self { name: name.to_owned(), outcome, seconds, failures }
     }
 
-    /// One that this machine cannot make.
+    /// A check that this machine cannot run.
     pub(crate) fn left_out(name: &str) -> Self {
         Self { name: name.to_owned(), outcome: Outcome::LeftOut, seconds: 0, failures: Vec::new() }
     }
 
-    /// If it failed and does not say what in it did: the command that runs all of it.
+    /// The command that runs all of it, if it failed and does not report what failed in it.
     pub(crate) fn runs_alone(&mut self, command: &str) {
         if self.outcome == Outcome::Failed && self.failures.is_empty() {
             self.failures.push(Failure { command: command.to_owned() });
@@ -45,7 +46,7 @@ impl Check {
     }
 }
 
-/// Runs one check with its output as it comes.
+/// Runs one check and passes its output through.
 pub(crate) fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<Check> {
     let began = Instant::now();
     let status = paths
@@ -55,7 +56,7 @@ pub(crate) fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<
     Ok(Check::ended(name, began, status.success(), Vec::new()))
 }
 
-/// Prints how all went.
+/// Prints all results.
 pub(crate) fn summary(checks: &[Check]) -> ExitCode {
     print!("\n{}", told(checks));
     let has_failed = checks.iter().any(|check| check.outcome == Outcome::Failed);

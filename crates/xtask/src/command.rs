@@ -13,16 +13,16 @@ use crate::progress::Progress;
 
 /// How much of a failed program's output is shown.
 const TAIL_LINES: usize = 60;
-/// How often progress is looked at while the program says nothing.
+/// How often progress is updated while the program prints nothing.
 const TICK: Duration = Duration::from_millis(500);
 
 /// What a line of output means.
 pub(crate) enum Line {
-    /// So many steps of so many, and what is in hand.
+    /// The number of finished steps, the total, and the current step.
     Step(u64, u64, String),
-    /// What is in hand.
+    /// The current step.
     Note(String),
-    /// To be shown as it is.
+    /// Shown as it is.
     Show,
     /// Shown only if the program fails.
     Keep,
@@ -80,7 +80,7 @@ pub(crate) fn run(
     bail!("{} ended with {status}", command.get_program().display())
 }
 
-/// Sends what is read, line by line, until the end.
+/// Sends the input line by line, until the end.
 fn send_lines(mut source: impl Read + Send + 'static, lines: Sender<String>) {
     thread::spawn(move || {
         let mut pending = Vec::new();
@@ -101,7 +101,7 @@ fn send_lines(mut source: impl Read + Send + 'static, lines: Sender<String>) {
                 }
             }
         }
-        // A receiver that is gone has nothing to be told.
+        // A receiver that no longer exists needs no message.
         let _ = lines.send(String::from_utf8_lossy(&pending).trim_end().to_owned());
     });
 }

@@ -20,7 +20,7 @@ impl Cargo {
     /// The next line.
     pub(crate) fn read(&mut self, line: &str) {
         if line == "failures:" {
-            // A test may print the same; the list is the last that is called so.
+            // A test may print the same line; the list is the last one.
             self.names.clear();
             self.is_in_list = true;
         } else if let Some(target) = failed_target(line) {
@@ -32,7 +32,7 @@ impl Cargo {
         }
     }
 
-    /// What failed in all that was read.
+    /// All failures that were read.
     pub(crate) fn failures(self) -> Vec<Failure> {
         self.failures
     }
@@ -47,7 +47,7 @@ fn failed_target(line: &str) -> Option<&str> {
 fn of_target(target: &str, names: &[String]) -> Vec<Failure> {
     let is_workflow = target.ends_with("--test workflow");
     let alone = |name: &String| match () {
-        // It needs what only xtask builds.
+        // It needs artifacts that only xtask builds.
         () if is_workflow => format!("cargo xtask test {}", quoted(name)),
         // rustdoc's names have more in them than it takes to find them.
         () if target.ends_with("--doc") => {
@@ -63,7 +63,7 @@ fn of_target(target: &str, names: &[String]) -> Vec<Failure> {
     commands.into_iter().map(|command| Failure { command }).collect()
 }
 
-/// What a line of pytest's (`-r fE`) says of a failure; `python` is the program that runs it.
+/// Parses a failure in a line of pytest's output (`-r fE`); `python` is the program that runs it.
 pub(crate) fn of_pytest(line: &str, python: &str) -> Option<Failure> {
     let id = line.strip_prefix("FAILED ").or_else(|| line.strip_prefix("ERROR "))?;
     // The reason follows, if there is one.
@@ -73,7 +73,7 @@ pub(crate) fn of_pytest(line: &str, python: &str) -> Option<Failure> {
     is_test.then(|| Failure { command: format!("{python} -m pytest {}", quoted(id)) })
 }
 
-/// As a shell takes it for one word.
+/// Quotes it as one word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

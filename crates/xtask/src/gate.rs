@@ -21,9 +21,9 @@ struct Step {
     how: How,
 }
 
-/// Who runs a step's command.
+/// The program that runs a step's command.
 enum How {
-    /// cargo, with its output as it comes.
+    /// cargo, with its output passed through.
     Cargo,
     /// cargo, with a bar, because it compiles.
     Build,
@@ -54,13 +54,13 @@ const STEPS: [Step; 9] = [
     Step {
         name: "ruff",
         command: "ruff check --no-cache .",
-        rejects: "what ruff finds in `tests/emulator`",
+        rejects: "any ruff finding in `tests/emulator`",
         how: How::Python,
     },
     Step {
         name: "mypy",
         command: "mypy --cache-dir=/dev/null",
-        rejects: "wrong types in `tests/emulator`",
+        rejects: "type errors in `tests/emulator`",
         how: How::Python,
     },
     Step {
@@ -72,7 +72,7 @@ const STEPS: [Step; 9] = [
     Step {
         name: "lints",
         command: "cargo clippy --workspace --all-targets -- -D warnings",
-        rejects: "what Clippy finds; `unsafe`; an item without documentation",
+        rejects: "any Clippy finding; `unsafe`; an item without documentation",
         how: How::Build,
     },
     Step {
@@ -104,7 +104,7 @@ pub(crate) struct Options {
     steps: Vec<String>,
 }
 
-/// Runs every step, also after one has failed, and prints how all went.
+/// Runs every step, even after one has failed, and prints all results.
 pub(crate) fn run(paths: &Paths, options: &Options) -> ExitCode {
     let is_wanted = |step: &&Step| {
         options.steps.is_empty() || options.steps.iter().any(|name| name == step.name)

@@ -13,13 +13,13 @@ use contract::error_name::Raised;
 use crate::asl::Node;
 use crate::paths::Paths;
 
-/// The states that have no catcher of their own to be generated: what they lead to is not a
-/// target's failure.
+/// The states that have no catcher of their own to be generated: their failure is not a target's
+/// failure.
 const OUTSIDE_TARGETS: &[&str] = &["ResolveTags", "Report"];
 const DEFINITION: &str = "statemachine/promote-ami.asl.json";
 const ERRORS: &str = "docs/errors.md";
 
-/// Writes the generated parts, or with `check` says which files would change.
+/// Writes the generated parts, or with `check` prints which files would change.
 pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
     let mut stale = Vec::new();
     for (file, generate) in
@@ -133,7 +133,7 @@ fn number(value: f64) -> Node {
     if (whole as f64 - value).abs() < f64::EPSILON { whole.into() } else { value.into() }
 }
 
-/// After a write of somebody else's the decision is made again; anything else fails the target.
+/// After another writer's write the state machine decides again; any other error fails the target.
 fn catchers(state: &str) -> Node {
     let failure = format!(
         "{{% {{'step': '{state}', 'name': $states.errorOutput.Error, 'cause': $states.errorOutput.Cause}} %}}"

@@ -1,5 +1,5 @@
-//! `cargo xtask`: owns setting up, building, and handing over to what does the work. It has no
-//! AWS SDK, so it is there in seconds and can show the progress of the builds that take minutes.
+//! `cargo xtask`: owns setting up, building, and starting the programs that do the work. It uses no
+//! AWS SDK, so it builds in seconds and can show the progress of the builds that take minutes.
 
 mod asl;
 mod build;
@@ -108,8 +108,7 @@ fn run(task: Task) -> Result<ExitCode> {
 /// Builds the harness and becomes it: its exit status is this program's, and a Ctrl-C reaches it.
 fn harness(paths: &Paths, task: &str, handed: &Handed) -> Result<ExitCode> {
     let program = paths.kept(paths::HARNESS);
-    // What `up` has started can be stopped by what is there: sources that do not compile must not
-    // be in the way.
+    // The existing program can stop what `up` has started, even if the sources do not compile.
     if task != "down" || !program.exists() {
         build::run(paths)?;
     }

@@ -1,4 +1,4 @@
-//! Owns where things are: the sources, the target directory, and what is kept in it.
+//! Owns the paths of the sources, of the target directory, and of what is kept in it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Paths {
         Ok(Self { root, target, host })
     }
 
-    /// A program that the development build made.
+    /// A program of the development build.
     pub(crate) fn built(&self, name: &str) -> PathBuf {
         self.target.join(&self.host).join("debug").join(name)
     }
@@ -80,7 +80,7 @@ impl Paths {
         self.root.join("tests").join("emulator")
     }
 
-    /// Tells a program that it is to use the same folders.
+    /// Makes a program use the same folders.
     pub(crate) fn hand_on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target)
     }
@@ -91,7 +91,7 @@ pub(crate) fn cargo() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 
-/// What a short command prints.
+/// The output of a short command.
 fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("starting {command:?}"))?;
     anyhow::ensure!(

@@ -1,4 +1,4 @@
-//! Owns what is shown while something takes long: a bar on a terminal, a line every few seconds
+//! Owns the progress display of long tasks: a bar on a terminal, a line every few seconds
 //! elsewhere. All of it goes to stderr; stdout is for results.
 
 use std::io::IsTerminal;
@@ -35,7 +35,7 @@ impl Progress {
         Self { what: what.to_owned(), bar, started: now, said: now, state: String::new() }
     }
 
-    /// `done` of `total` steps are behind us, `now` is in hand.
+    /// `done` of `total` steps are finished, `now` is the current one.
     pub(crate) fn step(&mut self, done: u64, total: u64, now: &str) {
         self.state = format!("{done} of {total}: {now}");
         if let Some(bar) = &self.bar {
@@ -49,7 +49,7 @@ impl Progress {
         }
     }
 
-    /// Something is in hand, of how many is not known.
+    /// Shows the current step, when the total is unknown.
     pub(crate) fn note(&mut self, now: &str) {
         now.clone_into(&mut self.state);
         if let Some(bar) = &self.bar {
@@ -65,7 +65,7 @@ impl Progress {
         }
     }
 
-    /// A line that is to stay: a warning, an error.
+    /// Prints a line that stays: a warning, an error.
     pub(crate) fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
@@ -73,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// It is done; said only if it took long enough to have been noticed.
+    /// Ends the task; prints that only if it took a noticeable time.
     pub(crate) fn done(self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -85,6 +85,6 @@ impl Progress {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are literals; one that indicatif refused would only look plainer.
+    // The templates are literals; a template that indicatif rejects only makes the bar plainer.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -1,20 +1,20 @@
-//! Owns running a program whose output is shown as it comes, and read as well.
+//! Owns running a program whose output is both shown and read.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-/// Runs the program to its end. Each line of what it prints, on stdout or on stderr, is shown
-/// behind `prefix`, and read. Whether it succeeded.
+/// Runs the program to its end. Shows each line that it prints, on stdout or stderr, after
+/// `prefix`, and reads it. Returns whether the program succeeded.
 pub(crate) fn run(mut command: Command, prefix: &str, mut read: impl FnMut(&str)) -> Result<bool> {
     let program = command.get_program().display().to_string();
     let starting = || format!("starting {program}");
-    // One pipe for both: what belongs together stays together.
+    // One pipe for both, which keeps the order of their lines.
     let (output, input) = io::pipe().with_context(starting)?;
     let twin = input.try_clone().with_context(starting)?;
     let mut child = command.stdout(input).stderr(twin).spawn().with_context(starting)?;
-    // It holds this program's ends of the pipe open, and the pipe would never come to an end.
+    // The command holds this program's ends of the pipe open, so the pipe would never end.
     drop(command);
     let mut lines = BufReader::new(output);
     let mut line = Vec::new();
@@ -26,7 +26,7 @@ pub(crate) fn run(mut command: Command, prefix: &str, mut read: impl FnMut(&str)
     Ok(child.wait().context("waiting for a program")?.success())
 }
 
-/// Whoever reads this program's output may have gone; that keeps no test from running.
+/// The reader of this program's output may have exited; the tests must run nevertheless.
 fn show(prefix: &str, line: &[u8]) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(&[prefix.as_bytes(), line].concat()).and_then(|()| stdout.flush());

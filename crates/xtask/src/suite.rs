@@ -1,5 +1,5 @@
-//! Owns which tests there are and how they are run: those of the crates, those of the workflow,
-//! once or more often, and beside these the contract tests of the local AWS.
+//! Owns which tests exist and how they run: those of the crates, those of the workflow, once or
+//! more often, and beside these the contract tests of the local AWS.
 
 use std::process::{Command, ExitCode};
 use std::thread;
@@ -43,7 +43,7 @@ impl Options {
     }
 }
 
-/// Runs them and tells how they went.
+/// Runs them and prints the results.
 pub(crate) fn test(paths: &Paths, options: &Options) -> Result<ExitCode> {
     Ok(checks::summary(&run(paths, options)?))
 }
@@ -77,7 +77,7 @@ fn crates(paths: &Paths) -> Result<Vec<Check>> {
     targets.into_iter().map(check).collect()
 }
 
-/// The workflow tests, as often as is wanted.
+/// The workflow tests, as often as requested.
 fn workflow(paths: &Paths, options: &Options) -> Result<Vec<Check>> {
     let _burners = options.load.then(Burners::start);
     (0..options.repeat).map(|run| one_workflow(paths, options, run)).collect()

@@ -41,7 +41,8 @@ def _details(change):
 
 
 def test_a_new_image_changes_the_launch_template_and_with_it_the_groups_version(aws):
-    """API_ResourceChange, API_ResourceChangeDetail: static by the parameter, dynamic by Fn::GetAtt."""
+    """API_ResourceChange, API_ResourceChangeDetail: static by the parameter, dynamic by Fn::GetAtt. A group's launch
+    template replaces it conditionally (conditionalCreateOnlyProperties; real output in code-dot-org#13322)."""
     out = create(aws, template(), {"ImageId": image(aws, "image-a")})
     found = _plan(aws, **_previous(image(aws, "image-b")))
     assert (found["Status"], found["ExecutionStatus"]) == ("CREATE_COMPLETE", "AVAILABLE")
@@ -50,12 +51,13 @@ def test_a_new_image_changes_the_launch_template_and_with_it_the_groups_version(
     assert {k: (c["Action"], c["ResourceType"], c["PhysicalResourceId"], c["Replacement"], c["Scope"])
             for k, c in changes.items()} == {
         "Template": ("Modify", "AWS::EC2::LaunchTemplate", out["TemplateId"], "False", ["Properties"]),
-        "Group": ("Modify", "AWS::AutoScaling::AutoScalingGroup", out["GroupName"], "False", ["Properties"])}
+        "Group": ("Modify", "AWS::AutoScaling::AutoScalingGroup", out["GroupName"], "Conditional", ["Properties"])}
     assert _details(changes["Template"]) == [
         ("Properties", "LaunchTemplateData", "Never", "Dynamic", "DirectModification", None),
         ("Properties", "LaunchTemplateData", "Never", "Static", "ParameterReference", "ImageId")]
     assert _details(changes["Group"]) == [
-        ("Properties", "LaunchTemplate", "Never", "Dynamic", "ResourceAttribute", "Template.LatestVersionNumber")]
+        ("Properties", "LaunchTemplate", "Conditionally", "Dynamic", "ResourceAttribute",
+         "Template.LatestVersionNumber")]
     assert {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}["Secret"] == "****"
 
 

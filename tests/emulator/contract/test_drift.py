@@ -66,13 +66,15 @@ def test_one_detection_at_a_time_and_it_takes_time(aws):
 
 
 def test_not_while_an_operation_runs(aws):
-    """Allowed statuses: user guide, "Considerations when detecting drift"."""
+    """Allowed statuses: user guide, "Considerations when detecting drift". The text as recorded: "… while it is in
+    [ROLLBACK_COMPLETE] state"."""
     create(aws, template(), {"ImageId": image(aws, "image-a")})
     new = image(aws, "image-b")
     with held(aws, "stack"):
         aws.cfn.update_stack(StackName="web", UsePreviousTemplate=True,
                              Parameters=keyed({"ImageId": new, "Secret": None}))
-        assert "UPDATE_IN_PROGRESS" in refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web")
+        assert refused("ValidationError", aws.cfn.detect_stack_drift, StackName="web").endswith(
+            "while it is in [UPDATE_IN_PROGRESS] state")
     settled(aws, "web")
     assert aws.cfn.detect_stack_drift(StackName="web")
 

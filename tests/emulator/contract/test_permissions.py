@@ -266,8 +266,13 @@ def test_drift_needs_read_permissions(aws, acting):
     assert (status["DetectionStatus"], status["StackDriftStatus"]) == ("DETECTION_FAILED", "UNKNOWN")
     assert found["Template"]["StackResourceDriftStatus"] == "IN_SYNC"
     assert found["Group"]["StackResourceDriftStatus"] == "UNKNOWN"
-    assert "autoscaling:DescribeAutoScalingGroups" in status["DetectionStatusReason"]
-    full = acting(begin, anywhere, _allow("autoscaling:DescribeAutoScalingGroups"), name="full")
+    assert "autoscaling:Describe" in status["DetectionStatusReason"]
+    # Registry schema of AWS::AutoScaling::AutoScalingGroup, handlers.read: autoscaling:Describe*; GameLift FleetIQ
+    # guide, "Additional permissions for CloudFormation".
+    narrow = acting(begin, anywhere, _allow("autoscaling:DescribeAutoScalingGroups"), name="narrow")
+    status, _ = drift(narrow)
+    assert status["DetectionStatus"] == "DETECTION_FAILED"
+    full = acting(begin, anywhere, _allow("autoscaling:Describe*"), name="full")
     assert drift(full)[0]["StackDriftStatus"] == "IN_SYNC"
     bare = acting(_allow("cloudformation:DetectStackDrift", STACK), name="bare")
     assert "cloudformation:DetectStackResourceDrift" in refused(

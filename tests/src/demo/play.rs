@@ -1,4 +1,4 @@
-//! Owns what is done to each of the three stacks, and what is measured of it.
+//! Owns what is done to each of the three stacks, and what is measured.
 
 use std::time::{Duration, Instant};
 
@@ -51,12 +51,12 @@ pub(super) struct Play {
 pub(super) struct Stage<'a> {
     pub driftless: Driftless,
     pub live: &'a Live,
-    /// One promotion at a time: the log of calls tells who called, and two executions of the same
+    /// One promotion at a time: the log of calls shows who called, and two executions of the same
     /// functions are the same caller.
     pub turn: Mutex<()>,
 }
 
-/// What came of one.
+/// The result of one play.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
@@ -77,7 +77,7 @@ pub(super) struct Row {
     pub is_proven: bool,
 }
 
-/// What a promotion says of itself.
+/// What a promotion reports.
 struct Promotion {
     before: String,
     after: String,

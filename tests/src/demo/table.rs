@@ -25,7 +25,7 @@ Steps: states entered by the execution. AWS calls: what the functions called (na
 polling and retries included. Time: of the execution. Waits take a fiftieth of what they take on AWS.
 ";
 
-/// The rows as they were asked for.
+/// The rows in the requested format.
 pub(super) fn printed(rows: &[Row], format: Format) -> Result<String> {
     Ok(match format {
         Format::Json => serde_json::to_string_pretty(&json!({ "patterns": rows }))? + "\n",

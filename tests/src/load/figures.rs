@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
     pub throttle: u8,
 }
 
-/// What it comes to.
+/// The result.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Figures {
@@ -53,7 +53,7 @@ pub(super) struct Figures {
     lost: usize,
     done_twice: usize,
     seconds: f64,
-    /// What is not as it has to be, a line for each.
+    /// The violations, a line for each.
     findings: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ impl Figures {
             && self.most_updates_of_a_stack <= MOST_UPDATES
     }
 
-    /// As it was asked for.
+    /// In the requested format.
     pub(super) fn printed(&self, format: Format) -> Result<String> {
         Ok(match format {
             Format::Json => serde_json::to_string_pretty(self)? + "\n",
@@ -155,7 +155,7 @@ fn why(ended: &Ended) -> String {
 /// Target, parameter, image.
 type Promotion = (String, String, String);
 
-/// What was put in place, as the reports tell.
+/// What was put in place, according to the reports.
 fn promotions(ended: &[Ended]) -> Vec<Promotion> {
     let mut all = Vec::new();
     for target in reported(ended).filter(|target| target.outcome == TargetOutcome::Updated) {
@@ -182,7 +182,7 @@ fn updates(run: &Run) -> BTreeMap<String, usize> {
 fn lost(run: &Run) -> Vec<String> {
     let mut started: Vec<&str> = run.ended.iter().map(|ended| ended.input.as_str()).collect();
     let events = run.events.iter().filter_map(|event| {
-        // The job tells one backup's events from another's; the same event twice starts two.
+        // The job identifies a backup's events; the same event twice starts two.
         let job = event["detail"]["backupJobId"].as_str().unwrap_or_default();
         let found = started.iter().position(|input| input.contains(job));
         if let Some(found) = found {

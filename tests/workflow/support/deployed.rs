@@ -28,6 +28,12 @@ pub async fn planned(s: &Scenario) -> Result<Scenario> {
     with(s, &[("PlanBeforeUpdate", "true")]).await
 }
 
+/// A Driftless that may read every type of resource, for stacks with others than the usual ones.
+pub async fn reading(s: &Scenario) -> Result<Scenario> {
+    const POLICY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    with(s, &[("DriftDetectionPolicyArn", POLICY)]).await
+}
+
 /// A Driftless with fewer checks than usual that takes no image of unknown origin.
 pub async fn choosy(s: &Scenario) -> Result<Scenario> {
     with(s, &[("DisabledChecks", "deprecated, backup"), ("AllowUnverified", "false")]).await

@@ -8,16 +8,18 @@ use contract::steps::DecisionOutcome;
 use harness::scenario::AutoHealingStack;
 use harness::{Ended, Stack};
 
-/// The report of an execution that has to have come to this.
+/// The report of an execution that must have this outcome.
 pub fn report(ended: &Ended, outcome: Outcome) -> Result<Report> {
     let report = ended.report()?;
     let found = format!("{}: {}", ended.status, serde_json::to_string_pretty(&report)?);
     ensure!(report.outcome == outcome, "expected {outcome:?}, found {found}");
     let (status, error) = match outcome {
         Outcome::Failed => ("FAILED", Some(ErrorName::PromotionFailed.as_str())),
-        Outcome::Promoted | Outcome::Unchanged | Outcome::Planned | Outcome::Skipped => {
-            ("SUCCEEDED", None)
-        }
+        Outcome::Promoted
+        | Outcome::Unproven
+        | Outcome::Unchanged
+        | Outcome::Planned
+        | Outcome::Skipped => ("SUCCEEDED", None),
     };
     ensure!(ended.status == status, "expected {status}, found {found}");
     ensure!(ended.error.as_deref() == error, "expected {error:?}, found {:?}", ended.error);
@@ -25,12 +27,12 @@ pub fn report(ended: &Ended, outcome: Outcome) -> Result<Report> {
     Ok(report)
 }
 
-/// The one target of an execution that has to have come to this.
+/// The only target of an execution that must have this outcome.
 pub fn target(ended: &Ended, outcome: Outcome) -> Result<TargetReport> {
     only(report(ended, outcome)?.targets)
 }
 
-/// The cause of an execution that has to have failed before it had targets.
+/// The cause of an execution that must have failed before it had targets.
 pub fn failure(ended: &Ended, name: ErrorName) -> Result<&str> {
     let cause = ended.cause.as_deref().unwrap_or_default();
     let found = format!("{} {:?}: {cause}", ended.status, ended.error);
@@ -39,7 +41,7 @@ pub fn failure(ended: &Ended, name: ErrorName) -> Result<&str> {
     Ok(cause)
 }
 
-/// The message of a target that has to have failed by this name, as the state machine saw it.
+/// The message of a target that must have failed with this error, as the state machine saw it.
 pub fn error<'a>(ended: &Ended, target: &'a TargetReport, name: ErrorName) -> Result<&'a str> {
     ensure!(target.outcome == TargetOutcome::Failed, "expected {name}, found {target:#?}");
     let error = target.error.as_ref().context("a failed target without an error")?;
@@ -63,7 +65,7 @@ pub fn mentions(message: &str, all: impl IntoIterator<Item = impl AsRef<str>>) -
     Ok(())
 }
 
-/// What the report has to say of a target with one group that got this image.
+/// The expected report on a target with one group that got this image.
 pub fn promoted(target: &TargetReport, healing: &AutoHealingStack, image: &str) -> Result<()> {
     let found = serde_json::to_string_pretty(target)?;
     ensure!(target.outcome == TargetOutcome::Updated && target.error.is_none(), "{found}");

@@ -1,5 +1,5 @@
-//! Owns faults of the functions: an error in the place of a function's answer, and what has to
-//! become of the two targets then.
+//! Owns faults of the functions: an error instead of a function's answer, and the expected outcome
+//! of the two targets.
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
@@ -34,9 +34,10 @@ pub fn targeting(mut fault: Value, state: &str, targets: &TwoTargets, image: &st
     fault["service"] = json!("lambda");
     fault["action"] = json!("Invoke");
     fault["function"] = json!(state);
-    // Only ValidateAmi is told of this image for the parameter and for the stack.
+    // These get the image for the parameter and for the stack.
     let stack = &targets.healing.stack.name;
-    fault["match"] = json!(if state == "ValidateAmi" { stack } else { image });
+    let has_both = ["ValidateAmi", "DetectDrift"].contains(&state);
+    fault["match"] = json!(if has_both { stack } else { image });
     fault
 }
 

@@ -20,7 +20,7 @@ pub const HAPPY_PATH: &str = "happy-path";
 /// Stands for the injected error.
 const INJECTED: &str = "<error>";
 
-/// What an execution came to, and its path.
+/// An execution's outcome, and its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
     ended: String,

@@ -1,5 +1,5 @@
 //! Owns two targets of one image, a parameter and a stack with a group: whatever becomes of the
-//! one, the other has to get its image.
+//! one, the other must get its image.
 
 use anyhow::{Context, Result, ensure};
 use contract::report::{Outcome, TargetOutcome, TargetReport};
@@ -64,7 +64,7 @@ impl TwoTargets {
         s.driftless.start_named(image, &input).await?.ended().await
     }
 
-    /// The same while this fault strikes, which it has to.
+    /// The same while this fault strikes, which it must.
     pub async fn promote_with(&self, s: &Scenario, image: &str, fault: &Value) -> Result<Ended> {
         let control = control(s)?;
         let fault = control.add_fault(fault).await?;

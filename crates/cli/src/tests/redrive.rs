@@ -39,7 +39,8 @@ macro_rules! client {
     }};
 }
 
-/// What came of a queue with this message, and how many were deleted and shown again.
+/// The result of redriving a queue with this message, and how many messages were deleted and made
+/// visible again.
 async fn redriven(body: &str, dry_run: bool, sfn: &[Rule]) -> (Redriven, usize, usize) {
     let message = Message::builder().message_id("m-1").receipt_handle("r-1").body(body).build();
     let receive = mock!(aws_sdk_sqs::Client::receive_message)

@@ -1,4 +1,4 @@
-//! What proves a promotion: detect-drift, instance-refresh.
+//! Inputs and answers of detect-drift and instance-refresh, which prove a promotion.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,28 +9,44 @@ use crate::ids::{ImageId, StackName};
 // --- detect-drift ------------------------------------------------------------------------------
 
 message! {
-    /// What detect-drift takes, on the first look and on every later one.
+    /// The input of detect-drift, on the first and every later poll.
     DriftInput {
-        /// The stacks to check; on later looks as the last answer gave them.
+        /// The stacks to check; on later polls as in the last answer.
         stacks: Vec<StackDrift>,
-        /// The groups, with the image that each has to boot.
+        /// The groups, with the image that each must boot.
         groups: Vec<GroupLaunch>,
-        /// The stacks' drift before the promotion, where it was looked at.
+        /// The stacks' drift before the promotion, if it was detected.
         #[serde(default)]
         before: Vec<StackDrift>,
+        /// How to find groups without a live instance; absent before a promotion.
+        #[serde(default)]
+        proof: Option<Proof>,
     }
 }
 
 message! {
-    /// What detect-drift answers.
+    /// How to find a target's groups, with or without a live instance.
+    Proof {
+        /// The stack whose groups count; absent for a parameter, which any stack's group may read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stack: Option<StackName>,
+        /// The images that were in place.
+        before: Vec<ImageId>,
+        /// The images that must be in place.
+        after: Vec<ImageId>,
+    }
+}
+
+message! {
+    /// The answer of detect-drift.
     DriftReport {
-        /// Whether a detection still runs.
+        /// Whether a detection is still running.
         status: Progress,
-        /// The stacks, as far as known.
+        /// The stacks, as far as detection has got.
         stacks: Vec<StackDrift>,
         /// The groups, with the image that each would boot now.
         groups: Vec<GroupLaunch>,
-        /// What is wrong, once complete; absent when all is as it has to be.
+        /// The finding, once complete; absent when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding: Option<Finding>,
     }
@@ -41,16 +57,16 @@ message! {
     StackDrift {
         /// The stack.
         stack_name: StackName,
-        /// The running or finished detection; absent before the first look.
+        /// The running or finished detection; absent before the first poll.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detection_id: Option<String>,
-        /// `IN_SYNC` or `DRIFTED` as CloudFormation says it; absent until the detection ends.
+        /// `IN_SYNC` or `DRIFTED`, as CloudFormation returns it; absent until the detection ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<String>,
-        /// How many resources CloudFormation compared. An `IN_SYNC` of none proves nothing.
+        /// How many resources CloudFormation compared. `IN_SYNC` proves nothing if there were none.
         #[serde(default)]
         resources_checked: usize,
-        /// Every property that is not as the template says.
+        /// Every property that differs from the template.
         #[serde(default)]
         differences: Vec<Difference>,
     }
@@ -66,31 +82,30 @@ impl StackDrift {
 }
 
 message! {
-    /// A property that is not as the template says.
+    /// A property that differs from the template.
     Difference {
         /// The resource's name in the template.
         logical_id: String,
         /// The property's JSON pointer; empty when the whole resource is gone.
         path: String,
-        /// What the template says.
+        /// The value in the template.
         expected: String,
-        /// What is there.
+        /// The actual value.
         actual: String,
-        /// It was so before the promotion already.
+        /// Whether it differed already before the promotion.
         #[serde(default)]
         before: bool,
     }
 }
 
 message! {
-    /// What a group boots.
+    /// The image that a group boots.
     GroupLaunch {
         /// The group.
         group_name: String,
-        /// The image that it has to boot.
+        /// The image that it must boot.
         expected: ImageId,
-        /// The image that its launch template gives now; absent before the look, or when there
-        /// is none to be found.
+        /// The image in its launch template now; absent before the check, or when it has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boots: Option<String>,
         /// EC2's state of that image.
@@ -108,11 +123,11 @@ impl GroupLaunch {
 }
 
 message! {
-    /// What is wrong with a target, found by a step that itself worked.
+    /// Something wrong with a target, found by a step that itself worked.
     Finding {
         /// The name in the catalogue.
         name: ErrorName,
-        /// What was found, for people.
+        /// The finding in a sentence, for people.
         message: String,
     }
 }
@@ -120,17 +135,17 @@ message! {
 // --- instance-refresh --------------------------------------------------------------------------
 
 message! {
-    /// What instance-refresh takes, on the first look and on every later one.
+    /// The input of instance-refresh, on the first and every later poll.
     RefreshInput {
-        /// The groups, on later looks as the last answer gave them.
+        /// The groups; on later polls as in the last answer.
         groups: Vec<GroupRefresh>,
     }
 }
 
 message! {
-    /// What instance-refresh answers when no refresh has failed.
+    /// The answer of instance-refresh when no refresh has failed.
     RefreshReport {
-        /// Whether a refresh still runs.
+        /// Whether a refresh is still running.
         status: Progress,
         /// The groups.
         groups: Vec<GroupRefresh>,
@@ -142,15 +157,15 @@ message! {
     GroupRefresh {
         /// The group.
         group_name: String,
-        /// The image that its instances have to run.
+        /// The image that its instances must run.
         expected: ImageId,
         /// The refresh that was started or adopted; absent when none is needed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refresh_id: Option<String>,
-        /// Somebody else started it: it may have begun before the promotion.
+        /// Whether another caller started it; it may have begun before the promotion.
         #[serde(default)]
         adopted: bool,
-        /// Auto Scaling's status of it, or `NotNeeded` when the instances run the image already.
+        /// Its status in Auto Scaling, or `NotNeeded` when the instances already run the image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<String>,
     }

@@ -1,4 +1,4 @@
-//! What report takes and answers: the state machine collects, report makes a [`Report`] of it.
+//! Input and answer of report: the state machine collects, and report builds a [`Report`] from it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,26 +10,26 @@ use crate::report::Report;
 use crate::target::Pattern;
 
 message! {
-    /// What report takes.
+    /// The input of report.
     ReportInput {
         /// What the state machine has collected about each target.
         targets: Vec<TargetRecord>,
-        /// Why the targets are not known; the execution then has none.
+        /// Why the targets could not be resolved; the execution then has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
     }
 }
 
 message! {
-    /// What the state machine has collected about one target. Nothing in it is judged.
+    /// What the state machine has collected about one target.
     TargetRecord {
         /// How the image gets there.
         pattern: Pattern,
         /// The SSM parameter's name, or the stack's.
         name: String,
-        /// Nothing was to be written.
+        /// Whether this is a dry run.
         dry_run: bool,
-        /// The decision about each image parameter; none when validate-ami failed.
+        /// The decision about each image parameter; empty when validate-ami failed.
         images: Vec<Decision>,
         /// The image parameters that no image could be chosen for.
         refused: Vec<Refusal>,
@@ -43,25 +43,25 @@ message! {
         groups: Vec<GroupLaunch>,
         /// The instance refreshes.
         refresh: Vec<GroupRefresh>,
-        /// Something was written.
+        /// Whether anything was written.
         has_written: bool,
-        /// A failed promotion is rolled back: the operator's choice.
+        /// Whether the operator chose to roll back failed promotions.
         rolls_back: bool,
-        /// The previous images can be put back.
+        /// Whether the previous images can be put back.
         has_way_back: bool,
-        /// The previous images have been put back, or that was tried.
+        /// Whether a rollback was tried.
         is_rollback: bool,
-        /// Why the last thing that was tried failed: the promotion, or the rollback.
+        /// Why the promotion, or the rollback after it, failed.
         #[serde(default)]
         failure: Option<Failure>,
-        /// Why the promotion failed that was rolled back.
+        /// Why the promotion failed, if a rollback followed.
         #[serde(default)]
         promotion_failure: Option<Failure>,
     }
 }
 
 impl TargetRecord {
-    /// Whether a rollback was wanted and there is none, because what was in place is no image.
+    /// Whether a rollback is wanted but impossible, because what was in place is not an image.
     #[must_use]
     pub fn is_without_way_back(&self) -> bool {
         self.has_written && self.rolls_back && !self.has_way_back && !self.is_rollback
@@ -69,15 +69,14 @@ impl TargetRecord {
 }
 
 message! {
-    /// A failure as the state machine has it: of a step, by a step's finding, or at the end of a
-    /// loop.
+    /// A failure as the state machine records it: a step's error or finding, or the end of a loop.
     Failure {
         /// The state that failed.
         step: String,
         /// The error's name.
         name: String,
-        /// What Step Functions passes on (`errorOutput.Cause`): mostly a text, mostly JSON. Absent
-        /// at the end of a loop, and of some time-outs.
+        /// What Step Functions passes on (`errorOutput.Cause`): usually JSON text. Absent at the
+        /// end of a loop, and for some timeouts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Value>,
         /// How often a loop polled before it gave up.
@@ -87,7 +86,7 @@ message! {
 }
 
 message! {
-    /// What report answers.
+    /// The answer of report.
     Reported {
         /// The report.
         report: Report,

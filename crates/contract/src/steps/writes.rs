@@ -1,4 +1,5 @@
-//! What is written, or would be: promote-ssm, update-stack, plan-update, wait-stack-complete.
+//! Inputs and answers of the steps that write or plan: promote-ssm, update-stack, plan-update,
+//! wait-stack-complete.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,9 @@ use crate::placed::PlacedValue;
 // --- promote-ssm -------------------------------------------------------------------------------
 
 message! {
-    /// What promote-ssm takes, on the first poll and on every later one.
+    /// The input of promote-ssm, on the first and every later poll.
     PromoteInput {
-        /// The parameters, on later polls as the last answer gave them.
+        /// The parameters; on later polls as in the last answer.
         writes: Vec<ParameterWrite>,
         /// Names this execution and its decision, so that a repeated call finds its own write.
         execution: String,
@@ -22,9 +23,9 @@ message! {
 }
 
 message! {
-    /// What promote-ssm answers.
+    /// The answer of promote-ssm.
     Promoted {
-        /// Whether to poll again: a write is accepted before it shows.
+        /// Whether to poll again: a write is accepted before the new value is visible.
         status: Progress,
         /// The parameters.
         writes: Vec<ParameterWrite>,
@@ -40,7 +41,7 @@ message! {
         before: PlacedValue,
         /// The image to put there.
         after: ImageId,
-        /// This decision's write was begun: wait for the value.
+        /// Whether this decision's write has begun; then wait for the value.
         #[serde(default)]
         written: bool,
         /// The parameter's version before the write; absent before the first poll.
@@ -61,19 +62,19 @@ impl ParameterWrite {
     }
 }
 
-/// Whether a step wrote.
+/// Whether a step wrote anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WriteOutcome {
-    /// It wrote (for a stack: the update is on its way).
+    /// It wrote (for a stack: the update has started).
     Updated,
-    /// Everything was in place already; nothing was sent.
+    /// Everything was already in place; nothing was sent.
     Unchanged,
 }
 
 // --- update-stack ------------------------------------------------------------------------------
 
 message! {
-    /// What update-stack takes.
+    /// The input of update-stack.
     UpdateInput {
         /// The stack to update.
         stack_name: StackName,
@@ -94,14 +95,14 @@ message! {
         /// The image to put there.
         after: ImageId,
         /// The SSM parameter that the parameter's value names, which has been written; the stack's
-        /// own value stays as it is and is resolved anew by the update.
+        /// own value stays unchanged, and the update resolves it again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         via: Option<ParameterName>,
     }
 }
 
 message! {
-    /// What update-stack answers.
+    /// The answer of update-stack.
     StackUpdate {
         /// Whether an update was started.
         outcome: WriteOutcome,
@@ -115,7 +116,7 @@ message! {
 // --- plan-update -------------------------------------------------------------------------------
 
 message! {
-    /// What plan-update takes, on the first look and on every later one.
+    /// The input of plan-update, on the first and every later poll.
     PlanInput {
         /// The stack that would be updated.
         stack_name: StackName,
@@ -123,23 +124,23 @@ message! {
         images: Vec<Change>,
         /// Names this execution, so that a repeated call finds its own change set.
         execution: String,
-        /// The change set; absent on the first look.
+        /// The change set; absent on the first poll.
         #[serde(default)]
         change_set_id: Option<String>,
     }
 }
 
 message! {
-    /// What plan-update answers.
+    /// The answer of plan-update.
     PlanReport {
-        /// Whether to look again.
+        /// Whether to poll again.
         status: Progress,
         /// The change set, while there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change_set_id: Option<String>,
         /// What the update would do, once complete.
         changes: Vec<PlannedChange>,
-        /// What it must not do; absent when all is as it has to be.
+        /// The finding, if the update would do more than it may; else absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding: Option<Finding>,
     }
@@ -152,7 +153,7 @@ message! {
         logical_id: String,
         /// Its type.
         resource_type: String,
-        /// `Add`, `Modify`, `Remove`, … as CloudFormation says it.
+        /// `Add`, `Modify`, `Remove`, … as CloudFormation returns it.
         action: String,
         /// `True`, `False` or `Conditional`; absent when nothing can be replaced.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,21 +166,21 @@ message! {
 // --- wait-stack-complete -----------------------------------------------------------------------
 
 message! {
-    /// What wait-stack-complete takes.
+    /// The input of wait-stack-complete.
     WaitInput {
         /// The stack's ARN.
         stack_id: String,
-        /// The token of the update that is waited for.
+        /// The token of the update to wait for.
         client_request_token: String,
-        /// What the update changes: complete means that these are in place.
+        /// The update's changes: it is complete when these are in place.
         images: Vec<Change>,
     }
 }
 
 message! {
-    /// What wait-stack-complete answers when the update has not failed.
+    /// The answer of wait-stack-complete when the update has not failed.
     StackProgress {
-        /// Whether to look again.
+        /// Whether to poll again.
         status: Progress,
         /// The stack's status as CloudFormation gives it.
         stack_status: String,
@@ -189,7 +190,7 @@ message! {
 /// Whether something that takes time has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
-    /// Look again later.
+    /// Poll again later.
     InProgress,
     /// It has ended.
     Complete,

@@ -78,7 +78,7 @@ async fn run(
         ec2: mock_client!(aws_sdk_ec2, [versions, images]),
     };
     let groups = vec![group(None, None)];
-    handle(&clients, DriftInput { stacks: vec![stack], groups, before }).await
+    handle(&clients, DriftInput { stacks: vec![stack], groups, before, proof: None }).await
 }
 
 fn detects() -> Rule {
@@ -185,7 +185,7 @@ async fn without_groups_nothing_but_the_stack_is_looked_at() {
         ec2: mock_client!(aws_sdk_ec2, []),
     };
     let stacks = vec![stack(Some("d-1"), None)];
-    let input = DriftInput { stacks, groups: vec![], before: vec![] };
+    let input = DriftInput { stacks, groups: vec![], before: vec![], proof: None };
     assert_eq!(handle(&clients, input).await.unwrap().status, Progress::Complete);
 }
 

@@ -1,5 +1,5 @@
 //! What holds for any drift: a difference that was there before is marked and no other, the worst
-//! is what is told, and no property's value is logged.
+//! is what is reported, and no property's value is logged.
 
 use aws_sdk_autoscaling::Client as AutoScaling;
 use aws_sdk_cloudformation::Client as CloudFormation;
@@ -148,7 +148,12 @@ fn no_property_is_logged() {
         cloudformation: mock_client!(aws_sdk_cloudformation, [answer, drifts]),
         ec2: mock_client!(aws_sdk_ec2, []) as Ec2,
     };
-    let input = DriftInput { stacks: vec![stack(Some("1"), None)], groups: vec![], before: vec![] };
+    let input = DriftInput {
+        stacks: vec![stack(Some("1"), None)],
+        groups: vec![],
+        before: vec![],
+        proof: None,
+    };
     let (report, log) = logged(handle(&clients, input));
     assert_eq!(report.unwrap().stacks[0].differences[0].actual, "hush-2");
     assert!(log.contains("Function/Environment/TOKEN") && !log.contains("hush"), "{log}");

@@ -113,6 +113,26 @@ fn anything_more_is_listed() {
 }
 
 #[test]
+fn what_cloudformation_lists_of_every_plan_is_permitted() {
+    let mut group =
+        modify(GROUP, vec![detail("LaunchTemplate", ChangeSource::ResourceAttribute, "Template")]);
+    group.replacement = Some(Replacement::Conditional);
+    let nested =
+        ResourceTargetDefinition::builder().attribute(ResourceAttribute::Properties).build();
+    let nested = ResourceChangeDetail::builder()
+        .target(nested)
+        .change_source(ChangeSource::Automatic)
+        .build();
+    let nested = modify("AWS::CloudFormation::Stack", vec![nested]);
+    assert_eq!(
+        finding("web", &[template_change(), group.clone(), nested], &[image("ImageId")]),
+        None
+    );
+    group.replacement = Some(Replacement::True);
+    assert!(finding("web", &[template_change(), group], &[image("ImageId")]).is_some());
+}
+
+#[test]
 fn a_property_is_reported_once() {
     let change = planned(&template_change());
     assert_eq!((change.logical_id.as_str(), change.action.as_str()), ("It", "Modify"));

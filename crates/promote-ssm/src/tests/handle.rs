@@ -133,7 +133,7 @@ fn grants_nothing() -> Rule {
         .then_error(|| put_fails("ParameterAlreadyExists"))
 }
 
-/// It can be taken from whoever has it.
+/// It can be taken over from its owner.
 fn is_taken_over() -> Rule {
     mock!(Client::put_parameter)
         .match_requests(|r| is_claim(r.name()) && r.overwrite() == Some(true))

@@ -1,5 +1,5 @@
-//! Whatever a parameter has that is no image is told by nobody: no error, no answer's other field,
-//! no line of the log.
+//! A parameter's value that is not an image ID appears nowhere: in no error, no answer's other
+//! field, no line of the log.
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::config::http::HttpResponse;
@@ -42,7 +42,7 @@ fn accepts(version: i64) -> Rule {
         .then_output(move || PutParameterOutput::builder().version(version).build())
 }
 
-/// What a write in the place of `before` comes to, and what is told of it.
+/// The result of a write that replaces `before`, and everything that it reports.
 fn told(ssm: Client, before: &str) -> (Result<Promoted, Error>, String) {
     let input = input_of(vec![ParameterWrite { before: before.into(), ..write() }]);
     let (answer, log) = logged(run(ssm, &[unowned(NAME)], input));

@@ -16,7 +16,7 @@ use crate::request::{Request, Rollback, request};
 use contract::target::{Run, Selection};
 
 /// The most characters of a message, of one that is skipped too.
-const LONGEST: usize = 1_000;
+const MAX_MESSAGE_CHARS: usize = 1_000;
 
 /// One input of each form.
 fn inputs() -> Vec<Value> {
@@ -30,7 +30,7 @@ fn inputs() -> Vec<Value> {
     ]
 }
 
-/// The request, or none when it is refused as it has to be.
+/// The request, or `None` when it is refused correctly.
 fn requested(input: Value) -> Option<Request> {
     let request = request(input);
     let said = match &request {
@@ -42,7 +42,7 @@ fn requested(input: Value) -> Option<Request> {
             error.to_string()
         }
     };
-    assert!(said.chars().count() <= LONGEST + 100, "{said}");
+    assert!(said.chars().count() <= MAX_MESSAGE_CHARS + 100, "{said}");
     request.ok()
 }
 
@@ -157,7 +157,7 @@ proptest! {
             },
             Err(error) => {
                 prop_assert_eq!(error.name(), ErrorName::InvalidInput);
-                prop_assert!(error.to_string().chars().count() <= LONGEST);
+                prop_assert!(error.to_string().chars().count() <= MAX_MESSAGE_CHARS);
             }
         }
     }

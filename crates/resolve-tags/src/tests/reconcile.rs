@@ -94,7 +94,7 @@ fn instance_of(target: usize) -> Instance {
         .build()
 }
 
-/// Each target's image of each night; `source` tells of which instance.
+/// Each target's image of each night; `source` selects the instance.
 fn images(source: impl Fn(usize, u8) -> String) -> Vec<Image> {
     let every = (1..=NIGHTS).flat_map(|night| (0..TARGETS).map(move |target| (target, night)));
     every

@@ -1,4 +1,4 @@
-//! The forms of input, and what becomes of anything else.
+//! The forms of input, and the refusal of any other.
 
 use contract::ids::ImageId;
 use serde_json::{Value, json};

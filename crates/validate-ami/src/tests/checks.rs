@@ -8,14 +8,14 @@ use aws_sdk_ec2::types::{
 use contract::steps::Verdict;
 
 use super::{ACCOUNT, NEW, OLD, TYPE, candidate, device, group, image, known, policy, snapshot};
-use crate::checks::{CHECKS, Known, Subject, verdicts};
+use crate::checks::{CHECKS, CheckInput, Ec2State, verdicts};
 
 /// A candidate in surroundings that a test changes one thing of.
 struct Scene {
     image: Image,
     in_use: Option<Image>,
     status_message: Option<String>,
-    known: Known,
+    known: Ec2State,
 }
 
 impl Scene {
@@ -27,7 +27,7 @@ impl Scene {
     fn verdicts(&self, disabled: &'static str) -> Vec<Verdict> {
         let mut candidate = candidate(NEW);
         candidate.status_message.clone_from(&self.status_message);
-        let subject = Subject {
+        let input = CheckInput {
             candidate: &candidate,
             image: &self.image,
             in_use: self.in_use.as_ref(),
@@ -35,7 +35,7 @@ impl Scene {
             known: &self.known,
             account: ACCOUNT,
         };
-        verdicts(subject, &policy(disabled, "true"))
+        verdicts(input, &policy(disabled, "true"))
     }
 
     /// The checks that fail, with what was found and what had to be.
@@ -189,7 +189,7 @@ fn a_key_that_is_not_in_use_may_have_no_grant() {
         "key-2 (Auto Scaling's service-linked role needs a grant on it)",
         "key-1",
     );
-    // Whether it has one cannot be told when nothing that is in use is encrypted.
+    // Whether it has one is unknown if nothing in use is encrypted.
     assert_eq!(Scene::of(image(NEW)).with_keys(&[(new, "key-2")]).failed(), []);
     assert_eq!(Scene::of(image(NEW)).with_keys(&[(old, "key-1")]).failed(), []);
 }

@@ -11,7 +11,7 @@ use super::{
     MID, NEW, OLD, candidate, decide_first, first, group, image, known, origin, policy, selecting,
     target, unknown_origin,
 };
-use crate::decide::{Circumstances, InPlace, decisions, image_ids};
+use crate::decide::{Evidence, InPlace, decisions, image_ids};
 use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 
@@ -33,9 +33,9 @@ fn decide(
     images: Vec<Image>,
     policy: &Policy,
 ) -> Result<Decision, Error> {
-    let (known, feeds) = (known(images), LaunchSources::default());
-    let circumstances = Circumstances { known: &known, feeds: &feeds, policy };
-    decide_first(target, &in_place(before), circumstances)
+    let (known, sources) = (known(images), LaunchSources::default());
+    let evidence = Evidence { known: &known, sources: &sources, policy };
+    decide_first(target, &in_place(before), evidence)
 }
 
 fn usual() -> Policy {
@@ -217,11 +217,11 @@ fn a_rollback_with_nowhere_to_go_says_so() {
 #[test]
 fn a_decision_goes_through_the_ssm_parameter_that_the_stack_reads() {
     let target = target(candidates(&[NEW]));
-    let (known, feeds, policy) = (known(all()), LaunchSources::default(), usual());
-    let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &policy };
+    let (known, sources, policy) = (known(all()), LaunchSources::default(), usual());
+    let evidence = Evidence { known: &known, sources: &sources, policy: &policy };
     let via = Some(Via { parameter_name: "/golden/web".parse().unwrap(), before: MID.into() });
     let in_place = InPlace { value: OLD.into(), via: via.clone() };
-    let decided = decide_first(&target, &in_place, circumstances).unwrap();
+    let decided = decide_first(&target, &in_place, evidence).unwrap();
     assert_eq!(decided.before.expose(), OLD);
     assert_eq!(decided.via, via);
 }
@@ -265,8 +265,8 @@ fn a_target_fails_only_when_all_is_refused_with_the_first_name_and_every_text() 
     let states =
         [(NEW, ImageState::Available), (MID, ImageState::Failed), (OLD, ImageState::Pending)];
     let images = states.map(|(id, state)| image(id).state(state).build());
-    let (known, feeds, policy) = (known(images.into()), LaunchSources::default(), usual());
-    let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &policy };
+    let (known, sources, policy) = (known(images.into()), LaunchSources::default(), usual());
+    let evidence = Evidence { known: &known, sources: &sources, policy: &policy };
     let decided = |images: &[Option<&str>]| {
         let (mut parameters, mut found) = (Vec::new(), BTreeMap::new());
         for (parameter, image) in ["WebImage", "DbImage", "AppImage"].into_iter().zip(images) {
@@ -277,7 +277,7 @@ fn a_target_fails_only_when_all_is_refused_with_the_first_name_and_every_text() 
         }
         let target = Target::Stack { name: "web".parse().unwrap(), parameters };
         let promotion = Promotion { target, run: Run::default() };
-        let validated = decisions(&promotion, found, circumstances);
+        let validated = decisions(&promotion, found, evidence);
         validated.map(|Validated { images, refused, .. }| {
             let images = images.into_iter().map(|image| image.parameter);
             let refused = refused.into_iter().map(|refusal| (refusal.parameter, refusal.name));

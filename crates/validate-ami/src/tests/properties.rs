@@ -1,5 +1,5 @@
-//! What holds for any candidates, whatever is in place and whatever EC2 says of them: the newest
-//! that passes wins, and nothing older than what is in place unless somebody wants that.
+//! What holds for any candidates, whatever is in place and whatever EC2 returns for them: the
+//! newest that passes wins, and nothing older than what is in place unless somebody wants that.
 
 use aws_sdk_ec2::types::{Image, ImageState};
 use contract::steps::{Decision, DecisionOutcome};
@@ -12,7 +12,7 @@ use testkit::arbitrary::text;
 use super::{
     candidate, decide_first, group, image, known, origin, policy, selecting, target, unknown_origin,
 };
-use crate::decide::{Circumstances, InPlace, image_ids};
+use crate::decide::{Evidence, InPlace, image_ids};
 use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 
@@ -45,7 +45,7 @@ fn images() -> impl Strategy<Value = Images> {
     })
 }
 
-/// A decision's circumstances.
+/// A decision's evidence.
 #[derive(Debug, Clone)]
 struct Case {
     target: Promotion,
@@ -54,7 +54,7 @@ struct Case {
     policy: Policy,
 }
 
-/// Of the images some are candidates, newest first as resolve-tags has them; EC2 knows most.
+/// Of the images some are candidates, newest first as resolve-tags has them; EC2 lists most.
 fn cases() -> impl Strategy<Value = Case> {
     let before =
         prop_oneof![4 => (0..12_u8).prop_map(id), 1 => text(), 1 => Just("none".to_owned())];
@@ -103,12 +103,12 @@ fn decide(case: &Case) -> Result<Decision, Error> {
             known.snapshots.insert(id.to_owned(), super::snapshot(id, None));
         }
     }
-    let feeds = LaunchSources::default();
-    let circumstances = Circumstances { known: &known, feeds: &feeds, policy: &case.policy };
+    let sources = LaunchSources::default();
+    let evidence = Evidence { known: &known, sources: &sources, policy: &case.policy };
     let in_place = InPlace { value: case.before.as_str().into(), via: None };
     let asked = image_ids(&case.target.target, [&in_place]);
     assert!(case.candidates().iter().all(|candidate| asked.contains(&candidate.image_id)));
-    decide_first(&case.target, &in_place, circumstances)
+    decide_first(&case.target, &in_place, evidence)
 }
 
 impl Case {
@@ -187,7 +187,7 @@ proptest! {
                     prop_assert_eq!(again.after, decision.after);
                     prop_assert!(again.outcome != DecisionOutcome::Promote);
                 }
-                // Where nothing is left to be promoted, a stranger's newer image is told aloud.
+                // If nothing can be promoted, an unrelated newer image must be reported.
                 Err(error) => prop_assert_eq!(error.name(), ErrorName::TargetNotPermitted),
             }
         }

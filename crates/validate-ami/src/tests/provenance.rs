@@ -22,10 +22,10 @@ fn parameter_target(candidates: Vec<Candidate>) -> Target {
 fn is(
     target: &Target,
     origin: &Origin,
-    feeds: &LaunchSources,
+    sources: &LaunchSources,
     expected: (ProvenanceVerdict, &str),
 ) {
-    let found = provenance(target, origin, feeds, ACCOUNT);
+    let found = provenance(target, origin, sources, ACCOUNT);
     assert_eq!((found.verdict, found.reason.as_deref().unwrap_or("")), expected);
 }
 
@@ -39,9 +39,9 @@ fn launching(launches: Launches) -> LaunchSources {
 #[test]
 fn an_origin_that_is_not_known_or_outside_of_any_group() {
     for target in [target(Vec::new()), parameter_target(Vec::new())] {
-        let feeds = LaunchSources::default();
-        is(&target, &unknown_origin(), &feeds, (Unverified, "instance i-1 is gone"));
-        is(&target, &origin(None), &feeds, (Violated, "i-1, which is in no group"));
+        let sources = LaunchSources::default();
+        is(&target, &unknown_origin(), &sources, (Unverified, "instance i-1 is gone"));
+        is(&target, &origin(None), &sources, (Violated, "i-1, which is in no group"));
     }
 }
 
@@ -140,7 +140,7 @@ fn only_what_is_needed_is_looked_at() {
 #[test]
 fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_told() {
     let said = |image: &str| Ok(BTreeSet::from([image.to_owned()]));
-    let feeds = LaunchSources {
+    let sources = LaunchSources {
         launches: BTreeMap::from([
             ("reads".to_owned(), said("resolve:ssm:/golden/web")),
             ("reads-another".to_owned(), said("resolve:ssm:/golden/db")),
@@ -155,7 +155,7 @@ fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_tol
         ]),
     };
     let kept = |target: Target, groups: &[Group]| {
-        let kept = groups_fed_by(&target, groups, &feeds, ACCOUNT).into_iter();
+        let kept = groups_fed_by(&target, groups, &sources, ACCOUNT).into_iter();
         kept.map(|group| group.group_name).collect::<Vec<_>>()
     };
     let groups = ["reads", "reads-another", "by-stack", "no-template", "template-gone", "gone"]
@@ -163,7 +163,7 @@ fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_tol
     assert_eq!(kept(parameter_target(Vec::new()), &groups), ["reads", "template-gone", "gone"]);
 
     let groups = [
-        // By which of the stack's image parameters cannot be told.
+        // It is unknown by which of the stack's image parameters.
         group("reads-another", Some("web")),
         group("nested", Some("web-Group-1X")),
         group("nested-gone", Some("web-Gone-1X")),

@@ -1,6 +1,6 @@
-//! Whatever a parameter has that is no image is told by nobody: no error, no answer's other field,
-//! no line of the log. That holds of the image's parameter, which somebody's tag names, and all the
-//! more of a stack's others.
+//! A parameter's value that is not an image ID appears nowhere: in no error, no answer's other
+//! field, no line of the log. That holds of the image's parameter, which somebody's tag names, and
+//! all the more of a stack's others.
 
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksOutput;
@@ -83,7 +83,7 @@ fn images() -> Rule {
     })
 }
 
-/// What is decided, and what is told of it.
+/// The decision, and everything that it reports.
 fn told(rules: &Rules, target: Promotion) -> (Result<Validated, Error>, String) {
     let (answer, log) = logged(rules.validated(target));
     let told = match &answer {

@@ -1,5 +1,5 @@
-//! What holds for any events of a stack, in any order: success is said only where the images are
-//! in place or the update's own events say so, and no parameter's value is told.
+//! What holds for any events of a stack, in any order: success is said only where the images are in
+//! place or the update's own events say so, and no parameter's value is reported.
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_stack_events::DescribeStackEventsOutput;

@@ -14,8 +14,9 @@ AWS facts:
 * Omitted tags are removed, unlike in UpdateStack (guardian/riff-raff#1379).
 * A nested stack is always listed, as `Automatic` (API_ResourceChangeDetail; coverage-roadmap#142).
 * A resource whose condition is false is not listed.
-* Which properties replace a resource: aws-resource-ec2-launchtemplate and aws-resource-autoscaling-autoscalinggroup,
-  "Update requires". MiniStack answers Conditional for a type that it does not list.
+* Which properties replace a resource, or may: the type's schema (`registry`). A group whose LaunchTemplate,
+  MixedInstancesPolicy or VPCZoneIdentifier changes is Replacement Conditional, RequiresRecreation Conditionally,
+  Evaluation Dynamic (real output in code-dot-org#13322).
 Unlike AWS:
 * Change sets have no before and after values, and no changes inside nested stacks.
 Unsure:
@@ -31,7 +32,7 @@ from ministack.services.cloudformation.helpers import _error, _esc, _extract_mem
 
 from overlay import patching
 from overlay.background import later
-from overlay.cloudformation import stack_operations, stack_parameters, stack_views, transforms
+from overlay.cloudformation import registry, stack_operations, stack_parameters, stack_views, transforms
 from overlay.control.settings import SETTINGS
 
 _NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -194,6 +195,25 @@ def _existing(original):
     return resolve
 
 
+def _as_published(change):
+    """What the type's schema says of the changed properties, in place of MiniStack's table."""
+    found = change["ResourceChange"]
+    if found["Action"] != "Modify" or found["ResourceType"] == stack_operations.STACK:
+        return change
+    answers = set()
+    for detail in found.get("Details") or []:
+        target = detail.get("Target", {})
+        if target.get("Attribute") == "Properties" and target.get("Name"):
+            target["RequiresRecreation"] = registry.recreation(found["ResourceType"], target["Name"])
+            answers.add(target["RequiresRecreation"])
+            if target["RequiresRecreation"] == "Conditionally":
+                detail["Evaluation"] = "Dynamic"
+    if answers:
+        found["Replacement"] = ("True" if "Always" in answers else
+                                "Conditional" if "Conditionally" in answers else "False")
+    return change
+
+
 def _nested(original):
     """Nested stacks that the comparison left out, in the place that their names have."""
     def diff(old, new, resources=None, *args):
@@ -207,14 +227,15 @@ def _nested(original):
                     "ResourceType": stack_operations.STACK, "Replacement": "False", "Scope": ["Properties"],
                     "Details": [{"Target": {"Attribute": "Properties", "RequiresRecreation": "Never"},
                                  "Evaluation": "Dynamic", "ChangeSource": "Automatic"}]}})
+        changes = [_as_published(change) for change in changes]
         return sorted(changes, key=lambda change: change["ResourceChange"]["LogicalResourceId"])
     return diff
 
 
 def install():
     table, where = provisioners._REPLACING_PROPERTIES, "provisioners._REPLACING_PROPERTIES"
-    patching.new_entry(table, "AWS::EC2::LaunchTemplate", ("LaunchTemplateName",), where=where)
-    patching.new_entry(table, "AWS::AutoScaling::AutoScalingGroup", ("AutoScalingGroupName", "InstanceId"), where=where)
+    for kind in ("AWS::EC2::LaunchTemplate", "AWS::AutoScaling::AutoScalingGroup"):
+        patching.new_entry(table, kind, registry.replacing(kind), where=where)
     patching.requires(cloudformation, "_change_sets")
     patching.requires(changesets, "_find_change_set", "_page")
     patching.attribute(changesets, "_resolve_props_for_diff", _existing)

@@ -8,8 +8,9 @@ AWS facts:
 * `LaunchTemplateData` is write-only, so a launch template is IN_SYNC whatever its newest version says
   (coverage-roadmap#1682, #2001).
 * The caller needs read permission on the resources (`iam.permissions` checks it).
+* In a wrong state: "Drift detection cannot be performed on stack [ARN] while it is in [ROLLBACK_COMPLETE] state", as
+  recorded.
 Unsure:
-* The wording of the refusal in a wrong state.
 * Whether PropagateAtLaunch of a group's tag is compared (not compared here).
 """
 
@@ -68,7 +69,7 @@ def _target(params):
     if stack["StackStatus"] not in drift.DRIFT_DETECTABLE_STATUSES:
         return None, _error("ValidationError",
                             f"Drift detection cannot be performed on stack [{stack['StackId']}] "
-                            f"while in stack status {stack['StackStatus']}.")
+                            f"while it is in [{stack['StackStatus']}] state")
     return stack, None
 
 

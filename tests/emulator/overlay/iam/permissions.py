@@ -26,7 +26,8 @@ AWS facts:
   that had made the stack, failed for want of DescribeScheduledActions alone (docker-archive/for-aws#15); the runbook
   above names it too.
 * A typed parameter whose existence may not be checked counts as not existing.
-* Drift detection reads with the caller's permissions.
+* Drift detection reads with the caller's permissions: those that the type's read handler names (AWS's GameLift FleetIQ
+  guide, "Additional permissions for CloudFormation", asks for lifecycle hooks and notification configurations).
 Unlike AWS:
 * Only AWS::EC2::LaunchTemplate, AWS::AutoScaling::AutoScalingGroup, SSM- and image-typed parameters, and drift of these
   and of AWS::SSM::Parameter need permissions.
@@ -49,7 +50,7 @@ from ministack.services.cloudformation import provisioners
 
 from overlay import patching
 from overlay.autoscaling import groups
-from overlay.cloudformation import drift, stack_parameters, stack_resources
+from overlay.cloudformation import drift, registry, stack_parameters, stack_resources
 from overlay.control import calls
 from overlay.ec2 import launch_templates
 from overlay.wire import ApiError
@@ -247,12 +248,11 @@ def _typed_parameters(original):
 
 
 def _readable(stack, record):
-    needs = {"AWS::AutoScaling::AutoScalingGroup": ("autoscaling:DescribeAutoScalingGroups", "*"),
-             _TEMPLATE: ("ec2:DescribeLaunchTemplates", "*"),
-             "AWS::SSM::Parameter": ("ssm:GetParameters", parameter_arn(record.get("PhysicalResourceId", "")))}
-    action, resource = needs.get(record["ResourceType"], ("", ""))
-    if action and not allowed(action, resource):
-        raise PermissionError(denial(caller(), action, resource))
+    kind = record["ResourceType"]
+    resource = parameter_arn(record.get("PhysicalResourceId", "")) if kind == "AWS::SSM::Parameter" else "*"
+    for action in registry.permissions(kind, "read"):
+        if not allowed(action, resource):
+            raise PermissionError(denial(caller(), action, resource))
 
 
 def _fetchable(name):
