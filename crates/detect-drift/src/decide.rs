@@ -139,19 +139,21 @@ pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLau
 pub(crate) fn unseen(
     proof: &Proof,
     booted: &BTreeMap<String, BTreeSet<String>>,
-    are_others_known: bool,
+    known: &[GroupLaunch],
 ) -> Vec<GroupLaunch> {
+    let is_unseen = |name: &&String| known.iter().all(|group| group.group_name != **name);
+    let unseen = || booted.iter().filter(|(name, _)| is_unseen(name));
     let has = |boots: &BTreeSet<String>, images: &[ImageId]| {
         images.iter().find(|image| boots.contains(image.as_str())).cloned()
     };
     let row = |(name, expected): (&String, ImageId)| GroupLaunch::expecting(name.clone(), expected);
     let new: Vec<_> =
-        booted.iter().filter_map(|(name, boots)| Some((name, has(boots, &proof.after)?))).collect();
-    if are_others_known || !new.is_empty() {
+        unseen().filter_map(|(name, boots)| Some((name, has(boots, &proof.after)?))).collect();
+    if !known.is_empty() || !new.is_empty() {
         return new.into_iter().map(row).collect();
     }
     let Some(expected) = proof.after.first() else { return Vec::new() };
-    let old = booted.iter().filter(|(_, boots)| has(boots, &proof.before).is_some());
+    let old = unseen().filter(|(_, boots)| has(boots, &proof.before).is_some());
     old.map(|(name, _)| row((name, expected.clone()))).collect()
 }
 

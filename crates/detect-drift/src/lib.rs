@@ -8,7 +8,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws::groups::{self, SsmReferences};
 use aws::{AwsError, Called, images, refusals};
@@ -45,10 +45,7 @@ pub async fn handle(clients: &Clients, input: DriftInput) -> Result<DriftReport,
         return Ok(DriftReport { status: Progress::InProgress, stacks, groups, finding: None });
     }
     decide::mark_before(&mut stacks, &before);
-    if let Some(proof) = proof {
-        groups.extend(unseen_groups(clients, &proof, &groups).await?);
-    }
-    groups = launches(clients, groups).await?;
+    groups = launches(clients, groups, proof.as_ref()).await?;
     look_at_images(&clients.ec2, &mut groups).await?;
     let finding = decide::finding(&stacks, &groups);
     for StackDrift { stack_name, status, resources_checked, differences, .. } in &stacks {
@@ -143,25 +140,6 @@ async fn resource_drifts(
     }
 }
 
-/// The groups of the target's stack, nested stacks included, that boot from the target but have no
-/// live instance: it has just died, or the group is scaled to zero. They are read after the write,
-/// because an `AutoScalingReplacingUpdate` creates a group with another name.
-async fn unseen_groups(
-    clients: &Clients,
-    proof: &Proof,
-    known: &[GroupLaunch],
-) -> Result<Vec<GroupLaunch>, AwsError> {
-    let Some(stack) = &proof.stack else { return Ok(Vec::new()) };
-    let mut names = groups_of(&clients.cloudformation, stack.as_str()).await?;
-    names.retain(|name| known.iter().all(|group| group.group_name != *name));
-    let names = names.iter().map(String::as_str).collect();
-    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
-    let booted = groups::launch_images(autoscaling, ec2, &names, SsmReferences::Resolved).await?;
-    let booted: Result<_, AwsError> =
-        booted.into_iter().map(|(name, images)| Ok((name, images?))).collect();
-    Ok(decide::unseen(proof, &booted?, !known.is_empty()))
-}
-
 /// The names of the groups in a stack and in the stacks nested in it.
 async fn groups_of(
     cloudformation: &aws_sdk_cloudformation::Client,
@@ -185,20 +163,33 @@ async fn groups_of(
 }
 
 /// One row for each image that a group may boot, or one row without an image.
+///
+/// The groups of the target's stack, nested stacks included, count even if they have no live
+/// instance: it has just died, or the group is scaled to zero. They are read after the write,
+/// because an `AutoScalingReplacingUpdate` creates a group with another name.
 async fn launches(
     clients: &Clients,
-    groups: Vec<GroupLaunch>,
+    mut groups: Vec<GroupLaunch>,
+    proof: Option<&Proof>,
 ) -> Result<Vec<GroupLaunch>, AwsError> {
-    let names = groups.iter().map(|group| group.group_name.as_str()).collect();
-    let references = SsmReferences::Resolved;
-    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
-    let booted = groups::launch_images(autoscaling, ec2, &names, references).await?;
-    let mut found = Vec::new();
-    for group in groups {
-        let images = booted.get(&group.group_name).cloned().transpose()?.unwrap_or_default();
-        found.extend(decide::rows(group, images));
+    let mut names: BTreeSet<_> = groups.iter().map(|group| group.group_name.clone()).collect();
+    if let Some(stack) = proof.and_then(|proof| proof.stack.as_ref()) {
+        names.extend(groups_of(&clients.cloudformation, stack.as_str()).await?);
     }
-    Ok(found)
+    let names = names.iter().map(String::as_str).collect();
+    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
+    let booted = groups::launch_images(autoscaling, ec2, &names, SsmReferences::Resolved).await?;
+    let booted: Result<BTreeMap<_, _>, AwsError> =
+        booted.into_iter().map(|(name, images)| Ok((name, images?))).collect();
+    let booted = booted?;
+    if let Some(proof) = proof {
+        groups.extend(decide::unseen(proof, &booted, &groups));
+    }
+    let rows = groups.into_iter().flat_map(|group| {
+        let images = booted.get(&group.group_name).cloned().unwrap_or_default();
+        decide::rows(group, images)
+    });
+    Ok(rows.collect())
 }
 
 /// One call for the images of all groups.

@@ -138,11 +138,13 @@ fn a_group_without_a_live_instance_is_known_by_what_it_boots() {
     const OTHER: &str = "ami-0000000000000000c";
     let images = |ids: &[&str]| ids.iter().map(|id| id.parse().unwrap()).collect::<Vec<_>>();
     let proof = Proof { stack: None, before: images(&[OLD]), after: images(&[NEW]) };
-    let found = |groups: &[(&str, &[&str])], are_others_known| {
+    let found = |groups: &[(&str, &[&str])], are_others_known: bool| {
         let booted = groups
             .iter()
             .map(|(name, ids)| ((*name).to_owned(), ids.iter().map(ToString::to_string).collect()));
-        let rows = unseen(&proof, &booted.collect(), are_others_known);
+        let known =
+            are_others_known.then(|| GroupLaunch::expecting("known".into(), NEW.parse().unwrap()));
+        let rows = unseen(&proof, &booted.collect(), known.as_slice());
         assert!(rows.iter().all(|row| row.expected.as_str() == NEW));
         rows.into_iter().map(|row| row.group_name).collect::<Vec<_>>()
     };
