@@ -48,6 +48,7 @@ pub mod listing;
 pub mod naive;
 pub mod order;
 pub mod paths;
+pub mod reader;
 pub mod scenario;
 pub mod stack;
 pub mod wait;

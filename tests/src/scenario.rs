@@ -13,7 +13,7 @@ use crate::group::{Group, Instance};
 use crate::hold::{Hold, Open, What};
 use crate::image::{self, Parameter};
 use crate::stack::Request;
-use crate::{Backup, Driftless, Stack};
+use crate::{Backup, Driftless, Stack, reader, unique};
 
 /// What a test works with.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub struct Scenario {
 enum Made {
     Stack(Stack),
     Parameter(Parameter),
+    Reader(String),
     Image(String),
 }
 
@@ -102,6 +103,16 @@ impl Scenario {
     /// An SSM parameter that Driftless may write, with this image in it.
     pub async fn parameter(&self, image: &str) -> Result<Parameter> {
         self.parameter_called(&self.driftless.parameter_name(), image).await
+    }
+
+    /// An SSM parameter that Driftless may write, with this image in it, and a group without an
+    /// instance that boots from it.
+    pub async fn parameter_with_group(&self, image: &str) -> Result<Parameter> {
+        let parameter = self.parameter(image).await?;
+        let name = unique("reader");
+        self.note(Made::Reader(name.clone()));
+        reader::create(self.cloud(), &name, &parameter.name).await?;
+        Ok(parameter)
     }
 
     /// An SSM parameter of this name, with this image in it.
@@ -219,6 +230,7 @@ impl Scenario {
             let removed = match &one {
                 Made::Stack(stack) => stack.delete().await,
                 Made::Parameter(parameter) => parameter.delete().await,
+                Made::Reader(name) => reader::delete(self.cloud(), name).await,
                 Made::Image(id) => remove_image(self.cloud(), id).await,
             };
             if let Err(error) = removed {

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome};
+use contract::steps::DriftStatus;
 use harness::cloud::Called;
 use harness::{Scenario, What};
 
@@ -30,7 +31,7 @@ async fn an_image_that_is_disabled_meanwhile_is_found_out(s: &Scenario) -> Resul
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::LaunchImageUnavailable)?;
     ensure!(message.contains(&backup.image) && message.contains("disabled"), "{message}");
-    let group = expect::only(target.groups)?;
+    let group = expect::only(target.groups.rows)?;
     ensure!(group.image_state.as_deref() == Some("disabled"), "{group:#?}");
     Ok(())
 }
@@ -45,11 +46,11 @@ async fn drift_that_was_there_before_is_reported_as_such(s: &Scenario) -> Result
 
     let target = expect::target(&ended, Outcome::Promoted)?;
     ensure!(target.outcome == TargetOutcome::Updated && target.error.is_none(), "{target:#?}");
-    let drift = expect::only(target.drift)?;
-    ensure!(drift.status.as_deref() == Some("DRIFTED"), "{drift:#?}");
-    let difference = expect::only(drift.differences)?;
+    let drift = expect::drift(&target)?;
+    ensure!(drift.status == DriftStatus::Drifted, "{drift:#?}");
+    let difference = expect::only(drift.differences.to_vec())?;
     ensure!(difference.path == "/MaxSize" && difference.before, "{difference:#?}");
-    let group = expect::only(target.groups)?;
+    let group = expect::only(target.groups.rows)?;
     ensure!(group.boots.as_ref() == Some(&backup.image), "{group:#?}");
     let healed = healing.group.heal().await?;
     ensure!(healed.image == backup.image, "healed into {}", healed.image);

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use contract::report::{Outcome, TargetOutcome};
-use contract::steps::DecisionOutcome;
+use contract::steps::{DecisionOutcome, DriftStatus};
 use contract::target::Pattern;
 use harness::Scenario;
 use serde_json::json;
@@ -41,8 +41,8 @@ async fn the_same_event_again_writes_nothing(s: &Scenario) -> Result<()> {
     ensure!(expect::times(&ended, "PromoteSsm") == 0, "{:#?}", ended.transcript);
     ensure!(parameter.read().await? == before, "it was written again");
     // What is in place is verified all the same.
-    ensure!(target.drift.iter().all(|drift| drift.status.as_deref() == Some("IN_SYNC")));
-    ensure!(target.groups.iter().all(|group| group.boots.as_ref() == Some(&backup.image)));
+    ensure!(expect::drift(&target)?.status == DriftStatus::InSync, "{target:#?}");
+    ensure!(target.groups.rows.iter().all(|group| group.boots.as_ref() == Some(&backup.image)));
     Ok(())
 }
 

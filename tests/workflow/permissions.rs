@@ -206,6 +206,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             by_stack(),
             Box::pin(stack_settings_preserved::a_secret_stays_what_it_is(s)),
         ],
+        "VerifyGroups" => vec![by_parameter(), by_stack()],
         "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
         "PromoteAmiReconcile" => vec![Box::pin(the_schedule_starts_something(s))],

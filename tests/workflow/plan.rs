@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome, TargetReport};
-use contract::steps::{DecisionOutcome, PlannedChange};
+use contract::steps::{DecisionOutcome, PlannedChange, WritePhase};
 use harness::cloud::Called;
 use harness::scenario::AutoHealingStack;
 use harness::{Ended, Scenario, Stack};
@@ -38,7 +38,10 @@ pub fn planned(target: &TargetReport, healing: &AutoHealingStack, image: &str) -
         decision.before.expose() == healing.base && decision.after.as_str() == image,
         "{decision:#?}"
     );
-    ensure!(target.writes.iter().all(|write| !write.written), "it was written: {target:#?}");
+    ensure!(
+        target.writes.iter().all(|write| write.phase == WritePhase::NotStarted {}),
+        "it was written: {target:#?}"
+    );
     Ok(())
 }
 
@@ -93,7 +96,7 @@ async fn a_plan_of_a_stack_lists_what_would_change_and_leaves_nothing_behind(
 
     let target = expect::target(&ended, Outcome::Planned)?;
     planned(&target, &healing, &backup.image)?;
-    changes_no_more(&target.plan)?;
+    changes_no_more(&target.plan.rows)?;
     for state in WRITES {
         ensure!(expect::times(&ended, state) == 0, "{:#?}", ended.transcript);
     }
@@ -108,7 +111,10 @@ async fn a_plan_of_what_is_in_place_already_is_unchanged(s: &Scenario) -> Result
     expect::target(&s.driftless.send(&backup.event()).await?.ended().await?, Outcome::Promoted)?;
     let ended = plan(s, &backup.image).await?;
     let target = expect::target(&ended, Outcome::Unchanged)?;
-    ensure!(target.outcome == TargetOutcome::Unchanged && target.plan.is_empty(), "{target:#?}");
+    ensure!(
+        target.outcome == TargetOutcome::Unchanged && target.plan.rows.is_empty(),
+        "{target:#?}"
+    );
     // A plan starts nothing that takes time.
     ensure!(expect::times(&ended, "DetectDrift") == 0, "{:#?}", ended.transcript);
     Ok(())
@@ -140,7 +146,8 @@ async fn says_what_else(s: &Scenario, healing: &AutoHealingStack, ended: &Ended)
         "Modify Record (AWS::SSM::Parameter), Value",
     ];
     expect::mentions(message, named)?;
-    let mut all: Vec<_> = target.plan.iter().map(|change| change.logical_id.as_str()).collect();
+    let mut all: Vec<_> =
+        target.plan.rows.iter().map(|change| change.logical_id.as_str()).collect();
     all.sort_unstable();
     ensure!(all == ["Group", "LaunchTemplate", "Record"], "{:#?}", target.plan);
     ensure!(healing.stack.updates().await? == 0, "it was updated");
@@ -155,7 +162,7 @@ async fn an_update_that_touches_no_more_is_planned_and_made(s: &Scenario) -> Res
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
     expect::promoted(&target, &healing, &backup.image)?;
-    changes_no_more(&target.plan)?;
+    changes_no_more(&target.plan.rows)?;
     ensure!(healing.stack.updates().await? == 1, "more than one update");
     has_no_change_set(s, &healing.stack).await?;
     expect::heals_into(&healing, &backup.image).await

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome};
+use contract::steps::DriftStatus;
 use harness::cloud::Called;
 use harness::paths::root;
 use harness::{Scenario, image, naive};
@@ -41,9 +42,9 @@ async fn drift_made_by_hand_is_reported_with_the_difference(s: &Scenario) -> Res
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::DriftDetected)?;
     ensure!(message.contains("/MaxSize"), "{message}");
-    let drift = expect::only(target.drift)?;
-    ensure!(drift.status.as_deref() == Some("DRIFTED"), "{drift:#?}");
-    let found = expect::only(drift.differences)?;
+    let drift = expect::drift(&target)?;
+    ensure!(drift.status == DriftStatus::Drifted, "{drift:#?}");
+    let found = expect::only(drift.differences.to_vec())?;
     let found = [found.logical_id, found.path, found.expected, found.actual];
     ensure!(found == ["Group", "/MaxSize", "1", "2"], "{found:?}");
     // The promotion itself is not undone: the drift is another matter, for a person.
@@ -63,7 +64,7 @@ async fn a_launch_template_changed_by_hand_is_drift(s: &Scenario) -> Result<()> 
     let message = expect::error(&ended, &target, ErrorName::DriftDetected)?;
     ensure!(message.contains("/LaunchTemplate/Version"), "{message}");
     // Both halves of the proof fail, and both are reported.
-    let group = expect::only(target.groups)?;
+    let group = expect::only(target.groups.rows)?;
     ensure!(group.expected.as_str() == backup.image, "{group:#?}");
     ensure!(group.boots.as_ref() == Some(&other), "{group:#?}");
     Ok(())
@@ -81,8 +82,8 @@ async fn a_template_that_ignores_the_parameter_is_found_out(s: &Scenario) -> Res
     let message = expect::error(&ended, &target, ErrorName::LaunchImageMismatch)?;
     expect::mentions(message, [&base, &backup.image])?;
     // CloudFormation alone would have called this a success.
-    let drift = expect::only(target.drift)?;
-    ensure!(drift.status.as_deref() == Some("IN_SYNC"), "{drift:#?}");
+    let drift = expect::drift(&target)?;
+    ensure!(drift.status == DriftStatus::InSync, "{drift:#?}");
     ensure!(stack.parameter("ImageId").await? == backup.image, "the update did not happen");
     Ok(())
 }
@@ -96,7 +97,7 @@ async fn a_group_that_is_scaled_to_zero_is_proved(s: &Scenario) -> Result<()> {
     let ended = s.driftless.start(&input).await?.ended().await?;
 
     let target = expect::target(&ended, Outcome::Promoted)?;
-    let group = expect::only(target.groups)?;
+    let group = expect::only(target.groups.rows)?;
     ensure!(group.group_name == stack.resource("Group").await?, "{group:#?}");
     ensure!(group.boots.as_ref() == Some(&image), "{group:#?}");
     Ok(())
@@ -115,7 +116,10 @@ async fn a_template_that_ignores_the_parameter_is_not_proved_without_an_instance
     let ended = s.driftless.start(&input).await?.ended().await?;
 
     let target = expect::target(&ended, Outcome::Unproven)?;
-    ensure!(target.outcome == TargetOutcome::Unproven && target.groups.is_empty(), "{target:#?}");
+    ensure!(
+        target.outcome == TargetOutcome::Unproven && target.groups.rows.is_empty(),
+        "{target:#?}"
+    );
     let reason = target.unproven.unwrap_or_default();
     ensure!(reason.starts_with("no Auto Scaling group was found"), "{reason}");
     ensure!(stack.parameter("ImageId").await? == image, "the update did not happen");
@@ -175,7 +179,7 @@ async fn old_drift_does_not_put_a_good_promotion_back(s: &Scenario) -> Result<()
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
 
     let target = expect::target(&ended, Outcome::Promoted)?;
-    let drift = expect::only(target.drift)?;
+    let drift = expect::drift(&target)?;
     ensure!(drift.differences.iter().all(|found| found.before), "{drift:#?}");
     ensure!(healing.stack.parameter("ImageId").await? == backup.image, "it was put back");
     Ok(())

@@ -44,7 +44,7 @@ async fn an_image_of_the_groups_own_instance_is_verified(s: &Scenario) -> Result
 }
 
 async fn an_image_of_no_known_instance_passes_and_is_told(s: &Scenario) -> Result<()> {
-    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let parameter = s.parameter_with_group(&image::base(s.cloud()).await?).await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
     let ended = promote(s, &image).await?;
     is_unverified(expect::target(&ended, Outcome::Promoted)?, "EC2 names no source instance")?;

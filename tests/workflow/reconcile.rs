@@ -116,7 +116,7 @@ async fn is_planned(s: &Scenario, missed: &[Missed]) -> Result<()> {
         let target = one.of(&report)?;
         plan::planned(target, &one.healing, &one.image)?;
         if one.parameter.is_none() {
-            plan::changes_no_more(&target.plan)?;
+            plan::changes_no_more(&target.plan.rows)?;
             plan::has_no_change_set(s, &one.healing.stack).await?;
         }
     }

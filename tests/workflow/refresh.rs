@@ -1,8 +1,9 @@
 //! Instance refreshes: only where one is asked for, and never a second one.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
+use contract::steps::RefreshPhase;
 use contract::target::TAG_INSTANCE_REFRESH;
 use harness::cloud::Called;
 use harness::scenario::AutoHealingStack;
@@ -25,7 +26,7 @@ async fn the_tag_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
     let backup = s.backup_with(&healing.instance, &[(TAG_INSTANCE_REFRESH, "true")]).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
-    is_replaced(s, &healing, &backup.image, &target, "Successful").await
+    is_replaced(s, &healing, &backup.image, &target, true).await
 }
 
 pub async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result<()> {
@@ -34,7 +35,7 @@ pub async fn the_input_has_the_running_instance_replaced(s: &Scenario) -> Result
     let input = json!({"imageId": backup.image, "instanceRefresh": true});
     let ended = s.driftless.start(&input).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
-    is_replaced(s, &healing, &backup.image, &target, "Successful").await
+    is_replaced(s, &healing, &backup.image, &target, true).await
 }
 
 pub async fn instances_that_cloudformation_has_replaced_are_left_alone(s: &Scenario) -> Result<()> {
@@ -43,7 +44,7 @@ pub async fn instances_that_cloudformation_has_replaced_are_left_alone(s: &Scena
     let input = json!({"imageId": backup.image, "instanceRefresh": true});
     let ended = s.driftless.start(&input).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
-    is_replaced(s, &healing, &backup.image, &target, "NotNeeded").await
+    is_replaced(s, &healing, &backup.image, &target, false).await
 }
 
 /// The running instance has been replaced, by one refresh, by one that booted the image.
@@ -52,12 +53,14 @@ async fn is_replaced(
     healing: &AutoHealingStack,
     image: &str,
     target: &TargetReport,
-    status: &str,
+    was_needed: bool,
 ) -> Result<()> {
     expect::promoted(target, healing, image)?;
     let [refresh] = target.refresh.as_slice() else { anyhow::bail!("not one group: {target:#?}") };
     ensure!(refresh.group_name == healing.group.name, "{refresh:#?}");
-    ensure!(refresh.status.as_deref() == Some(status), "{refresh:#?}");
+    let is_needed = matches!(refresh.phase, RefreshPhase::Settled { .. });
+    let is_settled = is_needed || refresh.phase == RefreshPhase::NotNeeded {};
+    ensure!(is_settled && is_needed == was_needed, "{refresh:#?}");
     let instance = healing.group.instance().await?;
     ensure!(instance.id != healing.instance.id, "the instance is still the same");
     ensure!(instance.image == image, "it runs {}, not {image}", instance.image);
@@ -86,7 +89,7 @@ async fn a_refresh_that_fails_is_reported_with_its_reason(s: &Scenario) -> Resul
     let message = expect::error(&ended, &target, ErrorName::InstanceRefreshFailed)?;
     expect::mentions(message, [healing.group.name.as_str(), "Failed", "could not be launched"])?;
     let refresh = expect::only(target.refresh)?;
-    ensure!(refresh.refresh_id.is_some() && !refresh.adopted, "{refresh:#?}");
+    ensure!(matches!(refresh.phase, RefreshPhase::Running { adopted: false, .. }), "{refresh:#?}");
     // The promotion itself is kept.
     ensure!(healing.stack.parameter("ImageId").await? == backup.image, "the parameter is another");
     Ok(())
@@ -107,8 +110,9 @@ async fn a_refresh_that_runs_already_is_adopted(s: &Scenario) -> Result<()> {
 
     let ended = execution.ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
-    is_replaced(s, &healing, &backup.image, &target, "Successful").await?;
+    is_replaced(s, &healing, &backup.image, &target, true).await?;
     let refresh = expect::only(target.refresh)?;
-    ensure!(refresh.adopted && refresh.refresh_id == id, "{refresh:#?}");
+    let id = id.context("the refresh has no ID")?;
+    ensure!(refresh.phase == RefreshPhase::Settled { refresh_id: id }, "{refresh:#?}");
     Ok(())
 }

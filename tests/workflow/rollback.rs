@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome, TargetReport};
+use contract::steps::{Versions, WritePhase};
 use contract::target::TAG_INSTANCE_REFRESH;
 use futures_util::future::try_join;
 use harness::cloud::Called;
@@ -77,10 +78,11 @@ async fn a_parameter_whose_group_boots_another_image_is_put_back(s: &Scenario) -
     let now = parameter.read().await?;
     ensure!(now.value == healing.base && now.version == 3, "{now:?}");
     let write = expect::only(target.writes)?;
-    ensure!((write.previous_version, write.version) == (Some(2), Some(3)), "{write:#?}");
+    let versions = Versions { written: true, previous_version: 2, version: 3 };
+    ensure!(write.phase == WritePhase::Settled(versions), "{write:#?}");
     ensure!(write.before.expose() == image && write.after.as_str() == healing.base, "{write:#?}");
     // The way back is verified as the way there is.
-    let group = expect::only(target.groups)?;
+    let group = expect::only(target.groups.rows)?;
     ensure!(group.expected.as_str() == healing.base, "{group:#?}");
     expect::heals_into(&healing, &healing.base).await
 }
@@ -99,7 +101,7 @@ async fn a_stack_whose_group_boots_another_image_is_put_back(s: &Scenario) -> Re
     ensure!(error.contains(&image) && error.contains(&healing.base), "{error}");
     ensure!(healing.stack.parameter("ImageId").await? == healing.base, "it was not put back");
     ensure!(healing.stack.updates().await? == 2, "not one update there and one back");
-    let group = expect::only(target.groups)?;
+    let group = expect::only(target.groups.rows)?;
     ensure!(group.boots.as_deref() == Some(healing.base.as_str()), "{group:#?}");
     expect::heals_into(&healing, &healing.base).await
 }
@@ -118,8 +120,7 @@ async fn a_promotion_during_which_the_stack_drifts_is_put_back(s: &Scenario) -> 
     let target = rolled_back(&execution.ended().await?, ErrorName::DriftDetected)?;
     ensure!(parameter.read().await?.value == healing.base, "it was not put back");
     // The rollback itself has no new drift.
-    let drift = expect::only(target.drift)?;
-    let difference = expect::only(drift.differences)?;
+    let difference = expect::only(expect::drift(&target)?.differences.to_vec())?;
     ensure!(difference.path == "/MaxSize" && difference.before, "{difference:#?}");
     Ok(())
 }
@@ -256,7 +257,7 @@ fn went_back(ended: &Ended, from: &str, to: &str) -> Result<()> {
     ensure!(target.outcome == TargetOutcome::Updated, "{target:#?}");
     let decision = expect::only(target.images)?;
     ensure!(decision.before.expose() == from && decision.after.as_str() == to, "{decision:#?}");
-    let group = expect::only(target.groups)?;
+    let group = expect::only(target.groups.rows)?;
     ensure!(group.boots.as_deref() == Some(to), "{group:#?}");
     Ok(())
 }

@@ -88,7 +88,7 @@ async fn all<T>(calls: impl Iterator<Item = impl Future<Output = Result<T>>>) ->
 async fn a_hundred_targets_are_reconciled_by_one_listing(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
     let base = image::base(s.cloud()).await?;
-    let parameters = all((0..TARGETS).map(|_| s.parameter(&base))).await?;
+    let parameters = all((0..TARGETS).map(|_| s.parameter_with_group(&base))).await?;
     let mut newest = Vec::new();
     for _ in 0..NIGHTS {
         newest = all(parameters.iter().map(async |parameter| {
@@ -134,7 +134,7 @@ async fn a_hundred_targets_are_reconciled_by_one_listing(s: &Scenario) -> Result
 async fn calls(s: &Scenario) -> Result<BTreeMap<(String, String), usize>> {
     let mut counts = BTreeMap::new();
     for call in control(s)?.calls_of_functions().await? {
-        let function = ["ResolveTags", "ValidateAmi", "PromoteSsm", "DetectDrift"]
+        let function = ["ResolveTags", "ValidateAmi", "PromoteSsm", "DetectDrift", "VerifyGroups"]
             .into_iter()
             .find(|name| call.caller.contains(name))
             .with_context(|| format!("an unexpected caller: {call:?}"))?;

@@ -47,7 +47,7 @@ async fn the_same_event_again_updates_nothing(s: &Scenario) -> Result<()> {
     ensure!(expect::times(&ended, "UpdateStack") == 0, "{:#?}", ended.transcript);
     let after = healing.stack.describe().await?;
     ensure!(after.last_updated_time == before.last_updated_time, "it was updated again");
-    ensure!(target.groups.iter().all(|group| group.boots.as_ref() == Some(&backup.image)));
+    ensure!(target.groups.rows.iter().all(|group| group.boots.as_ref() == Some(&backup.image)));
     Ok(())
 }
 
@@ -89,7 +89,7 @@ async fn two_groups_whose_backups_end_at_once_both_get_their_image(s: &Scenario)
         };
         ensure!(expected("WebImageId", &web.image), "{target:#?}");
         ensure!(expected("WorkerImageId", &worker.image), "{target:#?}");
-        ensure!(target.groups.len() == 2, "{target:#?}");
+        ensure!(target.groups.rows.len() == 2, "{target:#?}");
     }
     let updates = two.stack.updates().await?;
     ensure!((1..=2).contains(&updates), "{updates} updates");

@@ -18,9 +18,9 @@ use harness::image::Parameter;
 use harness::{Ended, Scenario, image, paths, unique};
 use serde_json::{Value, json};
 
-/// A parameter with the base image, and an image that is meant for it.
+/// A parameter with the base image and a group, and an image that is meant for it.
 pub async fn promotable(s: &Scenario) -> Result<(Parameter, String)> {
-    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let parameter = s.parameter_with_group(&image::base(s.cloud()).await?).await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
     Ok((parameter, image))
 }

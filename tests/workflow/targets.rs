@@ -12,7 +12,7 @@ trials![both_tags_mean_both_targets, one_target_that_fails_does_not_keep_the_oth
 
 async fn both_tags_mean_both_targets(s: &Scenario) -> Result<()> {
     let healing = s.stack_pattern().await?;
-    let parameter = s.parameter(&healing.base).await?;
+    let parameter = s.parameter_with_group(&healing.base).await?;
     // A backup would be of one group, which boots from one of the two.
     let stack = healing.stack.name.as_str();
     let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str()), (TAG_STACK_NAME, stack)];
@@ -30,7 +30,7 @@ async fn both_tags_mean_both_targets(s: &Scenario) -> Result<()> {
 }
 
 async fn one_target_that_fails_does_not_keep_the_other(s: &Scenario) -> Result<()> {
-    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let parameter = s.parameter_with_group(&image::base(s.cloud()).await?).await?;
     let unknown = s.driftless.stack_name();
     let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str()), (TAG_STACK_NAME, &unknown)];
     let image = s.image(&tags).await?;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use aws_sdk_ssm::types::{Parameter as Described, ParameterType};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
+use contract::steps::{Versions, WritePhase};
 use contract::target::TAG_PARAMETER_NAME;
 use harness::cloud::Called;
 use harness::image::Parameter;
@@ -33,11 +34,11 @@ async fn a_write_is_told_with_the_value_and_version_before(s: &Scenario) -> Resu
     let after = parameter.read().await?;
     let write = expect::only(target.writes)?;
     ensure!(write.parameter_name.as_str() == parameter.name, "{write:#?}");
-    ensure!(
-        write.before.expose() == before.value && write.previous_version == Some(before.version)
-    );
-    ensure!(write.after.as_str() == image && write.version == Some(after.version), "{write:#?}");
-    ensure!(write.written && after.version == before.version + 1, "{write:#?}");
+    ensure!(write.before.expose() == before.value && write.after.as_str() == image, "{write:#?}");
+    let versions =
+        Versions { written: true, previous_version: before.version, version: after.version };
+    ensure!(write.phase == WritePhase::Settled(versions), "{write:#?}");
+    ensure!(after.version == before.version + 1, "{write:#?}");
     Ok(())
 }
 
@@ -114,7 +115,7 @@ pub async fn a_label_on_the_oldest_of_a_hundred_versions_is_named(s: &Scenario) 
 }
 
 async fn a_second_writer_is_noticed_and_the_newest_image_stays(s: &Scenario) -> Result<()> {
-    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let parameter = s.parameter_with_group(&image::base(s.cloud()).await?).await?;
     let theirs = s.image(&[]).await?;
     let newest = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
     let ended = during_the_write(s, &newest, parameter.write(&theirs)).await?;
@@ -144,7 +145,8 @@ async fn a_parameter_that_does_not_take_the_image_is_reported(s: &Scenario) -> R
 /// The only write that was made, although its value is not visible.
 fn was_written_once(target: &TargetReport) -> Result<()> {
     let [write] = target.writes.as_slice() else { anyhow::bail!("not one write: {target:#?}") };
-    ensure!(write.written && write.version == write.previous_version, "{write:#?}");
+    let WritePhase::Running(versions) = write.phase else { anyhow::bail!("{write:#?}") };
+    ensure!(versions.written && versions.version == versions.previous_version, "{write:#?}");
     Ok(())
 }
 

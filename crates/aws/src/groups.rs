@@ -1,5 +1,8 @@
 //! Auto Scaling groups, and the images that each may boot: those of its launch template, of its
 //! mixed instances policy, and of every override. Validation and proof share it.
+//!
+//! Groups are found where they are defined, not through their instances: the only one may have just
+//! died.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +12,10 @@ use crate::{AwsError, Called};
 
 /// The maximum number of group names per call (`DescribeAutoScalingGroups`, `MaxRecords`).
 const MAX_NAMES: usize = 50;
+/// The maximum number of groups per page of all groups (the same).
+const MAX_RECORDS: i32 = 100;
+/// Auto Scaling's own default for the version (`LaunchTemplateSpecification`, Version).
+const DEFAULT: &str = "$Default";
 
 /// The groups with these names, without those that no longer exist.
 ///
@@ -37,6 +44,97 @@ pub enum SsmReferences {
     AsWritten,
     /// As the image that the parameter holds now, which the group would boot.
     Resolved,
+}
+
+/// The version or label of this account's parameter that an image of a launch template reads; empty
+/// for the newest version. The image is `resolve:ssm:` and the parameter's name or ARN, perhaps
+/// with a version or label (`RequestLaunchTemplateData`, `ImageId`).
+#[must_use]
+pub fn version_read<'a>(image: &'a str, parameter: &str, account: &str) -> Option<&'a str> {
+    let mut parts = image.strip_prefix("resolve:ssm:")?.split(':');
+    let name = match parts.next()? {
+        // `arn:PARTITION:ssm:REGION:ACCOUNT:parameter/NAME`
+        "arn" if parts.nth(3) == Some(account) => parts.next()?.strip_prefix("parameter")?,
+        "arn" => return None,
+        name => name,
+    };
+    // An ARN has one slash before the name, whether or not the name begins with one.
+    let is_same = name.trim_start_matches('/') == parameter.trim_start_matches('/');
+    is_same.then(|| parts.next().unwrap_or_default())
+}
+
+/// Every group of the account that boots from this parameter, whether or not it has an instance.
+///
+/// It costs one call for each page of launch templates and of groups, and one for each group that
+/// uses an older version of a launch template that reads the parameter.
+///
+/// # Errors
+/// [`AwsError`]
+pub async fn booting_from(
+    autoscaling: &aws_sdk_autoscaling::Client,
+    ec2: &aws_sdk_ec2::Client,
+    parameter: &str,
+    account: &str,
+) -> Result<Vec<AutoScalingGroup>, AwsError> {
+    // A promotion does not move a version or a label.
+    let reads = |image: &str| version_read(image, parameter, account) == Some("");
+    let (mut images, mut readers) = (BTreeMap::new(), BTreeSet::new());
+    for (version, image) in current_versions(ec2).await? {
+        if image.as_deref().is_some_and(reads) {
+            readers.insert(version.template_id.clone());
+        }
+        images.insert(version, image);
+    }
+    let all = autoscaling.describe_auto_scaling_groups().max_records(MAX_RECORDS);
+    let all: Result<Vec<_>, _> = all.into_paginator().items().send().collect().await;
+    let mut found = Vec::new();
+    for group in all.called("autoscaling:DescribeAutoScalingGroups")? {
+        let mut is_reader = override_images(&group).iter().any(|image| reads(image));
+        for version in template_versions(&group) {
+            if !images.contains_key(&version) && readers.contains(&version.template_id) {
+                let image = image_of(ec2, &version, SsmReferences::AsWritten).await?;
+                images.insert(version.clone(), image.unwrap_or_default());
+            }
+            is_reader |= images.get(&version).and_then(Option::as_deref).is_some_and(reads);
+        }
+        if is_reader {
+            found.push(group);
+        }
+    }
+    Ok(found)
+}
+
+/// The newest and the default version of every launch template, by number and by alias, each with
+/// its image as it is written. Without a launch template's ID, EC2 answers for all of them
+/// (`DescribeLaunchTemplateVersions`, Versions).
+async fn current_versions(
+    ec2: &aws_sdk_ec2::Client,
+) -> Result<Vec<(TemplateVersion, Option<String>)>, AwsError> {
+    const LATEST: &str = "$Latest";
+    let request = ec2.describe_launch_template_versions().versions(LATEST).versions(DEFAULT);
+    let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+    let answer = answer.called("ec2:DescribeLaunchTemplateVersions")?;
+    let mut found = BTreeMap::new();
+    let mut newest = BTreeMap::new();
+    for version in answer {
+        let (Some(id), Some(number)) = (version.launch_template_id, version.version_number) else {
+            continue;
+        };
+        let image = version.launch_template_data.and_then(|data| data.image_id);
+        let of = |version: &str| TemplateVersion {
+            template_id: id.clone(),
+            version: version.to_owned(),
+        };
+        if version.default_version == Some(true) {
+            found.insert(of(DEFAULT), image.clone());
+        }
+        if newest.get(&id).is_none_or(|known| *known <= number) {
+            newest.insert(id.clone(), number);
+            found.insert(of(LATEST), image.clone());
+        }
+        found.insert(of(&number.to_string()), image);
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// The images that a group may boot, or AWS's refusal if its launch template or that version no
@@ -125,8 +223,7 @@ fn override_images(group: &AutoScalingGroup) -> BTreeSet<String> {
 fn version(template: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
     Some(TemplateVersion {
         template_id: template.launch_template_id()?.to_owned(),
-        // Auto Scaling's own default (`LaunchTemplateSpecification`, Version).
-        version: template.version().unwrap_or("$Default").to_owned(),
+        version: template.version().unwrap_or(DEFAULT).to_owned(),
     })
 }
 
@@ -141,6 +238,29 @@ mod tests {
 
     fn specification(id: &str) -> LaunchTemplateSpecificationBuilder {
         LaunchTemplateSpecification::builder().launch_template_id(id)
+    }
+
+    #[test]
+    fn an_image_names_a_parameter_by_its_name_or_its_arn() {
+        const ACCOUNT: &str = "111122223333";
+        for (image, expected) in [
+            ("resolve:ssm:/golden/web", Some("")),
+            ("resolve:ssm:golden/web", Some("")),
+            ("resolve:ssm:/golden/web:3", Some("3")),
+            ("resolve:ssm:/golden/web:stable", Some("stable")),
+            ("resolve:ssm:arn:aws:ssm:us-east-1:111122223333:parameter/golden/web", Some("")),
+            (
+                "resolve:ssm:arn:aws-cn:ssm:cn-north-1:111122223333:parameter/golden/web:3",
+                Some("3"),
+            ),
+            ("resolve:ssm:arn:aws:ssm:us-east-1:444455556666:parameter/golden/web", None),
+            ("resolve:ssm:arn:aws:ssm", None),
+            ("resolve:ssm:/golden/web2", None),
+            ("resolve:ssm:", None),
+            ("ami-0000000000000000a", None),
+        ] {
+            assert_eq!(version_read(image, "/golden/web", ACCOUNT), expected, "{image}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ErrorName;
 use crate::steps::{
-    Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, StackDrift,
+    Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, Rows, StackDrift,
 };
 use crate::target::Pattern;
 
@@ -55,11 +55,11 @@ pub struct TargetReport {
     /// The SSM parameters that were written, with their versions.
     pub writes: Vec<ParameterWrite>,
     /// The planned changes of the stack update.
-    pub plan: Vec<PlannedChange>,
+    pub plan: Rows<PlannedChange>,
     /// The stacks' drift.
     pub drift: Vec<StackDrift>,
     /// What each group boots now.
-    pub groups: Vec<GroupLaunch>,
+    pub groups: Rows<GroupLaunch>,
     /// The instance refreshes, where one was asked for.
     pub refresh: Vec<GroupRefresh>,
     /// Why it is not proved that a group boots the image; absent when it is.

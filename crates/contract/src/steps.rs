@@ -9,6 +9,8 @@ use crate::placed::PlacedValue;
 use crate::report::Report;
 use crate::target::{Group, Promotion};
 
+// A message with a flattened phase is written out below: serde cannot reject unknown fields beside
+// `flatten`, so the phase does, which gets every field that the message does not have.
 macro_rules! message {
     ($(#[doc = $doc:literal])+ $name:ident { $($(#[$attribute:meta])+ $field:ident: $type:ty,)+ }) => {
         $(#[doc = $doc])+
@@ -20,10 +22,12 @@ macro_rules! message {
 
 mod proof;
 mod report;
+mod rows;
 mod writes;
 
 pub use proof::*;
 pub use report::*;
+pub use rows::*;
 pub use writes::*;
 
 // --- resolve-tags: any JSON in, because what starts the workflow has several forms -------------
@@ -81,12 +85,8 @@ message! {
         writes: Vec<ParameterWrite>,
         /// The stacks whose drift the proof covers.
         stacks: Vec<StackDrift>,
-        /// The groups, with the image that each must boot afterwards.
-        groups: Vec<GroupLaunch>,
-        /// How to find further groups.
+        /// What the groups must boot afterwards.
         proof: Proof,
-        /// The same groups for an instance refresh.
-        refresh: Vec<GroupRefresh>,
     }
 }
 

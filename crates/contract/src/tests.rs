@@ -79,3 +79,28 @@ proptest! {
         }
     }
 }
+
+/// A phase is flattened into its message, where serde itself would take any field.
+#[test]
+fn a_message_with_a_phase_rejects_unknown_fields() {
+    use crate::steps::{GroupRefresh, ParameterWrite, StackDrift};
+
+    fn rejects<T: serde::de::DeserializeOwned + serde::Serialize>(json: &str) {
+        let read: T = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            serde_json::to_value(&read).unwrap(),
+            serde_json::from_str::<serde_json::Value>(json).unwrap()
+        );
+        let more = json.replace("}", r#","unknown":1}"#);
+        assert!(serde_json::from_str::<T>(&more).is_err(), "{more}");
+    }
+    rejects::<StackDrift>(r#"{"stackName":"web","phase":"NotStarted"}"#);
+    rejects::<StackDrift>(r#"{"stackName":"web","phase":"Running","detectionId":"1"}"#);
+    let write = r#"{"parameterName":"/a","before":"x","after":"ami-0000000000000000a","phase":"#;
+    rejects::<ParameterWrite>(&format!(r#"{write}"NotStarted"}}"#));
+    let versions = r#""written":true,"previousVersion":1,"version":2}"#;
+    rejects::<ParameterWrite>(&format!(r#"{write}"Settled",{versions}"#));
+    let refresh = r#"{"groupName":"g","expected":"ami-0000000000000000a","phase":"#;
+    rejects::<GroupRefresh>(&format!(r#"{refresh}"Settled","refreshId":"r"}}"#));
+    rejects::<GroupRefresh>(&format!(r#"{refresh}"NotNeeded"}}"#));
+}

@@ -1,30 +1,30 @@
 //! The decisions of detect-drift, without I/O: the state of a detection, the differences, and the
 //! finding.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
 use aws_sdk_cloudformation::types::{
     StackDriftDetectionStatus, StackDriftStatus, StackResourceDrift, StackResourceDriftStatus,
 };
-use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
-use contract::ids::ImageId;
-use contract::steps::{Difference, Finding, GroupLaunch, Proof, StackDrift};
+use contract::steps::{Detection, Difference, DriftStatus, Finding, Rows, StackDrift};
 use fnv::FnvHasher;
 use step::{MAX_MESSAGE_CHARS, truncated};
 
 /// The maximum length of a property's value in the report: it may be a policy or a script.
 const MAX_VALUE_CHARS: usize = 200;
+/// The maximum number of fingerprints of a stack, 40 KB. Differences beyond it count as new.
+const MAX_FINGERPRINTS: usize = 2_000;
 
-/// The state of a drift detection.
+/// CloudFormation's answer about a drift detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Detection {
+pub(crate) enum Answer {
     /// It is running: poll again.
     Running,
-    /// It ended with `IN_SYNC` or `DRIFTED`.
-    Ended(String),
+    /// It ended.
+    Ended(DriftStatus),
     /// It failed for this reason.
     Failed(String),
 }
@@ -32,24 +32,65 @@ pub(crate) enum Detection {
 /// Reads `DescribeStackDriftDetectionStatus`. A detection that ends as `UNKNOWN` or `NOT_CHECKED`
 /// proves nothing.
 #[must_use]
-pub(crate) fn detection(answer: &DescribeStackDriftDetectionStatusOutput) -> Detection {
+pub(crate) fn answer(answer: &DescribeStackDriftDetectionStatusOutput) -> Answer {
     let reason = answer.detection_status_reason().unwrap_or("no reason given");
     match (answer.detection_status(), answer.stack_drift_status()) {
-        (Some(StackDriftDetectionStatus::DetectionInProgress), _) => Detection::Running,
-        (
-            Some(StackDriftDetectionStatus::DetectionComplete),
-            Some(status @ (StackDriftStatus::InSync | StackDriftStatus::Drifted)),
-        ) => Detection::Ended(status.as_str().to_owned()),
+        (Some(StackDriftDetectionStatus::DetectionInProgress), _) => Answer::Running,
+        (Some(StackDriftDetectionStatus::DetectionComplete), Some(StackDriftStatus::InSync)) => {
+            Answer::Ended(DriftStatus::InSync)
+        }
+        (Some(StackDriftDetectionStatus::DetectionComplete), Some(StackDriftStatus::Drifted)) => {
+            Answer::Ended(DriftStatus::Drifted)
+        }
         (_, status) => {
             let status = status.map_or("no status", StackDriftStatus::as_str);
-            Detection::Failed(format!("{reason} (the stack is {status})"))
+            Answer::Failed(format!("{reason} (the stack is {status})"))
         }
     }
 }
 
-/// How many resources CloudFormation compared; it does not support some types.
+/// The result of a detection that has ended.
 #[must_use]
-pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
+pub(crate) fn settled(
+    status: DriftStatus,
+    resources: &[StackResourceDrift],
+    before: &BTreeSet<&str>,
+) -> Detection {
+    let differences = resources.iter().flat_map(differences);
+    let mut found: Vec<_> = differences.map(|one| (fingerprint(&one), one)).collect();
+    for (fingerprint, difference) in &mut found {
+        difference.before = before.contains(fingerprint.as_str());
+    }
+    // The report has the first ones, and the finding is about new ones.
+    found.sort_by_key(|(_, difference)| difference.before);
+    let (mut fingerprints, differences): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    fingerprints.truncate(MAX_FINGERPRINTS);
+    let (resources_checked, differences) = (count_checked(resources), Rows::first(differences));
+    Detection::Settled { status, resources_checked, differences, fingerprints }
+}
+
+/// The fingerprints of this stack's drift before the promotion.
+#[must_use]
+pub(crate) fn fingerprints_of<'a>(
+    stack: &StackDrift,
+    before: &'a [StackDrift],
+) -> BTreeSet<&'a str> {
+    let same = before.iter().filter(|earlier| earlier.stack_name == stack.stack_name);
+    let fingerprints = same.flat_map(|earlier| match &earlier.detection {
+        Detection::Settled { fingerprints, .. } => fingerprints.as_slice(),
+        Detection::NotStarted {} | Detection::Running { .. } => &[],
+    });
+    fingerprints.map(String::as_str).collect()
+}
+
+/// The same for the same property of the same resource with the same value. The value in the
+/// template may have changed since.
+fn fingerprint(Difference { logical_id, path, actual, .. }: &Difference) -> String {
+    format!("{:016x}", hash(&[logical_id, path, actual]))
+}
+
+/// How many resources CloudFormation compared; it does not support some types.
+fn count_checked(resources: &[StackResourceDrift]) -> usize {
     let is_checked = |resource: &&StackResourceDrift| {
         matches!(
             resource.stack_resource_drift_status(),
@@ -64,8 +105,7 @@ pub(crate) fn count_checked(resources: &[StackResourceDrift]) -> usize {
 }
 
 /// The properties of a resource that differ from the template.
-#[must_use]
-pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
+fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
     let logical_id = resource.logical_resource_id().unwrap_or("a resource").to_owned();
     if resource.stack_resource_drift_status() == Some(&StackResourceDriftStatus::Deleted) {
         let resource_type = resource.resource_type().unwrap_or("a resource").to_owned();
@@ -89,125 +129,43 @@ pub(crate) fn differences(resource: &StackResourceDrift) -> Vec<Difference> {
 }
 
 /// A value as it is reported. The hash distinguishes a truncated value from others with the same
-/// beginning; it is the same in every process.
+/// beginning.
 fn truncated_with_hash(value: &str) -> String {
     let truncated = truncated(value, MAX_VALUE_CHARS);
-    if truncated == value {
-        return truncated;
-    }
+    if truncated == value { truncated } else { format!("{truncated} #{:016x}", hash(&[value])) }
+}
+
+/// The same in every process.
+fn hash(texts: &[&str]) -> u64 {
     let mut hasher = FnvHasher::default();
-    hasher.write(value.as_bytes());
-    format!("{truncated} #{:016x}", hasher.finish())
-}
-
-/// Marks the differences that existed before the promotion: the same property of the same resource
-/// with the same value. The value in the template may have changed since.
-pub(crate) fn mark_before(stacks: &mut [StackDrift], before: &[StackDrift]) {
-    for stack in stacks {
-        let earlier: Vec<_> = before
-            .iter()
-            .filter(|earlier| earlier.stack_name == stack.stack_name)
-            .flat_map(|earlier| &earlier.differences)
-            .collect();
-        for found in &mut stack.differences {
-            found.before = earlier.iter().any(|earlier| {
-                (&earlier.logical_id, &earlier.path, &earlier.actual)
-                    == (&found.logical_id, &found.path, &found.actual)
-            });
-        }
+    for text in texts {
+        hasher.write(text.as_bytes());
+        hasher.write_u8(0xff);
     }
+    hasher.finish()
 }
 
-/// One row for each image that the group may boot; a mixed instances group may boot several.
-/// Without an image, one row without one.
+/// Drift that did not exist before, if any.
 #[must_use]
-pub(crate) fn rows(group: GroupLaunch, images: BTreeSet<String>) -> Vec<GroupLaunch> {
-    if images.is_empty() {
-        return vec![GroupLaunch { boots: None, ..group }];
-    }
-    let row = |image| GroupLaunch { boots: Some(image), ..group.clone() };
-    images.into_iter().map(row).collect()
-}
-
-/// Of the stack's groups that no live instance has told of, by what they boot: those that boot from
-/// the target, with the image that each has to boot. The others have nothing to do with it.
-///
-/// A group that has one of the new images boots from the target. One that still has an image from
-/// before may as well boot from another parameter of the stack, so it counts only where no other
-/// group is known.
-#[must_use]
-pub(crate) fn unseen(
-    proof: &Proof,
-    booted: &BTreeMap<String, BTreeSet<String>>,
-    known: &[GroupLaunch],
-) -> Vec<GroupLaunch> {
-    let is_unseen = |name: &&String| known.iter().all(|group| group.group_name != **name);
-    let unseen = || booted.iter().filter(|(name, _)| is_unseen(name));
-    let has = |boots: &BTreeSet<String>, images: &[ImageId]| {
-        images.iter().find(|image| boots.contains(image.as_str())).cloned()
-    };
-    let row = |(name, expected): (&String, ImageId)| GroupLaunch::expecting(name.clone(), expected);
-    let new: Vec<_> =
-        unseen().filter_map(|(name, boots)| Some((name, has(boots, &proof.after)?))).collect();
-    if !known.is_empty() || !new.is_empty() {
-        return new.into_iter().map(row).collect();
-    }
-    let Some(expected) = proof.after.first() else { return Vec::new() };
-    let old = unseen().filter(|(_, boots)| has(boots, &proof.before).is_some());
-    old.map(|(name, _)| row((name, expected.clone()))).collect()
-}
-
-/// The finding, if any. Drift comes first, because it may cause a wrong image; then the wrong
-/// image, because it may cause an unavailable one.
-#[must_use]
-pub(crate) fn finding(stacks: &[StackDrift], groups: &[GroupLaunch]) -> Option<Finding> {
-    let drifts =
-        stacks.iter().filter_map(drift_sentence).map(|text| (ErrorName::DriftDetected, text));
-    let others = groups.iter().filter_map(mismatch_sentence);
-    let others = others.map(|text| (ErrorName::LaunchImageMismatch, text));
-    let gone = groups
-        .iter()
-        .filter_map(state_sentence)
-        .map(|text| (ErrorName::LaunchImageUnavailable, text));
-    let (names, sentences): (Vec<_>, Vec<_>) = drifts.chain(others).chain(gone).unzip();
+pub(crate) fn finding(stacks: &[StackDrift]) -> Option<Finding> {
+    let sentences: Vec<_> = stacks.iter().filter_map(sentence).collect();
     let message = truncated(sentences.join("; "), MAX_MESSAGE_CHARS);
-    Some(Finding { name: *names.first()?, message })
+    (!sentences.is_empty()).then_some(Finding { name: ErrorName::DriftDetected, message })
 }
 
-/// The drift that did not exist before. The rows decide: a stack may be `IN_SYNC` although its rows
-/// are not (coverage-roadmap#2283). A stack that is `DRIFTED` without a row counts as drifted since
-/// the promotion.
-fn drift_sentence(stack: &StackDrift) -> Option<String> {
-    let is_drifted = stack.status.as_deref() == Some(StackDriftStatus::Drifted.as_str());
-    let new: Vec<_> = stack.differences.iter().filter(|d| !d.before).collect();
-    if new.is_empty() && !(is_drifted && stack.differences.is_empty()) {
+/// The rows decide: a stack may be `IN_SYNC` although its rows are not (coverage-roadmap#2283). A
+/// stack that is `DRIFTED` without a row counts as drifted since the promotion.
+fn sentence(StackDrift { stack_name, detection }: &StackDrift) -> Option<String> {
+    let Detection::Settled { status, differences, .. } = detection else { return None };
+    let new: Vec<_> = differences.rows.iter().filter(|difference| !difference.before).collect();
+    let is_drifted = *status == DriftStatus::Drifted;
+    if new.is_empty() && !(is_drifted && differences.rows.is_empty()) {
         return None;
     }
     let difference = |d: &&Difference| {
         format!("{}{} is {}, the template says {}", d.logical_id, d.path, d.actual, d.expected)
     };
-    let differences: Vec<_> = new.iter().map(difference).collect();
-    let (name, status) = (&stack.stack_name, stack.status.as_deref().unwrap_or("not checked"));
-    let status =
-        if is_drifted { "DRIFTED".to_owned() } else { format!("{status} with differences") };
-    Some(format!("stack {name} is {status}: {}", differences.join(", ")))
-}
-
-fn mismatch_sentence(group: &GroupLaunch) -> Option<String> {
-    let GroupLaunch { group_name, expected, boots, .. } = group;
-    match boots {
-        Some(boots) if boots == expected.as_str() => None,
-        Some(boots) => Some(format!("group {group_name} would boot {boots}, not {expected}")),
-        None => Some(format!(
-            "no image was found that group {group_name} would boot; it has to be {expected}"
-        )),
-    }
-}
-
-/// A disabled image cannot be launched, and a deregistered one has no state at all.
-fn state_sentence(group: &GroupLaunch) -> Option<String> {
-    let boots = group.boots.as_ref()?;
-    let state = group.image_state.as_deref().unwrap_or("gone");
-    (state != ImageState::Available.as_str())
-        .then(|| format!("image {boots}, which group {} would boot, is {state}", group.group_name))
+    let new: Vec<_> = new.iter().map(difference).collect();
+    let with = if is_drifted { "" } else { " with differences" };
+    Some(format!("stack {stack_name} is {status}{with}: {}", new.join(", ")))
 }

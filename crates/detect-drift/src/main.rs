@@ -1,14 +1,7 @@
 //! The `DetectDrift` Lambda: wires the step to AWS.
 
-use detect_drift::Clients;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let config = aws::sdk_config().await;
-    let clients = Clients {
-        autoscaling: aws_sdk_autoscaling::Client::new(&config),
-        cloudformation: aws_sdk_cloudformation::Client::new(&config),
-        ec2: aws_sdk_ec2::Client::new(&config),
-    };
-    step::run(async |input| detect_drift::handle(&clients, input).await).await
+    let client = aws_sdk_cloudformation::Client::new(&aws::sdk_config().await);
+    step::run(async |input| detect_drift::handle(&client, input).await).await
 }

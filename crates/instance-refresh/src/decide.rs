@@ -6,12 +6,9 @@ use std::str::FromStr;
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup, Instance, InstanceRefresh, InstanceRefreshStatus, LifecycleState,
 };
-use contract::steps::{GroupRefresh, Progress};
+use contract::steps::{GroupRefresh, Progress, RefreshPhase};
 
 use crate::error::UnknownOrder;
-
-/// The status of a group whose instances ran the image before any refresh.
-const NOT_NEEDED: &str = "NotNeeded";
 
 /// Whether termination or launch comes first in a group of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,10 +109,8 @@ fn is_aside(instance: &Instance) -> bool {
 /// What to do while no refresh is running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Poll again.
-    Wait,
-    /// Finish, with this status.
-    Over(&'static str),
+    /// Nothing: the group is in this phase now.
+    Become(RefreshPhase),
     /// Start a refresh.
     Start,
     /// Give up, for this reason.
@@ -125,27 +120,45 @@ pub(crate) enum Next {
 /// Decides from the images that the instances in service run; `None` while these are unknown.
 #[must_use]
 pub(crate) fn next(group: &GroupRefresh, images: Option<&[String]>) -> Next {
-    let Some(images) = images else { return Next::Wait };
+    let Some(images) = images else { return Next::Become(group.phase.clone()) };
     let other = images.iter().find(|image| *image != group.expected.as_str());
-    match (other, &group.refresh_id) {
-        (None, None) => Next::Over(NOT_NEEDED),
-        (None, Some(_)) => Next::Over(InstanceRefreshStatus::Successful.as_str()),
-        (Some(_), None) => Next::Start,
-        // It may have begun before the promotion.
-        (Some(_), Some(_)) if group.adopted => Next::Start,
-        // Another refresh would replace the server with the same result.
-        (Some(other), Some(id)) => Next::Fail(format!(
-            "instance refresh {id} ended, and an instance runs {other}, not {}",
-            group.expected
-        )),
+    match (other, &group.phase) {
+        (None, RefreshPhase::Running { refresh_id, .. }) => {
+            Next::Become(RefreshPhase::Settled { refresh_id: refresh_id.clone() })
+        }
+        (None, RefreshPhase::NotStarted {}) => Next::Become(RefreshPhase::NotNeeded {}),
+        // One that was adopted may have begun before the promotion. Another refresh of this
+        // execution would replace the server with the same result.
+        (Some(other), RefreshPhase::Running { refresh_id, adopted: false, .. }) => {
+            Next::Fail(format!(
+                "instance refresh {refresh_id} ended, and an instance runs {other}, not {}",
+                group.expected
+            ))
+        }
+        (Some(_), RefreshPhase::NotStarted {} | RefreshPhase::Running { .. }) => Next::Start,
+        (_, over @ (RefreshPhase::NotNeeded {} | RefreshPhase::Settled { .. })) => {
+            Next::Become(over.clone())
+        }
     }
+}
+
+/// The phase of a group whose refresh has just been started or adopted. Without an ID, the next
+/// poll tries again.
+#[must_use]
+pub(crate) fn pending(
+    group: &GroupRefresh,
+    refresh_id: Option<String>,
+    adopted: bool,
+) -> RefreshPhase {
+    let Some(refresh_id) = refresh_id else { return group.phase.clone() };
+    let status = InstanceRefreshStatus::Pending.as_str().to_owned();
+    RefreshPhase::Running { refresh_id, adopted, status }
 }
 
 /// Whether the group is finished.
 #[must_use]
 pub(crate) fn is_over(group: &GroupRefresh) -> bool {
-    let status = group.status.as_deref();
-    status == Some(NOT_NEEDED) || status == Some(InstanceRefreshStatus::Successful.as_str())
+    matches!(group.phase, RefreshPhase::NotNeeded {} | RefreshPhase::Settled { .. })
 }
 
 /// Whether to poll again.

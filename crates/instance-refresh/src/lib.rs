@@ -8,9 +8,9 @@ mod error;
 mod tests;
 
 use aws::{AwsError, Called, RetryOnlyThrottling};
-use aws_sdk_autoscaling::types::{InstanceRefresh, InstanceRefreshStatus, RefreshPreferences};
+use aws_sdk_autoscaling::types::{InstanceRefresh, RefreshPreferences};
 use aws_sdk_ec2::types::InstanceStateName::Running;
-use contract::steps::{GroupRefresh, RefreshInput, RefreshReport};
+use contract::steps::{GroupRefresh, RefreshInput, RefreshPhase, RefreshReport};
 
 pub use crate::decide::Order;
 use crate::decide::{Next, Refresh};
@@ -36,30 +36,37 @@ pub async fn handle(
     input: RefreshInput,
 ) -> Result<RefreshReport, Error> {
     let mut groups = Vec::new();
-    for group in input.groups {
-        let looked_at =
-            if decide::is_over(&group) { group } else { look(clients, order, group).await? };
-        groups.push(looked_at);
+    for mut group in input.groups {
+        if !decide::is_over(&group) {
+            group.phase = poll(clients, order, &group).await?;
+        }
+        groups.push(group);
     }
     Ok(RefreshReport { status: decide::progress(&groups), groups })
 }
 
-async fn look(clients: &Clients, order: Order, group: GroupRefresh) -> Result<GroupRefresh, Error> {
+/// The phase of the group's refresh now.
+async fn poll(
+    clients: &Clients,
+    order: Order,
+    group: &GroupRefresh,
+) -> Result<RefreshPhase, Error> {
     let name = &group.group_name;
     let failed = |reason| Error::InstanceRefreshFailed { group: name.clone(), reason };
-    let refresh = match &group.refresh_id {
-        Some(id) => described(&clients.autoscaling, name, Some(id)).await?,
-        None => None,
-    };
-    match decide::refresh(refresh.as_ref()) {
-        Refresh::Running(status) => return Ok(GroupRefresh { status: Some(status), ..group }),
-        Refresh::Failed(reason) => return Err(failed(reason)),
-        Refresh::Ended => {}
+    if let RefreshPhase::Running { refresh_id, adopted, .. } = &group.phase {
+        let refresh = described(&clients.autoscaling, name, Some(refresh_id)).await?;
+        match decide::refresh(refresh.as_ref()) {
+            Refresh::Running(status) => {
+                let (refresh_id, adopted) = (refresh_id.clone(), *adopted);
+                return Ok(RefreshPhase::Running { refresh_id, adopted, status });
+            }
+            Refresh::Failed(reason) => return Err(failed(reason)),
+            Refresh::Ended => {}
+        }
     }
     let images = running_images(clients, name).await?;
-    match decide::next(&group, images.as_deref()) {
-        Next::Wait => Ok(group),
-        Next::Over(status) => Ok(GroupRefresh { status: Some(status.to_owned()), ..group }),
+    match decide::next(group, images.as_deref()) {
+        Next::Become(phase) => Ok(phase),
         Next::Fail(reason) => Err(failed(reason)),
         Next::Start => start(&clients.autoscaling, order, group).await,
     }
@@ -98,8 +105,8 @@ async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<Stri
 async fn start(
     autoscaling: &aws_sdk_autoscaling::Client,
     order: Order,
-    group: GroupRefresh,
-) -> Result<GroupRefresh, Error> {
+    group: &GroupRefresh,
+) -> Result<RefreshPhase, Error> {
     let (least, most) = order.healthy_percentages();
     let preferences = RefreshPreferences::builder()
         .min_healthy_percentage(least)
@@ -114,16 +121,15 @@ async fn start(
     match answer.called("autoscaling:StartInstanceRefresh") {
         Ok(answer) => {
             let refresh_id = answer.instance_refresh_id;
-            tracing::info!(group = group.group_name, expected = %group.expected, refresh_id);
-            let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
-            Ok(GroupRefresh { refresh_id, status, adopted: false, ..group })
+            tracing::info!(group = group.group_name, expected = %group.expected, refresh_id, "started a refresh");
+            Ok(decide::pending(group, refresh_id, false))
         }
         // Only one refresh runs at a time; follow that one.
         Err(error) if error.has_code("InstanceRefreshInProgress") => {
             adopt(autoscaling, group).await
         }
         // Another operation is changing the group right now.
-        Err(error) if error.has_code("ResourceContention") => Ok(group),
+        Err(error) if error.has_code("ResourceContention") => Ok(group.phase.clone()),
         Err(error) => Err(error.into()),
     }
 }
@@ -131,14 +137,12 @@ async fn start(
 /// Adopts the newest refresh. If it has ended in the meantime, the next poll reads its result.
 async fn adopt(
     autoscaling: &aws_sdk_autoscaling::Client,
-    group: GroupRefresh,
-) -> Result<GroupRefresh, Error> {
+    group: &GroupRefresh,
+) -> Result<RefreshPhase, Error> {
     let newest = described(autoscaling, &group.group_name, None).await?;
-    let Some(newest) = newest else { return Ok(group) };
-    let refresh_id = newest.instance_refresh_id;
-    tracing::info!(group = group.group_name, refresh_id, "adopted");
-    let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
-    Ok(GroupRefresh { refresh_id, status, adopted: true, ..group })
+    let refresh_id = newest.and_then(|newest| newest.instance_refresh_id);
+    tracing::info!(group = group.group_name, refresh_id, "adopted a refresh");
+    Ok(decide::pending(group, refresh_id, true))
 }
 
 /// The refresh with this ID, or the newest.

@@ -16,7 +16,7 @@ use aws_sdk_autoscaling::types::{
 };
 use aws_sdk_ec2::operation::describe_instances::{DescribeInstancesError, DescribeInstancesOutput};
 use aws_sdk_ec2::types::{Instance, InstanceState, InstanceStateName, Reservation};
-use contract::steps::{GroupRefresh, Progress, RefreshInput, RefreshReport};
+use contract::steps::{GroupRefresh, Progress, RefreshInput, RefreshPhase, RefreshReport};
 use contract::{ErrorName, Named};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
@@ -27,18 +27,33 @@ use crate::{Clients, Error, handle};
 const OLD: &str = "ami-0000000000000000a";
 const NEW: &str = "ami-0000000000000000b";
 
-fn group(refresh_id: Option<&str>, status: Option<&str>) -> GroupRefresh {
-    GroupRefresh {
-        group_name: "web".into(),
-        expected: NEW.parse().unwrap(),
-        refresh_id: refresh_id.map(Into::into),
-        adopted: false,
-        status: status.map(Into::into),
-    }
+fn group(phase: RefreshPhase) -> GroupRefresh {
+    GroupRefresh { phase, ..GroupRefresh::expecting("web".into(), NEW.parse().unwrap()) }
+}
+
+fn fresh() -> GroupRefresh {
+    group(RefreshPhase::NotStarted {})
+}
+
+fn running(refresh_id: &str, adopted: bool, status: &str) -> GroupRefresh {
+    let (refresh_id, status) = (refresh_id.into(), status.into());
+    group(RefreshPhase::Running { refresh_id, adopted, status })
+}
+
+fn own(status: &str) -> GroupRefresh {
+    running("r-1", false, status)
 }
 
 fn adopted(status: &str) -> GroupRefresh {
-    GroupRefresh { adopted: true, ..group(Some("r-1"), Some(status)) }
+    running("r-1", true, status)
+}
+
+fn settled() -> GroupRefresh {
+    group(RefreshPhase::Settled { refresh_id: "r-1".into() })
+}
+
+fn not_needed() -> GroupRefresh {
+    group(RefreshPhase::NotNeeded {})
 }
 
 fn refresh_in(status: &str) -> InstanceRefresh {
@@ -201,20 +216,18 @@ fn a_group_is_looked_at_when_it_has_its_size() {
 
 #[test]
 fn a_server_is_replaced_once_at_most() {
-    let fresh = || group(None, None);
-    let own = || group(Some("r-1"), Some("InProgress"));
     let failed = format!("instance refresh r-1 ended, and an instance runs {OLD}, not {NEW}");
     for (group, images, expected) in [
-        (fresh(), None, Next::Wait),
-        (fresh(), Some(vec![]), Next::Over("NotNeeded")),
-        (fresh(), Some(vec![NEW]), Next::Over("NotNeeded")),
+        (fresh(), None, Next::Become(fresh().phase)),
+        (fresh(), Some(vec![]), Next::Become(not_needed().phase)),
+        (fresh(), Some(vec![NEW]), Next::Become(not_needed().phase)),
         (fresh(), Some(vec![NEW, OLD]), Next::Start),
-        (adopted("InProgress"), None, Next::Wait),
-        (adopted("InProgress"), Some(vec![NEW]), Next::Over("Successful")),
+        (adopted("InProgress"), None, Next::Become(adopted("InProgress").phase)),
+        (adopted("InProgress"), Some(vec![NEW]), Next::Become(settled().phase)),
         (adopted("InProgress"), Some(vec![OLD]), Next::Start),
-        (own(), None, Next::Wait),
-        (own(), Some(vec![NEW]), Next::Over("Successful")),
-        (own(), Some(vec![OLD]), Next::Fail(failed)),
+        (own("InProgress"), None, Next::Become(own("InProgress").phase)),
+        (own("InProgress"), Some(vec![NEW]), Next::Become(settled().phase)),
+        (own("InProgress"), Some(vec![OLD]), Next::Fail(failed)),
     ] {
         let images: Option<Vec<_>> =
             images.map(|images| images.into_iter().map(str::to_owned).collect());
@@ -224,18 +237,17 @@ fn a_server_is_replaced_once_at_most() {
 
 #[test]
 fn all_groups_have_to_be_over() {
-    let (done, not_needed) = (group(Some("r"), Some("Successful")), group(None, Some("NotNeeded")));
-    assert_eq!(progress(&[done.clone(), not_needed]), Progress::Complete);
-    assert_eq!(progress(&[done, group(Some("r"), Some("Baking"))]), Progress::InProgress);
-    assert_eq!(progress(&[group(None, None)]), Progress::InProgress);
+    assert_eq!(progress(&[settled(), not_needed()]), Progress::Complete);
+    assert_eq!(progress(&[settled(), own("Baking")]), Progress::InProgress);
+    assert_eq!(progress(&[fresh()]), Progress::InProgress);
     assert_eq!(progress(&[]), Progress::Complete);
 }
 
 #[tokio::test]
 async fn instances_that_run_the_image_are_left_alone() {
     let start = starts();
-    let report = run(group(None, None), runs(NEW), describes("Successful", true), start.clone());
-    assert_eq!(report.await.unwrap().groups[0].status.as_deref(), Some("NotNeeded"));
+    let report = run(fresh(), runs(NEW), describes("Successful", true), start.clone());
+    assert_eq!(report.await.unwrap().groups, [not_needed()]);
     assert_eq!(start.num_calls(), 0);
 }
 
@@ -245,8 +257,8 @@ async fn a_group_that_heals_is_looked_at_again() {
     for states in [&[LifecycleState::Terminating][..], &[LifecycleState::Pending], &[]] {
         let running = (groups_are(states), runs(OLD).1);
         let refreshes = describes("Successful", true);
-        let report = run(group(None, None), running, refreshes, start.clone()).await.unwrap();
-        let unchanged = vec![group(None, None)];
+        let report = run(fresh(), running, refreshes, start.clone()).await.unwrap();
+        let unchanged = vec![fresh()];
         assert_eq!(report, RefreshReport { status: Progress::InProgress, groups: unchanged });
     }
     let unknown = mock!(aws_sdk_ec2::Client::describe_instances).then_error(|| {
@@ -256,7 +268,7 @@ async fn a_group_that_heals_is_looked_at_again() {
     for instance in [unknown, instance_is(InstanceStateName::Terminated, OLD)] {
         let running = (runs(OLD).0, instance);
         let refreshes = describes("Successful", true);
-        let report = run(group(None, None), running, refreshes, start.clone()).await.unwrap();
+        let report = run(fresh(), running, refreshes, start.clone()).await.unwrap();
         assert_eq!(report.status, Progress::InProgress);
     }
     assert_eq!(start.num_calls(), 0);
@@ -272,37 +284,34 @@ async fn instances_that_run_another_are_refreshed_in_the_order_asked_for() {
             autoscaling: mock_client!(aws_sdk_autoscaling, [groups, start]),
             ec2: mock_client!(aws_sdk_ec2, [instances]),
         };
-        let input = RefreshInput { groups: vec![group(None, None)] };
+        let input = RefreshInput { groups: vec![fresh()] };
         let report = handle(&clients, order, input).await.unwrap();
         assert_eq!(report.status, Progress::InProgress);
-        assert_eq!(report.groups, [group(Some("r-2"), Some("Pending"))]);
+        assert_eq!(report.groups, [running("r-2", false, "Pending")]);
     }
 }
 
 #[tokio::test]
 async fn a_running_refresh_is_adopted() {
     let (refreshes, start) = (describes("InProgress", false), refuses("InstanceRefreshInProgress"));
-    let report = run(group(None, None), runs(OLD), refreshes, start).await.unwrap();
+    let report = run(fresh(), runs(OLD), refreshes, start).await.unwrap();
     assert_eq!(report.groups, [adopted("Pending")]);
 }
 
 #[tokio::test]
 async fn a_group_that_is_being_changed_is_looked_at_again() {
     let (refreshes, start) = (describes("Successful", true), refuses("ResourceContention"));
-    let report = run(group(None, None), runs(OLD), refreshes, start).await.unwrap();
-    assert_eq!(
-        (report.status, &report.groups[..]),
-        (Progress::InProgress, &[group(None, None)][..])
-    );
+    let report = run(fresh(), runs(OLD), refreshes, start).await.unwrap();
+    assert_eq!((report.status, &report.groups[..]), (Progress::InProgress, &[fresh()][..]));
 }
 
 #[tokio::test]
 async fn a_refresh_is_followed_to_its_end() {
-    let followed = group(Some("r-1"), Some("Pending"));
-    for (status, expected) in [("InProgress", "InProgress"), ("Successful", "Successful")] {
+    let followed = own("Pending");
+    for (status, expected) in [("InProgress", own("InProgress")), ("Successful", settled())] {
         let refreshes = describes(status, true);
         let report = run(followed.clone(), runs(NEW), refreshes, starts()).await.unwrap();
-        assert_eq!(report.groups[0].status.as_deref(), Some(expected));
+        assert_eq!(report.groups, [expected]);
     }
     for (status, reason) in [
         ("Failed", "instance refresh r-1 ended Failed: why".to_owned()),
@@ -328,7 +337,7 @@ async fn an_adopted_refresh_that_began_too_early_is_followed_by_one_of_our_own()
     let start = starts();
     let refreshes = describes("Successful", true);
     let report = run(adopted("InProgress"), runs(OLD), refreshes, start.clone()).await.unwrap();
-    assert_eq!(report.groups, [group(Some("r-2"), Some("Pending"))]);
+    assert_eq!(report.groups, [running("r-2", false, "Pending")]);
     assert_eq!(start.num_calls(), 1);
 }
 
@@ -336,7 +345,7 @@ async fn an_adopted_refresh_that_began_too_early_is_followed_by_one_of_our_own()
 async fn a_group_that_is_gone_is_named() {
     let none = mock!(AutoScaling::describe_auto_scaling_groups)
         .then_output(|| DescribeAutoScalingGroupsOutput::builder().build());
-    let report = run(group(None, None), (none, runs(OLD).1), describes("x", true), starts()).await;
+    let report = run(fresh(), (none, runs(OLD).1), describes("x", true), starts()).await;
     let error = report.unwrap_err();
     assert_eq!(error.name(), ErrorName::InstanceRefreshFailed);
     assert!(error.to_string().contains("group web"), "{error}");
@@ -348,7 +357,7 @@ async fn a_group_that_is_over_is_not_looked_at_again() {
         autoscaling: mock_client!(aws_sdk_autoscaling, []),
         ec2: mock_client!(aws_sdk_ec2, []),
     };
-    let groups = vec![group(None, Some("NotNeeded")), group(Some("r-1"), Some("Successful"))];
+    let groups = vec![not_needed(), settled()];
     let report = handle(&clients, Order::LaunchFirst, RefreshInput { groups: groups.clone() });
     assert_eq!(report.await.unwrap(), RefreshReport { status: Progress::Complete, groups });
 }

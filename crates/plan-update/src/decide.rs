@@ -20,6 +20,8 @@ const PERMITTED: [(&str, &[&str]); 2] = [
     ("AWS::EC2::LaunchTemplate", &["LaunchTemplateData"]),
     (GROUP, &["LaunchTemplate", "MixedInstancesPolicy"]),
 ];
+/// Added to the sentence about a group that is replaced although the change set does not say so.
+const REPLACING: &str = ", replaced because its UpdatePolicy has AutoScalingReplacingUpdate";
 const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 
 /// The name of an execution's change set for a stack: the same for a repeated call, and free again
@@ -98,9 +100,17 @@ pub(crate) fn finding(
     stack: &str,
     changes: &[ResourceChange],
     images: &[Change],
+    replaced: &BTreeSet<String>,
 ) -> Option<Finding> {
-    let excess = changes.iter().filter(|change| !is_permitted(change, images));
-    let excess: Vec<_> = excess.map(|change| sentence(change, images)).collect();
+    let is_replaced = |change: &ResourceChange| {
+        change.logical_resource_id().is_some_and(|id| replaced.contains(id))
+    };
+    let excess = changes.iter().filter(|one| is_replaced(one) || !is_permitted(one, images));
+    let excess = excess.map(|change| {
+        let policy = if is_replaced(change) { REPLACING } else { "" };
+        format!("{}{policy}", sentence(change, images))
+    });
+    let excess: Vec<_> = excess.collect();
     (!excess.is_empty()).then(|| Finding {
         name: ErrorName::PlanTouchesMore,
         message: truncated(
@@ -126,14 +136,21 @@ fn is_permitted(change: &ResourceChange, images: &[Change]) -> bool {
             && foreign_causes(change, images).is_empty()
 }
 
+/// The logical ID of a group that the update replaces if its `UpdatePolicy` says so.
+#[must_use]
+pub(crate) fn conditional_group(change: &ResourceChange) -> Option<&str> {
+    let is_conditional = change.replacement() == Some(&Replacement::Conditional);
+    let is_group = change.resource_type() == Some(GROUP);
+    (is_group && is_conditional).then(|| change.logical_resource_id()).flatten()
+}
+
 /// Whether the update would replace the resource. A group's launch template may replace it
 /// (`conditionalCreateOnlyProperties` of its registry schema), so every plan has `Conditional` there;
 /// real output in code-dot-org#13322.
 fn may_be_replaced(change: &ResourceChange) -> bool {
     match change.replacement() {
         None | Some(Replacement::False) => false,
-        Some(Replacement::Conditional) => change.resource_type() != Some(GROUP),
-        Some(_) => true,
+        Some(_) => conditional_group(change).is_none(),
     }
 }
 

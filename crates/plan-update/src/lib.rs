@@ -3,15 +3,18 @@
 
 mod decide;
 mod error;
+mod replacing;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use aws::stacks::{self, Template};
 use aws::{AwsError, Called, refusals};
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{Change, Parameter, ResourceChange, Stack};
-use contract::steps::{PlanInput, PlanReport, PlannedChange, Progress};
+use aws_sdk_cloudformation::types::{Change, Parameter, ResourceChange, Stack, TemplateStage};
+use contract::steps::{PlanInput, PlanReport, PlannedChange, Progress, Rows};
 
 use crate::decide::Plan;
 pub use crate::error::Error;
@@ -31,7 +34,7 @@ pub async fn handle(cloudformation: &Client, input: PlanInput) -> Result<PlanRep
     let found = stacks::describe(cloudformation, name).await?;
     stacks::check_readiness(&found)?;
     let Some(parameters) = stacks::merge(name, found.parameters(), &input.images)? else {
-        return Ok(complete(Vec::new()));
+        return Ok(complete(Rows::default()));
     };
     let template = stacks::template(cloudformation, name).await?;
     let id = create(cloudformation, &input, found, parameters, template).await?;
@@ -41,10 +44,10 @@ pub async fn handle(cloudformation: &Client, input: PlanInput) -> Result<PlanRep
 
 fn pending(id: String) -> PlanReport {
     let status = Progress::InProgress;
-    PlanReport { status, change_set_id: Some(id), changes: Vec::new(), finding: None }
+    PlanReport { status, change_set_id: Some(id), changes: Rows::default(), finding: None }
 }
 
-fn complete(changes: Vec<PlannedChange>) -> PlanReport {
+fn complete(changes: Rows<PlannedChange>) -> PlanReport {
     PlanReport { status: Progress::Complete, change_set_id: None, changes, finding: None }
 }
 
@@ -101,13 +104,31 @@ async fn look(
                 .filter_map(Change::resource_change)
                 .cloned()
                 .collect();
+            let replaced = replaced_groups(cloudformation, name, &changes).await?;
             delete(cloudformation, name, id).await?;
-            let finding = decide::finding(name, &changes, &input.images);
-            let changes = changes.iter().map(decide::planned).collect();
+            let finding = decide::finding(name, &changes, &input.images, &replaced);
+            let changes = Rows::first(changes.iter().map(decide::planned).collect());
             tracing::info!(stack = name, ?changes, ?finding);
             Ok(Some(PlanReport { finding, ..complete(changes) }))
         }
     }
+}
+
+/// The groups among these changes that the update replaces by their `UpdatePolicy`.
+async fn replaced_groups(
+    cloudformation: &Client,
+    stack: &str,
+    changes: &[ResourceChange],
+) -> Result<BTreeSet<String>, AwsError> {
+    let groups: Vec<_> = changes.iter().filter_map(decide::conditional_group).collect();
+    if groups.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let request = cloudformation.get_template().stack_name(stack);
+    let answer = request.template_stage(TemplateStage::Processed).send().await;
+    let template = answer.called("cloudformation:GetTemplate")?.template_body.unwrap_or_default();
+    let is_replaced = |group: &&str| replacing::will_replace(&template, group);
+    Ok(groups.into_iter().filter(is_replaced).map(str::to_owned).collect())
 }
 
 /// All pages; empty if the change set does not exist.

@@ -20,9 +20,9 @@ use aws_sdk_cloudformation::operation::get_template_summary::GetTemplateSummaryO
 use aws_sdk_cloudformation::types::{
     Capability, Change, ChangeAction, ChangeSetStatus, ChangeSource, Parameter, Replacement,
     ResourceAttribute, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition, Stack,
-    StackStatus, Tag,
+    StackStatus, Tag, TemplateStage,
 };
-use contract::steps::{Change as ImageChange, PlanInput, PlanReport, Progress};
+use contract::steps::{Change as ImageChange, PlanInput, PlanReport, Progress, Rows};
 use contract::{ErrorName, Named};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
@@ -183,7 +183,7 @@ fn deletes() -> Rule {
 
 fn begun(id: &str) -> PlanReport {
     let (status, change_set_id) = (Progress::InProgress, Some(id.to_owned()));
-    PlanReport { status, change_set_id, changes: vec![], finding: None }
+    PlanReport { status, change_set_id, changes: Rows::default(), finding: None }
 }
 
 #[tokio::test]
@@ -235,10 +235,37 @@ async fn a_change_set_that_is_ready_is_read_to_its_end_and_deleted() {
     let client = mock_client!(aws_sdk_cloudformation, [ready, deletes]);
     let report = handle(&client, input(Some(ID))).await.unwrap();
     assert_eq!((report.status, report.change_set_id), (Progress::Complete, None));
-    let types: Vec<_> = report.changes.iter().map(|change| change.resource_type.as_str()).collect();
+    let types: Vec<_> =
+        report.changes.rows.iter().map(|change| change.resource_type.as_str()).collect();
     assert_eq!(types, [TEMPLATE, GROUP]);
     assert_eq!(report.finding, None);
     assert_eq!((ready.num_calls(), deletes.num_calls()), (2, 1));
+}
+
+/// The change set says Conditional, as for any group; the template says that it is replaced.
+#[tokio::test]
+async fn a_group_that_its_update_policy_replaces_is_named() {
+    for (will_replace, expected) in [("true", Some(ErrorName::PlanTouchesMore)), ("false", None)] {
+        let mut change = group_change();
+        change.replacement = Some(Replacement::Conditional);
+        let ready = mock!(Client::describe_change_set).then_output(move || {
+            let change = Change::builder().resource_change(change.clone()).build();
+            let answer = DescribeChangeSetOutput::builder().status(ChangeSetStatus::CreateComplete);
+            answer.changes(change).build()
+        });
+        let policy = format!("{{AutoScalingReplacingUpdate: {{WillReplace: {will_replace}}}}}");
+        let template = format!("Resources:\n  It:\n    UpdatePolicy: {policy}\n");
+        let template = mock!(Client::get_template)
+            .match_requests(|request| request.template_stage() == Some(&TemplateStage::Processed))
+            .then_output(move || GetTemplateOutput::builder().template_body(&template).build());
+        let client = mock_client!(aws_sdk_cloudformation, [ready, template, deletes()]);
+        let finding = handle(&client, input(Some(ID))).await.unwrap().finding;
+        assert_eq!(finding.as_ref().map(|finding| finding.name), expected);
+        if let Some(finding) = finding {
+            assert!(finding.message.contains("It"), "{}", finding.message);
+            assert!(finding.message.contains("AutoScalingReplacingUpdate"), "{}", finding.message);
+        }
+    }
 }
 
 #[tokio::test]

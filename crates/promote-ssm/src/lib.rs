@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
 use contract::placed::PlacedValue;
-use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
+use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted, Versions, WritePhase};
 
 pub use crate::claim::Claims;
 pub use crate::error::Error;
@@ -32,9 +32,20 @@ pub struct Clients {
 /// One poll of a parameter.
 struct Poll {
     write: ParameterWrite,
+    versions: Versions,
     current: Parameter,
     shown: Shown,
     action: Action,
+}
+
+impl Poll {
+    fn into_write(self) -> ParameterWrite {
+        let phase = match self.shown {
+            Shown::New => WritePhase::Settled(self.versions),
+            Shown::Old | Shown::Foreign | Shown::NextVersion => WritePhase::Running(self.versions),
+        };
+        ParameterWrite { phase, ..self.write }
+    }
 }
 
 /// Polls every parameter, and writes those that the rule selects. Nothing is written if one of the
@@ -62,38 +73,40 @@ pub async fn handle(clients: &Clients, input: PromoteInput) -> Result<Promoted, 
     let is_complete = polls.iter().all(|poll| poll.shown == Shown::New);
     Ok(Promoted {
         status: if is_complete { Progress::Complete } else { Progress::InProgress },
-        writes: polls.into_iter().map(|poll| poll.write).collect(),
+        writes: polls.into_iter().map(Poll::into_write).collect(),
     })
 }
 
 /// Reads the parameter, and the claim if the new value is visible.
 async fn poll(
     clients: &Clients,
-    mut write: ParameterWrite,
+    write: ParameterWrite,
     execution: &str,
     overdue: Overdue,
 ) -> Result<Poll, Error> {
+    let earlier = write.phase.versions();
     let name = write.parameter_name.as_str();
     let current = parameters::get(&clients.ssm, name).await?;
     let current = current.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
     let shown = Shown::of(&write, value(&current));
     let (replaced, claim) = if shown == Shown::New {
-        let replaced = write.previous_version.unwrap_or(current.version() - 1);
+        let replaced = earlier.map_or(current.version() - 1, |earlier| earlier.previous_version);
         let token = decide::token(execution, &write);
         (replaced, clients.claims.holder(name, replaced, &token).await?)
     } else {
         (current.version(), None)
     };
-    let Answer { action, written } = rule(shown, claim, write.written, overdue);
+    let was_written = earlier.is_some_and(|earlier| earlier.written);
+    let Answer { action, written } = rule(shown, claim, was_written, overdue);
     match action {
         Action::ChooseAgain => return Err(decide::changed(&write, value(&current))),
         Action::DeleteClaim => clients.claims.delete(name, replaced).await?,
         Action::Claim | Action::Write | Action::TakeOver | Action::Wait | Action::Done => {}
     }
-    write.written = written;
-    write.previous_version.get_or_insert(if written { replaced } else { current.version() });
-    write.version = Some(current.version());
-    Ok(Poll { write, current, shown, action })
+    let first = if written { replaced } else { current.version() };
+    let previous_version = earlier.map_or(first, |earlier| earlier.previous_version);
+    let versions = Versions { written, previous_version, version: current.version() };
+    Ok(Poll { write, versions, current, shown, action })
 }
 
 /// Claims the write, and makes it if the rule allows.
@@ -106,8 +119,8 @@ async fn write(
     let name = poll.write.parameter_name.as_str();
     let (version, token) = (poll.current.version(), decide::token(execution, &poll.write));
     let claim = clients.claims.take(name, version, &token).await?;
-    let Answer { action, written } = rule(poll.shown, Some(claim), poll.write.written, overdue);
-    poll.write.written = written;
+    let Answer { action, written } = rule(poll.shown, Some(claim), poll.versions.written, overdue);
+    poll.versions.written = written;
     match action {
         Action::Write => {}
         Action::TakeOver => clients.claims.take_over(name, version, &token).await?,
@@ -121,7 +134,7 @@ async fn write(
         }
         return Ok(());
     }
-    poll.write.written = true;
+    poll.versions.written = true;
     let put = put(&clients.ssm, &poll.write, &poll.current).await;
     if let Err(error) = &put
         && !matches!(error, Error::Aws(AwsError::Unavailable { .. }))

@@ -18,14 +18,7 @@ const NEW: &str = "ami-0000000000000000b";
 const FOREIGN: &str = "ami-0000000000000000c";
 
 fn write_of(name: &str) -> ParameterWrite {
-    ParameterWrite {
-        parameter_name: name.parse().unwrap(),
-        before: OLD.into(),
-        after: NEW.parse().unwrap(),
-        written: false,
-        previous_version: None,
-        version: None,
-    }
+    ParameterWrite::new(name.parse().unwrap(), OLD.into(), NEW.parse().unwrap())
 }
 
 fn write() -> ParameterWrite {

@@ -4,6 +4,7 @@
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
+use contract::steps::Rows;
 use step::truncated;
 
 /// The maximum length of a message in a report that would be too long otherwise.
@@ -69,9 +70,9 @@ fn without_details(target: &TargetReport) -> TargetReport {
         outcome: target.outcome,
         images: Vec::new(),
         writes: Vec::new(),
-        plan: Vec::new(),
+        plan: Rows::default(),
         drift: Vec::new(),
-        groups: Vec::new(),
+        groups: Rows::default(),
         refresh: Vec::new(),
         unproven: None,
         error,

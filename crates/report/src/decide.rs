@@ -4,7 +4,8 @@ use contract::ErrorName;
 use contract::placed::PlacedValue;
 use contract::report::{Outcome, Report, StepError, TargetOutcome, TargetReport};
 use contract::steps::{
-    Decision, DecisionOutcome, Failure, ParameterWrite, ReportInput, TargetRecord,
+    Decision, DecisionOutcome, Detection, Failure, ParameterWrite, ReportInput, StackDrift,
+    TargetRecord,
 };
 use contract::target::Pattern;
 
@@ -49,7 +50,7 @@ fn target(record: TargetRecord) -> TargetReport {
         images: record.images.into_iter().map(redacted_decision).collect(),
         writes: record.writes.into_iter().map(redacted_write).collect(),
         plan: record.plan,
-        drift: record.drift,
+        drift: record.drift.into_iter().map(without_fingerprints).collect(),
         groups: record.groups,
         refresh: record.refresh,
         unproven,
@@ -86,14 +87,21 @@ pub(crate) fn unproven(record: &TargetRecord) -> Option<String> {
     if record.dry_run || record.failure.is_some() {
         return None;
     }
-    // The groups of a stack are read from its resources. Those that read a parameter are only known
-    // through live instances, so that none is found says nothing there.
-    if record.groups.is_empty() && record.pattern == Pattern::Stack {
+    if record.groups.rows.is_empty() {
         return Some(sentences::NO_GROUP.to_owned());
     }
-    let unchecked = record.drift.iter().filter(|stack| stack.resources_checked == 0);
-    let names: Vec<_> = unchecked.map(|stack| stack.stack_name.to_string()).collect();
-    (!names.is_empty()).then(|| sentences::nothing_compared(&names))
+    let is_unchecked = |stack: &&StackDrift| match stack.detection {
+        Detection::Settled { resources_checked, .. } => resources_checked == 0,
+        Detection::NotStarted {} | Detection::Running { .. } => true,
+    };
+    let unchecked: Vec<_> = record.drift.iter().filter(is_unchecked).collect();
+    // A root stack may have nothing but nested stacks, whose resources count as its own.
+    let is_proved = match record.pattern {
+        Pattern::Parameter => unchecked.is_empty(),
+        Pattern::Stack => unchecked.len() < record.drift.len(),
+    };
+    let names = unchecked.iter().map(|stack| stack.stack_name.to_string());
+    (!is_proved).then(|| sentences::nothing_compared(&names.collect::<Vec<_>>()))
 }
 
 /// What went wrong with one target, and where.
@@ -129,6 +137,14 @@ pub(crate) fn error(record: &TargetRecord) -> Option<StepError> {
             }
         }),
     }
+}
+
+/// The next run compares drift anew.
+fn without_fingerprints(mut stack: StackDrift) -> StackDrift {
+    if let Detection::Settled { fingerprints, .. } = &mut stack.detection {
+        fingerprints.clear();
+    }
+    stack
 }
 
 /// People read a report and forward it, so it contains no value that is not an image ID.

@@ -1,7 +1,7 @@
 //! The sentences of a report.
 
 use contract::report::TargetReport;
-use contract::steps::{Decision, DecisionOutcome, Failure, TargetRecord, Verdict};
+use contract::steps::{Decision, DecisionOutcome, Detection, Failure, TargetRecord, Verdict};
 use contract::{ErrorName, target::Pattern};
 use serde_json::Value;
 
@@ -42,9 +42,9 @@ pub(crate) fn target(target: &TargetReport) -> String {
     if let Some(reason) = &target.unproven {
         sentence.push_str(&format!(", {reason}"));
     }
-    let drift = target.drift.iter().filter_map(|stack| {
-        let status = stack.status.as_ref()?;
-        Some(format!(", {} {status}", stack.stack_name))
+    let drift = target.drift.iter().filter_map(|stack| match &stack.detection {
+        Detection::Settled { status, .. } => Some(format!(", {} {status}", stack.stack_name)),
+        Detection::NotStarted {} | Detection::Running { .. } => None,
     });
     sentence.extend(drift);
     sentence

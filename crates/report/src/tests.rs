@@ -20,12 +20,24 @@ fn image(before: &str, outcome: &str) -> Value {
     })
 }
 
+fn rows(rows: &[Value]) -> Value {
+    json!({"rows": rows, "more": 0})
+}
+
+/// The stack's drift, with this number of resources compared.
+fn compared(resources: usize) -> Value {
+    json!({
+        "stackName": "web", "phase": "Settled", "status": "IN_SYNC", "resourcesChecked": resources,
+        "differences": rows(&[]), "fingerprints": ["0123456789abcdef"],
+    })
+}
+
 /// A record of a target that got its image, with these fields instead.
 fn record(changed: &Value) -> TargetRecord {
     let mut record = json!({
         "pattern": "stack", "name": "web", "dryRun": false, "images": [image(OLD, "Promote")],
-        "refused": [], "writes": [], "plan": [], "drift": [{"stackName": "web", "status": "IN_SYNC", "resourcesChecked": 2}],
-        "groups": [{"groupName": "web-1", "expected": NEW}], "refresh": [], "hasWritten": true, "rollsBack": false, "hasWayBack": true,
+        "refused": [], "writes": [], "plan": rows(&[]), "drift": [compared(2)],
+        "groups": rows(&[json!({"groupName": "web-1", "expected": NEW})]), "refresh": [], "hasWritten": true, "rollsBack": false, "hasWayBack": true,
         "isRollback": false, "failure": null, "promotionFailure": null,
     });
     for (field, value) in changed.as_object().unwrap() {
@@ -102,11 +114,16 @@ fn one_failed_target_fails_the_execution_and_a_promotion_beside_others_is_one() 
 /// was reported as promoted.
 #[test]
 fn what_nothing_shows_is_unproven_and_not_promoted() {
-    let unchecked = json!([{"stackName": "web", "status": "IN_SYNC", "resourcesChecked": 0}]);
+    let unchecked = json!([compared(0)]);
     for (changed, reason) in [
-        (json!({"groups": []}), "no Auto Scaling group was found"),
-        (json!({"groups": [], "hasWritten": false}), "no Auto Scaling group was found"),
+        (json!({"groups": rows(&[])}), "no Auto Scaling group was found"),
+        (json!({"groups": rows(&[]), "hasWritten": false}), "no Auto Scaling group was found"),
+        (json!({"groups": rows(&[]), "pattern": "parameter"}), "no Auto Scaling group was found"),
         (json!({"drift": unchecked}), "drift detection compared no resource of web"),
+        (
+            json!({"drift": [compared(2), compared(0)], "pattern": "parameter"}),
+            "drift detection compared no resource of web",
+        ),
     ] {
         let Reported { report, error, .. } = reported(vec![record(&changed)]);
         assert_eq!((report.outcome, error), (Outcome::Unproven, None), "{changed}");
@@ -114,10 +131,9 @@ fn what_nothing_shows_is_unproven_and_not_promoted() {
         assert!(report.targets[0].unproven.as_ref().unwrap().starts_with(reason), "{changed}");
         assert!(report.summary.contains(reason), "{}", report.summary);
     }
-    // Groups that read a parameter are only known through live instances.
-    let parameter = record(&json!({"groups": [], "pattern": "parameter"}));
-    assert_eq!(decide::target_outcome(&parameter), TargetOutcome::Updated);
-    let planned = record(&json!({"groups": [], "dryRun": true, "hasWritten": false}));
+    let nested = record(&json!({"drift": [compared(0), compared(2)]}));
+    assert_eq!(decide::target_outcome(&nested), TargetOutcome::Updated);
+    let planned = record(&json!({"groups": rows(&[]), "dryRun": true, "hasWritten": false}));
     assert_eq!(decide::target_outcome(&planned), TargetOutcome::Planned);
 }
 
@@ -177,7 +193,8 @@ fn a_rollback_that_is_impossible_is_reported_where_it_was_wanted() {
 
 #[test]
 fn the_end_of_a_loop_says_what_was_waited_for() {
-    let write = json!({"parameterName": "/web", "before": OLD, "after": NEW});
+    let write =
+        json!({"parameterName": "/web", "before": OLD, "after": NEW, "phase": "NotStarted"});
     for (name, said) in [
         (ErrorName::PlanTimedOut, "the change set of web is not ready after 7 polls"),
         (
@@ -192,7 +209,7 @@ fn the_end_of_a_loop_says_what_was_waited_for() {
         (ErrorName::InstanceRefreshTimedOut, "the refresh of group-1 has not ended after 7 polls"),
     ] {
         let record = record(&json!({
-            "writes": [write], "refresh": [{"groupName": "group-1", "expected": NEW}],
+            "writes": [write], "refresh": [{"groupName": "group-1", "expected": NEW, "phase": "NotStarted"}],
             "failure": {"step": "S", "name": name, "polls": 7, "cause": "UPDATE_IN_PROGRESS"},
         }));
         let message = decide::error(&record).unwrap().message;
@@ -267,11 +284,13 @@ proptest! {
         let mut through = image(&secret, "Promote");
         through["via"] = json!({"parameterName": "/web", "before": secret});
         let record = record(&json!({
-            "images": [through], "writes": [{"parameterName": "/web", "before": secret, "after": NEW}],
+            "images": [through], "writes": [
+                {"parameterName": "/web", "before": secret, "after": NEW, "phase": "NotStarted"}],
             "failure": failure("DetectDrift", "DriftDetected", "x"),
             "promotionFailure": failure("DetectDrift", "DriftDetected", "x"), "isRollback": true,
         }));
         let text = serde_json::to_string(&reported(vec![record])).unwrap();
         prop_assert!(!text.contains(&secret), "{}", text);
+        prop_assert!(!text.contains("fingerprint"), "{}", text);
     }
 }

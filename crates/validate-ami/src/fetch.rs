@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::groups::{self, SsmReferences};
 use aws::{AwsError, Called, images, parameters, stacks};
+use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_cloudformation::types::Parameter;
 use aws_sdk_ec2::types::{InstanceTypeInfo, Snapshot};
 use aws_sdk_ssm::types::ParameterType;
 use contract::ids::ParameterName;
 use contract::steps::Via;
-use contract::target::Target;
+use contract::target::{Group, Target};
 
 use crate::decide::InPlace;
 use crate::provenance::{self, LaunchSources};
@@ -143,7 +144,11 @@ pub(crate) async fn instance_types(
 ///
 /// # Errors
 /// A call failed.
-pub(crate) async fn sources(clients: &Clients, target: &Target) -> Result<LaunchSources, AwsError> {
+pub(crate) async fn sources(
+    clients: &Clients,
+    target: &Target,
+    account: &str,
+) -> Result<LaunchSources, AwsError> {
     let mut sources = LaunchSources::default();
     for name in provenance::wanted_stacks(target) {
         if let Some(stack) = stacks::find(&clients.cloudformation, name).await? {
@@ -160,5 +165,21 @@ pub(crate) async fn sources(clients: &Clients, target: &Target) -> Result<Launch
         .into_iter()
         .map(|(name, images)| (name, images.map_err(|refusal| refusal.to_string())))
         .collect();
+    if let Target::Parameter { name, .. } = target {
+        let readers = groups::booting_from(autoscaling, ec2, name.as_str(), account).await?;
+        sources.readers = readers.iter().filter_map(group).collect();
+    }
     Ok(sources)
+}
+
+/// CloudFormation tags a group with the name of the stack that made it.
+const TAG_STACK: &str = "aws:cloudformation:stack-name";
+
+fn group(group: &AutoScalingGroup) -> Option<Group> {
+    let stack = group.tags().iter().find(|tag| tag.key() == Some(TAG_STACK));
+    Some(Group {
+        group_name: group.auto_scaling_group_name()?.to_owned(),
+        stack_name: stack.and_then(|tag| tag.value()?.parse().ok()),
+        instance_type: None,
+    })
 }

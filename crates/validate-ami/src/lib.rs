@@ -52,7 +52,7 @@ pub async fn handle(
         // Boxed, because the nested futures exceed the compiler's limit for computing a layout.
         Box::pin(images::describe(&clients.ec2, &ids)),
         Box::pin(fetch::instance_types(&clients.ec2, target)),
-        Box::pin(fetch::sources(clients, target)),
+        Box::pin(fetch::sources(clients, target, &policy.account)),
     )?;
     let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).collect();
     let snapshot_ids: Vec<_> = snapshot_ids.into_iter().map(str::to_owned).collect();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use contract::ids::{ImageId, StackName};
 use contract::placed::PlacedValue;
 use contract::steps::{
-    Change, Decision, DecisionOutcome, GroupLaunch, GroupRefresh, ParameterWrite, Plan, Proof,
+    Change, Decision, DecisionOutcome, ExpectedLaunch, ParameterWrite, Plan, Proof, Scope,
     StackDrift,
 };
 use contract::target::Target;
@@ -85,39 +85,40 @@ impl Step<'_> {
         Some(ParameterWrite::new(name, before, self.after.clone()))
     }
 
-    fn groups(&self) -> impl Iterator<Item = (String, ImageId)> {
-        let groups = self.decision.groups.iter();
-        groups.map(|group| (group.group_name.clone(), self.after.clone()))
+    fn launches(&self) -> impl Iterator<Item = ExpectedLaunch> {
+        self.decision.groups.iter().map(|group| ExpectedLaunch {
+            group_name: group.group_name.clone(),
+            expected: self.after.clone(),
+        })
     }
 }
 
 fn plan(target: &Target, steps: &[Step<'_>]) -> Plan {
     let changed = || steps.iter().filter(|step| step.is_change());
-    let groups = || steps.iter().flat_map(Step::groups);
     Plan {
         changes: changed().map(Step::change).collect(),
         writes: changed().filter_map(|step| step.write(target)).collect(),
         stacks: stacks(target, steps).into_iter().map(StackDrift::of).collect(),
-        groups: groups().map(|(name, image)| GroupLaunch::expecting(name, image)).collect(),
         proof: Proof {
-            stack: match target {
-                Target::Stack { name, .. } => Some(name.clone()),
-                Target::Parameter { .. } => None,
+            scope: match target {
+                Target::Stack { name, .. } => Scope::Stack(name.clone()),
+                Target::Parameter { name, .. } => Scope::Parameter(name.clone()),
             },
+            groups: steps.iter().flat_map(Step::launches).collect(),
             before: changed().filter_map(|step| step.before.image()).collect(),
             after: steps.iter().map(|step| step.after.clone()).collect(),
         },
-        refresh: groups().map(|(name, image)| GroupRefresh::expecting(name, image)).collect(),
     }
 }
 
-/// The stack itself, or the stacks of the groups that boot from the parameter.
+/// The stacks of the groups that boot from the target; for a stack, also itself. A stack's drift
+/// says nothing about the resources of stacks nested in it.
 fn stacks(target: &Target, steps: &[Step<'_>]) -> BTreeSet<StackName> {
-    match target {
-        Target::Stack { name, .. } => BTreeSet::from([name.clone()]),
-        Target::Parameter { .. } => {
-            let groups = steps.iter().flat_map(|step| &step.decision.groups);
-            groups.filter_map(|group| group.stack_name.clone()).collect()
-        }
-    }
+    let groups = steps.iter().flat_map(|step| &step.decision.groups);
+    let of_groups = groups.filter_map(|group| group.stack_name.clone());
+    let itself = match target {
+        Target::Stack { name, .. } => Some(name.clone()),
+        Target::Parameter { .. } => None,
+    };
+    of_groups.chain(itself).collect()
 }

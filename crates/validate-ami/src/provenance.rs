@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws::groups;
 use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Target};
 
@@ -18,6 +19,9 @@ pub(crate) struct LaunchSources {
     /// By stack: the name of its root stack; `None` for a root. Stacks that no longer exist are
     /// missing.
     pub roots: BTreeMap<String, Option<String>>,
+    /// The groups that boot from the target's SSM parameter by their launch templates, with or
+    /// without an instance.
+    pub readers: Vec<Group>,
 }
 
 /// The images that a group launches, as its launch templates name them, or why they cannot be read.
@@ -81,8 +85,9 @@ fn of_group(target: &Target, group: &Group, sources: &LaunchSources, account: &s
     }
 }
 
-/// Those of these groups that the target feeds, or that cannot be verified: an unrelated instance
-/// may carry the target's tag, and its group must be neither checked nor refreshed.
+/// The groups that the target feeds: those that read its parameter, and those of these groups,
+/// which live instances named, that it feeds or that cannot be verified. An unrelated instance may
+/// carry the target's tag, and its group must be neither checked nor refreshed.
 #[must_use]
 pub(crate) fn groups_fed_by(
     target: &Target,
@@ -93,7 +98,10 @@ pub(crate) fn groups_fed_by(
     let is_fed = |group: &&Group| {
         of_group(target, group, sources, account).verdict != ProvenanceVerdict::Violated
     };
-    groups.iter().filter(is_fed).cloned().collect()
+    let named: Vec<_> = groups.iter().filter(is_fed).cloned().collect();
+    let is_named = |group: &&Group| named.iter().any(|other| other.group_name == group.group_name);
+    let readers: Vec<_> = sources.readers.iter().filter(|one| !is_named(one)).cloned().collect();
+    named.into_iter().chain(readers).collect()
 }
 
 fn by_parameter(
@@ -106,7 +114,9 @@ fn by_parameter(
         None => unverified(format!("group {group} is gone")),
         Some(Err(reason)) => unverified(format!("group {group}: {reason}")),
         Some(Ok(images))
-            if images.iter().any(|image| resolves_parameter(image, parameter, account)) =>
+            if images
+                .iter()
+                .any(|image| groups::version_read(image, parameter, account).is_some()) =>
         {
             VERIFIED
         }
@@ -150,22 +160,6 @@ pub(crate) fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
         },
         passed: false,
     }
-}
-
-/// Whether a launch template's image is this parameter of this account: `resolve:ssm:` and its
-/// name or ARN, with or without a version or label (`RequestLaunchTemplateData`, `ImageId`).
-fn resolves_parameter(image: &str, parameter: &str, account: &str) -> bool {
-    let Some(reference) = image.strip_prefix("resolve:ssm:") else { return false };
-    let mut parts = reference.split(':');
-    let name = match parts.next() {
-        Some("arn") if parts.nth(3) == Some(account) => {
-            parts.next().and_then(|resource| resource.strip_prefix("parameter"))
-        }
-        Some("arn") => None,
-        name => name,
-    };
-    // An ARN has one slash before the name, whether or not the name begins with one.
-    name.is_some_and(|name| name.trim_start_matches('/') == parameter.trim_start_matches('/'))
 }
 
 fn joined(images: &BTreeSet<String>) -> String {

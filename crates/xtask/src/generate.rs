@@ -16,6 +16,8 @@ use crate::paths::Paths;
 /// The states that have no catcher of their own to be generated: their failure is not a target's
 /// failure.
 const OUTSIDE_TARGETS: &[&str] = &["ResolveTags", "Report"];
+/// The state that drift found before may lead to.
+const SECOND_HALF_OF_PROOF: &str = "VerifyGroups";
 const DEFINITION: &str = "statemachine/promote-ami.asl.json";
 const ERRORS: &str = "docs/errors.md";
 
@@ -133,11 +135,17 @@ fn number(value: f64) -> Node {
     if (whole as f64 - value).abs() < f64::EPSILON { whole.into() } else { value.into() }
 }
 
-/// After another writer's write the state machine decides again; any other error fails the target.
+/// After another writer's write the state machine decides again; any other error fails the target,
+/// unless the first half of the proof has already failed it.
 fn catchers(state: &str) -> Node {
     let failure = format!(
-        "{{% {{'step': '{state}', 'name': $states.errorOutput.Error, 'cause': $states.errorOutput.Cause}} %}}"
+        "{{'step': '{state}', 'name': $states.errorOutput.Error, 'cause': $states.errorOutput.Cause}}"
     );
+    let failure = if state == SECOND_HALF_OF_PROOF {
+        format!("{{% $failure != null ? $failure : {failure} %}}")
+    } else {
+        format!("{{% {failure} %}}")
+    };
     let mut all = Vec::new();
     if ErrorName::ConcurrentWrite.is_raised_by(state) {
         let assign = object(vec![

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use contract::ErrorName;
 use contract::error_name::Raised;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
-use contract::steps::DecisionOutcome;
+use contract::steps::{DecisionOutcome, Detection, Difference, DriftStatus};
 use harness::scenario::AutoHealingStack;
 use harness::{Ended, Stack};
 
@@ -76,13 +76,31 @@ pub fn promoted(target: &TargetReport, healing: &AutoHealingStack, image: &str) 
         "{found}"
     );
     ensure!(!decision.checks.is_empty() && decision.checks.iter().all(|c| c.passed), "{found}");
-    let [drift] = target.drift.as_slice() else { bail!("not one stack: {found}") };
-    ensure!(drift.stack_name.as_str() == healing.stack.name, "{found}");
-    ensure!(drift.status.as_deref() == Some("IN_SYNC") && drift.resources_checked > 0, "{found}");
-    let [group] = target.groups.as_slice() else { bail!("not one group: {found}") };
+    let drift = drift(target)?;
+    ensure!(target.drift[0].stack_name.as_str() == healing.stack.name, "{found}");
+    ensure!(drift.status == DriftStatus::InSync && drift.resources_checked > 0, "{found}");
+    let [group] = target.groups.rows.as_slice() else { bail!("not one group: {found}") };
     ensure!(group.group_name == healing.group.name, "{found}");
     ensure!(group.boots.as_deref() == Some(image), "{found}");
     Ok(())
+}
+
+/// The drift of a target's only stack, whose detection has ended.
+#[derive(Debug)]
+pub struct Drift<'a> {
+    pub status: DriftStatus,
+    pub resources_checked: usize,
+    pub differences: &'a [Difference],
+}
+
+/// The drift of the target's only stack.
+pub fn drift(target: &TargetReport) -> Result<Drift<'_>> {
+    let [stack] = target.drift.as_slice() else { bail!("not one stack: {target:#?}") };
+    let Detection::Settled { status, resources_checked, differences, .. } = &stack.detection else {
+        bail!("its detection has not ended: {stack:#?}")
+    };
+    let (status, resources_checked) = (*status, *resources_checked);
+    Ok(Drift { status, resources_checked, differences: &differences.rows })
 }
 
 /// Exactly one.

@@ -36,7 +36,7 @@ pub fn targeting(mut fault: Value, state: &str, targets: &TwoTargets, image: &st
     fault["function"] = json!(state);
     // These get the image for the parameter and for the stack.
     let stack = &targets.healing.stack.name;
-    let has_both = ["ValidateAmi", "DetectDrift"].contains(&state);
+    let has_both = ["ValidateAmi", "DetectDrift", "VerifyGroups"].contains(&state);
     fault["match"] = json!(if has_both { stack } else { image });
     fault
 }
@@ -74,7 +74,8 @@ pub fn fails(
     ensure!(struck.outcome == TargetOutcome::Failed, "{struck:#?}");
     ensure!((found.step.as_str(), found.name.as_str()) == (state, error), "{found:?}");
     ensure!(other.outcome == TargetOutcome::Updated && other.error.is_none(), "{other:#?}");
-    let is_written = ["WaitStackComplete", "DetectDrift", "InstanceRefresh"].contains(&state);
+    let is_written =
+        ["WaitStackComplete", "DetectDrift", "VerifyGroups", "InstanceRefresh"].contains(&state);
     let (value, stack) = match state {
         "PromoteSsm" => (before.value.as_str(), image),
         _ => (image, if is_written { image } else { &before.image }),

@@ -34,7 +34,8 @@ pub struct Snapshot {
 impl TwoTargets {
     pub async fn new(s: &Scenario) -> Result<Self> {
         let base = image::base(s.cloud()).await?;
-        Ok(Self { parameter: s.parameter(&base).await?, healing: s.stack_pattern().await? })
+        let parameter = s.parameter_with_group(&base).await?;
+        Ok(Self { parameter, healing: s.stack_pattern().await? })
     }
 
     /// An image that is meant for both.

@@ -80,7 +80,7 @@ fn the_failures_are_those_of_the_report() {
     let target = |name: &str, error: Value| {
         json!({
             "pattern": "parameter", "name": name, "outcome": "Failed", "images": [], "writes": [],
-            "plan": [], "drift": [], "groups": [], "refresh": [], "error": error,
+            "plan": {"rows": [], "more": 0}, "drift": [], "groups": {"rows": [], "more": 0}, "refresh": [], "error": error,
         })
     };
     let error = json!({"step": "PromoteSsm", "name": "AccessDenied", "message": "ssm: no"});

@@ -1,10 +1,12 @@
-//! Inputs and answers of detect-drift and instance-refresh, which prove a promotion.
+//! Inputs and answers of detect-drift, verify-groups and instance-refresh, which prove a promotion.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Progress;
+use super::{Progress, Rows};
 use crate::ErrorName;
-use crate::ids::{ImageId, StackName};
+use crate::ids::{ImageId, ParameterName, StackName};
 
 // --- detect-drift ------------------------------------------------------------------------------
 
@@ -13,27 +15,9 @@ message! {
     DriftInput {
         /// The stacks to check; on later polls as in the last answer.
         stacks: Vec<StackDrift>,
-        /// The groups, with the image that each must boot.
-        groups: Vec<GroupLaunch>,
         /// The stacks' drift before the promotion, if it was detected.
         #[serde(default)]
         before: Vec<StackDrift>,
-        /// How to find groups without a live instance; absent before a promotion.
-        #[serde(default)]
-        proof: Option<Proof>,
-    }
-}
-
-message! {
-    /// How to find a target's groups, with or without a live instance.
-    Proof {
-        /// The stack whose groups count; absent for a parameter, which any stack's group may read.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        stack: Option<StackName>,
-        /// The images that were in place.
-        before: Vec<ImageId>,
-        /// The images that must be in place.
-        after: Vec<ImageId>,
     }
 }
 
@@ -44,40 +28,74 @@ message! {
         status: Progress,
         /// The stacks, as far as detection has got.
         stacks: Vec<StackDrift>,
-        /// The groups, with the image that each would boot now.
-        groups: Vec<GroupLaunch>,
-        /// The finding, once complete; absent when there is none.
+        /// Drift that did not exist before, once complete; absent when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding: Option<Finding>,
     }
 }
 
-message! {
-    /// One stack's drift.
-    StackDrift {
-        /// The stack.
-        stack_name: StackName,
-        /// The running or finished detection; absent before the first poll.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        detection_id: Option<String>,
-        /// `IN_SYNC` or `DRIFTED`, as CloudFormation returns it; absent until the detection ends.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        status: Option<String>,
+/// One stack's drift.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StackDrift {
+    /// The stack.
+    pub stack_name: StackName,
+    /// How far its detection has got.
+    #[serde(flatten)]
+    pub detection: Detection,
+}
+
+/// How far a stack's drift detection has got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Detection {
+    /// Before the first poll.
+    NotStarted {},
+    /// CloudFormation is comparing the resources.
+    Running {
+        /// The detection.
+        detection_id: String,
+    },
+    /// It has ended.
+    Settled {
+        /// CloudFormation's summary.
+        status: DriftStatus,
         /// How many resources CloudFormation compared. `IN_SYNC` proves nothing if there were none.
-        #[serde(default)]
         resources_checked: usize,
-        /// Every property that differs from the template.
-        #[serde(default)]
-        differences: Vec<Difference>,
+        /// The properties that differ from the template, new ones first.
+        differences: Rows<Difference>,
+        /// A short hash of every difference, by which drift from before the promotion is
+        /// recognised. A report does not have them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fingerprints: Vec<String>,
+    },
+}
+
+/// The summary of a drift detection (`DescribeStackDriftDetectionStatus`, StackDriftStatus). The
+/// other values prove nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DriftStatus {
+    /// No compared resource differs.
+    InSync,
+    /// At least one differs.
+    Drifted,
+}
+
+impl fmt::Display for DriftStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InSync => "IN_SYNC",
+            Self::Drifted => "DRIFTED",
+        })
     }
 }
 
 impl StackDrift {
     /// A stack whose drift has not been detected yet.
     #[must_use]
-    pub fn of(stack_name: StackName) -> Self {
-        let (detection_id, status, differences) = (None, None, Vec::new());
-        Self { stack_name, detection_id, status, resources_checked: 0, differences }
+    pub const fn of(stack_name: StackName) -> Self {
+        Self { stack_name, detection: Detection::NotStarted {} }
     }
 }
 
@@ -99,36 +117,85 @@ message! {
 }
 
 message! {
-    /// The image that a group boots.
-    GroupLaunch {
-        /// The group.
-        group_name: String,
-        /// The image that it must boot.
-        expected: ImageId,
-        /// The image in its launch template now; absent before the check, or when it has none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        boots: Option<String>,
-        /// EC2's state of that image.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        image_state: Option<String>,
-    }
-}
-
-impl GroupLaunch {
-    /// A group that has not been checked yet.
-    #[must_use]
-    pub fn expecting(group_name: String, expected: ImageId) -> Self {
-        Self { group_name, expected, boots: None, image_state: None }
-    }
-}
-
-message! {
     /// Something wrong with a target, found by a step that itself worked.
     Finding {
         /// The name in the catalogue.
         name: ErrorName,
         /// The finding in a sentence, for people.
         message: String,
+    }
+}
+
+// --- verify-groups -----------------------------------------------------------------------------
+
+message! {
+    /// The input of verify-groups.
+    VerifyInput {
+        /// What must be proved.
+        proof: Proof,
+    }
+}
+
+message! {
+    /// What the groups of a target must boot, and how to find the groups.
+    Proof {
+        /// Where the groups are defined.
+        scope: Scope,
+        /// The groups that live instances named, with the image that each must boot.
+        groups: Vec<ExpectedLaunch>,
+        /// The images that were in place.
+        before: Vec<ImageId>,
+        /// The images that must be in place.
+        after: Vec<ImageId>,
+    }
+}
+
+/// Where the groups of a target are defined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Scope {
+    /// In this stack, or in one nested in it.
+    Stack(StackName),
+    /// Anywhere: every group of the account whose launch template reads this parameter.
+    Parameter(ParameterName),
+}
+
+message! {
+    /// The image that a group must boot.
+    ExpectedLaunch {
+        /// The group.
+        group_name: String,
+        /// The image.
+        expected: ImageId,
+    }
+}
+
+message! {
+    /// The answer of verify-groups.
+    Verified {
+        /// What the groups would boot now, wrong images first. Empty if no group was found.
+        groups: Rows<GroupLaunch>,
+        /// The same groups for an instance refresh.
+        refresh: Vec<GroupRefresh>,
+        /// A wrong or unavailable image; absent when there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finding: Option<Finding>,
+    }
+}
+
+message! {
+    /// An image that a group would boot.
+    GroupLaunch {
+        /// The group.
+        group_name: String,
+        /// The image that it must boot.
+        expected: ImageId,
+        /// The image in its launch template now; absent when it has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boots: Option<String>,
+        /// EC2's state of that image; absent when EC2 does not list it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image_state: Option<String>,
     }
 }
 
@@ -152,29 +219,47 @@ message! {
     }
 }
 
-message! {
-    /// One group's refresh.
-    GroupRefresh {
-        /// The group.
-        group_name: String,
-        /// The image that its instances must run.
-        expected: ImageId,
-        /// The refresh that was started or adopted; absent when none is needed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        refresh_id: Option<String>,
+/// One group's refresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupRefresh {
+    /// The group.
+    pub group_name: String,
+    /// The image that its instances must run.
+    pub expected: ImageId,
+    /// How far it has got.
+    #[serde(flatten)]
+    pub phase: RefreshPhase,
+}
+
+/// How far a group's refresh has got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum RefreshPhase {
+    /// None has been started or adopted yet.
+    NotStarted {},
+    /// It is running, or it has ended and the instances are not in service yet.
+    Running {
+        /// The refresh.
+        refresh_id: String,
         /// Whether another caller started it; it may have begun before the promotion.
-        #[serde(default)]
         adopted: bool,
-        /// Its status in Auto Scaling, or `NotNeeded` when the instances already run the image.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        status: Option<String>,
-    }
+        /// Its status in Auto Scaling.
+        status: String,
+    },
+    /// The instances ran the image before any refresh.
+    NotNeeded {},
+    /// The instances run the image.
+    Settled {
+        /// The refresh.
+        refresh_id: String,
+    },
 }
 
 impl GroupRefresh {
     /// A group whose instances have not been checked yet.
     #[must_use]
-    pub fn expecting(group_name: String, expected: ImageId) -> Self {
-        Self { group_name, expected, refresh_id: None, adopted: false, status: None }
+    pub const fn expecting(group_name: String, expected: ImageId) -> Self {
+        Self { group_name, expected, phase: RefreshPhase::NotStarted {} }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, Refusal, StackDrift,
+    Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, Refusal, Rows, StackDrift,
 };
 use crate::report::Report;
 use crate::target::Pattern;
@@ -36,11 +36,11 @@ message! {
         /// The SSM parameters that were written.
         writes: Vec<ParameterWrite>,
         /// What the stack update would do.
-        plan: Vec<PlannedChange>,
+        plan: Rows<PlannedChange>,
         /// The stacks' drift.
         drift: Vec<StackDrift>,
         /// What each group boots.
-        groups: Vec<GroupLaunch>,
+        groups: Rows<GroupLaunch>,
         /// The instance refreshes.
         refresh: Vec<GroupRefresh>,
         /// Whether anything was written.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
+use super::{Finding, Rows};
 use crate::ids::{ImageId, ParameterName, StackName};
 use crate::placed::PlacedValue;
 
@@ -32,33 +32,61 @@ message! {
     }
 }
 
-message! {
-    /// One parameter's write.
-    ParameterWrite {
-        /// The parameter to write.
-        parameter_name: ParameterName,
-        /// The value that the decision was based on.
-        before: PlacedValue,
-        /// The image to put there.
-        after: ImageId,
-        /// Whether this decision's write has begun; then wait for the value.
-        #[serde(default)]
-        written: bool,
-        /// The parameter's version before the write; absent before the first poll.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        previous_version: Option<i64>,
-        /// The parameter's version, as the last poll found it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        version: Option<i64>,
+/// One parameter's write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParameterWrite {
+    /// The parameter to write.
+    pub parameter_name: ParameterName,
+    /// The value that the decision was based on.
+    pub before: PlacedValue,
+    /// The image to put there.
+    pub after: ImageId,
+    /// How far the write has got.
+    #[serde(flatten)]
+    pub phase: WritePhase,
+}
+
+/// How far a parameter's write has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", deny_unknown_fields)]
+pub enum WritePhase {
+    /// Before the first poll.
+    NotStarted {},
+    /// The parameter does not return the image yet.
+    Running(Versions),
+    /// The parameter returns the image.
+    Settled(Versions),
+}
+
+/// A parameter's versions, and whose write they come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Versions {
+    /// Whether this decision's write has begun, and not another execution's.
+    pub written: bool,
+    /// The version before the write.
+    pub previous_version: i64,
+    /// The version that the last poll found.
+    pub version: i64,
+}
+
+impl WritePhase {
+    /// The versions; `None` before the first poll.
+    #[must_use]
+    pub const fn versions(&self) -> Option<&Versions> {
+        match self {
+            Self::NotStarted {} => None,
+            Self::Running(versions) | Self::Settled(versions) => Some(versions),
+        }
     }
 }
 
 impl ParameterWrite {
     /// A write that has not been begun.
     #[must_use]
-    pub fn new(parameter_name: ParameterName, before: PlacedValue, after: ImageId) -> Self {
-        let (written, previous_version, version) = (false, None, None);
-        Self { parameter_name, before, after, written, previous_version, version }
+    pub const fn new(parameter_name: ParameterName, before: PlacedValue, after: ImageId) -> Self {
+        Self { parameter_name, before, after, phase: WritePhase::NotStarted {} }
     }
 }
 
@@ -139,7 +167,7 @@ message! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change_set_id: Option<String>,
         /// What the update would do, once complete.
-        changes: Vec<PlannedChange>,
+        changes: Rows<PlannedChange>,
         /// The finding, if the update would do more than it may; else absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding: Option<Finding>,

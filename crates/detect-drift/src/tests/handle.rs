@@ -1,8 +1,5 @@
 //! The handler against rules.
 
-use aws_sdk_autoscaling::Client as AutoScaling;
-use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_cloudformation::error::ErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::{
@@ -15,70 +12,22 @@ use aws_sdk_cloudformation::operation::detect_stack_drift::{
 use aws_sdk_cloudformation::types::{
     StackDriftDetectionStatus as Detecting, StackDriftStatus, StackResourceDriftStatus,
 };
-use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
-use aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput;
-use aws_sdk_ec2::types::{Image, ImageState, LaunchTemplateVersion, ResponseLaunchTemplateData};
-use contract::steps::{DriftInput, DriftReport, Progress, StackDrift};
+use contract::steps::{DriftInput, DriftReport, DriftStatus, Progress, StackDrift};
 use contract::{ErrorName, Named};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
 use super::*;
-use crate::{Clients, Error, handle};
+use crate::{Error, handle};
 
 async fn run(
     rules: [Rule; 3],
-    boots: &'static str,
     stack: StackDrift,
     before: Vec<StackDrift>,
 ) -> Result<DriftReport, Error> {
     let [detect, status, resources] = rules;
-    let groups = mock!(AutoScaling::describe_auto_scaling_groups)
-        .match_requests(|request| request.auto_scaling_group_names() == ["web-group"])
-        .then_output(|| {
-            let group = AutoScalingGroup::builder().auto_scaling_group_name("web-group");
-            let group = group
-                .launch_template(
-                    LaunchTemplateSpecification::builder()
-                        .launch_template_id("lt-1")
-                        .version("3")
-                        .build(),
-                )
-                .build();
-            DescribeAutoScalingGroupsOutput::builder().auto_scaling_groups(group).build()
-        });
-    let versions = mock!(aws_sdk_ec2::Client::describe_launch_template_versions)
-        .match_requests(|request| {
-            request.launch_template_id() == Some("lt-1")
-                && request.versions() == ["3"]
-                && request.resolve_alias() == Some(true)
-        })
-        .then_output(move || {
-            let data = ResponseLaunchTemplateData::builder().image_id(boots).build();
-            let version = LaunchTemplateVersion::builder().launch_template_data(data).build();
-            DescribeLaunchTemplateVersionsOutput::builder()
-                .launch_template_versions(version)
-                .build()
-        });
-    let images = mock!(aws_sdk_ec2::Client::describe_images)
-        .match_requests(move |request| {
-            let [filter] = request.filters() else { return false };
-            filter.name() == Some("image-id")
-                && filter.values() == [boots]
-                && request.include_disabled() == Some(true)
-                && request.include_deprecated() == Some(true)
-        })
-        .then_output(|| {
-            let image = Image::builder().image_id(NEW).state(ImageState::Available).build();
-            DescribeImagesOutput::builder().images(image).build()
-        });
-    let clients = Clients {
-        autoscaling: mock_client!(aws_sdk_autoscaling, [groups]),
-        cloudformation: mock_client!(aws_sdk_cloudformation, [detect, status, resources]),
-        ec2: mock_client!(aws_sdk_ec2, [versions, images]),
-    };
-    let groups = vec![group(None, None)];
-    handle(&clients, DriftInput { stacks: vec![stack], groups, before, proof: None }).await
+    let client = mock_client!(aws_sdk_cloudformation, [detect, status, resources]);
+    handle(&client, DriftInput { stacks: vec![stack], before }).await
 }
 
 fn detects() -> Rule {
@@ -121,12 +70,12 @@ fn resources(status: StackResourceDriftStatus) -> Rule {
 }
 
 #[tokio::test]
-async fn the_first_look_starts_and_the_next_one_follows() {
+async fn the_first_poll_starts_a_detection_and_the_next_one_follows_it() {
     let in_progress = || stands(Detecting::DetectionInProgress, None);
     let rules = || [detects(), in_progress(), resources(StackResourceDriftStatus::InSync)];
-    let first = run(rules(), NEW, stack(None, None), vec![]).await.unwrap();
-    assert_eq!((first.status, &first.stacks[0]), (Progress::InProgress, &stack(Some("d-1"), None)));
-    let next = run(rules(), NEW, first.stacks[0].clone(), vec![]).await.unwrap();
+    let first = run(rules(), not_started(), vec![]).await.unwrap();
+    assert_eq!((first.status, &first.stacks[0]), (Progress::InProgress, &running("d-1")));
+    let next = run(rules(), first.stacks[0].clone(), vec![]).await.unwrap();
     assert_eq!(next, first);
 }
 
@@ -138,55 +87,45 @@ async fn a_detection_that_cloudformation_has_forgotten_is_started_again() {
         DescribeStackDriftDetectionStatusError::generic(meta)
     });
     let rules = [detects(), forgotten, resources(StackResourceDriftStatus::InSync)];
-    let report = run(rules, NEW, stack(Some("d-0"), None), vec![]).await.unwrap();
-    assert_eq!(
-        (report.status, &report.stacks[0]),
-        (Progress::InProgress, &stack(Some("d-1"), None))
-    );
+    let report = run(rules, running("d-0"), vec![]).await.unwrap();
+    assert_eq!((report.status, &report.stacks[0]), (Progress::InProgress, &running("d-1")));
 }
 
 #[tokio::test]
-async fn at_the_end_there_is_the_drift_and_what_the_group_boots() {
+async fn at_the_end_there_is_the_drift() {
     let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::InSync));
     let rules = [detects(), ended, resources(StackResourceDriftStatus::InSync)];
-    let report = run(rules, NEW, stack(Some("d-1"), None), vec![]).await.unwrap();
+    let report = run(rules, running("d-1"), vec![]).await.unwrap();
     assert_eq!((report.status, report.finding), (Progress::Complete, None));
-    assert_eq!(report.stacks[0].resources_checked, 2);
-    assert_eq!(report.groups, [available(NEW)]);
+    let resource = drift_of(StackResourceDriftStatus::InSync);
+    let two = [resource.clone(), resource];
+    assert_eq!(report.stacks, [compared(DriftStatus::InSync, &two, &[])]);
 
     let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::Drifted));
     let rules = [detects(), ended, resources(StackResourceDriftStatus::Modified)];
-    let report = run(rules, OLD, stack(Some("d-1"), None), vec![]).await.unwrap();
-    assert_eq!(report.finding.unwrap().name, ErrorName::DriftDetected);
-    assert_eq!(report.stacks[0].differences.len(), 2);
-    assert_eq!(report.groups, [group(Some(OLD), None)]);
+    let report = run(rules, running("d-1"), vec![]).await.unwrap();
+    assert_eq!(name(report.finding), Some(ErrorName::DriftDetected));
+    assert_eq!(differences(&report.stacks[0]).rows.len(), 2);
 }
 
 #[tokio::test]
 async fn old_drift_is_reported_as_such() {
     let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::Drifted));
     let rules = [detects(), ended, resources(StackResourceDriftStatus::Modified)];
-    let before = drifted(differences(&drift_of(StackResourceDriftStatus::Modified)));
-    let report = run(rules, NEW, stack(Some("d-1"), None), vec![before]).await.unwrap();
+    let modified = [drift_of(StackResourceDriftStatus::Modified)];
+    let before = compared(DriftStatus::Drifted, &modified, &[]);
+    let report = run(rules, running("d-1"), vec![before]).await.unwrap();
     assert_eq!(report.finding, None);
-    assert_eq!(report.stacks[0].status.as_deref(), Some("DRIFTED"));
-    assert!(report.stacks[0].differences.iter().all(|difference| difference.before));
+    assert!(differences(&report.stacks[0]).rows.iter().all(|difference| difference.before));
 }
 
 #[tokio::test]
-async fn without_groups_nothing_but_the_stack_is_looked_at() {
-    let ended = stands(Detecting::DetectionComplete, Some(StackDriftStatus::InSync));
-    let clients = Clients {
-        autoscaling: mock_client!(aws_sdk_autoscaling, []),
-        cloudformation: mock_client!(
-            aws_sdk_cloudformation,
-            [ended, resources(StackResourceDriftStatus::InSync)]
-        ),
-        ec2: mock_client!(aws_sdk_ec2, []),
-    };
-    let stacks = vec![stack(Some("d-1"), None)];
-    let input = DriftInput { stacks, groups: vec![], before: vec![], proof: None };
-    assert_eq!(handle(&clients, input).await.unwrap().status, Progress::Complete);
+async fn a_stack_that_is_settled_is_not_read_again() {
+    let client = mock_client!(aws_sdk_cloudformation, []);
+    let stacks = vec![compared(DriftStatus::InSync, &[], &[])];
+    let report = handle(&client, DriftInput { stacks: stacks.clone(), before: vec![] });
+    let report = report.await.unwrap();
+    assert_eq!((report.status, report.stacks), (Progress::Complete, stacks));
 }
 
 #[tokio::test]
@@ -205,11 +144,11 @@ async fn what_cannot_be_detected_is_named() {
     ] {
         let idle = stands(Detecting::DetectionInProgress, None);
         let rules = [refuses(text), idle, resources(StackResourceDriftStatus::InSync)];
-        let error = run(rules, NEW, stack(None, None), vec![]).await.unwrap_err();
+        let error = run(rules, not_started(), vec![]).await.unwrap_err();
         assert_eq!(error.name(), name, "{text}");
     }
     let failed = stands(Detecting::DetectionFailed, None);
     let rules = [detects(), failed, resources(StackResourceDriftStatus::InSync)];
-    let error = run(rules, NEW, stack(Some("d-1"), None), vec![]).await.unwrap_err();
+    let error = run(rules, running("d-1"), vec![]).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::DriftDetectionFailed);
 }

@@ -4,7 +4,7 @@
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup, Instance, InstanceRefreshStatus, LifecycleState,
 };
-use contract::steps::{GroupRefresh, Progress};
+use contract::steps::{GroupRefresh, Progress, RefreshPhase};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use testkit::arbitrary::text;
@@ -13,20 +13,15 @@ use super::{NEW, OLD, group, refresh_in};
 use crate::decide::{Next, Refresh, is_over, next, progress, refresh, serving};
 
 fn groups() -> impl Strategy<Value = GroupRefresh> {
-    let status = proptest::option::of(prop_oneof![
-        Just("NotNeeded".to_owned()),
-        Just("Successful".to_owned()),
-        Just("Pending".to_owned()),
-        text(),
-    ]);
-    (proptest::option::of(text()), any::<bool>(), status).prop_map(
-        |(refresh_id, adopted, status)| GroupRefresh {
-            refresh_id,
-            adopted,
-            status,
-            ..group(None, None)
-        },
-    )
+    let phase = prop_oneof![
+        Just(RefreshPhase::NotStarted {}),
+        (text(), any::<bool>(), text()).prop_map(|(refresh_id, adopted, status)| {
+            RefreshPhase::Running { refresh_id, adopted, status }
+        }),
+        Just(RefreshPhase::NotNeeded {}),
+        text().prop_map(|refresh_id| RefreshPhase::Settled { refresh_id }),
+    ];
+    phase.prop_map(group)
 }
 
 fn image() -> impl Strategy<Value = String> {
@@ -50,10 +45,23 @@ proptest! {
     ) {
         let is_other = images.iter().flatten().any(|image| image != NEW);
         match next(&group, images.as_deref()) {
-            Next::Start => prop_assert!(is_other && (group.refresh_id.is_none() || group.adopted)),
-            Next::Over(_) => prop_assert!(images.is_some() && !is_other),
+            Next::Start => {
+                let may_start = match group.phase {
+                    RefreshPhase::NotStarted {} => true,
+                    RefreshPhase::Running { adopted, .. } => adopted,
+                    RefreshPhase::NotNeeded {} | RefreshPhase::Settled { .. } => false,
+                };
+                prop_assert!(is_other && may_start);
+            }
             Next::Fail(reason) => prop_assert!(is_other && !reason.is_empty()),
-            Next::Wait => prop_assert!(images.is_none()),
+            Next::Become(phase) if phase == group.phase => {
+                prop_assert!(images.is_none() || is_over(&group));
+            }
+            Next::Become(phase) => {
+                prop_assert!(images.is_some() && !is_other);
+                let after = GroupRefresh { phase, ..group };
+                prop_assert!(is_over(&after));
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Every status of a change set, and what a plan may hold.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     ChangeAction, ChangeSetStatus, ChangeSource, Replacement, ResourceAttribute, ResourceChange,
@@ -48,7 +50,7 @@ fn a_launch_template_and_the_groups_version_of_it_may_change() {
         vec![template_change(), group_change()],
         vec![template_change(), modify(GROUP, vec![mixed])],
     ] {
-        assert_eq!(finding("web", &changes, &[image("ImageId")]), None);
+        assert_eq!(finding("web", &changes, &[image("ImageId")], &BTreeSet::new()), None);
     }
 }
 
@@ -101,7 +103,9 @@ fn anything_more_is_listed() {
             "Modify It (AWS::CloudFormation::Stack), Parameters".to_owned(),
         ),
     ] {
-        let found = finding("web", &[template_change(), change], &[image("ImageId")]).unwrap();
+        let found =
+            finding("web", &[template_change(), change], &[image("ImageId")], &BTreeSet::new())
+                .unwrap();
         assert_eq!(found.name, ErrorName::PlanTouchesMore);
         assert_eq!(
             found.message,
@@ -125,11 +129,19 @@ fn what_cloudformation_lists_of_every_plan_is_permitted() {
         .build();
     let nested = modify("AWS::CloudFormation::Stack", vec![nested]);
     assert_eq!(
-        finding("web", &[template_change(), group.clone(), nested], &[image("ImageId")]),
+        finding(
+            "web",
+            &[template_change(), group.clone(), nested],
+            &[image("ImageId")],
+            &BTreeSet::new()
+        ),
         None
     );
     group.replacement = Some(Replacement::True);
-    assert!(finding("web", &[template_change(), group], &[image("ImageId")]).is_some());
+    assert!(
+        finding("web", &[template_change(), group], &[image("ImageId")], &BTreeSet::new())
+            .is_some()
+    );
 }
 
 #[test]

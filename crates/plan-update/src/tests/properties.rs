@@ -2,6 +2,8 @@
 //! it is found, and reported at bounded length; and for any stack: no parameter's value is
 //! reported.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetOutput;
 use aws_sdk_cloudformation::types::{
@@ -77,7 +79,7 @@ proptest! {
                 && planned.properties.iter().all(|name| permitted.contains(&name.as_str()))
                 && !foreign
         };
-        let found = finding("web", &changes, &[image("ImageId")]);
+        let found = finding("web", &changes, &[image("ImageId")], &BTreeSet::new());
         prop_assert_eq!(found.is_none(), changes.iter().all(is_fine));
         if let Some(found) = found {
             prop_assert_eq!(found.name, ErrorName::PlanTouchesMore);

@@ -12,7 +12,7 @@ use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutpu
 use aws_sdk_ssm::operation::get_parameter_history::GetParameterHistoryOutput;
 use aws_sdk_ssm::operation::put_parameter::{PutParameterError, PutParameterOutput};
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
-use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted};
+use contract::steps::{ParameterWrite, Progress, PromoteInput, Promoted, Versions, WritePhase};
 use contract::{ErrorName, Named};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
@@ -34,11 +34,10 @@ pub(super) fn input_of(writes: Vec<ParameterWrite>) -> PromoteInput {
 }
 
 fn promoted(status: Progress, written: bool, previous: i64, version: i64) -> Promoted {
-    let (previous_version, version) = (Some(previous), Some(version));
-    Promoted {
-        status,
-        writes: vec![ParameterWrite { written, previous_version, version, ..write() }],
-    }
+    let versions = Versions { written, previous_version: previous, version };
+    let is_over = status == Progress::Complete;
+    let phase = if is_over { WritePhase::Settled } else { WritePhase::Running }(versions);
+    Promoted { status, writes: vec![ParameterWrite { phase, ..write() }] }
 }
 
 /// What an earlier poll answered that wrote.
@@ -305,8 +304,11 @@ async fn of_several_parameters_each_goes_its_own_way() {
     let writes = vec![write(), write_of(OTHER)];
     let answer = run(ssm, &[unowned(NAME)], input_of(writes)).await.unwrap();
     assert_eq!(answer.status, Progress::InProgress);
-    let told = answer.writes.iter().map(|w| (w.written, w.previous_version, w.version));
-    assert_eq!(told.collect::<Vec<_>>(), [(true, Some(1), Some(1)), (false, Some(7), Some(7))]);
+    let phase = |written, version| {
+        WritePhase::Running(Versions { written, previous_version: version, version })
+    };
+    let found: Vec<_> = answer.writes.iter().map(|write| write.phase).collect();
+    assert_eq!(found, [phase(true, 1), phase(false, 7)]);
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! The handler against rules: what is asked, and what comes of it.
 
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup, LaunchTemplate, LaunchTemplateOverrides, LaunchTemplateSpecification,
+    MixedInstancesPolicy, TagDescription,
+};
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksOutput;
 use aws_sdk_cloudformation::types::{Parameter as StackParameter, Stack};
 use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
@@ -36,6 +39,9 @@ pub(super) struct Rules {
     pub(super) stack: Rule,
     pub(super) nested: Rule,
     pub(super) parameter: Rule,
+    /// Every group of the account, and the launch templates' versions that they may use.
+    pub(super) all_groups: Rule,
+    pub(super) all_templates: Rule,
 }
 
 impl Rules {
@@ -50,6 +56,8 @@ impl Rules {
             stack: stack_has("ImageId", OLD, None),
             nested: nested_stack_has_root("web"),
             parameter: ssm_has(OLD),
+            all_groups: all_groups_are(vec![]),
+            all_templates: all_templates_say(vec![]),
         }
     }
 
@@ -58,19 +66,21 @@ impl Rules {
     }
 
     pub(super) async fn validated(&self, target: Promotion) -> Result<Validated, Error> {
-        let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
+        let Self { groups, images, snapshots, types, template, .. } = self;
+        let Self { stack, nested, parameter, all_groups, all_templates, .. } = self;
         let clients = Clients {
-            autoscaling: mock_client!(aws_sdk_autoscaling, [groups]),
+            autoscaling: mock_client!(aws_sdk_autoscaling, [groups, all_groups]),
             cloudformation: mock_client!(aws_sdk_cloudformation, [stack, nested]),
-            ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template]),
+            ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template, all_templates]),
             ssm: mock_client!(aws_sdk_ssm, [parameter]),
         };
         handle(&clients, &policy("", "true"), ValidateInput { promotion: target }).await
     }
 
-    /// How often each was asked, in the order of the fields.
+    /// How often each was asked, in the order of the fields, without those of all groups.
     pub(super) fn calls(&self) -> [usize; 8] {
-        let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
+        let Self { groups, images, snapshots, types, template, .. } = self;
+        let Self { stack, nested, parameter, .. } = self;
         [groups, images, snapshots, types, template, stack, nested, parameter]
             .map(|rule| rule.num_calls())
     }
@@ -164,6 +174,37 @@ fn group_boots_from(template: &'static str) -> Rule {
         })
 }
 
+/// Every group of the account.
+fn all_groups_are(groups: Vec<AutoScalingGroup>) -> Rule {
+    mock!(aws_sdk_autoscaling::Client::describe_auto_scaling_groups)
+        .match_requests(|request| request.auto_scaling_group_names().is_empty())
+        .then_output(move || {
+            let groups = Some(groups.clone());
+            DescribeAutoScalingGroupsOutput::builder().set_auto_scaling_groups(groups).build()
+        })
+}
+
+/// The newest version of these launch templates, and its image.
+fn all_templates_say(templates: Vec<(&'static str, i64, &'static str)>) -> Rule {
+    mock!(aws_sdk_ec2::Client::describe_launch_template_versions)
+        .match_requests(|request| {
+            request.launch_template_id().is_none()
+                && request.versions() == ["$Latest", "$Default"]
+                && request.resolve_alias().is_none()
+        })
+        .then_output(move || {
+            let version = |&(id, number, image): &(&str, i64, &str)| {
+                let data = ResponseLaunchTemplateData::builder().image_id(image).build();
+                let version = LaunchTemplateVersion::builder().launch_template_id(id);
+                version.version_number(number).launch_template_data(data).build()
+            };
+            let versions = Some(templates.iter().map(version).collect());
+            DescribeLaunchTemplateVersionsOutput::builder()
+                .set_launch_template_versions(versions)
+                .build()
+        })
+}
+
 fn template_says(image_id: &'static str) -> Rule {
     mock!(aws_sdk_ec2::Client::describe_launch_template_versions)
         .match_requests(|request| {
@@ -199,6 +240,46 @@ async fn a_parameter_is_promoted_with_one_call_of_each_kind() {
     assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
     assert_eq!(decided.checks.len(), 11, "all but encryption: {:#?}", decided.checks);
     assert_eq!(rules.calls(), [1, 1, 1, 1, 1, 0, 0, 1]);
+}
+
+/// The moment that healing exists for: the group's only instance has just died.
+#[tokio::test]
+async fn a_group_without_an_instance_is_known_by_its_launch_template() {
+    let described = |name: &str, template: &str, version: &str| {
+        let template = LaunchTemplateSpecification::builder().launch_template_id(template);
+        let stack = TagDescription::builder().key("aws:cloudformation:stack-name").value("web");
+        AutoScalingGroup::builder()
+            .auto_scaling_group_name(name)
+            .launch_template(template.version(version).build())
+            .tags(stack.build())
+            .build()
+    };
+    let by_override = LaunchTemplateOverrides::builder().image_id("resolve:ssm:/golden/web");
+    let mixed = MixedInstancesPolicy::builder()
+        .launch_template(LaunchTemplate::builder().overrides(by_override.build()).build());
+    let by_override = AutoScalingGroup::builder().auto_scaling_group_name("by-override");
+    let rules = Rules {
+        all_groups: all_groups_are(vec![
+            described("latest", "lt-2", "$Latest"),
+            described("by-number", "lt-2", "7"),
+            // An older version of a launch template that reads the parameter is read by itself.
+            described("older", "lt-1", "3"),
+            described("other", "lt-3", "$Latest"),
+            described("pinned", "lt-4", "$Latest"),
+            by_override.mixed_instances_policy(mixed.build()).build(),
+        ]),
+        all_templates: all_templates_say(vec![
+            ("lt-1", 4, "resolve:ssm:/golden/web"),
+            ("lt-2", 7, "resolve:ssm:/golden/web"),
+            ("lt-3", 1, "resolve:ssm:/golden/db"),
+            ("lt-4", 1, "resolve:ssm:/golden/web:3"),
+        ]),
+        ..Rules::new()
+    };
+    let decided = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap();
+    let found: Vec<_> = decided.groups.iter().map(|group| group.group_name.as_str()).collect();
+    assert_eq!(found, ["latest", "by-number", "older", "by-override"]);
+    assert_eq!(decided.groups[0].stack_name, group("latest", Some("web")).stack_name);
 }
 
 #[tokio::test]

@@ -153,6 +153,7 @@ fn a_target_keeps_the_groups_that_it_feeds_and_those_of_which_that_cannot_be_tol
             ("web-Other-1X".to_owned(), Some("web-Other".to_owned())),
             ("web-alone".to_owned(), None),
         ]),
+        readers: Vec::new(),
     };
     let kept = |target: Target, groups: &[Group]| {
         let kept = groups_fed_by(&target, groups, &sources, ACCOUNT).into_iter();
