@@ -84,7 +84,7 @@ const STEPS: [Step; 9] = [
     Step {
         name: "deny",
         command: "cargo xtask deny",
-        rejects: "licences, duplicate versions, unknown sources, known vulnerabilities",
+        rejects: "a dependency with a licence that is not allowed, two versions, an unknown source or a known vulnerability",
         how: How::Here(deny::checks),
     },
     Step {
