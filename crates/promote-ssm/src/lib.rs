@@ -175,7 +175,7 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
         Err(error) if error.has_code("TooManyUpdates") => Err(Error::Changed {
             name: name.to_owned(),
             seen: write.before.to_string(),
-            current: "being written by another".to_owned(),
+            current: "being written by another writer".to_owned(),
         }),
         Err(error) if error.has_code("ParameterMaxVersionLimitExceeded") => {
             Err(decide::versions_full(name, &history(ssm, name).await?))

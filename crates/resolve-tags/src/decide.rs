@@ -107,14 +107,14 @@ fn parse_tag<T: std::str::FromStr<Err = Malformed>>(
 /// Why an image without a target tag is skipped.
 #[must_use]
 pub(crate) fn no_destination(image: &ImageId) -> String {
-    format!("image {image} carries neither the tag {TAG_PARAMETER_NAME} nor {TAG_STACK_NAME}")
+    format!("image {image} has neither the tag {TAG_PARAMETER_NAME} nor the tag {TAG_STACK_NAME}")
 }
 
 /// Why a reconcile of an account without targets is skipped.
 #[must_use]
 pub(crate) fn no_targets() -> String {
     format!(
-        "none of the account's images says by its tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME} where it belongs"
+        "no image in this account has the tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME}"
     )
 }
 
@@ -184,7 +184,7 @@ fn candidate(image: Image, instances: &Instances) -> Candidate {
 
 fn origin(source: Option<String>, instances: &Instances) -> Origin {
     let Some(instance_id) = source else {
-        return Origin::Unknown { reason: "EC2 names no source instance".to_owned() };
+        return Origin::Unknown { reason: "EC2 reports no source instance".to_owned() };
     };
     match instances.get(&instance_id) {
         Some(instance) => match group_of(instance) {
@@ -263,14 +263,14 @@ pub(crate) fn images_of_rollback(
             Destination::Parameter(_) => "rollback.parameterName",
             Destination::Stack(_) => "rollback.stackName",
         };
-        let problem = format!("expected what images name by their tag {tag}, found {value:?}");
+        let problem = format!("expected a value of the tag {tag} on an image, found {value:?}");
         return Err(InvalidInput::new(path, problem));
     }
     if let Some(key) = only {
         images.retain(|image| parameter_key(&image.tags).as_ref() == Ok(key));
         if images.is_empty() {
             let problem = format!(
-                "expected what {value}'s images name by their tag {TAG_PARAMETER_KEY}, found \"{key}\""
+                "expected a value of the tag {TAG_PARAMETER_KEY} on an image of {value}, found \"{key}\""
             );
             return Err(InvalidInput::new("rollback.parameterKey", problem));
         }

@@ -64,7 +64,7 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
         return match detail_type.as_str() {
             Some(other) if other != BACKUP_JOB => {
                 let other = truncated(other, MAX_FOUND_CHARS);
-                Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
+                Ok(Request::Skip(format!("{other:?} events are ignored; only {BACKUP_JOB:?} events are handled")))
             }
             _ => from_event(decode(input)?),
         };
@@ -101,8 +101,8 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
             Ok(Request::Hint { image_id, status_message })
         }
         other => {
-            let found = truncated(other.unwrap_or("a resource of no named type"), MAX_FOUND_CHARS);
-            Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
+            let found = truncated(other.unwrap_or("missing"), MAX_FOUND_CHARS);
+            Ok(Request::Skip(format!("the backup's resource type is {found}, not EC2")))
         }
     }
 }
@@ -144,7 +144,7 @@ fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
         (None, Some(name)) => Destination::Stack(name),
     };
     if let (Destination::Parameter(_), Some(key)) = (&destination, &parameter_key) {
-        let problem = format!("expected with a stackName only, found \"{key}\"");
+        let problem = format!("expected only together with stackName, found \"{key}\"");
         return Err(InvalidInput::new("rollback.parameterKey", problem));
     }
     let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };
@@ -158,7 +158,7 @@ fn from_reconcile(run: &ReconcileRun, is_named: bool) -> Result<Request, Invalid
     }
     if !is_named && !run.dry_run {
         // `dryRun: false` alone does not ask for a run over every target.
-        let expected = "expected true where it stands alone (the plan of a reconcile)";
+        let expected = "expected true when it is the only field (plans a reconcile)";
         return Err(InvalidInput::new("dryRun", format!("{expected}, found false")));
     }
     Ok(Request::Reconcile(Run { dry_run: run.dry_run, ..Run::default() }))

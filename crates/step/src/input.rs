@@ -79,7 +79,7 @@ mod tests {
         refuses(json!({"imageId": 7}), "imageId: invalid type: integer `7`, expected a string");
         refuses(
             json!({"imageId": "i-1"}),
-            "imageId: expected an image id such as ami-0123456789abcdef0, found \"i-1\"",
+            "imageId: expected an image ID such as ami-0123456789abcdef0, found \"i-1\"",
         );
         refuses(
             json!({"imageId": "ami-1a2b3c4d", "allowOlder": "yes"}),

@@ -28,5 +28,5 @@ pub(crate) fn summary(payload: &(dyn Any + Send)) -> String {
 /// The payload of `panic!` is a `&str` if the message is a literal, and a `String` if it was
 /// formatted.
 fn text(payload: &(dyn Any + Send)) -> &'static str {
-    payload.downcast_ref::<&'static str>().copied().unwrap_or("its message may contain a value")
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("message withheld, because it may contain a secret")
 }

@@ -114,7 +114,7 @@ fn by_parameter(
             violated(format!("group {group}, which has no launch template with an image"))
         }
         Some(Ok(images)) => {
-            violated(format!("group {group}, whose launch template says {}", joined(images)))
+            violated(format!("group {group}, whose launch template boots {}", joined(images)))
         }
     }
 }
@@ -122,7 +122,7 @@ fn by_parameter(
 fn by_stack(stack: &str, group: &Group, sources: &LaunchSources) -> Provenance {
     let name = &group.group_name;
     let Some(of) = group.stack_name.as_ref().map(|name| name.as_str()) else {
-        return violated(format!("group {name}, which no stack has made"));
+        return violated(format!("group {name}, which belongs to no stack"));
     };
     if of == stack {
         return VERIFIED;
@@ -145,7 +145,7 @@ pub(crate) fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
             Target::Stack { name, .. } => format!("a group of stack {name}"),
         },
         actual: match provenance.verdict {
-            ProvenanceVerdict::Unverified => format!("not to be told ({reason})"),
+            ProvenanceVerdict::Unverified => format!("unverified ({reason})"),
             _ => reason,
         },
         passed: false,

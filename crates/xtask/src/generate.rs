@@ -181,14 +181,14 @@ fn errors() -> String {
 <!-- Generated from crates/contract/src/error_name.rs: `cargo xtask generate`. -->
 
 Each error has one name, in the execution history and in the report. The state machine retries a
-Retryable one within a bound before it fails the target; a Terminal one stays until a person or a
-later event changes something. The report's message says what was found.
+Retryable error, within a bound, before it fails the target; a Terminal error remains until a person or
+a later event changes something. The message in the report has the details.
 
 | error | class | raised by | meaning, and what to do |
 |---|---|---|---|
 {rows}
-Step Functions and Lambda have names of their own (`States.Timeout`,
-`Lambda.TooManyRequestsException`, …); the report carries them the same way.
+Step Functions and Lambda raise errors with names of their own (`States.Timeout`,
+`Lambda.TooManyRequestsException`, …); the report names them in the same way.
 "
     )
 }

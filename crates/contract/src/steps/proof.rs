@@ -1,4 +1,4 @@
-//! Inputs and answers of detect-drift and instance-refresh, which prove a promotion.
+//! Inputs and outputs of detect-drift and instance-refresh, which prove a promotion.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::ids::{ImageId, StackName};
 message! {
     /// The input of detect-drift, on the first and every later poll.
     DriftInput {
-        /// The stacks to check; on later polls as in the last answer.
+        /// The stacks to check; on later polls as in the last output.
         stacks: Vec<StackDrift>,
         /// The groups, with the image that each must boot.
         groups: Vec<GroupLaunch>,
@@ -38,11 +38,11 @@ message! {
 }
 
 message! {
-    /// The answer of detect-drift.
+    /// The output of detect-drift.
     DriftReport {
         /// Whether a detection is still running.
         status: Progress,
-        /// The stacks, as far as detection has got.
+        /// The stacks, with the results so far.
         stacks: Vec<StackDrift>,
         /// The groups, with the image that each would boot now.
         groups: Vec<GroupLaunch>,
@@ -137,13 +137,13 @@ message! {
 message! {
     /// The input of instance-refresh, on the first and every later poll.
     RefreshInput {
-        /// The groups; on later polls as in the last answer.
+        /// The groups; on later polls as in the last output.
         groups: Vec<GroupRefresh>,
     }
 }
 
 message! {
-    /// The answer of instance-refresh when no refresh has failed.
+    /// The output of instance-refresh when no refresh has failed.
     RefreshReport {
         /// Whether a refresh is still running.
         status: Progress,

@@ -159,7 +159,7 @@ fn an_origin_is_a_group_no_group_or_the_reason_why_none_is_known() {
         (source("i-web"), Origin::Group { instance_id: live, group: group("web-group") }),
         (source("i-handmade"), Origin::NoGroup { instance_id: handmade }),
         (source("i-gone"), unknown("instance i-gone is gone")),
-        (image(FIRST, 1, TO_PARAMETER), unknown("EC2 names no source instance")),
+        (image(FIRST, 1, TO_PARAMETER), unknown("EC2 reports no source instance")),
     ] {
         let mut target = target_of(&parameter(), vec![image], &instances).target;
         assert_eq!(target.images_mut().remove(0).candidates.remove(0).origin, expected);
@@ -227,7 +227,7 @@ fn a_rollback_takes_all_images_of_its_destination_or_those_of_one_key() {
         (
             Some("AppImage"),
             Err(
-                "rollback.parameterKey: expected what web's images name by their tag ImageIdParameterKey, found \"AppImage\"",
+                "rollback.parameterKey: expected a value of the tag ImageIdParameterKey on an image of web, found \"AppImage\"",
             ),
         ),
     ] {
@@ -245,11 +245,11 @@ fn a_rollback_of_what_no_image_names_is_invalid_input() {
     for (destination, expected) in [
         (
             parameter(),
-            "rollback.parameterName: expected what images name by their tag ImageIdParameterName, found \"/golden/web\"",
+            "rollback.parameterName: expected a value of the tag ImageIdParameterName on an image, found \"/golden/web\"",
         ),
         (
             stack(),
-            "rollback.stackName: expected what images name by their tag StackName, found \"web\"",
+            "rollback.stackName: expected a value of the tag StackName on an image, found \"web\"",
         ),
     ] {
         let error = images_of_rollback(&Rollback { destination, only: None }, vec![]);

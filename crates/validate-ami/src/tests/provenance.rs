@@ -68,7 +68,7 @@ fn the_groups_launch_template_has_to_read_the_parameter() {
         "resolve:ssm:arn:aws-cn:ssm:cn-north-1:444455556666:parameter/golden/web",
         "resolve:ssm:arn:aws:ssm",
     ] {
-        let reason = format!("group group, whose launch template says {other}");
+        let reason = format!("group group, whose launch template boots {other}");
         is(&target, &origin, &launching(Ok([other.to_owned()].into())), (Violated, &reason));
     }
 }
@@ -103,7 +103,7 @@ fn the_group_has_to_be_of_the_stack_or_of_one_nested_in_it() {
     let none = LaunchSources::default();
     is(&target, &of(Some("web")), &none, (Verified, ""));
     is(&target, &of(Some("db")), &none, (Violated, "group group of stack db"));
-    is(&target, &of(None), &none, (Violated, "group group, which no stack has made"));
+    is(&target, &of(None), &none, (Violated, "group group, which belongs to no stack"));
 
     let nested = of(Some("web-Group-1X"));
     is(&target, &nested, &roots(Some("web")), (Verified, ""));
@@ -188,6 +188,6 @@ fn the_report_says_what_had_to_be() {
     assert_eq!(actual, "i-1, which is in no group");
     assert_eq!(expected, "a group of stack web");
     let (actual, expected) = row(&parameter_target(Vec::new()), &unknown_origin());
-    assert_eq!(actual, "not to be told (instance i-1 is gone)");
+    assert_eq!(actual, "unverified (instance i-1 is gone)");
     assert_eq!(expected, "a group that boots from /golden/web");
 }
