@@ -1,6 +1,6 @@
-//! instance-refresh owns the replacement of running instances, if the target asks for it. It first
-//! reads which images run: if the stack's own `UpdatePolicy` has already replaced the instances,
-//! there is nothing to do.
+//! instance-refresh replaces running instances, if the target asks for it. It first reads which
+//! images run: if the stack's own `UpdatePolicy` has already replaced the instances, there is nothing
+//! to do.
 
 mod decide;
 mod error;
@@ -114,7 +114,7 @@ async fn start(
     match answer.called("autoscaling:StartInstanceRefresh") {
         Ok(answer) => {
             let refresh_id = answer.instance_refresh_id;
-            tracing::info!(group = group.group_name, expected = %group.expected, refresh_id);
+            tracing::info!(group = group.group_name, expected = %group.expected, refresh_id, "started an instance refresh");
             let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
             Ok(GroupRefresh { refresh_id, status, adopted: false, ..group })
         }
@@ -136,7 +136,7 @@ async fn adopt(
     let newest = described(autoscaling, &group.group_name, None).await?;
     let Some(newest) = newest else { return Ok(group) };
     let refresh_id = newest.instance_refresh_id;
-    tracing::info!(group = group.group_name, refresh_id, "adopted");
+    tracing::info!(group = group.group_name, refresh_id, "adopted a running instance refresh");
     let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
     Ok(GroupRefresh { refresh_id, status, adopted: true, ..group })
 }

@@ -19,8 +19,8 @@ pub struct InvalidInput {
 }
 
 impl InvalidInput {
-    /// `path` is the field as JSON writers name it (`detail.resourceType`, `resources[0]`; `$` is
-    /// the whole input), `problem` is what was expected and found.
+    /// `path` is the field's path in the input (`detail.resourceType`, `resources[0]`; `$` is the
+    /// whole input), `problem` is what was expected and found.
     #[must_use]
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {

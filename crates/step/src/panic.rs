@@ -6,7 +6,7 @@ use std::any::Any;
 use std::cell::Cell;
 
 thread_local! {
-    /// Where this thread has panicked: only the hook has access to it.
+    /// Where this thread has panicked: only the hook can read it.
     static LOCATION: Cell<Option<String>> = const { Cell::new(None) };
 }
 
@@ -14,7 +14,7 @@ thread_local! {
 pub(crate) fn replace_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
-        tracing::error!(location, text = text(panic.payload()), "panicked");
+        tracing::error!(location, text = text(panic.payload()), "the step panicked");
         LOCATION.set(location);
     }));
 }

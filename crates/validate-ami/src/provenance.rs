@@ -10,7 +10,7 @@ use contract::target::{Group, Origin, Target};
 /// The name of the verdict with the reason why an image was rejected.
 pub(crate) const PROVENANCE: &str = "provenance";
 
-/// The groups and stacks now: those of the candidates' origins, and the target's.
+/// The current groups and stacks of the candidates' origins and of the target.
 #[derive(Debug, Default)]
 pub(crate) struct LaunchSources {
     /// By group: the images in its launch templates, with SSM parameters unresolved.
@@ -25,7 +25,7 @@ pub(crate) type Launches = Result<BTreeSet<String>, String>;
 
 /// The groups that [`LaunchSources::launches`] must contain.
 #[must_use]
-pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn group_names(target: &Target) -> BTreeSet<&str> {
     match target {
         Target::Parameter { .. } => groups(target).map(|group| group.group_name.as_str()).collect(),
         Target::Stack { .. } => BTreeSet::new(),
@@ -35,7 +35,7 @@ pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
 /// The stacks that [`LaunchSources::roots`] must contain. CloudFormation names a nested stack after
 /// its parent, so a stack with any other name need not be read.
 #[must_use]
-pub(crate) fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn stack_names(target: &Target) -> BTreeSet<&str> {
     match target {
         Target::Parameter { .. } => BTreeSet::new(),
         Target::Stack { name: root, .. } => groups(target)
@@ -81,8 +81,8 @@ fn of_group(target: &Target, group: &Group, sources: &LaunchSources, account: &s
     }
 }
 
-/// Those of these groups that the target feeds, or that cannot be verified: an unrelated instance
-/// may carry the target's tag, and its group must be neither checked nor refreshed.
+/// The groups that the target feeds, or for which that cannot be verified. The others are left out: an
+/// unrelated instance may carry the target's tag, and its group must be neither checked nor refreshed.
 #[must_use]
 pub(crate) fn groups_fed_by(
     target: &Target,

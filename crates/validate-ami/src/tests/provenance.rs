@@ -7,7 +7,7 @@ use contract::target::{Candidate, Group, Origin, Target};
 
 use super::{ACCOUNT, NEW, candidate, group, origin, unknown_origin};
 use crate::provenance::{
-    LaunchSources, Launches, groups_fed_by, provenance, verdict, wanted_groups, wanted_stacks,
+    LaunchSources, Launches, groups_fed_by, provenance, verdict, group_names, stack_names,
 };
 
 fn target(candidates: Vec<Candidate>) -> Target {
@@ -121,10 +121,10 @@ fn only_what_is_needed_is_looked_at() {
         candidate
     };
     let all = || vec![from("web"), from("db"), from("web-Group-1X"), from("website"), from("db")];
-    assert_eq!(wanted_stacks(&target(all())).into_iter().collect::<Vec<_>>(), ["web-Group-1X"]);
-    assert!(wanted_groups(&target(all())).is_empty());
-    assert!(wanted_stacks(&parameter_target(all())).is_empty());
-    assert_eq!(wanted_groups(&parameter_target(all())).into_iter().collect::<Vec<_>>(), ["group"]);
+    assert_eq!(stack_names(&target(all())).into_iter().collect::<Vec<_>>(), ["web-Group-1X"]);
+    assert!(group_names(&target(all())).is_empty());
+    assert!(stack_names(&parameter_target(all())).is_empty());
+    assert_eq!(group_names(&parameter_target(all())).into_iter().collect::<Vec<_>>(), ["group"]);
 
     // What no candidate comes from may be fed all the same.
     let with = |mut target: Target| {
@@ -133,8 +133,8 @@ fn only_what_is_needed_is_looked_at() {
         target
     };
     let (stack, parameter) = (with(target(Vec::new())), with(parameter_target(Vec::new())));
-    assert_eq!(wanted_stacks(&stack), BTreeSet::from(["web-Group-2X"]));
-    assert_eq!(wanted_groups(&parameter), BTreeSet::from(["web-1", "web-2"]));
+    assert_eq!(stack_names(&stack), BTreeSet::from(["web-Group-2X"]));
+    assert_eq!(group_names(&parameter), BTreeSet::from(["web-1", "web-2"]));
 }
 
 #[test]
