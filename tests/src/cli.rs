@@ -38,9 +38,9 @@ pub struct Redriven {
     pub message_id: String,
     /// `event`, `schedule`, `execution`.
     pub trigger: Option<String>,
-    /// What did not happen.
+    /// What the message is about.
     pub subject: Option<String>,
-    /// When.
+    /// When it happened.
     pub time: Option<String>,
     /// Why.
     pub error: Option<String>,

@@ -229,8 +229,8 @@ fn sdk_config(access: &Access) -> SdkConfig {
     config.build()
 }
 
-/// Reports which call failed and how, in AWS's words: an SDK error by itself is only "service
-/// error".
+/// Names the call that failed, with AWS's own code and message: an SDK error by itself prints only
+/// "service error".
 pub trait Called<T> {
     /// Names the call, `service:Operation`.
     fn called(self, action: &str) -> Result<T>;

@@ -212,7 +212,7 @@ impl Execution {
     /// What it was started with.
     pub async fn input(&self) -> Result<serde_json::Value> {
         let input = self.describe().await?.input.context("the execution has no input")?;
-        serde_json::from_str(&input).context("the execution's input is no JSON")
+        serde_json::from_str(&input).context("the execution's input is not JSON")
     }
 
     /// Stops it.

@@ -33,7 +33,7 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 1 something failed, 2 wrong usag
 enum Task {
     /// Promote an image in a local AWS, kill the instances, and show what heals.
     Demo {
-        /// How to print the result; progress goes to stderr either way.
+        /// How to print the result; progress always goes to stderr.
         #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },
@@ -44,7 +44,7 @@ enum Task {
     LoadTest {
         #[command(flatten)]
         load: load::Load,
-        /// How to print the result; progress goes to stderr either way.
+        /// How to print the result; progress always goes to stderr.
         #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },

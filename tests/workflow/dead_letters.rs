@@ -100,7 +100,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     let left = redriven(s, false).await?;
     let one = expect::only(left)?;
     ensure!(one.execution.is_none() && one.result == "notStarted", "{one:#?}");
-    ensure!(one.failure.as_deref().unwrap_or_default().contains("no event"), "{one:#?}");
+    ensure!(one.failure.as_deref().unwrap_or_default().contains("not an event"), "{one:#?}");
     people_see_it_too(s).await
 }
 
@@ -108,7 +108,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
 async fn people_see_it_too(s: &Scenario) -> Result<()> {
     let output = cli::run(&s.driftless, &["redrive", "--stack", &s.driftless.stack]).await?;
     let table = String::from_utf8(output.stdout)?;
-    ensure!(output.status.code() == Some(1) && table.contains("no event"), "{table}");
+    ensure!(output.status.code() == Some(1) && table.contains("not an event"), "{table}");
     Ok(())
 }
 
