@@ -63,7 +63,7 @@ fn build(program: &Metadata) -> String {
 
 /// What becomes the program as soon as it is started.
 fn bootstrap(program: &Path) -> Result<String> {
-    let program = program.to_str().context("the target directory's path is no text")?;
+    let program = program.to_str().context("the target directory's path is not UTF-8")?;
     Ok(format!("#!/bin/sh\nexec '{}'\n", program.replace('\'', r"'\''")))
 }
 

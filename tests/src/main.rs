@@ -27,17 +27,17 @@ struct Arguments {
     task: Task,
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 something failed, 2 wrong usage.";
+const EXIT_STATUS: &str = "Exit status: 0 success, 1 failure, 2 wrong usage.";
 
 #[derive(Subcommand)]
 enum Task {
-    /// Promote an image in a local AWS, kill the instances, and show what heals.
+    /// Promote images in a local AWS, kill the instances, and show what they heal into.
     Demo {
         /// How to print the result; progress always goes to stderr.
         #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },
-    /// Send many events at once to a local AWS that throttles, and count what is lost or done twice.
+    /// Send many events at once to a local AWS that throttles, and count lost and repeated writes.
     ///
     /// The events come twice and in the wrong order. The exit status is 1 when anything was lost,
     /// done twice, or failed, or when a stack was updated more often than necessary.

@@ -1,6 +1,6 @@
-//! Owns what is generated from the catalogue of errors and its bounds: the `Retry` and `Catch` of
-//! each Task, the seconds of each Wait between two polls, and `docs/errors.md`. The files are
-//! committed, so that the definition opens in Workflow Studio as it is.
+//! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task, the
+//! seconds of each Wait between two polls, and `docs/errors.md`. The files are committed, so that the
+//! definition opens in Workflow Studio.
 
 use std::fs;
 use std::process::ExitCode;
@@ -13,8 +13,7 @@ use contract::error_name::Raised;
 use crate::asl::Node;
 use crate::paths::Paths;
 
-/// The states that have no catcher of their own to be generated: their failure is not a target's
-/// failure.
+/// The states without a generated catcher: their failure is not a target's failure.
 const OUTSIDE_TARGETS: &[&str] = &["ResolveTags", "Report"];
 const DEFINITION: &str = "statemachine/promote-ami.asl.json";
 const ERRORS: &str = "docs/errors.md";
@@ -46,7 +45,7 @@ pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
 
 /// The definition with its generated fields as the catalogue has them now.
 fn definition(text: &str) -> Result<String> {
-    let mut definition: Node = serde_json::from_str(text).context("it is no JSON")?;
+    let mut definition: Node = serde_json::from_str(text).context("it is not JSON")?;
     let mut generated = Vec::new();
     each_state(
         &mut definition,
@@ -72,7 +71,7 @@ fn definition(text: &str) -> Result<String> {
     Ok(definition.printed())
 }
 
-/// Visits every state, those inside of others too.
+/// Visits every state, including nested ones.
 fn each_state(scope: &mut Node, visit: &mut impl FnMut(&str, &mut Node)) {
     let Node::Object(fields) = scope else { return };
     for (field, value) in fields {
@@ -125,7 +124,7 @@ fn retrier(errors: &[&str], retry: Retry) -> Node {
     object(fields)
 }
 
-/// 2.0 is written 2.
+/// Prints 2.0 as 2.
 fn number(value: f64) -> Node {
     #[expect(clippy::cast_possible_truncation, reason = "a rate is small")]
     let whole = value as i64;
@@ -163,7 +162,7 @@ fn object(fields: Vec<(&str, Node)>) -> Node {
     Node::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// The catalogue for people.
+/// The text of `docs/errors.md`.
 fn errors() -> String {
     let raised = |name: &ErrorName| match name.raised() {
         Raised::ByEveryStep => "every step".to_owned(),
@@ -206,7 +205,7 @@ mod tests {
         "WaitForRefresh": {"Type": "Wait", "Seconds": 1}}}}}}"#;
 
     #[test]
-    fn a_task_retries_what_passes_and_catches_the_rest() {
+    fn a_task_retries_temporary_errors_and_catches_the_rest() {
         let text = definition(MACHINE).unwrap();
         for part in [
             r#""ErrorEquals": ["StackBusy"]"#,
@@ -218,11 +217,11 @@ mod tests {
             assert!(text.contains(part), "no {part} in {text}");
         }
         assert!(!text.contains("StackUpdateFailed"), "{text}");
-        assert_eq!(definition(&text).unwrap(), text, "twice is once");
+        assert_eq!(definition(&text).unwrap(), text, "generating again changes nothing");
     }
 
     #[test]
-    fn a_wait_that_is_gone_is_missed() {
+    fn a_missing_wait_is_reported() {
         let error = definition(&MACHINE.replace("\"WaitForPlan\"", "\"WaitForNothing\""));
         assert!(error.unwrap_err().to_string().contains("WaitForPlan"));
     }
