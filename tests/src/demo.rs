@@ -1,6 +1,6 @@
-//! Owns the demo: the two patterns and, beside them, the way that leaves a stack drifted. Each gets
-//! a new image of its running instance and loses that instance; what comes back, and what
-//! CloudFormation reports about the stack, is the result.
+//! The demo: the two patterns, and for comparison the usual script, which leaves a stack drifted.
+//! In each of the three stacks, a new image of the running instance is promoted and the instance is
+//! killed. The result is which image heals, and what drift CloudFormation reports.
 
 mod play;
 mod table;
@@ -25,11 +25,11 @@ pub(crate) enum Format {
     Json,
 }
 
-/// What Driftless may write here; the demo's names begin like this.
+/// The prefixes of the demo's names, which Driftless may write.
 const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/demo/", stack: "demo-" };
 
-/// Plays all three in a local AWS of the demo's own. Whether both patterns healed into the
-/// promoted image, in sync.
+/// Runs all three in a local AWS of their own. Returns whether both patterns healed into the
+/// promoted image, with their stacks in sync.
 pub(crate) async fn run(format: Format) -> Result<bool> {
     let live = Live::new();
     let folder = emulator::scratch_folder()?;
@@ -42,7 +42,7 @@ pub(crate) async fn run(format: Format) -> Result<bool> {
     )?;
     let stage = play::Stage { driftless, live: &live, turn: Mutex::new(()) };
     let [naive, parameter, stack] = &plays;
-    // In this order: the first to ask gets the first turn.
+    // They take the lock in this order.
     let (naive, parameter, stack) =
         tokio::join!(stage.play(naive), stage.play(parameter), stage.play(stack));
     let mut rows = Vec::new();
@@ -55,15 +55,15 @@ pub(crate) async fn run(format: Format) -> Result<bool> {
     }
     print!("{}", table::printed(&rows, format)?);
     if !failed.is_empty() {
-        eprintln!("\nThe log of the local AWS ends:\n{}\n", emulator.log_tail());
+        eprintln!("\nThe last lines of the local AWS's log:\n{}\n", emulator.log_tail());
     }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
     let patterns = rows.iter().filter(|row| row.way != Way::Naive);
     let is_proven = patterns.clone().count() == 2 && patterns.clone().all(|row| row.is_proven);
     live.line(if is_proven {
-        "Both patterns healed into the promoted image, in sync"
+        "Both patterns healed into the promoted image, and their stacks are in sync"
     } else {
-        "NOT both patterns healed into the promoted image, in sync"
+        "FAILED: a pattern did not heal into the promoted image, or its stack is not in sync"
     });
     Ok(is_proven)
 }

@@ -1,5 +1,5 @@
-//! Owns the load test: many backups end in the same second, their events come twice and in the
-//! wrong order, and AWS throttles a part of all calls. Every target must end on its newest image,
+//! The load test: many backups end in the same second, their events come twice and in the wrong
+//! order, and AWS throttles a fraction of all calls. Every target must end on its newest image,
 //! with as few writes as possible.
 
 mod figures;
@@ -26,27 +26,27 @@ pub(crate) struct Load {
     /// How many events to send, all in the same second.
     #[arg(long, default_value_t = 200)]
     pub events: usize,
-    /// How many targets they are for: half of them parameters, half of them groups of stacks.
+    /// The number of targets: half of them parameters, half of them groups of stacks.
     #[arg(long, default_value_t = 50)]
     pub targets: usize,
-    /// The part of all calls to AWS that is throttled, in per cent.
+    /// The percentage of calls to AWS that is throttled.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..100))]
     pub throttle: u8,
 }
 
-/// What Driftless may write here; the names begin like this.
+/// The prefixes of the targets' names, which Driftless may write.
 const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/load/", stack: "load-" };
-/// How many calls of our own are under way at once.
+/// The number of concurrent calls of the load test itself.
 const AT_ONCE: usize = 8;
-/// All executions have ended by then, or something hangs.
+/// The timeout of all executions together.
 const PATIENCE: Duration = Duration::from_mins(15);
 /// How often to poll.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Runs it in a local AWS of its own. Whether nothing was lost and nothing done twice.
+/// Runs it in a local AWS of its own. Returns whether nothing was lost and nothing was repeated.
 pub(crate) async fn run(load: Load, format: Format) -> Result<bool> {
     ensure!(load.targets > 0 && load.events >= load.targets, "each target needs an event");
-    ensure!(load.throttle < 100, "with all calls throttled nothing can be done");
+    ensure!(load.throttle < 100, "if all calls are throttled, nothing can succeed");
     let live = Live::new();
     let folder = emulator::scratch_folder()?;
     let started = Emulator::start(&folder, Life::Attached, WAIT_SCALE);
@@ -59,14 +59,14 @@ pub(crate) async fn run(load: Load, format: Format) -> Result<bool> {
 
     let figures = strike(&live, &driftless, &targets, load).await;
     if figures.is_err() {
-        eprintln!("\nThe log of the local AWS ends:\n{}\n", emulator.log_tail());
+        eprintln!("\nThe last lines of the local AWS's log:\n{}\n", emulator.log_tail());
     }
     let figures = figures?;
     print!("{}", figures.printed(format)?);
     live.line(if figures.is_good() {
-        "Every target is on its newest image; nothing was lost, nothing done twice"
+        "Every target is on its newest image; nothing was lost and nothing was repeated"
     } else {
-        "NOT every target got its newest image by one promotion"
+        "FAILED: not every target got its newest image by exactly one promotion"
     });
     Ok(figures.is_good())
 }
@@ -79,8 +79,8 @@ async fn strike(
 ) -> Result<Figures> {
     let control = driftless.cloud().control().context("a local AWS has a control API")?;
     let calls_before = control.calls_of_functions().await?.len();
-    // Of every service: of those that the steps call, of Lambda for the state machine, and of
-    // Step Functions for the rule.
+    // Every service: those that the steps call, Lambda for the state machine, and Step Functions
+    // for the rule.
     let throttle = json!({
         "service": "*", "action": "*", "kind": "throttle", "caller": "assumed-role/",
         "rate": f64::from(load.throttle) / 100.0,
@@ -111,16 +111,16 @@ async fn strike(
     }))
 }
 
-/// The newest backup of each target first and then the one before it, again and again: late,
-/// repeated, and out of order.
+/// The events of each target's newest backup, then of the one before it, and so on alternately:
+/// late, repeated, and out of order.
 fn events(targets: &[Target], count: usize) -> Vec<Value> {
-    let told: Vec<[Value; 2]> =
+    let pairs: Vec<[Value; 2]> =
         targets.iter().map(|t| [t.newest.event(), t.older.event()]).collect();
-    let event = |n: usize| told[n % targets.len()][(n / targets.len()) % 2].clone();
+    let event = |n: usize| pairs[n % targets.len()][(n / targets.len()) % 2].clone();
     (0..count).map(event).collect()
 }
 
-/// Every execution, once all have ended.
+/// Waits until all executions have ended.
 async fn all_ended(driftless: &Driftless, count: usize) -> Result<Vec<Ended>> {
     let began = Instant::now();
     loop {
@@ -133,7 +133,7 @@ async fn all_ended(driftless: &Driftless, count: usize) -> Result<Vec<Ended>> {
         }
         ensure!(
             began.elapsed() < PATIENCE,
-            "{running} executions of {} still run after {} s",
+            "{running} of {} executions are still running after {} s",
             all.len(),
             PATIENCE.as_secs()
         );

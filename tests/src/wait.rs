@@ -1,7 +1,7 @@
-//! Owns waiting: how long for what, and how often to poll.
+//! Waiting: for how long, and how often to poll.
 //!
-//! The bounds are there so that what hangs ends with a name. They do not measure how fast anything
-//! must be: locally each is a hundred times what it takes.
+//! The limits make a hanging test fail with a message. They do not measure speed: locally each is a
+//! hundred times longer than the operation takes.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::cloud::Cloud;
 
-/// How long to wait for one thing, in the local AWS and in the real one.
+/// How long to wait, in the local AWS and in the real one.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
     local: Duration,
@@ -22,20 +22,20 @@ impl Limit {
     }
 }
 
-/// A stack to be created, updated or deleted. Locally seconds; a group's first instance and IAM
-/// roles take minutes on AWS.
+/// For a stack to be created, updated or deleted. Locally it takes seconds; on AWS a group's first
+/// instance and IAM roles take minutes.
 pub const STACK: Limit = Limit::minutes(10, 20);
-/// An instance of a group to be in service, also a replaced one: Auto Scaling looks at instances
-/// about once a minute.
+/// For an instance of a group to be in service, perhaps after a replacement: Auto Scaling checks
+/// instances about once a minute.
 pub const INSTANCE: Limit = Limit::minutes(5, 10);
-/// An image to be available: the snapshot of an 8 GB root volume.
+/// For an image to be available: the snapshot of an 8 GB root volume.
 pub const IMAGE: Limit = Limit::minutes(5, 20);
-/// A drift detection.
+/// For a drift detection.
 pub const DRIFT: Limit = Limit::minutes(5, 10);
-/// An execution that an event starts to be listed. EventBridge delivers within seconds.
+/// For an event's execution to be listed. EventBridge delivers within seconds.
 pub const START: Limit = Limit::minutes(5, 1);
-/// An execution to end: its stack update, its drift detection, perhaps an instance refresh. Locally
-/// one may poll hundreds of times without a pause, until it gives up.
+/// For an execution to end, with its stack update, drift detection, and perhaps an instance
+/// refresh. Locally it may poll hundreds of times without a pause, until it gives up.
 pub const EXECUTION: Limit = Limit::minutes(20, 45);
 
 /// How often to poll.
@@ -48,7 +48,7 @@ pub fn pause(cloud: &Cloud) -> Duration {
     if cloud.is_local() { LOOK_LOCAL } else { LOOK_AWS }
 }
 
-/// Polls until there is a result. `what` completes "waited for …".
+/// Polls until there is a result. `what` completes "waited for …" in the error.
 pub async fn until<T>(
     cloud: &Cloud,
     limit: Limit,
@@ -62,7 +62,7 @@ pub async fn until<T>(
             return Ok(found);
         }
         if started.elapsed() > limit {
-            bail!("waited {} s in vain for {what}", limit.as_secs());
+            bail!("waited {} s for {what}, without success", limit.as_secs());
         }
         tokio::time::sleep(pause(cloud)).await;
     }

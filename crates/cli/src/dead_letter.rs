@@ -5,7 +5,7 @@
 //! succeed (Step Functions developer guide, "Automating Step Functions event delivery with
 //! EventBridge").
 
-#![expect(clippy::indexing_slicing, reason = "JSON without a field has null there")]
+#![expect(clippy::indexing_slicing, reason = "indexing JSON returns null for a missing field")]
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::Message;

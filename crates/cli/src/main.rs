@@ -1,5 +1,5 @@
-//! `driftless`, the program for operators of a deployed Driftless: its commands, their arguments and
-//! their exit statuses.
+//! `driftless`, the program for operators of a deployed Driftless: its commands, their arguments
+//! and their exit statuses.
 
 mod aws;
 mod deployment;
@@ -31,9 +31,9 @@ struct Arguments {
 enum Command {
     /// Start an execution for each message in the dead-letter queue.
     ///
-    /// A message is deleted from the queue once its execution has started, and stays in the queue if
-    /// none can be started. It is safe to run this twice: a message starts at most one execution. If
-    /// that execution fails again, it becomes a new message.
+    /// A message is deleted from the queue once its execution has started, and stays in the queue
+    /// if none can be started. It is safe to run this twice: a message starts at most one
+    /// execution. If that execution fails again, it becomes a new message.
     #[command(after_help = EXIT_STATUS)]
     Redrive(Redrive),
 }

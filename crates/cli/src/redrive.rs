@@ -62,11 +62,11 @@ pub(crate) enum Outcome {
     NotStarted,
 }
 
-/// Starts an execution for each message in the queue, or only lists the messages. `redriven` collects
-/// each message with its result, and `report` is called for it at once.
+/// Starts an execution for each message in the queue, or only lists the messages. `redriven`
+/// collects each message with its result, and `report` is called for it at once.
 ///
-/// It may run twice: an execution is named after its message, and Step Functions accepts a name only
-/// once. An execution that fails again meanwhile becomes a new message, which stays.
+/// It may run twice: an execution is named after its message, and Step Functions accepts a name
+/// only once. An execution that fails again meanwhile becomes a new message, which stays.
 ///
 /// # Errors
 /// The queue cannot be read. A failure of one message is in its [`Redriven`].

@@ -1,5 +1,5 @@
-//! Every type that is passed from one step to the next, and the catalogue of errors. The crate does no
-//! I/O and uses no SDK. The state machine's JSONata relies on these types.
+//! Every type that is passed from one step to the next, and the catalogue of errors. The crate does
+//! no I/O and uses no SDK. The state machine's JSONata relies on these types.
 //!
 //! * [`event`]: what starts the workflow.
 //! * [`ids`]: identifiers with a fixed form (image IDs, parameter names, stack names).

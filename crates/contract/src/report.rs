@@ -31,8 +31,8 @@ pub enum Outcome {
     Unchanged,
     /// A dry run: the targets contain what would be done.
     Planned,
-    /// The right images are in place, but for at least one target it is not proved that a group boots
-    /// them.
+    /// The right images are in place, but for at least one target it is not proved that a group
+    /// boots them.
     Unproven,
     /// The input had no targets.
     Skipped,

@@ -1,5 +1,6 @@
 //! The input and output of each Lambda, in the order of the workflow. The state machine's JSONata
-//! reads and builds exactly these; unknown fields are rejected, so that neither side can change alone.
+//! reads and builds exactly these; unknown fields are rejected, so that neither side can change
+//! alone.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! Properties of any text: it is a name that its service allows, or is refused with a message of bounded
-//! length; and an image's ARN is parsed in every partition.
+//! Properties of any text: it is a name that its service allows, or is refused with a message of
+//! bounded length; and an image's ARN is parsed in every partition.
 
 use proptest::prelude::*;
 

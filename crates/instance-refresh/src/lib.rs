@@ -1,6 +1,6 @@
 //! instance-refresh replaces running instances, if the target asks for it. It first reads which
-//! images run: if the stack's own `UpdatePolicy` has already replaced the instances, there is nothing
-//! to do.
+//! images run: if the stack's own `UpdatePolicy` has already replaced the instances, there is
+//! nothing to do.
 
 mod decide;
 mod error;

@@ -1,6 +1,6 @@
 //! Reports a panic: its location, and its message only if that is a string literal. A formatted
-//! message (`"… {value}"`, an `unwrap` of an error) may contain a value, and a value may be a secret,
-//! so such a message appears neither in the log nor in the execution's history.
+//! message (`"… {value}"`, an `unwrap` of an error) may contain a value, and a value may be a
+//! secret, so such a message appears neither in the log nor in the execution's history.
 
 use std::any::Any;
 use std::cell::Cell;

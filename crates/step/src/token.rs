@@ -1,5 +1,5 @@
-//! Tokens that mark writes, so that a step that is called again after a lost response recognises its
-//! own write.
+//! Tokens that mark writes, so that a step that is called again after a lost response recognises
+//! its own write.
 
 use std::hash::Hasher;
 

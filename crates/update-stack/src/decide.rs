@@ -3,8 +3,8 @@
 use aws_sdk_cloudformation::types::StackEvent;
 use contract::steps::Change;
 
-/// The token that marks the events of one decision's update. CloudFormation and this step recognise a
-/// repeated call by it.
+/// The token that marks the events of one decision's update. CloudFormation and this step recognise
+/// a repeated call by it.
 ///
 /// It includes the values before: a rollback, or a new decision because of another writer, may
 /// choose an image for the second time in one execution.

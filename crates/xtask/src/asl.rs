@@ -1,5 +1,5 @@
-//! Reads and prints a state machine's definition. The order of fields is kept, and what fits on one line
-//! is printed on one line, so that a generated file reads like one that was written by hand.
+//! Reads and prints a state machine's definition. The order of fields is kept, and what fits on one
+//! line is printed on one line, so that a generated file reads like one that was written by hand.
 
 use std::fmt;
 

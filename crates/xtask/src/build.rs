@@ -1,5 +1,5 @@
-//! Builds the functions, into the folders that `template.yaml` names, and then the programs that run
-//! on this machine.
+//! Builds the functions, into the folders that `template.yaml` names, and then the programs that
+//! run on this machine.
 
 use std::fs;
 use std::io::{self, IsTerminal};

@@ -1,5 +1,5 @@
-//! Keeps every processor busy while the tests run: one spinning thread for each. They are threads of
-//! this program, so they end with it, however it ends.
+//! Keeps every processor busy while the tests run: one spinning thread for each. They are threads
+//! of this program, so they end with it, however it ends.
 
 use std::num::NonZero;
 use std::sync::Arc;

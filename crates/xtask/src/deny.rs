@@ -42,8 +42,8 @@ pub(crate) fn checks(paths: &Paths) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Builds cargo-deny once, outside the workspace, and without optimisation, because compiling it takes
-/// longer than running it.
+/// Builds cargo-deny once, outside the workspace, and without optimisation, because compiling it
+/// takes longer than running it.
 fn install(paths: &Paths) -> Result<PathBuf> {
     let root = paths.tools().join(format!("cargo-deny-{VERSION}"));
     let program = root.join("bin").join("cargo-deny");

@@ -1,6 +1,6 @@
-//! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task, the
-//! seconds of each Wait between two polls, and `docs/errors.md`. The files are committed, so that the
-//! definition opens in Workflow Studio.
+//! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task,
+//! the seconds of each Wait between two polls, and `docs/errors.md`. The files are committed, so
+//! that the definition opens in Workflow Studio.
 
 use std::fs;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! `cargo xtask`: sets up, builds, and starts the programs that do the work. It uses no AWS SDK, so it
-//! builds in seconds and can show the progress of the builds that take minutes.
+//! `cargo xtask`: sets up, builds, and starts the programs that do the work. It uses no AWS SDK, so
+//! it builds in seconds and can show the progress of the builds that take minutes.
 
 mod asl;
 mod build;
@@ -25,8 +25,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::paths::Paths;
 
-/// Sets up, builds, demonstrates and tests Driftless. The first run downloads everything that it needs
-/// into the target directory; later runs work offline.
+/// Sets up, builds, demonstrates and tests Driftless. The first run downloads everything that it
+/// needs into the target directory; later runs work offline.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_STATUS)]
 struct Arguments {
@@ -48,10 +48,10 @@ enum Task {
     /// Send many events at once to a local AWS that throttles, and count lost and repeated writes.
     #[command(disable_help_flag = true)]
     LoadTest(Handed),
-    /// Start a local AWS with Driftless deployed, and print what a client needs to use it.
+    /// Start a local AWS with Driftless deployed, and print the environment variables for a client.
     #[command(disable_help_flag = true)]
     Up(Handed),
-    /// Stop what `up` started.
+    /// Stop the local AWS that `up` started.
     #[command(disable_help_flag = true)]
     Down(Handed),
     /// Run every test: of the crates, of the workflow and of the local AWS.
@@ -105,8 +105,8 @@ fn run(task: Task) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the harness and replaces this process with it, so that it receives Ctrl-C and sets the exit
-/// status.
+/// Builds the harness and replaces this process with it, so that it receives Ctrl-C and sets the
+/// exit status.
 fn harness(paths: &Paths, task: &str, handed: &Handed) -> Result<ExitCode> {
     let program = paths.kept(paths::HARNESS);
     // For `down`, an existing program is enough, even if the sources no longer compile.

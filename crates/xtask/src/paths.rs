@@ -13,7 +13,7 @@ pub(crate) const CLI: &str = "driftless";
 
 /// The folders and programs that tasks share.
 pub(crate) struct Paths {
-    /// The top of the repository.
+    /// The root of the repository.
     pub(crate) root: PathBuf,
     /// Cargo's target directory, absolute.
     pub(crate) target: PathBuf,

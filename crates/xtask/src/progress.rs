@@ -1,5 +1,5 @@
-//! The progress display of long tasks: a bar on a terminal, otherwise a line every few seconds. All of
-//! it goes to stderr; stdout is for results.
+//! The progress display of long tasks: a bar on a terminal, otherwise a line every few seconds. All
+//! of it goes to stderr; stdout is for results.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// One task's progress.
 pub(crate) struct Progress {
     what: String,
-    /// Absent where stderr is not a terminal.
+    /// Absent if stderr is not a terminal.
     bar: Option<ProgressBar>,
     started: Instant,
     printed: Instant,

@@ -1,5 +1,5 @@
-//! Sets up the Python environment with the local AWS, the AWS CLI and cargo-lambda, pinned with hashes
-//! and separate from everything else on this machine.
+//! Sets up the Python environment with the local AWS, the AWS CLI and cargo-lambda, pinned with
+//! hashes and separate from everything else on this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};

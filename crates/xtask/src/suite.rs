@@ -1,5 +1,5 @@
-//! Runs the tests: those of the crates, then those of the workflow, once or more often, and in parallel
-//! with these the contract tests of the local AWS.
+//! Runs the tests: those of the crates, then those of the workflow, once or more often, and in
+//! parallel with these the contract tests of the local AWS.
 
 use std::process::{Command, ExitCode};
 use std::thread;
@@ -28,8 +28,8 @@ pub(crate) struct Options {
     /// Keep every processor busy while the workflow tests run: no test may depend on speed.
     #[arg(long)]
     load: bool,
-    /// Run the workflow tests in the order of this seed, which every run prints. With --repeat, each
-    /// further run uses the next number. Without a seed, every run has a new order.
+    /// Run the workflow tests in the order of this seed, which every run prints. With --repeat,
+    /// each further run uses the next number. Without a seed, every run has a new order.
     #[arg(long)]
     seed: Option<u64>,
     /// Run only the workflow tests whose names contain this.

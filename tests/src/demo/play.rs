@@ -1,4 +1,4 @@
-//! Owns what is done to each of the three stacks, and what is measured.
+//! What the demo does with each of the three stacks, and what it measures.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub(super) enum Way {
     Parameter,
     /// Pattern 2.
     Stack,
-    /// Past CloudFormation, as the usual script does it.
+    /// Without CloudFormation, like the usual script.
     Naive,
 }
 
@@ -38,7 +38,7 @@ impl std::fmt::Display for Way {
     }
 }
 
-/// A stack with its instance backed up: all that is needed to begin.
+/// A stack whose instance has been backed up.
 pub(super) struct Play {
     way: Way,
     stack: Stack,
@@ -47,16 +47,16 @@ pub(super) struct Play {
     backup: Backup,
 }
 
-/// What the plays share.
+/// What the three runs share.
 pub(super) struct Stage<'a> {
     pub driftless: Driftless,
     pub live: &'a Live,
-    /// One promotion at a time: the log of calls shows who called, and two executions of the same
-    /// functions are the same caller.
+    /// Allows one promotion at a time: in the log of calls, two executions of the same functions
+    /// have the same caller.
     pub turn: Mutex<()>,
 }
 
-/// The result of one play.
+/// The result of one run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
@@ -67,17 +67,16 @@ pub(super) struct Row {
     /// The image that the healed instance booted.
     pub healed_image: String,
     pub drift: Drift,
-    /// How many states the execution entered; a script has none.
+    /// The number of states that the execution entered; absent for the script.
     pub steps: Option<usize>,
-    /// How many calls to AWS the promotion took, repeated ones too: those of the functions, or
-    /// those of the script.
+    /// The number of calls to AWS that the functions (or the script) made, including retries.
     pub aws_calls: usize,
     pub seconds: f64,
-    /// Healed into the promoted image, and in sync.
+    /// Whether it healed into the promoted image, with the stack in sync.
     pub is_proven: bool,
 }
 
-/// What a promotion reports.
+/// The result of a promotion.
 struct Promotion {
     before: String,
     after: String,
@@ -86,7 +85,7 @@ struct Promotion {
 }
 
 impl Play {
-    /// All three, from one image.
+    /// Sets up all three, from one image.
     pub(super) async fn set_all(cloud: &Cloud) -> Result<[Self; 3]> {
         let base = image::base(cloud).await?;
         let set = |way| Self::set(cloud, way, &base);
@@ -113,7 +112,7 @@ impl Play {
 }
 
 impl Stage<'_> {
-    /// Promotes the backup, kills the instance, looks at what heals and at the drift.
+    /// Promotes the backup, kills the instance, and reads which image heals and the drift.
     pub(super) async fn play(&self, play: &Play) -> Result<Row> {
         let (promotion, aws_calls) = self.promote(play).await?;
         let healed = self.heal(play).await?;
@@ -132,7 +131,7 @@ impl Stage<'_> {
         })
     }
 
-    /// The promotion, and how many calls it took.
+    /// The promotion, and the number of calls that it made.
     async fn promote(&self, play: &Play) -> Result<(Promotion, usize)> {
         let _turn = self.turn.lock().await;
         let before = self.calls(play.way).await?;
@@ -146,7 +145,7 @@ impl Stage<'_> {
 
     async fn by_script(&self, play: &Play) -> Result<Promotion> {
         let image = &play.backup.image;
-        self.say(play, &format!("a script makes {image} the group's image, past CloudFormation"));
+        self.say(play, &format!("a script sets {image} in the group, without CloudFormation"));
         let started = Instant::now();
         naive::promote(self.driftless.cloud(), &play.group, image).await?;
         let before = play.instance.image.clone();
@@ -159,7 +158,7 @@ impl Stage<'_> {
         let ended = execution.follow(|moment| self.say(play, &told(moment))).await?;
         let report = ended.report()?;
         let (outcome, summary) = (report.outcome, &report.summary);
-        ensure!(outcome == Outcome::Promoted, "the execution came to {outcome:?}: {summary}");
+        ensure!(outcome == Outcome::Promoted, "the outcome of the execution is {outcome:?}: {summary}");
         self.say(play, summary);
         let [target] = report.targets.as_slice() else {
             anyhow::bail!("{} targets instead of one", report.targets.len())
@@ -177,18 +176,18 @@ impl Stage<'_> {
         })
     }
 
-    /// How many calls this way's promotions have made so far. Functions call with their roles;
-    /// the script is the only one who calls otherwise while it has its turn.
+    /// The number of calls that this method's promotions have made so far. Functions call with
+    /// their roles; while the script holds the lock, it makes all other calls.
     async fn calls(&self, way: Way) -> Result<usize> {
         let is_a_functions = |call: &Call| call.caller.contains(":assumed-role/");
-        let control = self.driftless.cloud().control().context("this is a local AWS")?;
+        let control = self.driftless.cloud().control().context("a local AWS has a control API")?;
         let calls = control.calls().await?;
         Ok(calls.iter().filter(|call| is_a_functions(call) == (way != Way::Naive)).count())
     }
 
     async fn heal(&self, play: &Play) -> Result<Instance> {
         let Instance { id, image } = &play.instance;
-        self.say(play, &format!("kills {id} ({image})"));
+        self.say(play, &format!("killing {id} ({image})"));
         play.group.kill(&play.instance).await?;
         let healed = play.group.instance_other_than(Some(id)).await?;
         self.say(play, &format!("healed: {} boots {}", healed.id, healed.image));

@@ -1,4 +1,4 @@
-//! Owns how the demo's result is printed.
+//! Prints the demo's result.
 
 use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Format;
 use super::play::{Row, Way};
 
-/// Broken so that the table fits into 110 columns.
+/// With line breaks, so that the table fits into 110 columns.
 const HEADER: [&str; 7] = [
     "Pattern",
     "Image before\n→ after",
@@ -21,8 +21,8 @@ const HEADER: [&str; 7] = [
 const NUMBERS: std::ops::Range<usize> = 4..7;
 
 const LEGEND: &str = "\
-Steps: states entered by the execution. AWS calls: what the functions called (naive: the script),
-polling and retries included. Time: of the execution. Waits take a fiftieth of what they take on AWS.
+Steps: the states that the execution entered. AWS calls: made by the functions (naive: by the script),
+including polling and retries. Time: of the execution. Waits take a fiftieth of their time on AWS.
 ";
 
 /// The rows in the requested format.
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_the_same_cells() {
+    fn json_has_the_same_cells() {
         let text = printed(&[row(Way::Parameter, vec![])], Format::Json).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let row = &value["patterns"][0];

@@ -1,5 +1,5 @@
-//! Owns the targets of the load test: half of them parameters, each with a group that boots from
-//! it, and half of them groups of stacks that have several.
+//! The targets of the load test: half of them parameters, each with a group that boots from it, and
+//! half of them groups of stacks with several groups.
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -10,12 +10,12 @@ use harness::{Backup, Cloud, Stack, groups_template, unique};
 use super::AT_ONCE;
 use super::PREFIXES;
 
-/// How many groups a stack has.
+/// The number of groups in a stack.
 const GROUPS: usize = 5;
 
-/// A group that boots from an image that is promoted.
+/// A group, and where its image is set.
 pub(super) struct Target {
-    /// Where its image is named.
+    /// Where its image is set.
     pub place: Place,
     group: Group,
     /// Its last backup.
@@ -32,17 +32,17 @@ pub(super) enum Place {
     Stack(Stack, String),
 }
 
-/// What is in place.
+/// What is in place in a target.
 pub(super) struct Look {
     /// The image.
     pub image: String,
-    /// The values that the parameter has had since it was made, one for each version.
+    /// The values that have been written to the parameter since it was created.
     pub written: Vec<String>,
     /// How often the stack has been updated.
     pub updates: usize,
 }
 
-/// Deploys so many, and backs each up twice.
+/// Deploys `count` targets, and backs each up twice.
 pub(super) async fn set_up(cloud: &Cloud, count: usize) -> Result<Vec<Target>> {
     let base = &image::base(cloud).await?;
     let by_parameter = count.div_ceil(2);
@@ -82,7 +82,7 @@ async fn by_stack_of(cloud: &Cloud, base: &str, groups: usize) -> Result<Vec<(Pl
     stream::iter(groups).buffered(AT_ONCE).try_collect().await
 }
 
-/// What is in place now, in the order of the targets.
+/// Reads what is in place now, in the order of the targets.
 pub(super) async fn look(targets: &[Target]) -> Result<Vec<Look>> {
     let looks = targets.iter().map(async |target| {
         Ok(match &target.place {
@@ -101,7 +101,7 @@ pub(super) async fn look(targets: &[Target]) -> Result<Vec<Look>> {
     stream::iter(looks).buffered(AT_ONCE).try_collect().await
 }
 
-/// Kills every instance. The images that heal, in the order of the targets.
+/// Kills every instance, and returns the images that heal, in the order of the targets.
 pub(super) async fn heal(targets: &[Target]) -> Result<Vec<String>> {
     let healed = targets.iter().map(async |target| Ok(target.group.heal().await?.image));
     stream::iter(healed).buffered(AT_ONCE).try_collect().await
