@@ -103,7 +103,7 @@ impl Cloud {
     /// # Errors
     /// There are none, or they belong to an account that tests must not touch.
     pub fn aws() -> Result<Self> {
-        let access = Access::of_the_cli()?;
+        let access = Access::from_cli_environment()?;
         let allowed = env::var(ACCOUNTS_VARIABLE).unwrap_or_default();
         ensure!(
             allowed.split(',').any(|account| account.trim() == access.account),
@@ -186,7 +186,7 @@ impl Cloud {
 
 impl Access {
     /// Asks boto3, which is available and supports every way to sign in (profiles, SSO, roles).
-    fn of_the_cli() -> Result<Self> {
+    fn from_cli_environment() -> Result<Self> {
         const WHO: &str = "import boto3, json; s = boto3.Session(); \
             c = s.get_credentials().get_frozen_credentials(); \
             print(json.dumps({'account': s.client('sts').get_caller_identity()['Account'], \

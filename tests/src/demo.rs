@@ -2,18 +2,18 @@
 //! In each of the three stacks, a new image of the running instance is promoted and the instance is
 //! killed. The result is which image heals, and what drift CloudFormation reports.
 
-mod play;
+mod demo_run;
 mod table;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life, WAIT_SCALE};
+use harness::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use harness::{Cloud, Driftless};
 use tokio::sync::Mutex;
 
-use crate::live::Live;
-use play::{Play, Way};
+use crate::progress::ProgressLines;
+use demo_run::{DemoRun, Method};
 
 /// How to print the result.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -31,26 +31,31 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/demo/", stack: "demo-" };
 /// Runs all three in a local AWS of their own. Returns whether both patterns healed into the
 /// promoted image, with their stacks in sync.
 pub(crate) async fn run(format: Format) -> Result<bool> {
-    let live = Live::new();
+    let progress = ProgressLines::new();
     let folder = emulator::scratch_folder()?;
-    let started = Emulator::start(&folder, Life::Attached, WAIT_SCALE);
-    let emulator = live.during("Starting a local AWS", started).await?;
+    let started = Emulator::start(&folder, Lifetime::Attached, WAIT_SCALE);
+    let emulator = progress.during("Starting a local AWS", started).await?;
     let cloud = Cloud::local(&emulator.endpoint);
-    let (driftless, plays) = tokio::try_join!(
-        live.during("Deploying template.yaml", Driftless::deploy(&cloud, &folder, PREFIXES)),
-        live.during("Deploying three stacks, backing up their instances", Play::set_all(&cloud)),
+    let (driftless, runs) = tokio::try_join!(
+        progress.during("Deploying template.yaml", Driftless::deploy(&cloud, &folder, PREFIXES)),
+        progress.during(
+            "Deploying three stacks, backing up their instances",
+            DemoRun::set_up_all(&cloud)
+        ),
     )?;
-    let stage = play::Stage { driftless, live: &live, turn: Mutex::new(()) };
-    let [naive, parameter, stack] = &plays;
+    let demo = demo_run::Demo { driftless, progress: &progress, call_log_lock: Mutex::new(()) };
+    let [naive, parameter, stack] = &runs;
     // They take the lock in this order.
     let (naive, parameter, stack) =
-        tokio::join!(stage.play(naive), stage.play(parameter), stage.play(stack));
+        tokio::join!(demo.run(naive), demo.run(parameter), demo.run(stack));
     let mut rows = Vec::new();
     let mut failed = Vec::new();
-    for (way, outcome) in [(Way::Parameter, parameter), (Way::Stack, stack), (Way::Naive, naive)] {
+    for (method, outcome) in
+        [(Method::Parameter, parameter), (Method::Stack, stack), (Method::Naive, naive)]
+    {
         match outcome {
             Ok(row) => rows.push(row),
-            Err(error) => failed.push(format!("{way}: {error:#}")),
+            Err(error) => failed.push(format!("{method}: {error:#}")),
         }
     }
     print!("{}", table::printed(&rows, format)?);
@@ -58,9 +63,9 @@ pub(crate) async fn run(format: Format) -> Result<bool> {
         eprintln!("\nThe last lines of the local AWS's log:\n{}\n", emulator.log_tail());
     }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    let patterns = rows.iter().filter(|row| row.way != Way::Naive);
+    let patterns = rows.iter().filter(|row| row.method != Method::Naive);
     let is_proven = patterns.clone().count() == 2 && patterns.clone().all(|row| row.is_proven);
-    live.line(if is_proven {
+    progress.line(if is_proven {
         "Both patterns healed into the promoted image, and their stacks are in sync"
     } else {
         "FAILED: a pattern did not heal into the promoted image, or its stack is not in sync"

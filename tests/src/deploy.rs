@@ -44,7 +44,8 @@ pub async fn template(
 /// # Errors
 /// This is the real AWS, or the bucket is not there.
 pub async fn upload(cloud: &Cloud, template: &str) -> Result<String> {
-    let endpoint = cloud.endpoint().context("there is a bucket for templates only in a local AWS")?;
+    let endpoint =
+        cloud.endpoint().context("there is a bucket for templates only in a local AWS")?;
     let (bucket, key) = (bucket(cloud), unique("template"));
     let file = emulator::scratch_folder()?.join(&key);
     fs::write(&file, template).context("writing the template")?;

@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Called, Cloud};
-use crate::emulator::{self, Emulator, Life, WAIT_SCALE};
+use crate::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use crate::execution::Execution;
 use crate::stack::Stack;
 use crate::{deploy, listing, unique, wait};
@@ -69,7 +69,7 @@ impl ForTests {
         wait_scale: f64,
         parameters: &[(&str, &str)],
     ) -> Result<Self> {
-        let emulator = Emulator::start(folder, Life::Attached, wait_scale).await?;
+        let emulator = Emulator::start(folder, Lifetime::Attached, wait_scale).await?;
         let cloud = Cloud::local(&emulator.endpoint);
         let folder = &emulator.folder;
         let driftless = Driftless::deploy_as(STACK, &cloud, folder, PREFIXES, parameters).await?;
@@ -86,7 +86,7 @@ impl Driftless {
     pub async fn for_tests(count: usize) -> Result<Vec<ForTests>> {
         if cloud::is_aws_wanted()? {
             let name = std::env::var(STACK_VARIABLE).unwrap_or_else(|_| STACK.to_owned());
-            let driftless = Self::of(&Stack::named(&Cloud::aws()?, &name)).await?;
+            let driftless = Self::of(&Stack::by_name(&Cloud::aws()?, &name)).await?;
             return Ok(vec![ForTests { driftless, _emulator: None }]);
         }
         let scratch = emulator::scratch_folder()?;
@@ -193,7 +193,7 @@ impl Driftless {
         let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
         let answer = request.input(input.to_string()).send().await;
         let arn = answer.called("states:StartExecution")?.execution_arn;
-        Ok(Execution::named(&self.cloud, &arn))
+        Ok(Execution::by_arn(&self.cloud, &arn))
     }
 
     /// The same under this name; if an execution with that name exists, returns it.
@@ -207,7 +207,7 @@ impl Driftless {
             }
             answer => answer.called("states:StartExecution")?.execution_arn,
         };
-        Ok(Execution::named(&self.cloud, &arn))
+        Ok(Execution::by_arn(&self.cloud, &arn))
     }
 
     /// Sends an AWS Backup event that must start an execution, and finds that execution. On AWS

@@ -27,7 +27,7 @@ const START: Duration = Duration::from_mins(5);
 /// The timeout of a stop.
 const STOP: Duration = Duration::from_secs(3);
 /// How often to poll.
-const LOOK: Duration = Duration::from_millis(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
 /// Wait states and the delays of retries take this fraction of their time: the product waits
 /// seconds for operations that take a tenth of a second here.
 pub const WAIT_SCALE: f64 = 0.02;
@@ -40,7 +40,7 @@ const PORTS_TO_TRY: usize = 3;
 
 /// How long a local AWS lives.
 #[derive(Debug)]
-pub enum Life {
+pub enum Lifetime {
     /// It ends when this program ends.
     Attached,
     /// It runs until it is stopped. It holds the lock on this file, whose contents are [`Running`].
@@ -73,7 +73,7 @@ impl Emulator {
     ///
     /// # Errors
     /// It does not start; the error contains the end of its log.
-    pub async fn start(folder: &Path, life: Life, wait_scale: f64) -> Result<Self> {
+    pub async fn start(folder: &Path, life: Lifetime, wait_scale: f64) -> Result<Self> {
         let mut last = None;
         for _ in 0..PORTS_TO_TRY {
             match Self::start_once(folder, &life, wait_scale).await {
@@ -85,7 +85,7 @@ impl Emulator {
         Err(last.context("no port was tried")?)
     }
 
-    async fn start_once(folder: &Path, life: &Life, wait_scale: f64) -> Result<Self> {
+    async fn start_once(folder: &Path, life: &Lifetime, wait_scale: f64) -> Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(folder).context("emptying the local AWS's folder")?;
         }
@@ -97,7 +97,7 @@ impl Emulator {
             .context("starting the local AWS (python -m overlay)")?;
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut emulator = Self { child, is_left: false, endpoint, folder: folder.to_owned() };
-        if let Life::Detached(file) = life {
+        if let Lifetime::Detached(file) = life {
             // Immediately, because `down` needs the file even if this program is killed now.
             let running = Running { pid: emulator.child.id(), endpoint: emulator.endpoint.clone() };
             let text = serde_json::to_vec(&running)?;
@@ -117,14 +117,16 @@ impl Emulator {
         let control = cloud.control().context("a local AWS has a control API")?;
         let started = Instant::now();
         while !control.is_healthy().await {
-            if let Some(status) = self.child.try_wait().context("checking the local AWS's process")? {
+            if let Some(status) =
+                self.child.try_wait().context("checking the local AWS's process")?
+            {
                 bail!("the local AWS did not start ({status}):\n{}", self.log_tail());
             }
             if started.elapsed() > START {
                 let log = self.log_tail();
                 bail!("the local AWS does not respond after {} s:\n{log}", START.as_secs());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -194,7 +196,7 @@ fn stop_group<T>(pid: u32, mut ended: impl FnMut() -> Option<T>) -> Option<T> {
                 let _ = kill_process_group(group, Signal::KILL);
                 return Some(status);
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
     None
@@ -210,7 +212,7 @@ fn free_port() -> Result<u16> {
 }
 
 /// The functions inherit this environment, so it starts empty.
-fn command(folder: &Path, port: u16, life: &Life) -> Result<Command> {
+fn command(folder: &Path, port: u16, life: &Lifetime) -> Result<Command> {
     let log = File::create(log_file(folder)).context("creating the local AWS's log")?;
     let mut command = Command::new(paths::venv_program("python")?);
     command
@@ -229,8 +231,8 @@ fn command(folder: &Path, port: u16, life: &Life) -> Result<Command> {
         .stderr(log)
         .process_group(0);
     match life {
-        Life::Attached => command.stdin(Stdio::piped()).env("OVERLAY_EXIT_WITH_STDIN", "1"),
-        Life::Detached(lock) => command.stdin(lock.try_clone().context("sharing the lock")?),
+        Lifetime::Attached => command.stdin(Stdio::piped()).env("OVERLAY_EXIT_WITH_STDIN", "1"),
+        Lifetime::Detached(lock) => command.stdin(lock.try_clone().context("sharing the lock")?),
     };
     Ok(command)
 }

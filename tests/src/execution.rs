@@ -123,7 +123,7 @@ impl Ended {
 impl Execution {
     /// An execution by its ARN.
     #[must_use]
-    pub fn named(cloud: &Cloud, arn: &str) -> Self {
+    pub fn by_arn(cloud: &Cloud, arn: &str) -> Self {
         Self { cloud: cloud.clone(), arn: arn.to_owned() }
     }
 

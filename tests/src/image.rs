@@ -18,7 +18,7 @@ const IMAGE_DATA_TYPE: &str = "aws:ec2:image";
 /// A base image: Amazon Linux on AWS, a newly registered image in a local AWS.
 pub async fn base(cloud: &Cloud) -> Result<String> {
     if !cloud.is_local() {
-        return Ok(Parameter::named(cloud, AMAZON_LINUX).read().await?.value);
+        return Ok(Parameter::by_name(cloud, AMAZON_LINUX).read().await?.value);
     }
     let root = EbsBlockDevice::builder().snapshot_id(snapshot(cloud).await?).build();
     let device = BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(root).build();
@@ -110,7 +110,7 @@ pub struct Contents {
 impl Parameter {
     /// A parameter by its name, whether or not it exists.
     #[must_use]
-    pub fn named(cloud: &Cloud, name: &str) -> Self {
+    pub fn by_name(cloud: &Cloud, name: &str) -> Self {
         Self { cloud: cloud.clone(), name: name.to_owned() }
     }
 

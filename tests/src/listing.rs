@@ -38,7 +38,7 @@ impl Driftless {
     pub async fn started_since(&self, mark: &Mark) -> Result<Vec<Execution>> {
         let mut listed = self.listed_since(mark.since).await?;
         listed.retain(|one| !mark.known.contains(&one.execution_arn));
-        Ok(listed.iter().map(|one| Execution::named(&self.cloud, &one.execution_arn)).collect())
+        Ok(listed.iter().map(|one| Execution::by_arn(&self.cloud, &one.execution_arn)).collect())
     }
 
     /// The events (identified by their jobs) that have started an execution since the mark.

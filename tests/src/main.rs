@@ -4,8 +4,8 @@
 #![allow(clippy::indexing_slicing, reason = "indexing JSON returns null for a missing field")]
 
 mod demo;
-mod live;
 mod load;
+mod progress;
 mod up;
 
 use std::process::ExitCode;

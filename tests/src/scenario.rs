@@ -106,7 +106,7 @@ impl Scenario {
 
     /// Creates an SSM parameter with this name and image.
     pub async fn parameter_called(&self, name: &str, image: &str) -> Result<Parameter> {
-        let parameter = Parameter::named(self.cloud(), name);
+        let parameter = Parameter::by_name(self.cloud(), name);
         self.note(Made::Parameter(parameter.clone()));
         parameter.write(image).await?;
         Ok(parameter)
@@ -115,7 +115,7 @@ impl Scenario {
     /// An SSM parameter that Driftless may write, and that the test creates itself.
     #[must_use]
     pub fn parameter_to_be(&self) -> Parameter {
-        let parameter = Parameter::named(self.cloud(), &self.driftless.parameter_name());
+        let parameter = Parameter::by_name(self.cloud(), &self.driftless.parameter_name());
         self.note(Made::Parameter(parameter.clone()));
         parameter
     }
@@ -140,7 +140,7 @@ impl Scenario {
     /// A stack that Driftless may update, and that the test creates itself.
     #[must_use]
     pub fn stack_to_be(&self) -> Stack {
-        let stack = Stack::named(self.cloud(), &self.driftless.stack_name());
+        let stack = Stack::by_name(self.cloud(), &self.driftless.stack_name());
         self.note(Made::Stack(stack.clone()));
         stack
     }
@@ -152,7 +152,7 @@ impl Scenario {
         fixture: &str,
         parameters: &[(&str, &str)],
     ) -> Result<Stack> {
-        self.note(Made::Stack(Stack::named(self.cloud(), name)));
+        self.note(Made::Stack(Stack::by_name(self.cloud(), name)));
         Stack::create(self.cloud(), name, fixture, parameters).await
     }
 

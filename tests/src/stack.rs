@@ -59,7 +59,7 @@ pub struct Difference {
 impl Stack {
     /// A stack by its name, whether or not it exists.
     #[must_use]
-    pub fn named(cloud: &Cloud, name: &str) -> Self {
+    pub fn by_name(cloud: &Cloud, name: &str) -> Self {
         Self { cloud: cloud.clone(), name: name.to_owned() }
     }
 
@@ -83,7 +83,7 @@ impl Stack {
     /// # Errors
     /// It did not become complete; the error has the first failing resource and its reason.
     pub async fn deploy(cloud: &Cloud, request: &Request<'_>) -> Result<Self> {
-        let stack = Self::named(cloud, request.name);
+        let stack = Self::by_name(cloud, request.name);
         let capabilities = request.capabilities.iter().map(|name| Capability::from(*name));
         let capabilities: Vec<_> = capabilities.collect();
         if stack.describe().await.is_ok() {
@@ -206,8 +206,8 @@ impl Stack {
         let id = id.context("DetectStackDrift gave no id")?;
         let what = format!("the drift of {}", self.name);
         let status = wait::until(&self.cloud, wait::DRIFT, &what, async || {
-            let look = cloudformation.describe_stack_drift_detection_status();
-            let found = look.stack_drift_detection_id(&id).send().await;
+            let request = cloudformation.describe_stack_drift_detection_status();
+            let found = request.stack_drift_detection_id(&id).send().await;
             let found = found.called("cloudformation:DescribeStackDriftDetectionStatus")?;
             match found.detection_status {
                 Some(StackDriftDetectionStatus::DetectionInProgress) => Ok(None),
@@ -252,7 +252,7 @@ impl Stack {
         let id = self.describe().await?.stack_id.context("the stack has no id")?;
         let delete = self.cloud.cloudformation.delete_stack().stack_name(&id).send().await;
         delete.called("cloudformation:DeleteStack")?;
-        let status = Self::named(&self.cloud, &id).settled().await?;
+        let status = Self::by_name(&self.cloud, &id).settled().await?;
         ensure!(status == "DELETE_COMPLETE", "deleting {} ended in {status}", self.name);
         Ok(())
     }

@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life, Running, WAIT_SCALE};
+use harness::emulator::{self, Emulator, Lifetime, Running, WAIT_SCALE};
 use harness::{Cloud, Driftless, paths};
 use serde_json::Map;
 
-use crate::live::Live;
+use crate::progress::ProgressLines;
 
 /// How long another `up` may take to start its local AWS, and how often to poll.
 const OTHER_UP: Duration = Duration::from_mins(5);
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How to print the environment variables.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -34,7 +34,7 @@ pub(crate) enum Format {
 /// Starts it unless it is running, deploys the current build of Driftless, and prints the
 /// environment variables for a client.
 pub(crate) async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> Result<()> {
-    let live = Live::new();
+    let progress = ProgressLines::new();
     let prefixes = Prefixes { parameter: parameter_prefix, stack: stack_prefix };
     let deploy = async |endpoint: &str| {
         let deployed = async {
@@ -42,22 +42,24 @@ pub(crate) async fn run(format: Format, parameter_prefix: &str, stack_prefix: &s
             fs::create_dir_all(&folder).context("creating the folder for the template")?;
             Driftless::deploy(&Cloud::local(endpoint), &folder, prefixes).await
         };
-        live.during("Deploying template.yaml", deployed).await
+        progress.during("Deploying template.yaml", deployed).await
     };
     let (driftless, endpoint) = if let Some(lock) = lock()? {
         let own = folder().join("aws");
-        let started = Emulator::start(&own, Life::Detached(lock), WAIT_SCALE);
-        let emulator = live.during("Starting the local AWS", started).await?;
+        let started = Emulator::start(&own, Lifetime::Detached(lock), WAIT_SCALE);
+        let emulator = progress.during("Starting the local AWS", started).await?;
         let driftless = deploy(&emulator.endpoint).await?;
         let endpoint = emulator.endpoint.clone();
         emulator.leave();
         (driftless, endpoint)
     } else {
         let Running { endpoint, .. } = of_another_up().await?;
-        live.line(&format!("A local AWS is already running at {endpoint}; updating Driftless"));
+        progress.line(&format!("A local AWS is already running at {endpoint}; updating Driftless"));
         (deploy(&endpoint).await?, endpoint)
     };
-    live.line(&format!("Driftless is running in a local AWS at {endpoint}; `cargo xtask down` stops it"));
+    progress.line(&format!(
+        "Driftless is running in a local AWS at {endpoint}; `cargo xtask down` stops it"
+    ));
     print!("{}", printed(&variables(&driftless), format)?);
     Ok(())
 }
@@ -101,7 +103,7 @@ fn running() -> Result<Running> {
 
 /// Waits until the running one responds: another `up` may be starting it.
 async fn of_another_up() -> Result<Running> {
-    let looked = Instant::now();
+    let started = Instant::now();
     loop {
         let found = running();
         let control = found.as_ref().ok().and_then(|it| Cloud::local(&it.endpoint).control());
@@ -109,11 +111,11 @@ async fn of_another_up() -> Result<Running> {
             Some(control) => control.is_healthy().await,
             None => false,
         };
-        if is_there || looked.elapsed() > OTHER_UP {
+        if is_there || started.elapsed() > OTHER_UP {
             let unreachable = "the local AWS does not respond; `cargo xtask down` stops it";
             return found.and_then(|found| is_there.then_some(found).context(unreachable));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

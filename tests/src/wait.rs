@@ -39,13 +39,13 @@ pub const START: Limit = Limit::minutes(5, 1);
 pub const EXECUTION: Limit = Limit::minutes(20, 45);
 
 /// How often to poll.
-const LOOK_LOCAL: Duration = Duration::from_millis(100);
-const LOOK_AWS: Duration = Duration::from_secs(5);
+const LOCAL_INTERVAL: Duration = Duration::from_millis(100);
+const AWS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long to sleep between two polls.
 #[must_use]
 pub fn pause(cloud: &Cloud) -> Duration {
-    if cloud.is_local() { LOOK_LOCAL } else { LOOK_AWS }
+    if cloud.is_local() { LOCAL_INTERVAL } else { AWS_INTERVAL }
 }
 
 /// Polls until there is a result. `what` completes "waited for …" in the error.
@@ -53,12 +53,12 @@ pub async fn until<T>(
     cloud: &Cloud,
     limit: Limit,
     what: &str,
-    mut look: impl AsyncFnMut() -> Result<Option<T>>,
+    mut poll: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let limit = if cloud.is_local() { limit.local } else { limit.aws };
     let started = Instant::now();
     loop {
-        if let Some(found) = look().await? {
+        if let Some(found) = poll().await? {
             return Ok(found);
         }
         if started.elapsed() > limit {

@@ -35,8 +35,8 @@ pub async fn letters(s: &Scenario) -> Result<usize> {
 
 async fn arrive(s: &Scenario, count: usize) -> Result<()> {
     let what = format!("{count} dead letters");
-    let look = async || Ok((letters(s).await? == count).then_some(()));
-    wait::until(s.cloud(), wait::START, &what, look).await
+    let poll = async || Ok((letters(s).await? == count).then_some(()));
+    wait::until(s.cloud(), wait::START, &what, poll).await
 }
 
 pub async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
@@ -88,7 +88,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     for one in &done {
         let Some(arn) = &one.execution else { continue };
         ensure!(one.result == "started" && one.failure.is_none(), "{one:#?}");
-        let ended = Execution::named(s.cloud(), arn).ended().await?;
+        let ended = Execution::by_arn(s.cloud(), arn).ended().await?;
         ensure!(ended.status == "SUCCEEDED", "{one:#?}: {ended:#?}");
     }
     for (why, Missed { parameter, image, .. }) in &missed {
@@ -208,7 +208,7 @@ async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
         arrive(s, 1).await?;
         let done = redriven(s, false).await?;
         let arn = expect::only(done)?.execution.context("it was not started")?;
-        let ended = Execution::named(s.cloud(), &arn).ended().await?;
+        let ended = Execution::by_arn(s.cloud(), &arn).ended().await?;
         ensure!(ended.status == "FAILED", "{ended:#?}");
     }
     arrive(s, 1).await

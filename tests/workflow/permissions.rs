@@ -46,7 +46,7 @@ fn owners() -> Result<Vec<String>> {
 
 async fn every_role_is_looked_at(s: &Scenario) -> Result<()> {
     let known: Vec<_> = owners()?.iter().map(|owner| format!("{owner}Role")).collect();
-    let stack = Stack::named(s.cloud(), &s.driftless.stack);
+    let stack = Stack::by_name(s.cloud(), &s.driftless.stack);
     let roles = stack.resources_of_type("AWS::IAM::Role").await?;
     ensure!(roles.len() == known.len(), "{roles:?}");
     for role in roles {
@@ -69,7 +69,7 @@ async fn needs_all(s: &Scenario, owner: &str) -> Result<()> {
     let reads_all = [("DriftDetectionPolicyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess")];
     let others = if owner == "UpdateStack" { &reads_all[..] } else { &[] };
     let s = &s.alone(&[&PARAMETERS, others].concat()).await?;
-    let stack = Stack::named(s.cloud(), &s.driftless.stack);
+    let stack = Stack::by_name(s.cloud(), &s.driftless.stack);
     let role = stack.resource(&format!("{owner}Role")).await?;
     let mut needless = Vec::new();
     let cuts = cuts(s, &role).await?;

@@ -46,7 +46,7 @@ pub async fn a_secret_stays_what_it_is(s: &Scenario) -> Result<()> {
     let healing = AutoHealingStack::of(stack, base).await?;
     ensure!(healing.stack.parameter("Secret").await? == "****", "it is no secret");
     is_promoted(s, &healing).await?;
-    let stored = Stored::named(s.cloud(), &name).read().await?;
+    let stored = Stored::by_name(s.cloud(), &name).read().await?;
     ensure!(stored.value == "hush" && stored.version == 1, "{stored:?}");
     Ok(())
 }

@@ -160,7 +160,7 @@ Resources:
     let root = s.stack_of(&template, &[("GoldenImage", &base)], &[]).await?;
     let child = root.resource("Child").await?;
     let name = child.split('/').nth(1).context("a stack's id is its ARN")?;
-    let healing = AutoHealingStack::of(Stack::named(s.cloud(), name), base).await?;
+    let healing = AutoHealingStack::of(Stack::by_name(s.cloud(), name), base).await?;
     Ok(Nested { root, healing })
 }
 

@@ -83,7 +83,7 @@ Resources:
     let (name, base) = (s.driftless.parameter_name(), image::base(s.cloud()).await?);
     let parameters = [("Name", name.as_str()), ("ImageId", &base)];
     let stack = s.stack_of(TEMPLATE, &parameters, &[]).await?;
-    let parameter = Parameter::named(s.cloud(), &name);
+    let parameter = Parameter::by_name(s.cloud(), &name);
     let before = parameter.read().await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &name)]).await?;
     let ended = promote(s, &image).await?;

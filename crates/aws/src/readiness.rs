@@ -36,7 +36,9 @@ pub(crate) fn readiness(status: &StackStatus) -> Readiness {
         StackStatus::CreateFailed
         | StackStatus::RollbackComplete
         | StackStatus::RollbackFailed
-        | StackStatus::RollbackInProgress => Stuck("its creation failed: delete it and create it again"),
+        | StackStatus::RollbackInProgress => {
+            Stuck("its creation failed: delete it and create it again")
+        }
         StackStatus::DeleteInProgress | StackStatus::DeleteComplete | StackStatus::DeleteFailed => {
             Stuck("it is deleted, is being deleted, or could not be deleted")
         }

@@ -22,7 +22,9 @@ const MAX_TEMPLATE_BYTES: usize = 51_200;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No stack has that name.
-    #[error("stack {0} does not exist in this account and Region; correct the image's tag StackName")]
+    #[error(
+        "stack {0} does not exist in this account and Region; correct the image's tag StackName"
+    )]
     NotFound(String),
     /// The stack is nested, and its parent sets its parameters.
     #[error(

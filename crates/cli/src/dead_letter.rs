@@ -69,7 +69,8 @@ impl DeadLetter {
             attributes.get(name)?.string_value.clone()
         };
         let body = message.body.as_deref().unwrap_or_default();
-        let event = serde_json::from_str(body).context("the message is not an event: it is not JSON")?;
+        let event =
+            serde_json::from_str(body).context("the message is not an event: it is not JSON")?;
         let refusal = [attribute("ERROR_CODE"), attribute("ERROR_MESSAGE")];
         Self::of(event, &refusal.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
@@ -103,7 +104,8 @@ impl DeadLetter {
     }
 
     fn of_execution(self, detail: &Value) -> Result<Self> {
-        let arn = text(&detail["executionArn"]).context("the event of an execution has no executionArn")?;
+        let arn = text(&detail["executionArn"])
+            .context("the event of an execution has no executionArn")?;
         let input = text(&detail["input"]).map(|input| serde_json::from_str(&input));
         let input = input.transpose().context("the execution's input is not JSON")?;
         let name = text(&detail["error"]);

@@ -2,8 +2,8 @@
 //! and their exit statuses.
 
 mod aws;
-mod deployment;
 mod dead_letter;
+mod deployment;
 mod redrive;
 mod show;
 #[cfg(test)]

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::aws::Called;
+use crate::dead_letter::{DeadLetter, Failure, Trigger};
 use crate::deployment::Deployment;
-use crate::dead_letter::{Failure, DeadLetter, Trigger};
 
 /// How long a received message is invisible to other consumers. A message that starts no execution
 /// reappears afterwards.

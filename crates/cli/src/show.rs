@@ -5,8 +5,8 @@ use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use serde::Serialize;
 
-use crate::deployment::Parts;
 use crate::dead_letter::{Failure, Trigger};
+use crate::deployment::Parts;
 use crate::redrive::{Outcome, Redriven};
 
 /// The maximum height of a table cell. Longer values are truncated; JSON has them in full.

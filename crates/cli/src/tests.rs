@@ -2,8 +2,8 @@
 //! printed.
 
 mod aws;
-mod deployment;
 mod dead_letter;
+mod deployment;
 mod redrive;
 mod show;
 

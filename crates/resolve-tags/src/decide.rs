@@ -113,9 +113,7 @@ pub(crate) fn no_destination(image: &ImageId) -> String {
 /// Why a reconcile of an account without targets is skipped.
 #[must_use]
 pub(crate) fn no_targets() -> String {
-    format!(
-        "no image in this account has the tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME}"
-    )
+    format!("no image in this account has the tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME}")
 }
 
 // --- what makes up a target --------------------------------------------------------------------

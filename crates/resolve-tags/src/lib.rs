@@ -103,7 +103,9 @@ fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
                 }
             }
             // The other images have nothing to do with this target.
-            Err(error) => tracing::warn!(image_id = %image.image_id, %error, "ignored an image with a malformed tag"),
+            Err(error) => {
+                tracing::warn!(image_id = %image.image_id, %error, "ignored an image with a malformed tag")
+            }
         }
     }
     found

@@ -64,7 +64,9 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
         return match detail_type.as_str() {
             Some(other) if other != BACKUP_JOB => {
                 let other = truncated(other, MAX_FOUND_CHARS);
-                Ok(Request::Skip(format!("{other:?} events are ignored; only {BACKUP_JOB:?} events are handled")))
+                Ok(Request::Skip(format!(
+                    "{other:?} events are ignored; only {BACKUP_JOB:?} events are handled"
+                )))
             }
             _ => from_event(decode(input)?),
         };

@@ -28,5 +28,8 @@ pub(crate) fn summary(payload: &(dyn Any + Send)) -> String {
 /// The payload of `panic!` is a `&str` if the message is a literal, and a `String` if it was
 /// formatted.
 fn text(payload: &(dyn Any + Send)) -> &'static str {
-    payload.downcast_ref::<&'static str>().copied().unwrap_or("message withheld, because it may contain a secret")
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or("message withheld, because it may contain a secret")
 }

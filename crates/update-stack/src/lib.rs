@@ -40,7 +40,12 @@ pub async fn handle(cloudformation: &Client, input: UpdateInput) -> Result<Stack
             }
         }
     };
-    tracing::info!(stack = name, client_request_token, ?outcome, "compared the stack, and updated it if necessary");
+    tracing::info!(
+        stack = name,
+        client_request_token,
+        ?outcome,
+        "compared the stack, and updated it if necessary"
+    );
     Ok(StackUpdate { outcome, stack_id, client_request_token })
 }
 

@@ -27,7 +27,7 @@ use contract::target::{
 use crate::Error;
 use crate::Policy;
 use crate::checks::Ec2State;
-use crate::decide::{Evidence, CurrentValue, decision};
+use crate::decide::{CurrentValue, Evidence, decision};
 
 const OLD: &str = "ami-0000000000000000a";
 const MID: &str = "ami-0000000000000000b";

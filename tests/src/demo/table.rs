@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 use serde_json::json;
 
 use super::Format;
-use super::play::{Row, Way};
+use super::demo_run::{Method, Row};
 
 /// With line breaks, so that the table fits into 110 columns.
 const HEADER: [&str; 7] = [
@@ -50,13 +50,13 @@ fn table(rows: &[Row]) -> Table {
 
 fn cells(row: &Row) -> [Cell; 7] {
     let healed = if row.healed_image == row.image_after { Color::Green } else { Color::Red };
-    let color = match (row.is_proven, row.way) {
+    let color = match (row.is_proven, row.method) {
         (true, _) => Color::Green,
-        (false, Way::Naive) => Color::Yellow,
+        (false, Method::Naive) => Color::Yellow,
         (false, _) => Color::Red,
     };
     [
-        Cell::new(row.way),
+        Cell::new(row.method),
         Cell::new(format!("{}\n{}", row.image_before, row.image_after)),
         Cell::new(&row.healed_image).fg(healed),
         Cell::new(drift(row)).fg(color),
@@ -84,16 +84,16 @@ mod tests {
 
     use super::*;
 
-    fn row(way: Way, differences: Vec<Difference>) -> Row {
+    fn row(method: Method, differences: Vec<Difference>) -> Row {
         let status = if differences.is_empty() { "IN_SYNC" } else { "DRIFTED" };
         Row {
-            way,
+            method,
             image_before: "ami-1".into(),
             image_after: "ami-2".into(),
             healed_image: "ami-2".into(),
             is_proven: differences.is_empty(),
             drift: Drift { status: status.into(), resources_checked: 1, differences },
-            steps: (way != Way::Naive).then_some(9),
+            steps: (method != Method::Naive).then_some(9),
             aws_calls: 3,
             seconds: 0.25,
         }
@@ -107,7 +107,7 @@ mod tests {
             expected: "1".into(),
             actual: "2".into(),
         };
-        let rows = [row(Way::Stack, vec![]), row(Way::Naive, vec![version])];
+        let rows = [row(Method::Stack, vec![]), row(Method::Naive, vec![version])];
         let text = printed(&rows, Format::Table).unwrap();
         assert!(text.contains("Group: 1 → 2"), "{text}");
         assert!(text.contains("/LaunchTemplate/Version"), "{text}");
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn json_has_the_same_cells() {
-        let text = printed(&[row(Way::Parameter, vec![])], Format::Json).unwrap();
+        let text = printed(&[row(Method::Parameter, vec![])], Format::Json).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let row = &value["patterns"][0];
         assert_eq!(row["pattern"], "parameter");

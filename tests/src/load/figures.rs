@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::reported;
-use super::target::{Look, Place, Target};
+use super::target::{Observed, Place, Target};
 use crate::demo::Format;
 
 /// The maximum number of updates of a stack, however many of its groups' backups end at once.
-const MOST_UPDATES: usize = 2;
+const MAX_UPDATES: usize = 2;
 
 /// The measurements.
 pub(super) struct Run<'a> {
@@ -25,7 +25,7 @@ pub(super) struct Run<'a> {
     pub took: Duration,
     pub ended: &'a [Ended],
     pub targets: &'a [Target],
-    pub looks: &'a [Look],
+    pub observed: &'a [Observed],
     pub healed: &'a [String],
     pub calls: usize,
     pub throttled: u64,
@@ -80,7 +80,7 @@ impl Figures {
             calls_of_functions: run.calls,
             throttled: run.throttled,
             throttled_per_cent: run.throttle,
-            parameter_writes: run.looks.iter().map(|look| look.written.len()).sum(),
+            parameter_writes: run.observed.iter().map(|one| one.written.len()).sum(),
             stack_updates: stacks.values().sum(),
             most_updates_of_a_stack: stacks.values().copied().max().unwrap_or_default(),
             lost: lost.len(),
@@ -97,7 +97,7 @@ impl Figures {
             && self.done_twice == 0
             && self.executions_failed == 0
             && self.executions >= self.events_sent
-            && self.most_updates_of_a_stack <= MOST_UPDATES
+            && self.most_updates_of_a_stack <= MAX_UPDATES
     }
 
     /// In the requested format.
@@ -134,7 +134,11 @@ impl Figures {
         row("Stack updates", self.stack_updates.to_string(), &most);
         row("Lost", self.lost.to_string(), "");
         row("Repeated", self.done_twice.to_string(), "");
-        row("Seconds", format!("{:.0}", self.seconds), "waits take a fiftieth of their time on AWS");
+        row(
+            "Seconds",
+            format!("{:.0}", self.seconds),
+            "waits take a fiftieth of their time on AWS",
+        );
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -171,9 +175,9 @@ fn promotions(ended: &[Ended]) -> Vec<Promotion> {
 
 /// How often each stack was updated.
 fn updates(run: &Run) -> BTreeMap<String, usize> {
-    let stacks = run.targets.iter().zip(run.looks).filter_map(|(target, look)| {
+    let stacks = run.targets.iter().zip(run.observed).filter_map(|(target, observed)| {
         let Place::Stack(stack, _) = &target.place else { return None };
-        Some((stack.name.clone(), look.updates))
+        Some((stack.name.clone(), observed.updates))
     });
     stacks.collect()
 }
@@ -192,11 +196,13 @@ fn lost(run: &Run) -> Vec<String> {
         found.is_none().then(|| format!("lost: the event of {job} started no execution"))
     });
     let events: Vec<_> = events.collect();
-    let targets = run.targets.iter().zip(run.looks).zip(run.healed);
-    let lost = targets.filter_map(|((target, look), healed)| {
-        let (newest, named) = (&target.newest.image, &look.image);
+    let targets = run.targets.iter().zip(run.observed).zip(run.healed);
+    let lost = targets.filter_map(|((target, observed), healed)| {
+        let (newest, named) = (&target.newest.image, &observed.image);
         let is_lost = named != newest || healed != newest;
-        is_lost.then(|| format!("lost: {newest} is not in place, but {named}; the group boots {healed}"))
+        is_lost.then(|| {
+            format!("lost: {newest} is not in place, but {named}; the group boots {healed}")
+        })
     });
     events.into_iter().chain(lost).collect()
 }
@@ -211,9 +217,9 @@ fn done_twice(
     let mut known = BTreeSet::new();
     let again = promotions.iter().filter(|promotion| !known.insert(*promotion));
     let mut found: Vec<_> = again.map(|promotion| format!("repeated: {promotion:?}")).collect();
-    for look in run.looks {
+    for one in run.observed {
         let mut known = BTreeSet::new();
-        let again = look.written.iter().filter(|image| !known.insert(*image));
+        let again = one.written.iter().filter(|image| !known.insert(*image));
         found.extend(again.map(|image| format!("repeated: {image} was written again")));
     }
     for (stack, updates) in stacks {

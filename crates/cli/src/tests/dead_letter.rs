@@ -5,7 +5,7 @@ use contract::event::ReconcileRun;
 use serde_json::{Value, json};
 
 use super::{EXECUTION, ended};
-use crate::dead_letter::{Failure, DeadLetter, Trigger};
+use crate::dead_letter::{DeadLetter, Failure, Trigger};
 
 fn backup() -> Value {
     json!({

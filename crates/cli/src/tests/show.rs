@@ -42,7 +42,10 @@ fn a_line_has_the_result_of_a_message() {
         (started(), "execution run-0: started as run-1"),
         (planned, "execution run-0: would be started"),
         (denied, "execution run-0: started as run-1, but stays in the queue: sqs: no"),
-        (unreadable(), "message m-2: stays in the queue: the message is not an event: it is not JSON"),
+        (
+            unreadable(),
+            "message m-2: stays in the queue: the message is not an event: it is not JSON",
+        ),
     ] {
         assert_eq!(show::line(&one), expected);
     }

@@ -115,7 +115,10 @@ fn events_that_mean_nothing_are_skipped_with_the_reason() {
         (of_volume, "the backup's resource type is EBS, not EC2"),
         (running, "the backup job is RUNNING, not COMPLETED"),
         (created, "the backup job is CREATED, not COMPLETED"),
-        (copy, "\"Copy Job State Change\" events are ignored; only \"Backup Job State Change\" events are handled"),
+        (
+            copy,
+            "\"Copy Job State Change\" events are ignored; only \"Backup Job State Change\" events are handled",
+        ),
     ] {
         assert_eq!(request(input), Ok(Request::Skip(reason.into())));
     }

@@ -11,7 +11,7 @@ use super::{
     MID, NEW, OLD, candidate, decide_first, first, group, image, known, origin, policy, selecting,
     target, unknown_origin,
 };
-use crate::decide::{Evidence, CurrentValue, decisions, image_ids};
+use crate::decide::{CurrentValue, Evidence, decisions, image_ids};
 use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 

@@ -12,7 +12,7 @@ use testkit::arbitrary::text;
 use super::{
     candidate, decide_first, group, image, known, origin, policy, selecting, target, unknown_origin,
 };
-use crate::decide::{Evidence, CurrentValue, image_ids};
+use crate::decide::{CurrentValue, Evidence, image_ids};
 use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 

@@ -7,7 +7,7 @@ use contract::target::{Candidate, Group, Origin, Target};
 
 use super::{ACCOUNT, NEW, candidate, group, origin, unknown_origin};
 use crate::provenance::{
-    LaunchSources, Launches, groups_fed_by, provenance, verdict, group_names, stack_names,
+    LaunchSources, Launches, group_names, groups_fed_by, provenance, stack_names, verdict,
 };
 
 fn target(candidates: Vec<Candidate>) -> Target {

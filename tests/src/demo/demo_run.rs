@@ -14,12 +14,12 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::PREFIXES;
-use crate::live::Live;
+use crate::progress::ProgressLines;
 
 /// How an image is promoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Way {
+pub(super) enum Method {
     /// Pattern 1.
     Parameter,
     /// Pattern 2.
@@ -28,7 +28,7 @@ pub(super) enum Way {
     Naive,
 }
 
-impl std::fmt::Display for Way {
+impl std::fmt::Display for Method {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Self::Parameter => "parameter",
@@ -39,8 +39,8 @@ impl std::fmt::Display for Way {
 }
 
 /// A stack whose instance has been backed up.
-pub(super) struct Play {
-    way: Way,
+pub(super) struct DemoRun {
+    method: Method,
     stack: Stack,
     group: Group,
     instance: Instance,
@@ -48,12 +48,12 @@ pub(super) struct Play {
 }
 
 /// What the three runs share.
-pub(super) struct Stage<'a> {
+pub(super) struct Demo<'a> {
     pub driftless: Driftless,
-    pub live: &'a Live,
+    pub progress: &'a ProgressLines,
     /// Allows one promotion at a time: in the log of calls, two executions of the same functions
     /// have the same caller.
-    pub turn: Mutex<()>,
+    pub call_log_lock: Mutex<()>,
 }
 
 /// The result of one run.
@@ -61,7 +61,7 @@ pub(super) struct Stage<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     #[serde(rename = "pattern")]
-    pub way: Way,
+    pub method: Method,
     pub image_before: String,
     pub image_after: String,
     /// The image that the healed instance booted.
@@ -84,42 +84,45 @@ struct Promotion {
     took: Duration,
 }
 
-impl Play {
+impl DemoRun {
     /// Sets up all three, from one image.
-    pub(super) async fn set_all(cloud: &Cloud) -> Result<[Self; 3]> {
+    pub(super) async fn set_up_all(cloud: &Cloud) -> Result<[Self; 3]> {
         let base = image::base(cloud).await?;
-        let set = |way| Self::set(cloud, way, &base);
-        let (naive, parameter, stack) =
-            tokio::try_join!(set(Way::Naive), set(Way::Parameter), set(Way::Stack))?;
+        let set_up = |method| Self::set_up(cloud, method, &base);
+        let (naive, parameter, stack) = tokio::try_join!(
+            set_up(Method::Naive),
+            set_up(Method::Parameter),
+            set_up(Method::Stack)
+        )?;
         Ok([naive, parameter, stack])
     }
 
-    async fn set(cloud: &Cloud, way: Way, base: &str) -> Result<Self> {
-        let parameter = Parameter::named(cloud, &format!("{}image", PREFIXES.parameter));
-        let parameters = if way == Way::Parameter {
+    async fn set_up(cloud: &Cloud, method: Method, base: &str) -> Result<Self> {
+        let parameter = Parameter::by_name(cloud, &format!("{}image", PREFIXES.parameter));
+        let parameters = if method == Method::Parameter {
             parameter.write(base).await?;
             [("ImageIdParameterName", parameter.name.as_str())]
         } else {
             [("ImageId", base)]
         };
-        let name = format!("{}{way}", PREFIXES.stack);
-        let stack = Stack::create(cloud, &name, &way.to_string(), &parameters).await?;
+        let name = format!("{}{method}", PREFIXES.stack);
+        let stack = Stack::create(cloud, &name, &method.to_string(), &parameters).await?;
         let group = stack.group().await?;
         let instance = group.instance().await?;
         let backup = Backup::take(cloud, &instance.id).await?;
-        Ok(Self { way, stack, group, instance, backup })
+        Ok(Self { method, stack, group, instance, backup })
     }
 }
 
-impl Stage<'_> {
+impl Demo<'_> {
     /// Promotes the backup, kills the instance, and reads which image heals and the drift.
-    pub(super) async fn play(&self, play: &Play) -> Result<Row> {
-        let (promotion, aws_calls) = self.promote(play).await?;
-        let healed = self.heal(play).await?;
-        let drift = self.drift(play).await?;
+    pub(super) async fn run(&self, run: &DemoRun) -> Result<Row> {
+        let (promotion, aws_calls) = self.promote(run).await?;
+        let healed = self.heal(run).await?;
+        let drift = self.drift(run).await?;
         let is_in_sync = drift.status == "IN_SYNC" && drift.resources_checked > 0;
         Ok(Row {
-            way: play.way,
+            method: run.method,
             is_proven: is_in_sync && healed.image == promotion.after,
             image_before: promotion.before,
             image_after: promotion.after,
@@ -132,41 +135,44 @@ impl Stage<'_> {
     }
 
     /// The promotion, and the number of calls that it made.
-    async fn promote(&self, play: &Play) -> Result<(Promotion, usize)> {
-        let _turn = self.turn.lock().await;
-        let before = self.calls(play.way).await?;
-        let promotion = if play.way == Way::Naive {
-            self.by_script(play).await?
+    async fn promote(&self, run: &DemoRun) -> Result<(Promotion, usize)> {
+        let _lock = self.call_log_lock.lock().await;
+        let before = self.calls(run.method).await?;
+        let promotion = if run.method == Method::Naive {
+            self.by_script(run).await?
         } else {
-            self.by_driftless(play).await?
+            self.by_driftless(run).await?
         };
-        Ok((promotion, self.calls(play.way).await? - before))
+        Ok((promotion, self.calls(run.method).await? - before))
     }
 
-    async fn by_script(&self, play: &Play) -> Result<Promotion> {
-        let image = &play.backup.image;
-        self.say(play, &format!("a script sets {image} in the group, without CloudFormation"));
+    async fn by_script(&self, run: &DemoRun) -> Result<Promotion> {
+        let image = &run.backup.image;
+        self.print(run, &format!("a script sets {image} in the group, without CloudFormation"));
         let started = Instant::now();
-        naive::promote(self.driftless.cloud(), &play.group, image).await?;
-        let before = play.instance.image.clone();
+        naive::promote(self.driftless.cloud(), &run.group, image).await?;
+        let before = run.instance.image.clone();
         Ok(Promotion { before, after: image.clone(), steps: None, took: started.elapsed() })
     }
 
-    async fn by_driftless(&self, play: &Play) -> Result<Promotion> {
-        self.say(play, &format!("AWS Backup: COMPLETED, {}", play.backup.image));
-        let execution = self.driftless.send(&play.backup.event()).await?;
-        let ended = execution.follow(|moment| self.say(play, &told(moment))).await?;
+    async fn by_driftless(&self, run: &DemoRun) -> Result<Promotion> {
+        self.print(run, &format!("AWS Backup: COMPLETED, {}", run.backup.image));
+        let execution = self.driftless.send(&run.backup.event()).await?;
+        let ended = execution.follow(|moment| self.print(run, &line(moment))).await?;
         let report = ended.report()?;
         let (outcome, summary) = (report.outcome, &report.summary);
-        ensure!(outcome == Outcome::Promoted, "the outcome of the execution is {outcome:?}: {summary}");
-        self.say(play, summary);
+        ensure!(
+            outcome == Outcome::Promoted,
+            "the outcome of the execution is {outcome:?}: {summary}"
+        );
+        self.print(run, summary);
         let [target] = report.targets.as_slice() else {
             anyhow::bail!("{} targets instead of one", report.targets.len())
         };
         let [image] = target.images.as_slice() else {
             anyhow::bail!("{} images instead of one", target.images.len())
         };
-        let backup = &play.backup.image;
+        let backup = &run.backup.image;
         ensure!(image.after.as_str() == backup, "{} was promoted, not {backup}", image.after);
         Ok(Promotion {
             before: image.before.to_string(),
@@ -178,35 +184,35 @@ impl Stage<'_> {
 
     /// The number of calls that this method's promotions have made so far. Functions call with
     /// their roles; while the script holds the lock, it makes all other calls.
-    async fn calls(&self, way: Way) -> Result<usize> {
+    async fn calls(&self, method: Method) -> Result<usize> {
         let is_a_functions = |call: &Call| call.caller.contains(":assumed-role/");
         let control = self.driftless.cloud().control().context("a local AWS has a control API")?;
         let calls = control.calls().await?;
-        Ok(calls.iter().filter(|call| is_a_functions(call) == (way != Way::Naive)).count())
+        Ok(calls.iter().filter(|call| is_a_functions(call) == (method != Method::Naive)).count())
     }
 
-    async fn heal(&self, play: &Play) -> Result<Instance> {
-        let Instance { id, image } = &play.instance;
-        self.say(play, &format!("killing {id} ({image})"));
-        play.group.kill(&play.instance).await?;
-        let healed = play.group.instance_other_than(Some(id)).await?;
-        self.say(play, &format!("healed: {} boots {}", healed.id, healed.image));
+    async fn heal(&self, run: &DemoRun) -> Result<Instance> {
+        let Instance { id, image } = &run.instance;
+        self.print(run, &format!("killing {id} ({image})"));
+        run.group.kill(&run.instance).await?;
+        let healed = run.group.instance_other_than(Some(id)).await?;
+        self.print(run, &format!("healed: {} boots {}", healed.id, healed.image));
         Ok(healed)
     }
 
-    async fn drift(&self, play: &Play) -> Result<Drift> {
-        let drift = play.stack.drift().await?;
+    async fn drift(&self, run: &DemoRun) -> Result<Drift> {
+        let drift = run.stack.drift().await?;
         let checked = drift.resources_checked;
-        self.say(play, &format!("{}, {checked} resources compared", drift.status));
+        self.print(run, &format!("{}, {checked} resources compared", drift.status));
         Ok(drift)
     }
 
-    fn say(&self, play: &Play, text: &str) {
-        self.live.about(&play.way.to_string(), text);
+    fn print(&self, run: &DemoRun, text: &str) {
+        self.progress.about(&run.method.to_string(), text);
     }
 }
 
-fn told(moment: &Moment) -> String {
+fn line(moment: &Moment) -> String {
     match moment {
         Moment::Entered(step) => format!("→ {}", step.state),
         Moment::Failed { state, error, .. } => format!("  {state}: {error}"),

@@ -13,13 +13,13 @@ const TICK: Duration = Duration::from_millis(100);
 const SUBJECT_WIDTH: usize = 9;
 
 /// The progress output of a command.
-pub(crate) struct Live {
+pub(crate) struct ProgressLines {
     /// Absent if stderr is not a terminal.
     spinners: Option<MultiProgress>,
     started: Instant,
 }
 
-impl Live {
+impl ProgressLines {
     /// Starts; times are relative to now.
     pub(crate) fn new() -> Self {
         let spinners = std::io::stderr().is_terminal().then(MultiProgress::new);
