@@ -1,4 +1,5 @@
-//! The form of the state machine: everything commented, timed, bounded and reachable.
+//! The state machine: every state has a comment, a timeout or bound if it needs one, and is
+//! reachable.
 
 use std::collections::{BTreeMap, BTreeSet};
 

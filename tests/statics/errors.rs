@@ -1,5 +1,5 @@
-//! The catalogue of errors against the steps that raise them, the state machine that handles them,
-//! and the page that explains them.
+//! The catalogue of errors agrees with the steps that raise them, the state machine that handles
+//! them, and the page that explains them.
 
 use std::collections::BTreeSet;
 use std::process::Command;

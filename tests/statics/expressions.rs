@@ -10,7 +10,7 @@ use crate::machine;
 /// One expression.
 pub struct Expression {
     pub state: &'static str,
-    /// Where in the state: `Assign.looks`.
+    /// Where in the state: `Assign.polls`.
     pub path: String,
     /// Without the delimiters.
     pub text: &'static str,

@@ -97,7 +97,7 @@ impl State {
             .collect()
     }
 
-    /// Every text in the state itself, with where it stands: `Assign.looks`, `Catch[0].Output`.
+    /// Every text in the state itself, with its path: `Assign.polls`, `Catch[0].Output`.
     pub fn texts(&self) -> Vec<(String, &'static str)> {
         let mut found = Vec::new();
         for (field, value) in self.body {

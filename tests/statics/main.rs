@@ -1,5 +1,5 @@
 //! The rules of the repository as tests: what must agree between the crates, the catalogue of
-//! errors, the state machine, the template and the README, without running any of it.
+//! errors, the state machine, the template and the documentation, without running any of it.
 
 #![allow(
     clippy::expect_used,

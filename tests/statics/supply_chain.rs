@@ -1,4 +1,4 @@
-//! What others made: it is what was looked at, down to the byte, wherever Driftless is built.
+//! Dependencies and CI actions are pinned to the exact bytes that were reviewed.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The template: every step with its function, its own role and its own log, and no permission
-//! wider than the rule that is written next to it.
+//! The template: every step has its own function, role and log group, and every wildcard in a
+//! permission has a comment with the reason.
 
 use std::collections::BTreeSet;
 use std::io::Write;

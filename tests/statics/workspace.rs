@@ -1,4 +1,4 @@
-//! The crates: who depends on whom, and what each consists of.
+//! The crates: which crate depends on which, and which files each has.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Whatever never ends is given up, by its name and at its bound. These tests have local AWSs of
-//! their own, in which waiting takes next to no time and other things can take for ever.
+//! Every loop gives up at its bound, with its own error. These tests have local AWSs of their own,
+//! in which waits take almost no time and operations may never end.
 
 use std::sync::Arc;
 

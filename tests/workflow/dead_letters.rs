@@ -1,5 +1,5 @@
-//! What did not happen is in the dead-letter queue with what is needed to run it again, whatever
-//! kept it from happening, and `driftless redrive` runs it again.
+//! Every event or execution that failed, for whatever reason, is in the dead-letter queue with its
+//! input, and `driftless redrive` runs it again.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;

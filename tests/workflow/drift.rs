@@ -1,4 +1,4 @@
-//! What of a promotion is found out to be wrong, and what was wrong before it.
+//! Drift that a promotion causes, and drift that existed before it.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;

@@ -1,4 +1,4 @@
-//! What everything else rests on: an error that a Lambda names is retried, caught and reported by
+//! The basis of error handling: an error that a Lambda names is retried, caught and reported by
 //! that name.
 
 use anyhow::{Result, ensure};

@@ -1,5 +1,5 @@
 //! Every step fails once: the local AWS injects each error that the step can raise, and each fault
-//! of the Lambda service, in the place of its function's answer. The execution ends as the
+//! of the Lambda service, instead of its function's response. The execution ends as the
 //! catalogue says, the other target gets its image, and the path differs from the happy path as the
 //! snapshot says.
 //!

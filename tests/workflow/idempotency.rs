@@ -1,5 +1,5 @@
-//! Every step runs twice with the same input, as Step Functions and Lambda may have it: the path
-//! and the end are the same, and nothing is written a second time.
+//! Every step runs twice with the same input, as Step Functions and Lambda may do: the path and the
+//! result are the same, and nothing is written twice.
 
 use anyhow::Result;
 use harness::Scenario;

@@ -1,4 +1,4 @@
-//! Images that are not ready to be booted, or never will be: what is waited for, and what is not.
+//! Images that cannot be booted yet, or never: which ones the state machine waits for.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;

@@ -1,5 +1,5 @@
-//! The answer is lost after the write: what has taken effect is neither lost nor done twice. Nor
-//! is what a function did before it was cut off.
+//! A response is lost after the write, or a function is cut off after it: the write is neither lost
+//! nor repeated.
 
 use anyhow::{Context, Result};
 use futures_util::future::{try_join, try_join_all};

@@ -1,6 +1,5 @@
-//! Least privilege, proved: each statement of each role is taken away, and each action of each
-//! statement, one at a time, and some test must fail. What nothing needs has no business in the
-//! template.
+//! Proves least privilege: each statement of each role, and each action of each statement, is
+//! removed, one at a time, and a test must fail. So the template grants nothing that is not needed.
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::LocalBoxFuture;

@@ -1,5 +1,5 @@
 //! Reconcile: every tagged target of the account gets its newest image, so that a missed event
-//! heals itself. It is about a whole account, so a test has one of its own.
+//! is made up for. A reconcile covers a whole account, so each test has its own account.
 
 use anyhow::{Context, Result, ensure};
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};

@@ -1,4 +1,4 @@
-//! The way back: by itself when a promotion fails, where the operator chose that, and by hand.
+//! Rollbacks: automatic if a promotion fails and the operator chose that, and manual.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;

@@ -1,4 +1,4 @@
-//! Pattern 2: templates of every kind, and what their parameters are.
+//! Pattern 2: templates of every kind, with every kind of parameter.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cloudformation::types::{Parameter, TemplateStage};

@@ -1,4 +1,4 @@
-//! Owns Driftlesses that were deployed with other parameters, each shared by the tests that need
+//! Driftless deployed with other template parameters, each deployment shared by the tests that need
 //! it in the same local AWS.
 
 use std::collections::HashMap;

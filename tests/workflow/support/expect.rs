@@ -1,4 +1,4 @@
-//! Owns what tests expect of an execution and of a stack at its end.
+//! Assertions about the result of an execution, and about a stack afterwards.
 
 use anyhow::{Context, Result, bail, ensure};
 use contract::ErrorName;

@@ -1,5 +1,5 @@
-//! Owns faults of the functions: an error instead of a function's answer, and the expected outcome
-//! of the two targets.
+//! Faults of the functions: an error instead of a function's response, and the expected outcome of
+//! the two targets.
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
