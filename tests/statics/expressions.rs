@@ -69,7 +69,7 @@ fn no_expression_lacks_a_delimiter() {
     }));
 }
 
-/// Judgement is Rust's: an expression selects, compares and passes on.
+/// Rust decides: an expression only selects, compares and passes on.
 #[test]
 fn no_expression_decides() {
     const MAX_CHARS: usize = 160;

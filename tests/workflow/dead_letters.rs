@@ -15,9 +15,9 @@ use crate::support::{control, event_of, expect, promotable, promote, schedule};
 trials![
     ;
     only here, "it needs a queue of its own, and only a local AWS fails when it is told to":
-    what_did_not_happen_is_run_again,
-    what_fails_again_is_a_new_letter,
-    a_stack_that_is_not_there_is_named,
+    failed_promotions_are_run_again,
+    an_execution_that_fails_again_is_a_new_message,
+    a_missing_stack_is_named,
 ];
 
 /// A local AWS shortens the waits, not the machine's own limit.
@@ -55,7 +55,7 @@ struct Missed {
     input: Value,
 }
 
-async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
+async fn failed_promotions_are_run_again(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[("ReconcileSchedule", "rate(1 day)")]).await?;
     let missed = [
         ("ERROR_FROM_TARGET", an_event_that_started_nothing(s).await?),
@@ -199,8 +199,8 @@ async fn a_schedule_that_started_nothing(s: &Scenario) -> Result<()> {
     control(s)?.remove_fault(fault).await.map(drop)
 }
 
-/// What is run again and fails again is not run for ever.
-async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
+/// An execution that fails again is not run for ever.
+async fn an_execution_that_fails_again_is_a_new_message(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &s.driftless.parameter_name())]).await?;
     promote(s, &image).await?;
@@ -215,7 +215,7 @@ async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
 }
 
 /// The status is not that of a message that stays.
-async fn a_stack_that_is_not_there_is_named(s: &Scenario) -> Result<()> {
+async fn a_missing_stack_is_named(s: &Scenario) -> Result<()> {
     let output = cli::run(&s.driftless, &["redrive", "--stack", "nowhere"]).await?;
     let errors = String::from_utf8(output.stderr)?;
     ensure!(output.status.code() == Some(2) && output.stdout.is_empty(), "{}", output.status);

@@ -12,7 +12,7 @@ use crate::support::transcript::{self, Transcript};
 use crate::support::two_targets::TwoTargets;
 
 const ONLY_HERE: &str = "only in a local AWS a function can be run twice";
-/// The first calls of the function: those that begin something, and those that find it begun.
+/// The first calls of the function: those that start an operation, and those that find it started.
 const CALLS: usize = 2;
 
 /// A test for each Task state.

@@ -21,8 +21,8 @@ const PARAMETERS: [(&str, &str); 2] =
 /// Who has a role besides the steps: the state machine, and the rules that start it.
 const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
 
-/// How a test fails without a permission: AWS says so, or that an image which may not be looked at
-/// is not there.
+/// How a test fails without a permission: AWS denies the call, or an image that may not be read
+/// seems not to exist.
 const REFUSALS: [&str; 5] =
     ["AccessDenied", "is denied", "not authorized", "does not exist", "does not show"];
 
@@ -49,7 +49,7 @@ async fn every_role_is_looked_at(s: &Scenario) -> Result<()> {
     let roles = stack.resources_of_type("AWS::IAM::Role").await?;
     ensure!(roles.len() == known.len(), "{roles:?}");
     for role in roles {
-        ensure!(known.contains(&role), "nobody looks at {role}");
+        ensure!(known.contains(&role), "no test covers the role {role}");
     }
     Ok(())
 }
@@ -212,7 +212,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
     }
 }
 
-/// Its log is looked at when it is defined.
+/// Its log configuration is validated when it is defined.
 async fn the_machine_is_defined_anew(s: &Scenario) -> Result<()> {
     let (sfn, arn) = (&s.cloud().sfn, &s.driftless.state_machine);
     let found = sfn.describe_state_machine().state_machine_arn(arn).send().await;

@@ -180,19 +180,19 @@ Resources:
     Ok(())
 }
 
-/// An image of this group's instance that says by its tag that it belongs elsewhere.
+/// An image of this group's instance whose tag names another target.
 async fn stolen(s: &Scenario, from: &AutoHealingStack, tag: (&str, &str)) -> Result<String> {
     Ok(s.backup_with(&from.instance, &[tag]).await?.image)
 }
 
-/// What is said when this image is refused for where it comes from.
+/// The message when this image is rejected because of its provenance.
 async fn is_not_permitted(s: &Scenario, image: &str, name: &str) -> Result<String> {
     let message = is_refused(s, image, name).await?;
     ensure!(message.contains(image), "no {image} in {message:?}");
     Ok(message)
 }
 
-/// What is said when this image is refused for this target.
+/// The message when this image is rejected for this target.
 async fn is_refused(s: &Scenario, image: &str, name: &str) -> Result<String> {
     let ended = promote(s, image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;

@@ -20,9 +20,9 @@ trials![
     what_was_missed_is_planned_then_promoted_then_left_alone,
 ];
 
-/// What only reads.
+/// Calls that only read.
 const READS: [&str; 4] = ["Describe", "Detect", "Get", "List"];
-/// What a plan makes and takes away again.
+/// Calls with which a plan creates and deletes change sets.
 const PLANS: [&str; 2] = ["CreateChangeSet", "DeleteChangeSet"];
 
 async fn the_schedule_is_off_by_default(s: &Scenario) -> Result<()> {

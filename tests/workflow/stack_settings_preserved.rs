@@ -188,7 +188,7 @@ async fn an_update_whose_answer_is_lost_is_not_started_again(s: &Scenario) -> Re
     Ok(())
 }
 
-/// A backup gets in, and the stack heals into it.
+/// A backup is promoted, and the stack heals into it.
 async fn is_promoted(s: &Scenario, healing: &AutoHealingStack) -> Result<()> {
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
