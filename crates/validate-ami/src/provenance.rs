@@ -14,14 +14,14 @@ pub(crate) const PROVENANCE: &str = "provenance";
 #[derive(Debug, Default)]
 pub(crate) struct LaunchSources {
     /// By group: the images in its launch templates, with SSM parameters unresolved.
-    pub launches: BTreeMap<String, Launches>,
+    pub launches: BTreeMap<String, LaunchImages>,
     /// By stack: the name of its root stack; `None` for a root. Stacks that no longer exist are
     /// missing.
     pub roots: BTreeMap<String, Option<String>>,
 }
 
 /// The images that a group launches, as its launch templates name them, or why they cannot be read.
-pub(crate) type Launches = Result<BTreeSet<String>, String>;
+pub(crate) type LaunchImages = Result<BTreeSet<String>, String>;
 
 /// The groups that [`LaunchSources::launches`] must contain.
 #[must_use]

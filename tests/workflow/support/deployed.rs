@@ -19,7 +19,7 @@ static DEPLOYED: Mutex<Option<Deployed>> = Mutex::new(None);
 /// drift, and rolls back failed promotions.
 pub async fn careful(s: &Scenario) -> Result<Scenario> {
     const PARAMETERS: Parameters =
-        &[("OnFailure", "rollback"), ("DriftBefore", "true"), ("PlanBeforeUpdate", "true")];
+        &[("OnFailure", "rollback"), ("DetectDriftBefore", "true"), ("PlanBeforeUpdate", "true")];
     with(s, PARAMETERS).await
 }
 

@@ -7,7 +7,7 @@ use contract::target::{Candidate, Group, Origin, Target};
 
 use super::{ACCOUNT, NEW, candidate, group, origin, unknown_origin};
 use crate::provenance::{
-    LaunchSources, Launches, group_names, groups_fed_by, provenance, stack_names, verdict,
+    LaunchImages, LaunchSources, group_names, groups_fed_by, provenance, stack_names, verdict,
 };
 
 fn target(candidates: Vec<Candidate>) -> Target {
@@ -29,7 +29,7 @@ fn is(
     assert_eq!((found.verdict, found.reason.as_deref().unwrap_or("")), expected);
 }
 
-fn launching(launches: Launches) -> LaunchSources {
+fn launching(launches: LaunchImages) -> LaunchSources {
     LaunchSources {
         launches: BTreeMap::from([("group".to_owned(), launches)]),
         ..LaunchSources::default()
