@@ -104,7 +104,7 @@ impl Scenario {
         self.parameter_called(&self.driftless.parameter_name(), image).await
     }
 
-    /// Creates an SSM parameter with this name and image.
+    /// An SSM parameter of this name, with this image in it.
     pub async fn parameter_called(&self, name: &str, image: &str) -> Result<Parameter> {
         let parameter = Parameter::by_name(self.cloud(), name);
         self.note(Made::Parameter(parameter.clone()));

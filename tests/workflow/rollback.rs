@@ -79,7 +79,7 @@ async fn a_parameter_whose_group_boots_another_image_is_put_back(s: &Scenario) -
     let write = expect::only(target.writes)?;
     ensure!((write.previous_version, write.version) == (Some(2), Some(3)), "{write:#?}");
     ensure!(write.before.expose() == image && write.after.as_str() == healing.base, "{write:#?}");
-    // The rollback is proved like the promotion.
+    // The way back is verified as the way there is.
     let group = expect::only(target.groups)?;
     ensure!(group.expected.as_str() == healing.base, "{group:#?}");
     expect::heals_into(&healing, &healing.base).await

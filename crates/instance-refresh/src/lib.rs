@@ -114,7 +114,7 @@ async fn start(
     match answer.called("autoscaling:StartInstanceRefresh") {
         Ok(answer) => {
             let refresh_id = answer.instance_refresh_id;
-            tracing::info!(group = group.group_name, expected = %group.expected, refresh_id, "started an instance refresh");
+            tracing::info!(group = group.group_name, expected = %group.expected, refresh_id);
             let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
             Ok(GroupRefresh { refresh_id, status, adopted: false, ..group })
         }
@@ -136,7 +136,7 @@ async fn adopt(
     let newest = described(autoscaling, &group.group_name, None).await?;
     let Some(newest) = newest else { return Ok(group) };
     let refresh_id = newest.instance_refresh_id;
-    tracing::info!(group = group.group_name, refresh_id, "adopted a running instance refresh");
+    tracing::info!(group = group.group_name, refresh_id, "adopted");
     let status = Some(InstanceRefreshStatus::Pending.as_str().to_owned());
     Ok(GroupRefresh { refresh_id, status, adopted: true, ..group })
 }

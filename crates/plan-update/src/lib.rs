@@ -104,7 +104,7 @@ async fn look(
             delete(cloudformation, name, id).await?;
             let finding = decide::finding(name, &changes, &input.images);
             let changes = changes.iter().map(decide::planned).collect();
-            tracing::info!(stack = name, ?changes, ?finding, "planned the update");
+            tracing::info!(stack = name, ?changes, ?finding);
             Ok(Some(PlanReport { finding, ..complete(changes) }))
         }
     }

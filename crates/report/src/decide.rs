@@ -87,7 +87,7 @@ pub(crate) fn unproven(record: &TargetRecord) -> Option<String> {
         return None;
     }
     // The groups of a stack are read from its resources. Those that read a parameter are only known
-    // through live instances, so finding none proves nothing there.
+    // through live instances, so that none is found says nothing there.
     if record.groups.is_empty() && record.pattern == Pattern::Stack {
         return Some(sentences::NO_GROUP.to_owned());
     }

@@ -81,9 +81,8 @@ fn of_group(target: &Target, group: &Group, sources: &LaunchSources, account: &s
     }
 }
 
-/// The groups that the target feeds, or for which that cannot be verified. The others are left out:
-/// an unrelated instance may carry the target's tag, and its group must be neither checked nor
-/// refreshed.
+/// Those of these groups that the target feeds, or that cannot be verified: an unrelated instance
+/// may carry the target's tag, and its group must be neither checked nor refreshed.
 #[must_use]
 pub(crate) fn groups_fed_by(
     target: &Target,

@@ -1,4 +1,4 @@
-//! Inputs and outputs of detect-drift and instance-refresh, which prove a promotion.
+//! Inputs and answers of detect-drift and instance-refresh, which prove a promotion.
 
 use serde::{Deserialize, Serialize};
 

@@ -39,7 +39,7 @@ message! {
         parameter_name: ParameterName,
         /// The value that the decision was based on.
         before: PlacedValue,
-        /// The image to write.
+        /// The image to put there.
         after: ImageId,
         /// Whether this decision's write has begun; then wait for the value.
         #[serde(default)]
@@ -140,7 +140,7 @@ message! {
         change_set_id: Option<String>,
         /// What the update would do, once complete.
         changes: Vec<PlannedChange>,
-        /// The finding, if the update would do more than it may.
+        /// The finding, if the update would do more than it may; else absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding: Option<Finding>,
     }
