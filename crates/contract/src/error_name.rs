@@ -87,7 +87,7 @@ catalogue! {
     InvalidInput: Terminal, ByEveryStep;
     /// EC2 does not list the image: it was deregistered, belongs to another account or Region, or is too new to be visible.
     ImageNotFound: Retryable, BySteps(&["ResolveTags"]);
-    /// The newest image is still pending; the state machine waits for it.
+    /// The newest image is still pending.
     ImagePending: Retryable, BySteps(&["ValidateAmi"]);
     /// No candidate image passes validation; the message lists each failed check with the expected and the actual value.
     ImageRejected: Terminal, BySteps(&["ValidateAmi"]);

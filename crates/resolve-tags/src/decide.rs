@@ -107,13 +107,15 @@ fn parse_tag<T: std::str::FromStr<Err = Malformed>>(
 /// Why an image without a target tag is skipped.
 #[must_use]
 pub(crate) fn no_destination(image: &ImageId) -> String {
-    format!("image {image} has neither the tag {TAG_PARAMETER_NAME} nor the tag {TAG_STACK_NAME}")
+    format!("image {image} carries neither the tag {TAG_PARAMETER_NAME} nor {TAG_STACK_NAME}")
 }
 
 /// Why a reconcile of an account without targets is skipped.
 #[must_use]
 pub(crate) fn no_targets() -> String {
-    format!("no image in this account has the tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME}")
+    format!(
+        "none of the account's images says by its tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME} where it belongs"
+    )
 }
 
 // --- what makes up a target --------------------------------------------------------------------
@@ -261,14 +263,14 @@ pub(crate) fn images_of_rollback(
             Destination::Parameter(_) => "rollback.parameterName",
             Destination::Stack(_) => "rollback.stackName",
         };
-        let problem = format!("expected a value of the tag {tag} on an image, found {value:?}");
+        let problem = format!("expected what images name by their tag {tag}, found {value:?}");
         return Err(InvalidInput::new(path, problem));
     }
     if let Some(key) = only {
         images.retain(|image| parameter_key(&image.tags).as_ref() == Ok(key));
         if images.is_empty() {
             let problem = format!(
-                "expected a value of the tag {TAG_PARAMETER_KEY} on an image of {value}, found \"{key}\""
+                "expected what {value}'s images name by their tag {TAG_PARAMETER_KEY}, found \"{key}\""
             );
             return Err(InvalidInput::new("rollback.parameterKey", problem));
         }

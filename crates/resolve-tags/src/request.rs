@@ -103,8 +103,8 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
             Ok(Request::Hint { image_id, status_message })
         }
         other => {
-            let found = truncated(other.unwrap_or("missing"), MAX_FOUND_CHARS);
-            Ok(Request::Skip(format!("the backup's resource type is {found}, not EC2")))
+            let found = truncated(other.unwrap_or("a resource of no named type"), MAX_FOUND_CHARS);
+            Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
         }
     }
 }
@@ -146,7 +146,7 @@ fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
         (None, Some(name)) => Destination::Stack(name),
     };
     if let (Destination::Parameter(_), Some(key)) = (&destination, &parameter_key) {
-        let problem = format!("expected only together with stackName, found \"{key}\"");
+        let problem = format!("expected with a stackName only, found \"{key}\"");
         return Err(InvalidInput::new("rollback.parameterKey", problem));
     }
     let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };

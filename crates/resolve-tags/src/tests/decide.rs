@@ -227,7 +227,7 @@ fn a_rollback_takes_all_images_of_its_destination_or_those_of_one_key() {
         (
             Some("AppImage"),
             Err(
-                "rollback.parameterKey: expected a value of the tag ImageIdParameterKey on an image of web, found \"AppImage\"",
+                "rollback.parameterKey: expected what web's images name by their tag ImageIdParameterKey, found \"AppImage\"",
             ),
         ),
     ] {
@@ -245,11 +245,11 @@ fn a_rollback_of_what_no_image_names_is_invalid_input() {
     for (destination, expected) in [
         (
             parameter(),
-            "rollback.parameterName: expected a value of the tag ImageIdParameterName on an image, found \"/golden/web\"",
+            "rollback.parameterName: expected what images name by their tag ImageIdParameterName, found \"/golden/web\"",
         ),
         (
             stack(),
-            "rollback.stackName: expected a value of the tag StackName on an image, found \"web\"",
+            "rollback.stackName: expected what images name by their tag StackName, found \"web\"",
         ),
     ] {
         let error = images_of_rollback(&Rollback { destination, only: None }, vec![]);

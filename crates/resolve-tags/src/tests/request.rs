@@ -112,7 +112,7 @@ fn events_that_mean_nothing_are_skipped_with_the_reason() {
     });
     let copy = backup(|event| event["detail-type"] = json!("Copy Job State Change"));
     for (input, reason) in [
-        (of_volume, "the backup's resource type is EBS, not EC2"),
+        (of_volume, "the backup is of EBS, not of EC2"),
         (running, "the backup job is RUNNING, not COMPLETED"),
         (created, "the backup job is CREATED, not COMPLETED"),
         (
@@ -169,7 +169,7 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
         ),
         (
             json!({"rollback": {"parameterName": "/a", "parameterKey": "DbImage"}}),
-            "rollback.parameterKey: expected only together with stackName, found \"DbImage\"",
+            "rollback.parameterKey: expected with a stackName only, found \"DbImage\"",
         ),
         (json!({"rollback": {"stack": "web"}}), "rollback.stack: unknown field"),
         (json!({"rollback": {"stackName": "web"}, "allowOlder": true}), "allowOlder: unknown"),
