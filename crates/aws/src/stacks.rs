@@ -22,13 +22,11 @@ const MAX_TEMPLATE_BYTES: usize = 51_200;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No stack has that name.
-    #[error(
-        "stack {0} does not exist in this account and Region; correct the image's tag StackName"
-    )]
+    #[error("there is no stack {0} in this account and Region; the image's tag StackName names it")]
     NotFound(String),
     /// The stack is nested, and its parent sets its parameters.
     #[error(
-        "stack {stack} is nested in {root}; tag the images with {root} and its image parameter instead"
+        "stack {stack} is nested in {root}; tag the images with {root} and the parameter of its template"
     )]
     Nested {
         /// The stack.
@@ -63,7 +61,7 @@ pub enum Error {
         current: String,
     },
     /// Another operation runs.
-    #[error("stack {stack} is in {status}: another operation is running")]
+    #[error("stack {stack} is in {status}; it is waited for")]
     Busy {
         /// The stack.
         stack: String,
@@ -71,7 +69,7 @@ pub enum Error {
         status: String,
     },
     /// CloudFormation does not update a stack in this state.
-    #[error("stack {stack} is in {status} and cannot be updated; {remedy}")]
+    #[error("stack {stack} is in {status}, from which CloudFormation does not update; {remedy}")]
     NotUpdatable {
         /// The stack.
         stack: String,
@@ -82,7 +80,7 @@ pub enum Error {
     },
     /// The template must be sent and is too long to send.
     #[error(
-        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it must be sent with the update; it has {length} bytes, and at most {MAX_TEMPLATE_BYTES} are allowed"
+        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {MAX_TEMPLATE_BYTES}"
     )]
     TemplateTooLong {
         /// The stack.

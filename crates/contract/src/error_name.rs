@@ -95,7 +95,7 @@ catalogue! {
     TargetNotPermitted: Terminal, BySteps(&["ValidateAmi"]);
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
-    /// The SSM parameter is a resource of a stack, so writing it would cause drift. Create a parameter outside any stack, and name that in the tags.
+    /// The SSM parameter is a resource of a stack, so writing it would cause drift. Create one outside any stack.
     ParameterOwnedByStack: Terminal, BySteps(&["PromoteSsm"]);
     /// The parameter has the maximum number of versions, and the oldest cannot be deleted because it has a label. The message names both; move the label to a newer version.
     ParameterVersionsFull: Terminal, BySteps(&["PromoteSsm"]);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
 
-/// Printed instead of a redacted value.
+/// What stands for a value that is not printed.
 pub const REDACTED: &str = "a value that is not an image ID";
 
 /// A value in place. `Display` and `Debug` print an image ID and redact everything else; Serde

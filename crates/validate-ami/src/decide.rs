@@ -23,9 +23,9 @@ const MAX_LISTED: usize = 10;
 /// The maximum length of the message about one image parameter among others.
 const MAX_REFUSAL_CHARS: usize = 1_000;
 
-/// The value in place in an image parameter, and where it comes from.
+/// The value in place in an image parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CurrentValue {
+pub(crate) struct InPlace {
     /// The value that reaches the launch template. It may be any text, for example an operator's
     /// placeholder.
     pub value: PlacedValue,
@@ -44,11 +44,11 @@ pub(crate) struct Evidence<'a> {
     pub policy: &'a Policy,
 }
 
-/// The IDs of the images to read: every candidate, and the images in place.
+/// The images to read: every candidate, and the images in place.
 #[must_use]
 pub(crate) fn image_ids<'a>(
     target: &Target,
-    in_place: impl IntoIterator<Item = &'a CurrentValue>,
+    in_place: impl IntoIterator<Item = &'a InPlace>,
 ) -> Vec<ImageId> {
     let candidates = target.images().into_iter().flat_map(|(_, images)| &images.candidates);
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
@@ -68,7 +68,7 @@ pub(crate) fn image_ids<'a>(
 /// target, such as an image that is still pending.
 pub(crate) fn decisions(
     promotion: &Promotion,
-    mut in_place: BTreeMap<String, Result<CurrentValue, Error>>,
+    mut in_place: BTreeMap<String, Result<InPlace, Error>>,
     evidence: Evidence<'_>,
 ) -> Result<Validated, Error> {
     let (mut images, mut refused) = (Vec::new(), Vec::new());
@@ -112,7 +112,7 @@ pub(crate) fn decision(
     Promotion { target, run }: &Promotion,
     parameter: &str,
     images: &Images,
-    in_place: &CurrentValue,
+    in_place: &InPlace,
     evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let before = &in_place.value;

@@ -12,7 +12,7 @@ use contract::ids::ParameterName;
 use contract::steps::Via;
 use contract::target::Target;
 
-use crate::decide::CurrentValue;
+use crate::decide::InPlace;
 use crate::provenance::{self, LaunchSources};
 use crate::{Clients, Error};
 
@@ -23,11 +23,11 @@ use crate::{Clients, Error};
 pub(crate) async fn in_place(
     clients: &Clients,
     target: &Target,
-) -> Result<BTreeMap<String, Result<CurrentValue, Error>>, Error> {
+) -> Result<BTreeMap<String, Result<InPlace, Error>>, Error> {
     let (stack_name, keys) = match target {
         Target::Parameter { name, .. } => {
             let value = ssm_value(&clients.ssm, name.as_str()).await?;
-            let in_place = CurrentValue { value: value.into(), via: None };
+            let in_place = InPlace { value: value.into(), via: None };
             return Ok(BTreeMap::from([(name.to_string(), Ok(in_place))]));
         }
         Target::Stack { name, parameters } => {
@@ -70,13 +70,13 @@ async fn of_stack(
     stack: &str,
     key: &str,
     parameter: Parameter,
-) -> Result<CurrentValue, Error> {
+) -> Result<InPlace, Error> {
     let value = parameter.parameter_value.unwrap_or_default();
     if value == NO_ECHO {
         return Err(Error::Secret(format!("parameter {key} of stack {stack}, which is NoEcho,")));
     }
     let Some(resolved) = parameter.resolved_value else {
-        return Ok(CurrentValue { value: value.into(), via: None });
+        return Ok(InPlace { value: value.into(), via: None });
     };
     let Ok(name) = value.parse::<ParameterName>() else {
         let (stack, key) = (stack.to_owned(), key.to_owned());
@@ -84,7 +84,7 @@ async fn of_stack(
     };
     let before = ssm_value(ssm, name.as_str()).await?.into();
     let via = Some(Via { parameter_name: name, before });
-    Ok(CurrentValue { value: resolved.into(), via })
+    Ok(InPlace { value: resolved.into(), via })
 }
 
 async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, Error> {

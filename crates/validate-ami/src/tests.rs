@@ -27,7 +27,7 @@ use contract::target::{
 use crate::Error;
 use crate::Policy;
 use crate::checks::Ec2State;
-use crate::decide::{CurrentValue, Evidence, decision};
+use crate::decide::{Evidence, InPlace, decision};
 
 const OLD: &str = "ami-0000000000000000a";
 const MID: &str = "ami-0000000000000000b";
@@ -156,7 +156,7 @@ fn selecting(selection: Selection, mut promotion: Promotion) -> Promotion {
 /// The decision about the first image parameter.
 fn decide_first(
     promotion: &Promotion,
-    in_place: &CurrentValue,
+    in_place: &InPlace,
     evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let (name, images) = promotion.target.images()[0];
