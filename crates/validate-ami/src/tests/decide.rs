@@ -307,8 +307,8 @@ fn a_target_fails_only_when_all_is_refused_with_the_first_name_and_every_text() 
         let error = decided(images).unwrap_err();
         assert_eq!(error.name(), name, "{images:?}");
         let text = error.to_string();
-        let told = text.matches("no image for").count() + text.matches("no parameter").count();
-        assert_eq!(told, images.len(), "{text}");
+        let count = text.matches("no image for").count() + text.matches("does not exist").count();
+        assert_eq!(count, images.len(), "{text}");
     }
     // All go into one update.
     let error = decided(&[Some(NEW), None, Some(OLD)]).unwrap_err();
