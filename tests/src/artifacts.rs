@@ -1,6 +1,6 @@
-//! Owns the zip files of the functions. A local AWS runs on this machine, so what is uploaded only
-//! names the program: development builds are large (40 MB each), and each account of a local AWS
-//! would keep all of them.
+//! Creates the zip files of the functions. A local AWS runs on this machine, so the uploaded
+//! `bootstrap` only starts the program: development builds are large (40 MB each), and each account
+//! of a local AWS would keep all of them.
 
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -12,19 +12,19 @@ use anyhow::{Context, Result, ensure};
 
 use crate::paths;
 
-/// Zips each `bootstrap`, given as the zip file's name and the contents, as cargo-lambda does but
-/// without a time stamp: equal contents give equal files.
+/// Zips each `bootstrap`, given as the zip file's name and its contents. Like cargo-lambda, but
+/// without a time stamp, so equal contents give equal files.
 const ZIP: &str = "import sys, zipfile as z
 for name, text in zip(sys.argv[1::2], sys.argv[2::2]):
     i = z.ZipInfo('bootstrap')
     i.external_attr = 0o755 << 16
     z.ZipFile(name, 'w').writestr(i, text)";
 
-/// The zip files of these functions, in the same order. `folder` must exist as long as what they
-/// are deployed to: the programs are kept in it, and so a later build does not change them.
+/// The zip files of these functions, in the same order. `folder` must exist as long as the
+/// functions are deployed: it keeps the programs, so a later build does not change them.
 pub(crate) fn zipped(folder: &Path, functions: &[String]) -> Result<Vec<PathBuf>> {
     let folder = folder.join("functions");
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let mut zip = Command::new(paths::venv_program("python")?);
     zip.args(["-c", ZIP]);
     let mut zips = Vec::new();
@@ -39,12 +39,12 @@ pub(crate) fn zipped(folder: &Path, functions: &[String]) -> Result<Vec<PathBuf>
     Ok(zips)
 }
 
-/// The function's program under a name that no other build's has.
+/// Links the function's program under a name that is unique to this build.
 fn keep(folder: &Path, function: &str) -> Result<PathBuf> {
     let program = paths::target().join("lambda").join(function).join("bootstrap");
     let found = program
         .metadata()
-        .with_context(|| format!("{} (`cargo xtask build` makes it)", program.display()))?;
+        .with_context(|| format!("{} (`cargo xtask build` builds it)", program.display()))?;
     let kept = folder.join(format!("{function}-{}", build(&found)));
     match fs::hard_link(&program, &kept) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -56,14 +56,14 @@ fn keep(folder: &Path, function: &str) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// What distinguishes one build from another.
+/// Identifies a build.
 fn build(program: &Metadata) -> String {
     format!("{:x}-{:x}{:09}", program.ino(), program.mtime(), program.mtime_nsec())
 }
 
-/// What becomes the program as soon as it is started.
+/// A script that is replaced by the program.
 fn bootstrap(program: &Path) -> Result<String> {
-    let program = program.to_str().context("the target directory's path is no text")?;
+    let program = program.to_str().context("the target directory's path is not UTF-8")?;
     Ok(format!("#!/bin/sh\nexec '{}'\n", program.replace('\'', r"'\''")))
 }
 

@@ -1,5 +1,5 @@
-//! Owns what AWS Backup does with an instance: an image of it that carries its tags, and then the
-//! event "Backup Job State Change".
+//! Does what AWS Backup does: creates an image of an instance, with the instance's tags, and then
+//! emits the event "Backup Job State Change".
 
 use anyhow::{Context, Result};
 use aws_sdk_ec2::types::{Image, ResourceType, Tag, TagSpecification};
@@ -18,7 +18,7 @@ pub struct Backup {
     region: String,
     /// The image.
     pub image: String,
-    /// When EC2 says that it was made.
+    /// When the image was created, according to EC2.
     pub creation_date: String,
     /// The instance.
     pub instance: String,
@@ -27,12 +27,12 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// Takes one and waits until the image is available.
+    /// Takes a backup and waits until the image is available.
     pub async fn take(cloud: &Cloud, instance: &str) -> Result<Self> {
         Self::take_with(cloud, instance, &[]).await
     }
 
-    /// Takes one with these tags too: those that a backup plan assigns, which win.
+    /// The same, with the tags of a backup plan, which override the instance's tags.
     pub async fn take_with(
         cloud: &Cloud,
         instance: &str,
@@ -55,7 +55,7 @@ impl Backup {
         })
     }
 
-    /// Starts one and does not wait for it. The image's id.
+    /// Starts a backup without waiting for it, and returns the image's ID.
     pub async fn start(
         cloud: &Cloud,
         instance: &str,

@@ -1,5 +1,5 @@
-//! Owns running `driftless`, the operators' program, as an operator would: with the account in its
-//! environment, and nothing of this machine's own AWS configuration.
+//! Runs `driftless`, the operators' program, as an operator would: with the account's credentials
+//! in its environment. This machine's own AWS configuration is ignored.
 
 use std::env;
 use std::process::Output;
@@ -18,7 +18,7 @@ const PROGRAM: &str = "driftless";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redrive {
-    /// The stack that was asked for.
+    /// The requested stack.
     pub stack: String,
     /// Its account.
     pub account: String,
@@ -38,17 +38,17 @@ pub struct Redriven {
     pub message_id: String,
     /// `event`, `schedule`, `execution`.
     pub trigger: Option<String>,
-    /// What did not happen.
+    /// What the message is about.
     pub subject: Option<String>,
-    /// When.
+    /// When it happened.
     pub time: Option<String>,
-    /// Why.
+    /// The error.
     pub error: Option<String>,
     /// What failed in the execution.
     pub failures: Vec<Value>,
     /// The execution that did not succeed.
     pub failed_execution: Option<String>,
-    /// What is run again.
+    /// The input of the new execution.
     pub input: Option<Value>,
     /// `started`, `wouldStart`, `notStarted`.
     pub result: String,
@@ -71,13 +71,13 @@ pub async fn run(driftless: &Driftless, arguments: &[&str]) -> Result<Output> {
     command.envs(driftless.cloud().variables()).args(arguments);
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     let output = command.kill_on_drop(true).output().await;
-    output.with_context(|| format!("{} (`cargo xtask build` makes it)", program.display()))
+    output.with_context(|| format!("{} (`cargo xtask build` builds it)", program.display()))
 }
 
 /// Redrives the queue. The exit status must agree with whether anything stays in it.
 ///
 /// # Errors
-/// The program failed, or contradicts itself.
+/// The program failed, or its exit status does not match its output.
 pub async fn redrive(driftless: &Driftless, dry_run: bool) -> Result<Redrive> {
     let mut arguments = vec!["redrive", "--format", "json", "--stack", &driftless.stack];
     arguments.extend(dry_run.then_some("--dry-run"));

@@ -1,5 +1,5 @@
-//! Owns which AWS is used: a local one, or the real one when `DRIFTLESS_TEST_TARGET=aws`, and then
-//! only in an account that `DRIFTLESS_TEST_ACCOUNTS` names.
+//! Access to AWS: to a local one, or to the real one if `DRIFTLESS_TEST_TARGET=aws`, and then only
+//! in an account that `DRIFTLESS_TEST_ACCOUNTS` lists.
 
 use std::env;
 use std::process::Command;
@@ -14,12 +14,12 @@ use serde::Deserialize;
 use crate::control::Control;
 use crate::{paths, random};
 
-/// Which AWS the tests run against: unset or `local`, or `aws`.
+/// Which AWS the tests run against: `local` (the default) or `aws`.
 pub const TARGET_VARIABLE: &str = "DRIFTLESS_TEST_TARGET";
 /// The accounts that tests may touch, separated by commas.
 pub const ACCOUNTS_VARIABLE: &str = "DRIFTLESS_TEST_ACCOUNTS";
 
-/// The account of a local AWS: any 12 digits will do as an access key, and are its root.
+/// The account of a local AWS. Any 12 digits are the access key of that account's root user.
 pub const LOCAL_ACCOUNT: &str = "111122223333";
 /// The secret of that access key.
 pub const LOCAL_SECRET: &str = "local";
@@ -63,12 +63,12 @@ struct Access {
 /// Whether the tests run against the real AWS.
 ///
 /// # Errors
-/// The variable has a value that means nothing.
+/// The variable has another value.
 pub fn is_aws_wanted() -> Result<bool> {
     match env::var(TARGET_VARIABLE).as_deref() {
         Err(env::VarError::NotPresent) | Ok("" | "local") => Ok(false),
         Ok("aws") => Ok(true),
-        Ok(other) => bail!("{TARGET_VARIABLE} is {other:?}; it may be \"local\" or \"aws\""),
+        Ok(other) => bail!("{TARGET_VARIABLE} is {other:?}; expected \"local\" or \"aws\""),
         Err(error) => bail!("{TARGET_VARIABLE}: {error}"),
     }
 }
@@ -91,24 +91,24 @@ impl Cloud {
         })
     }
 
-    /// A fresh account of the same local AWS; the real one gives none away.
+    /// A new account of the same local AWS; `None` for the real one.
     #[must_use]
     pub fn fresh_account(&self) -> Option<Self> {
         let account = format!("{:012}", random() % 1_000_000_000_000);
         Some(Self::local_account(self.access.endpoint.as_deref()?, &account))
     }
 
-    /// The real AWS, with the credentials and the region that the AWS CLI would take.
+    /// The real AWS, with the credentials and the Region that the AWS CLI would use.
     ///
     /// # Errors
     /// There are none, or they belong to an account that tests must not touch.
     pub fn aws() -> Result<Self> {
-        let access = Access::of_the_cli()?;
+        let access = Access::from_cli_environment()?;
         let allowed = env::var(ACCOUNTS_VARIABLE).unwrap_or_default();
         ensure!(
             allowed.split(',').any(|account| account.trim() == access.account),
             "the tests would run in account {}, which {ACCOUNTS_VARIABLE} ({allowed:?}) does not \
-             name: they create, update and delete resources there",
+             list: they create, update and delete resources there",
             access.account
         );
         Ok(Self::new(access))
@@ -129,8 +129,8 @@ impl Cloud {
         }
     }
 
-    /// The same account with connections of its own: a client belongs to the runtime that it was
-    /// first used in, and each test has its own.
+    /// The same account with its own connections: a client belongs to the runtime in which it was
+    /// first used, and each test has its own runtime.
     #[must_use]
     pub fn reconnected(&self) -> Self {
         Self::new(self.access.clone())
@@ -160,14 +160,14 @@ impl Cloud {
         self.access.endpoint.as_deref()
     }
 
-    /// What only a local AWS has: events in AWS's name, faults, the log of calls.
+    /// The control API, which only a local AWS has: AWS's own events, faults, the log of calls.
     #[must_use]
     pub fn control(&self) -> Option<Control> {
         let endpoint = self.endpoint()?;
         Some(Control::new(endpoint, self.account(), self.region()))
     }
 
-    /// The environment variables that make any AWS client talk to this account.
+    /// The environment variables with which any AWS client uses this account.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let Access { region, access_key_id, secret_access_key, session_token, endpoint, .. } =
@@ -185,8 +185,8 @@ impl Cloud {
 }
 
 impl Access {
-    /// boto3 is available and supports every way to sign in (profiles, SSO, roles).
-    fn of_the_cli() -> Result<Self> {
+    /// Asks boto3, which is available and supports every way to sign in (profiles, SSO, roles).
+    fn from_cli_environment() -> Result<Self> {
         const WHO: &str = "import boto3, json; s = boto3.Session(); \
             c = s.get_credentials().get_frozen_credentials(); \
             print(json.dumps({'account': s.client('sts').get_caller_identity()['Account'], \
@@ -204,7 +204,7 @@ impl Access {
     }
 }
 
-/// Nothing is taken from the environment: a setting of the user's must not send a test elsewhere.
+/// Reads nothing from the environment: the user's settings must not direct a test elsewhere.
 fn sdk_config(access: &Access) -> SdkConfig {
     let http = aws_smithy_http_client::Builder::new();
     let http = if access.endpoint.is_some() {
@@ -229,8 +229,8 @@ fn sdk_config(access: &Access) -> SdkConfig {
     config.build()
 }
 
-/// Reports which call failed and how, in AWS's words: an SDK error by itself is only "service
-/// error".
+/// Names the call that failed, with AWS's own code and message: an SDK error by itself prints only
+/// "service error".
 pub trait Called<T> {
     /// Names the call, `service:Operation`.
     fn called(self, action: &str) -> Result<T>;

@@ -1,6 +1,6 @@
-//! Owns what a test may do to a local AWS that no API of AWS's can: put an event in a service's
-//! name, adjust an image, make calls fail, read the log of calls
-//! (`tests/emulator/README.md`, "Control API").
+//! The control API of a local AWS: what no API of AWS can do, such as emit a service's own events,
+//! adjust an image, make calls fail, or read the log of calls (`tests/emulator/README.md`, "Control
+//! API").
 
 use anyhow::{Context, Result, ensure};
 use http::Request;
@@ -22,13 +22,13 @@ pub struct Control {
 /// One call that a client made.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Call {
-    /// When, ISO 8601 in UTC.
+    /// When it was made, in ISO 8601 and UTC.
     pub time: String,
     /// The IAM service prefix, such as `ssm`.
     pub service: String,
     /// The operation, such as `PutParameter`.
     pub action: String,
-    /// Who: a root, or the assumed role of a function.
+    /// The caller: a root user, or the assumed role of a function.
     pub caller: String,
     /// The HTTP status.
     pub status: u16,
@@ -43,16 +43,16 @@ pub(crate) enum Until<'a> {
     Entered(&'a str),
 }
 
-/// How far an execution is.
+/// The progress of an execution.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Progress {
-    /// `RUNNING`, or how it has ended.
+    /// `RUNNING`, or the final status.
     pub status: String,
-    /// Whether what was waited for has happened.
+    /// Whether it has ended or entered the state.
     pub done: bool,
 }
 
-/// How long the local AWS keeps a question open until it answers that nothing has happened yet.
+/// How long the local AWS waits before it responds that nothing has happened yet.
 const POLL_SECONDS: u64 = 20;
 
 impl Control {
@@ -61,10 +61,10 @@ impl Control {
         Self { endpoint: endpoint.to_owned(), account: account.to_owned(), scope }
     }
 
-    /// Puts events on the default bus as if AWS's own services had.
+    /// Puts events on the default bus as if an AWS service had emitted them.
     pub async fn put_events(&self, events: &Value) -> Result<()> {
         let answer = self.call("POST", "events", events).await?;
-        let entries = answer["Entries"].as_array().context("no Entries in the answer")?;
+        let entries = answer["Entries"].as_array().context("no Entries in the response")?;
         ensure!(entries.iter().all(|entry| entry["EventId"].is_string()), "refused: {answer}");
         Ok(())
     }
@@ -82,45 +82,45 @@ impl Control {
         self.call("POST", "faults", faults).await.map(drop)
     }
 
-    /// The same with one fault; its number.
+    /// Adds one fault and returns its ID.
     pub async fn add_fault(&self, fault: &Value) -> Result<u64> {
         let answer = self.call("POST", "faults", &json!([fault])).await?;
-        answer["faults"][0]["id"].as_u64().context("the fault has no number")
+        answer["faults"][0]["id"].as_u64().context("the fault has no id")
     }
 
     /// How often a fault has struck.
     pub async fn hits(&self, fault: u64) -> Result<u64> {
         let all = self.call("GET", "faults", &Value::Null).await?;
-        numbered(&all["faults"], fault)?["hits"].as_u64().context("the fault does not count")
+        numbered(&all["faults"], fault)?["hits"].as_u64().context("the fault has no hits")
     }
 
-    /// Forgets a fault. How often it has struck.
+    /// Removes a fault, and returns how often it has struck.
     pub async fn remove_fault(&self, id: u64) -> Result<u64> {
         let hits = self.hits(id).await?;
         self.call("DELETE", &format!("faults/{id}"), &Value::Null).await?;
         Ok(hits)
     }
 
-    /// Forgets all faults.
+    /// Removes all faults.
     pub async fn clear_faults(&self) -> Result<()> {
         self.call("DELETE", "faults", &Value::Null).await.map(drop)
     }
 
-    /// Holds what is done to a resource; the hold's number.
+    /// Holds operations on a resource, and returns the hold's ID.
     pub(crate) async fn add_hold(&self, what: &str, resource: &str) -> Result<u64> {
         let hold = json!({"what": what, "resource": resource});
         let answer = self.call("POST", "holds", &hold).await?;
-        answer["id"].as_u64().context("the hold has no number")
+        answer["id"].as_u64().context("the hold has no id")
     }
 
-    /// Whether a hold has anything in hold.
+    /// Whether a hold has stopped an operation.
     pub(crate) async fn is_holding(&self, hold: u64) -> Result<bool> {
         let all = self.call("GET", "holds", &Value::Null).await?;
         let waiting = numbered(&all["holds"], hold)?["waiting"].as_array();
-        Ok(!waiting.context("the hold does not say what it holds")?.is_empty())
+        Ok(!waiting.context("the hold has no list of operations")?.is_empty())
     }
 
-    /// Lets what a hold holds go on.
+    /// Releases a hold.
     pub(crate) async fn remove_hold(&self, id: u64) -> Result<()> {
         self.call("DELETE", &format!("holds/{id}"), &Value::Null).await.map(drop)
     }
@@ -133,21 +133,21 @@ impl Control {
         };
         let query = format!("arn={arn}&{until}&timeout={POLL_SECONDS}");
         let answer = self.query("GET", "executions", &query, &Value::Null).await?;
-        serde_json::from_value(answer).context("reading how far the execution is")
+        serde_json::from_value(answer).context("parsing the progress of the execution")
     }
 
-    /// Changes how long things take, `{"stack": 2.0}`, in this account.
+    /// Changes how long operations take in this account, for example `{"stack": 2.0}`.
     pub async fn set(&self, settings: &Value) -> Result<Value> {
         self.call("POST", "settings", settings).await
     }
 
-    /// Lets a rule with a schedule be due now. Whether it is on.
+    /// Fires a scheduled rule now. Returns false if the rule is disabled.
     ///
     /// # Errors
     /// There is no such rule, or it has no schedule.
     pub async fn fire(&self, rule: &str) -> Result<bool> {
         let answer = self.call("POST", &format!("schedules/{rule}"), &Value::Null).await?;
-        answer["fired"].as_bool().context("no \"fired\" in the answer")
+        answer["fired"].as_bool().context("no \"fired\" in the response")
     }
 
     /// Every call of this account's functions so far, oldest first.
@@ -160,7 +160,7 @@ impl Control {
         self.calls_of("").await
     }
 
-    /// Those of the callers whose ARN has this in it.
+    /// The calls of callers whose ARN contains this.
     async fn calls_of(&self, caller: &str) -> Result<Vec<Call>> {
         let query = if caller.is_empty() { String::new() } else { format!("caller={caller}") };
         let mut answer = self.query("GET", "calls", &query, &Value::Null).await?;
@@ -183,14 +183,14 @@ impl Control {
         let answer = request(method, &url, body)
             .await
             .with_context(|| format!("{method} {path} of the local AWS"))?;
-        serde_json::from_slice(&answer).context("reading the answer")
+        serde_json::from_slice(&answer).context("parsing the response")
     }
 }
 
-/// The one with this number.
+/// The item with this ID.
 fn numbered(all: &Value, id: u64) -> Result<&Value> {
-    let mut all = all.as_array().context("the answer is no list")?.iter();
-    all.find(|one| one["id"] == id).with_context(|| format!("there is no number {id}"))
+    let mut all = all.as_array().context("the response is not a list")?.iter();
+    all.find(|one| one["id"] == id).with_context(|| format!("there is no id {id}"))
 }
 
 async fn request(method: &str, url: &str, body: String) -> Result<Vec<u8>> {

@@ -1,19 +1,19 @@
-//! Owns the demo: the two patterns and, beside them, the way that leaves a stack drifted. Each gets
-//! a new image of its running instance and loses that instance; what comes back, and what
-//! CloudFormation reports about the stack, is the result.
+//! The demo: the two patterns, and for comparison the usual script, which leaves a stack drifted.
+//! In each of the three stacks, a new image of the running instance is promoted and the instance is
+//! killed. The result is which image heals, and what drift CloudFormation reports.
 
-mod play;
+mod demo_run;
 mod table;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life, WAIT_SCALE};
+use harness::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use harness::{Cloud, Driftless};
 use tokio::sync::Mutex;
 
-use crate::live::Live;
-use play::{Play, Way};
+use crate::progress::ProgressLines;
+use demo_run::{DemoRun, Method};
 
 /// How to print the result.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -25,45 +25,50 @@ pub(crate) enum Format {
     Json,
 }
 
-/// What Driftless may write here; the demo's names begin like this.
+/// The prefixes of the demo's names, which Driftless may write.
 const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/demo/", stack: "demo-" };
 
-/// Plays all three in a local AWS of the demo's own. Whether both patterns healed into the
-/// promoted image, in sync.
+/// Runs all three in a local AWS of their own. Returns whether both patterns healed into the
+/// promoted image, with their stacks in sync.
 pub(crate) async fn run(format: Format) -> Result<bool> {
-    let live = Live::new();
+    let progress = ProgressLines::new();
     let folder = emulator::scratch_folder()?;
-    let started = Emulator::start(&folder, Life::Attached, WAIT_SCALE);
-    let emulator = live.during("Starting a local AWS", started).await?;
+    let started = Emulator::start(&folder, Lifetime::Attached, WAIT_SCALE);
+    let emulator = progress.during("Starting a local AWS", started).await?;
     let cloud = Cloud::local(&emulator.endpoint);
-    let (driftless, plays) = tokio::try_join!(
-        live.during("Deploying template.yaml", Driftless::deploy(&cloud, &folder, PREFIXES)),
-        live.during("Deploying three stacks, backing up their instances", Play::set_all(&cloud)),
+    let (driftless, runs) = tokio::try_join!(
+        progress.during("Deploying template.yaml", Driftless::deploy(&cloud, &folder, PREFIXES)),
+        progress.during(
+            "Deploying three stacks, backing up their instances",
+            DemoRun::set_up_all(&cloud)
+        ),
     )?;
-    let stage = play::Stage { driftless, live: &live, turn: Mutex::new(()) };
-    let [naive, parameter, stack] = &plays;
-    // In this order: the first to ask gets the first turn.
+    let demo = demo_run::Demo { driftless, progress: &progress, call_log_lock: Mutex::new(()) };
+    let [naive, parameter, stack] = &runs;
+    // They take the lock in this order.
     let (naive, parameter, stack) =
-        tokio::join!(stage.play(naive), stage.play(parameter), stage.play(stack));
+        tokio::join!(demo.run(naive), demo.run(parameter), demo.run(stack));
     let mut rows = Vec::new();
     let mut failed = Vec::new();
-    for (way, outcome) in [(Way::Parameter, parameter), (Way::Stack, stack), (Way::Naive, naive)] {
+    for (method, outcome) in
+        [(Method::Parameter, parameter), (Method::Stack, stack), (Method::Naive, naive)]
+    {
         match outcome {
             Ok(row) => rows.push(row),
-            Err(error) => failed.push(format!("{way}: {error:#}")),
+            Err(error) => failed.push(format!("{method}: {error:#}")),
         }
     }
     print!("{}", table::printed(&rows, format)?);
     if !failed.is_empty() {
-        eprintln!("\nThe log of the local AWS ends:\n{}\n", emulator.log_tail());
+        eprintln!("\nThe last lines of the local AWS's log:\n{}\n", emulator.log_tail());
     }
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    let patterns = rows.iter().filter(|row| row.way != Way::Naive);
+    let patterns = rows.iter().filter(|row| row.method != Method::Naive);
     let is_proven = patterns.clone().count() == 2 && patterns.clone().all(|row| row.is_proven);
-    live.line(if is_proven {
-        "Both patterns healed into the promoted image, in sync"
+    progress.line(if is_proven {
+        "Both patterns healed into the promoted image, and their stacks are in sync"
     } else {
-        "NOT both patterns healed into the promoted image, in sync"
+        "FAILED: a pattern did not heal into the promoted image, or its stack is not in sync"
     });
     Ok(is_proven)
 }

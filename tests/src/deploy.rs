@@ -1,6 +1,6 @@
-//! Owns getting `template.yaml` into a local AWS, as its user would: `aws cloudformation
-//! package`, then the packaged template to CloudFormation. (On AWS the tests use what
-//! `sam deploy` has deployed, see `driftless`.)
+//! Deploys `template.yaml` into a local AWS as a user would: with `aws cloudformation package`, and
+//! then the packaged template with CloudFormation. (On AWS the tests use the stack that `sam
+//! deploy` has deployed; see `driftless`.)
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +13,11 @@ use crate::cloud::Cloud;
 use crate::stack::{Request, Stack};
 use crate::{artifacts, emulator, paths, unique};
 
-/// Where `template.yaml` expects the functions, below which each has a folder.
+/// The folder in which `template.yaml` expects a folder for each function.
 const FUNCTIONS: &str = "target/lambda/";
-/// Where it expects the state machine's definition.
+/// The folder in which it expects the state machine's definition.
 const DEFINITIONS: &str = "statemachine/";
-/// What `sam deploy` asks for too: roles are made, and the transform is expanded.
+/// The same as `sam deploy` needs: the template creates roles and has a transform.
 const CAPABILITIES: [&str; 2] = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
 
 /// Deploys the template under this stack name, or updates that stack. `folder` is for temporary
@@ -38,13 +38,14 @@ pub async fn template(
     Stack::deploy(cloud, &request).await
 }
 
-/// Puts a template where CloudFormation can fetch it, in a local AWS with Driftless deployed; its
-/// address. For templates that a request does not carry: nested and long ones.
+/// Uploads a template to S3 in a local AWS with Driftless deployed, and returns its URL. For
+/// templates that a request cannot contain: nested and long ones.
 ///
 /// # Errors
 /// This is the real AWS, or the bucket is not there.
 pub async fn upload(cloud: &Cloud, template: &str) -> Result<String> {
-    let endpoint = cloud.endpoint().context("on AWS there is no bucket for it")?;
+    let endpoint =
+        cloud.endpoint().context("there is a bucket for templates only in a local AWS")?;
     let (bucket, key) = (bucket(cloud), unique("template"));
     let file = emulator::scratch_folder()?.join(&key);
     fs::write(&file, template).context("writing the template")?;
@@ -70,7 +71,7 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
     let bucket = bucket(cloud);
     let prepared = folder.join("template.yaml");
     let packaged = folder.join("packaged.yaml");
-    // The two take about as long as each other.
+    // Both take about equally long.
     std::thread::scope(|scope| {
         let bucket = scope.spawn(|| aws(cloud, &["s3api", "create-bucket", "--bucket", &bucket]));
         fs::write(&prepared, with_absolute_paths(&template, folder)?)
@@ -94,11 +95,11 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
     fs::read_to_string(&packaged).context("reading the packaged template")
 }
 
-/// The template with the paths of what will be uploaded made absolute: the target directory may be
-/// anywhere, and functions are zipped already.
+/// The template with absolute paths to the files to upload: the target directory may be anywhere,
+/// and the functions are already zipped.
 fn with_absolute_paths(template: &str, folder: &Path) -> Result<String> {
     let functions: Vec<String> = function_names(template).into_iter().map(str::to_owned).collect();
-    ensure!(!functions.is_empty(), "template.yaml names no function under {FUNCTIONS}");
+    ensure!(!functions.is_empty(), "template.yaml has no function under {FUNCTIONS}");
     let zips: Vec<PathBuf> = artifacts::zipped(folder, &functions)?;
     let mut result = template.to_owned();
     for (function, zip) in functions.iter().zip(&zips) {
@@ -119,16 +120,16 @@ fn function_names(template: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Runs the AWS CLI against this cloud, with nothing from the user's own environment.
+/// Runs the AWS CLI against this cloud, without the user's own environment.
 fn aws(cloud: &Cloud, arguments: &[&str]) -> Result<()> {
     let output = Command::new(paths::venv_program("aws")?)
         .args(arguments)
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| name == "PATH"))
-        // No profile, no configuration of the user's: there is no such file.
+        // Ignore the user's configuration: there is no such file.
         .env("AWS_CONFIG_FILE", "/nonexistent")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-        // When the local AWS is gone there is nothing to wait for.
+        // Retrying does not help if the local AWS has ended.
         .env("AWS_MAX_ATTEMPTS", "1")
         .envs(cloud.variables())
         .output()

@@ -1,4 +1,5 @@
-//! Owns a deployed Driftless: where to send events, how to start a run, what an event started.
+//! A deployed Driftless: sends events, starts executions, and finds the execution that an event
+//! started.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -10,49 +11,49 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Called, Cloud};
-use crate::emulator::{self, Emulator, Life, WAIT_SCALE};
+use crate::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use crate::execution::Execution;
 use crate::stack::Stack;
 use crate::{deploy, listing, unique, wait};
 
-/// On AWS the tests use the stack that was deployed before under this name.
+/// On AWS the tests use the deployed stack that this variable names.
 pub const STACK_VARIABLE: &str = "DRIFTLESS_TEST_STACK";
-/// The stack's name where nothing else is said.
+/// The default name of the stack.
 pub const STACK: &str = "driftless";
 
-/// What the tests' own Driftless may write, so that a test can try what it may not.
+/// The prefixes that the tests' Driftless may write, so that a test can also try others.
 const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/golden/", stack: "golden-" };
 
 /// A deployed Driftless.
 #[derive(Debug, Clone)]
 pub struct Driftless {
     pub(crate) cloud: Cloud,
-    /// The stack that it is.
+    /// The stack's name.
     pub stack: String,
     /// The state machine.
     pub state_machine: String,
     /// The rule that AWS Backup's events match.
     pub rule: String,
-    /// The bus that the rule listens on.
+    /// The rule's event bus.
     pub event_bus: String,
-    /// The queue for events that could not start anything.
+    /// The URL of the dead-letter queue.
     pub dead_letters: String,
-    /// What it may write: parameters whose names begin like this.
+    /// The prefix of the parameters that it may write.
     pub parameter_prefix: String,
-    /// What it may update: stacks whose names begin like this.
+    /// The prefix of the stacks that it may update.
     pub stack_prefix: String,
 }
 
-/// How to deploy it.
+/// What Driftless may write.
 #[derive(Debug, Clone, Copy)]
 pub struct Prefixes<'a> {
-    /// What it may write: parameters whose names begin like this.
+    /// The prefix of the parameters that it may write.
     pub parameter: &'a str,
-    /// What it may update: stacks whose names begin like this.
+    /// The prefix of the stacks that it may update.
     pub stack: &'a str,
 }
 
-/// A Driftless for tests. Where it is in a local AWS, that ends when this is dropped.
+/// A Driftless for tests. If it is in a local AWS, dropping this ends that.
 #[derive(Debug)]
 pub struct ForTests {
     /// The Driftless.
@@ -61,14 +62,14 @@ pub struct ForTests {
 }
 
 impl ForTests {
-    /// One with these template parameters in a local AWS of its own, whose Wait states take this
-    /// part of their time. `folder` is that local AWS's.
+    /// Deploys one with these template parameters into a local AWS of its own, whose Wait states
+    /// take this fraction of their time. `folder` is for that local AWS.
     pub async fn local(
         folder: &Path,
         wait_scale: f64,
         parameters: &[(&str, &str)],
     ) -> Result<Self> {
-        let emulator = Emulator::start(folder, Life::Attached, wait_scale).await?;
+        let emulator = Emulator::start(folder, Lifetime::Attached, wait_scale).await?;
         let cloud = Cloud::local(&emulator.endpoint);
         let folder = &emulator.folder;
         let driftless = Driftless::deploy_as(STACK, &cloud, folder, PREFIXES, parameters).await?;
@@ -77,15 +78,15 @@ impl ForTests {
 }
 
 impl Driftless {
-    /// Those that tests may use as they like: so many, each deployed into a local AWS of its own,
-    /// or on AWS the one that `DRIFTLESS_TEST_STACK` names.
+    /// `count` of them, each deployed into a local AWS of its own; on AWS the one that
+    /// `DRIFTLESS_TEST_STACK` names.
     ///
     /// # Errors
-    /// They could not be deployed, or the one is not there.
+    /// They could not be deployed, or the stack does not exist.
     pub async fn for_tests(count: usize) -> Result<Vec<ForTests>> {
         if cloud::is_aws_wanted()? {
             let name = std::env::var(STACK_VARIABLE).unwrap_or_else(|_| STACK.to_owned());
-            let driftless = Self::of(&Stack::named(&Cloud::aws()?, &name)).await?;
+            let driftless = Self::of(&Stack::by_name(&Cloud::aws()?, &name)).await?;
             return Ok(vec![ForTests { driftless, _emulator: None }]);
         }
         let scratch = emulator::scratch_folder()?;
@@ -95,29 +96,28 @@ impl Driftless {
         try_join_all((0..count).map(start)).await
     }
 
-    /// The same with connections of its own, for another runtime.
+    /// The same with its own connections, for another runtime.
     #[must_use]
     pub fn reconnected(&self) -> Self {
         Self { cloud: self.cloud.reconnected(), ..self.clone() }
     }
 
-    /// Another one with these template parameters, in an account of its own of the same local
-    /// AWS: for what is of a whole account, or of how it was deployed.
+    /// Deploys another one, with these template parameters, into a new account of the same local
+    /// AWS: for tests of a whole account, or of a template parameter.
     ///
     /// # Errors
     /// This is the real AWS, or it could not be deployed.
     pub async fn alone(&self, parameters: &[(&str, &str)]) -> Result<Self> {
-        let cloud = self.cloud.fresh_account().context("AWS gives no account away")?;
-        // It goes with the local AWS's own.
+        let cloud = self.cloud.fresh_account().context("only a local AWS has further accounts")?;
+        // It is removed with the local AWS's own folder.
         let folder = emulator::scratch_folder()?.join(cloud.account());
-        fs::create_dir_all(&folder).context("making the folder for the template")?;
-        // With the same name its functions would have those of the first one, whose processes the
-        // local AWS ends when it makes others of their names, in whatever account.
+        fs::create_dir_all(&folder).context("creating the folder for the template")?;
+        // A unique name, because the local AWS ends a function's processes when a function of the
+        // same name is created in any account.
         Self::deploy_as(&unique(STACK), &cloud, &folder, PREFIXES, parameters).await
     }
 
-    /// Deploys it into a local AWS, or updates it there. `folder` is for what must be written on
-    /// the way.
+    /// Deploys it into a local AWS, or updates it there. `folder` is for temporary files.
     pub async fn deploy(cloud: &Cloud, folder: &Path, prefixes: Prefixes<'_>) -> Result<Self> {
         Self::deploy_as(STACK, cloud, folder, prefixes, &[]).await
     }
@@ -145,10 +145,10 @@ impl Driftless {
         Self::of(&stack).await
     }
 
-    /// The one that this stack is.
+    /// The Driftless that is deployed in this stack.
     ///
     /// # Errors
-    /// The stack is not there, or is not Driftless.
+    /// The stack does not exist, or is not a Driftless stack.
     pub async fn of(stack: &Stack) -> Result<Self> {
         let found = stack.describe().await?;
         let outputs = found.outputs.unwrap_or_default().into_iter();
@@ -170,19 +170,19 @@ impl Driftless {
         })
     }
 
-    /// Where it is deployed.
+    /// The cloud that it is deployed in.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
         &self.cloud
     }
 
-    /// A name for a stack that it may update, and that no other test has.
+    /// A unique name for a stack that it may update.
     #[must_use]
     pub fn stack_name(&self) -> String {
         unique(&format!("{}test", self.stack_prefix))
     }
 
-    /// A name for a parameter that it may write, and that no other test has.
+    /// A unique name for a parameter that it may write.
     #[must_use]
     pub fn parameter_name(&self) -> String {
         unique(&format!("{}test", self.parameter_prefix))
@@ -193,10 +193,10 @@ impl Driftless {
         let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
         let answer = request.input(input.to_string()).send().await;
         let arn = answer.called("states:StartExecution")?.execution_arn;
-        Ok(Execution::named(&self.cloud, &arn))
+        Ok(Execution::by_arn(&self.cloud, &arn))
     }
 
-    /// The same under this name, unless an execution has had it already: that one then.
+    /// The same under this name; if an execution with that name exists, returns it.
     pub async fn start_named(&self, name: &str, input: &Value) -> Result<Execution> {
         let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
         let answer = request.name(name).input(input.to_string()).send().await;
@@ -207,18 +207,18 @@ impl Driftless {
             }
             answer => answer.called("states:StartExecution")?.execution_arn,
         };
-        Ok(Execution::named(&self.cloud, &arn))
+        Ok(Execution::by_arn(&self.cloud, &arn))
     }
 
     /// Sends an AWS Backup event that must start an execution, and finds that execution. On AWS
-    /// nobody else may put events in AWS Backup's name, so there the execution is started with the
-    /// event, and whether the rule matches is asked of EventBridge.
+    /// only AWS Backup can emit its events, so there EventBridge tests whether the rule matches,
+    /// and the execution is started directly with the event.
     ///
     /// # Errors
-    /// The rule does not match, or nothing starts.
+    /// The rule does not match, or no execution starts.
     pub async fn send(&self, event: &Value) -> Result<Execution> {
         if self.cloud.is_local() {
-            // The same event may have started one before.
+            // The same event may have started an execution before.
             let before = self.mark().await?;
             self.put(event).await?;
             let what = format!("an execution for the event {}", job(event)?);
@@ -235,11 +235,11 @@ impl Driftless {
             })
             .await;
         }
-        ensure!(self.rule_matches(event).await?, "the rule {} does not match", self.rule);
+        ensure!(self.rule_matches(event).await?, "the rule {} does not match the event", self.rule);
         self.start(event).await
     }
 
-    /// Puts an AWS Backup event on the bus of a local AWS, whether or not it starts anything.
+    /// Puts an AWS Backup event on the bus of a local AWS, whether or not it starts an execution.
     ///
     /// # Errors
     /// This is the real AWS, or the event is malformed.
@@ -247,12 +247,12 @@ impl Driftless {
         self.put_all(std::slice::from_ref(event)).await
     }
 
-    /// The same with many at once.
+    /// The same with many events at once.
     ///
     /// # Errors
     /// This is the real AWS, or an event is malformed.
     pub async fn put_all(&self, events: &[Value]) -> Result<()> {
-        let control = self.cloud.control().context("only AWS Backup puts events on AWS's bus")?;
+        let control = self.cloud.control().context("on AWS only AWS Backup can emit its events")?;
         let entry = |event: &Value| {
             json!({
                 "Source": event["source"],

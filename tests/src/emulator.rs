@@ -1,11 +1,11 @@
-//! Owns the process of a local AWS: starting it on a free port, knowing when it is ready, and
-//! leaving none behind.
+//! The process of a local AWS: starts it on a free port, waits until it is ready, and leaves no
+//! process behind.
 //!
-//! It has a process group of its own, with the functions' processes in it. It ends when the process
-//! that started it ends, in whatever way: its standard input is a pipe, and the local AWS kills its
-//! group when the other end closes (`OVERLAY_EXIT_WITH_STDIN`). One that must stay has a locked
-//! file as its standard input instead: the lock shows whether it is running, even if another
-//! program has got its process ID.
+//! It has a process group of its own, which includes the functions' processes. It ends when the
+//! process that started it ends, for whatever reason: its standard input is a pipe, and the local
+//! AWS kills its group when the other end closes (`OVERLAY_EXIT_WITH_STDIN`). A detached one has a
+//! locked file as its standard input instead: the lock shows whether it is running, even if another
+//! program has reused its process ID.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -22,16 +22,16 @@ use serde::{Deserialize, Serialize};
 use crate::cloud::{Cloud, LOCAL_ACCOUNT, LOCAL_REGION};
 use crate::paths;
 
-/// It is there within seconds; a busy machine with cold caches needs many more.
+/// The timeout of a start. It takes seconds, but much longer on a busy machine with cold caches.
 const START: Duration = Duration::from_mins(5);
-/// How long it may take to end when asked to.
+/// The timeout of a stop.
 const STOP: Duration = Duration::from_secs(3);
 /// How often to poll.
-const LOOK: Duration = Duration::from_millis(30);
-/// Wait states and the delays of retries take this part of the time they name: the product waits
-/// seconds for what takes a tenth of a second here.
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
+/// Wait states and the delays of retries take this fraction of their time: the product waits
+/// seconds for operations that take a tenth of a second here.
 pub const WAIT_SCALE: f64 = 0.02;
-/// The part where only the end of a wait of hours is of interest.
+/// The fraction for tests that need only the end of a wait of hours.
 pub const NO_WAIT_SCALE: f64 = 0.0002;
 /// How much of the log is shown when it does not start.
 const LOG_TAIL_LINES: usize = 30;
@@ -40,18 +40,17 @@ const PORTS_TO_TRY: usize = 3;
 
 /// How long a local AWS lives.
 #[derive(Debug)]
-pub enum Life {
+pub enum Lifetime {
     /// It ends when this program ends.
     Attached,
-    /// Once it is left, it goes on until it is stopped. It holds the lock on this file, which says
-    /// what is [`Running`].
+    /// It runs until it is stopped. It holds the lock on this file, whose contents are [`Running`].
     Detached(File),
 }
 
-/// What is known of a detached one.
+/// The contents of a detached one's lock file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Running {
-    /// Its process, which is also its process group.
+    /// Its process ID, which is also its process group ID.
     pub pid: u32,
     /// Its address.
     pub endpoint: String,
@@ -64,17 +63,17 @@ pub struct Emulator {
     is_left: bool,
     /// Its address.
     pub endpoint: String,
-    /// Its log, temporary files and nothing else.
+    /// The folder of its log and temporary files.
     pub folder: PathBuf,
 }
 
 impl Emulator {
-    /// Starts one and waits until it answers. `folder` is its own, and is emptied before.
-    /// `wait_scale` is the part of a Wait state's time that it takes.
+    /// Starts one and waits until it responds. It has `folder` for itself, and empties it first.
+    /// `wait_scale` is the fraction of their time that Wait states take.
     ///
     /// # Errors
-    /// It does not start; the end of its log is in the error.
-    pub async fn start(folder: &Path, life: Life, wait_scale: f64) -> Result<Self> {
+    /// It does not start; the error contains the end of its log.
+    pub async fn start(folder: &Path, life: Lifetime, wait_scale: f64) -> Result<Self> {
         let mut last = None;
         for _ in 0..PORTS_TO_TRY {
             match Self::start_once(folder, &life, wait_scale).await {
@@ -86,11 +85,11 @@ impl Emulator {
         Err(last.context("no port was tried")?)
     }
 
-    async fn start_once(folder: &Path, life: &Life, wait_scale: f64) -> Result<Self> {
+    async fn start_once(folder: &Path, life: &Lifetime, wait_scale: f64) -> Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(folder).context("emptying the local AWS's folder")?;
         }
-        fs::create_dir_all(folder.join("tmp")).context("making the local AWS's folder")?;
+        fs::create_dir_all(folder.join("tmp")).context("creating the local AWS's folder")?;
         let port = free_port()?;
         let child = command(folder, port, life)?
             .env("SFN_WAIT_SCALE", wait_scale.to_string())
@@ -98,8 +97,8 @@ impl Emulator {
             .context("starting the local AWS (python -m overlay)")?;
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut emulator = Self { child, is_left: false, endpoint, folder: folder.to_owned() };
-        if let Life::Detached(file) = life {
-            // At once: if this program is killed now, `stop` still needs the file.
+        if let Lifetime::Detached(file) = life {
+            // Immediately, because `down` needs the file even if this program is killed now.
             let running = Running { pid: emulator.child.id(), endpoint: emulator.endpoint.clone() };
             let text = serde_json::to_vec(&running)?;
             file.write_all_at(&text, 0).context("writing the lock file")?;
@@ -108,7 +107,7 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Lets a detached one go on when this program ends.
+    /// Keeps a detached one running when this program ends.
     pub fn leave(mut self) {
         self.is_left = true;
     }
@@ -118,14 +117,16 @@ impl Emulator {
         let control = cloud.control().context("a local AWS has a control API")?;
         let started = Instant::now();
         while !control.is_healthy().await {
-            if let Some(status) = self.child.try_wait().context("looking at the local AWS")? {
+            if let Some(status) =
+                self.child.try_wait().context("checking the local AWS's process")?
+            {
                 bail!("the local AWS did not start ({status}):\n{}", self.log_tail());
             }
             if started.elapsed() > START {
                 let log = self.log_tail();
-                bail!("the local AWS does not answer after {} s:\n{log}", START.as_secs());
+                bail!("the local AWS does not respond after {} s:\n{log}", START.as_secs());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -145,25 +146,25 @@ impl Drop for Emulator {
             return;
         }
         let _: Option<ExitStatus> = stop_group(self.child.id(), || self.child.try_wait().ok()?);
-        // Nothing of it is of use to anyone now; what cannot be removed is under `target`.
+        // Ignore files that cannot be removed; they are in the target directory.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Where a local AWS in this folder writes its log.
+/// The log file of a local AWS in this folder.
 #[must_use]
 pub fn log_file(folder: &Path) -> PathBuf {
     folder.join("log")
 }
 
-/// A folder for an attached local AWS, named after this process. Those of processes that are
-/// gone are removed: one that was killed could not do it itself.
+/// A folder for an attached local AWS, named after this process. Also removes the folders of
+/// processes that no longer exist, because a killed process could not remove its own.
 ///
 /// # Errors
 /// The target directory cannot be read or written.
 pub fn scratch_folder() -> Result<PathBuf> {
     let all = paths::own().join("run");
-    fs::create_dir_all(&all).with_context(|| format!("making {}", all.display()))?;
+    fs::create_dir_all(&all).with_context(|| format!("creating {}", all.display()))?;
     for entry in fs::read_dir(&all).with_context(|| format!("reading {}", all.display()))? {
         let entry = entry?;
         if entry.file_name().to_str().and_then(|name| name.parse().ok()).is_some_and(is_gone) {
@@ -173,7 +174,7 @@ pub fn scratch_folder() -> Result<PathBuf> {
     Ok(all.join(std::process::id().to_string()))
 }
 
-/// Ends the process group of one that was left, by force if it takes too long.
+/// Ends the process group of a detached one, by force if it takes too long.
 pub fn stop(pid: u32, mut is_ended: impl FnMut() -> bool) {
     stop_group(pid, || is_ended().then_some(()));
 }
@@ -186,16 +187,16 @@ fn is_gone(pid: u32) -> bool {
 fn stop_group<T>(pid: u32, mut ended: impl FnMut() -> Option<T>) -> Option<T> {
     let group = group(pid)?;
     for signal in [Signal::TERM, Signal::KILL] {
-        // Already gone is what is wanted.
+        // An error means that it has already ended.
         let _ = kill_process_group(group, signal);
         let asked = Instant::now();
         while asked.elapsed() < STOP {
             if let Some(status) = ended() {
-                // Its functions may have outlived it by a moment.
+                // Its functions may have outlived it.
                 let _ = kill_process_group(group, Signal::KILL);
                 return Some(status);
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
     None
@@ -210,9 +211,9 @@ fn free_port() -> Result<u16> {
     Ok(probe.local_addr()?.port())
 }
 
-/// The functions inherit this environment, so it is made from nothing.
-fn command(folder: &Path, port: u16, life: &Life) -> Result<Command> {
-    let log = File::create(log_file(folder)).context("making the local AWS's log")?;
+/// The functions inherit this environment, so it starts empty.
+fn command(folder: &Path, port: u16, life: &Lifetime) -> Result<Command> {
+    let log = File::create(log_file(folder)).context("creating the local AWS's log")?;
     let mut command = Command::new(paths::venv_program("python")?);
     command
         .args(["-m", "overlay"])
@@ -230,8 +231,8 @@ fn command(folder: &Path, port: u16, life: &Life) -> Result<Command> {
         .stderr(log)
         .process_group(0);
     match life {
-        Life::Attached => command.stdin(Stdio::piped()).env("OVERLAY_EXIT_WITH_STDIN", "1"),
-        Life::Detached(lock) => command.stdin(lock.try_clone().context("sharing the lock")?),
+        Lifetime::Attached => command.stdin(Stdio::piped()).env("OVERLAY_EXIT_WITH_STDIN", "1"),
+        Lifetime::Detached(lock) => command.stdin(lock.try_clone().context("sharing the lock")?),
     };
     Ok(command)
 }

@@ -1,4 +1,4 @@
-//! Owns executions: following one to its end, its result, and its transcript.
+//! Executions: following one to its end, its result, and its transcript.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct Ended {
     pub arn: String,
     /// `SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`.
     pub status: String,
-    /// What it was started with.
+    /// Its input.
     pub input: String,
     /// The name of the error.
     pub error: Option<String>,
@@ -42,7 +42,7 @@ pub struct Ended {
     pub output: Option<String>,
     /// Every state in the order in which it was entered.
     pub transcript: Vec<Step>,
-    /// How long it took by AWS's clock.
+    /// How long it took, according to AWS.
     pub took: Duration,
 }
 
@@ -57,7 +57,7 @@ pub struct Step {
     pub errors: Vec<String>,
 }
 
-/// What happened in an execution.
+/// Something that happened in an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
     /// A state was entered.
@@ -103,13 +103,13 @@ impl Ended {
     /// The report: the output of an execution that succeeded, the cause of one that failed.
     ///
     /// # Errors
-    /// There is none, or it is not as the contract says.
+    /// There is none, or it does not match the contract.
     pub fn report(&self) -> Result<Report> {
         let text = self.output.as_deref().or(self.cause.as_deref());
         let text = text.with_context(|| format!("{} without output or cause", self.status))?;
         serde_json::from_str(text).with_context(|| {
             let error = self.error.as_deref().unwrap_or("no error");
-            format!("{} ({error}); this is no report: {text}", self.status)
+            format!("{} ({error}); this is not a report: {text}", self.status)
         })
     }
 
@@ -123,14 +123,14 @@ impl Ended {
 impl Execution {
     /// An execution by its ARN.
     #[must_use]
-    pub fn named(cloud: &Cloud, arn: &str) -> Self {
+    pub fn by_arn(cloud: &Cloud, arn: &str) -> Self {
         Self { cloud: cloud.clone(), arn: arn.to_owned() }
     }
 
     /// Waits for its end.
     ///
     /// # Errors
-    /// It takes too long. The execution's own outcome is in the result.
+    /// It takes too long. That the execution failed is not an error.
     pub async fn ended(&self) -> Result<Ended> {
         wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
             let is_over = match self.cloud.control() {
@@ -156,7 +156,7 @@ impl Execution {
                 let steps = self.history().await?.transcript;
                 (steps.iter().any(|step| step.state == state), status)
             };
-            ensure!(is_there || status == RUNNING, "{} ended {status} without", self.arn);
+            ensure!(is_there || status == RUNNING, "{} ended in {status} first", self.arn);
             Ok(is_there.then_some(()))
         })
         .await
@@ -174,7 +174,7 @@ impl Execution {
             });
             ensure!(
                 met || status == ExecutionStatus::Running,
-                "{} ended {status} without",
+                "{} ended in {status} first",
                 self.arn
             );
             Ok(met.then_some(()))
@@ -183,15 +183,15 @@ impl Execution {
         .with_context(|| format!("waiting for {what}"))
     }
 
-    /// Waits for its end and reports what happens as it happens.
-    pub async fn follow(&self, mut tell: impl FnMut(&Moment)) -> Result<Ended> {
+    /// Waits for its end and reports each event as it happens.
+    pub async fn follow(&self, mut report: impl FnMut(&Moment)) -> Result<Ended> {
         let mut history = History::default();
         let found = wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
             // The status first: a history that is read after the end is complete.
             let found = self.describe().await?;
             for event in self.events().await? {
                 if let Some(moment) = history.add(&event) {
-                    tell(&moment);
+                    report(&moment);
                 }
             }
             Ok((found.status != ExecutionStatus::Running).then_some(found))
@@ -209,10 +209,10 @@ impl Execution {
         found.called("states:DescribeExecution")
     }
 
-    /// What it was started with.
+    /// Its input.
     pub async fn input(&self) -> Result<serde_json::Value> {
         let input = self.describe().await?.input.context("the execution has no input")?;
-        serde_json::from_str(&input).context("the execution's input is no JSON")
+        serde_json::from_str(&input).context("the execution's input is not JSON")
     }
 
     /// Stops it.
@@ -231,7 +231,7 @@ impl Execution {
 
     async fn events(&self) -> Result<Vec<HistoryEvent>> {
         let request = self.cloud.sfn.get_execution_history().execution_arn(&self.arn);
-        // What went into each state and came out of it is of no use here, and is long.
+        // The inputs and outputs of states are not needed, and are long.
         let request = request.include_execution_data(false).max_results(1000);
         let mut pages = request.into_paginator().send();
         let mut events = Vec::new();
@@ -242,8 +242,8 @@ impl Execution {
     }
 }
 
-/// Reads the history's events, in order, each once. An event names the one before it in its own
-/// branch, and so its state and its branch.
+/// Reads the history's events, in order, each once. Each event has the ID of the previous event in
+/// its own branch, which identifies its state and its branch.
 #[derive(Debug, Default)]
 struct History {
     seen: i64,

@@ -1,4 +1,4 @@
-//! Owns Auto Healing groups: the one instance of each, and what comes after its death.
+//! Auto Healing groups: the instance of each, and the one that replaces it.
 
 use anyhow::{Context, Result};
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleState};
@@ -38,12 +38,12 @@ impl Stack {
 }
 
 impl Group {
-    /// Its instance in service, waited for if need be.
+    /// Waits for its instance in service.
     pub async fn instance(&self) -> Result<Instance> {
         self.instance_other_than(None).await
     }
 
-    /// Terminates its instance and waits for the one that heals: what Auto Healing boots now.
+    /// Terminates its instance and waits for the one that replaces it.
     pub async fn heal(&self) -> Result<Instance> {
         let dead = self.instance().await?;
         self.kill(&dead).await?;
@@ -56,7 +56,7 @@ impl Group {
         request.send().await.called("ec2:TerminateInstances").map(drop)
     }
 
-    /// Sets its maximum above the template's: manual drift.
+    /// Causes drift: sets its maximum size above the template's.
     pub async fn enlarge(&self) -> Result<()> {
         let request = self.cloud.autoscaling.update_auto_scaling_group();
         let request = request.auto_scaling_group_name(&self.name).max_size(2);

@@ -1,4 +1,4 @@
-//! Owns a template with many Auto Healing groups, each with an image parameter of its own.
+//! A template with many Auto Healing groups, each with its own image parameter.
 
 use std::fmt::Write;
 
@@ -7,19 +7,19 @@ use anyhow::Result;
 use crate::cloud::Cloud;
 use crate::stack::{Request, Stack};
 
-/// What the template calls the image parameter of the `n`th group.
+/// The key of the `n`th group's image parameter.
 #[must_use]
 pub fn parameter(n: usize) -> String {
     format!("Image{n}")
 }
 
-/// What the template calls the `n`th group.
+/// The logical ID of the `n`th group.
 #[must_use]
 pub fn group(n: usize) -> String {
     format!("Group{n}")
 }
 
-/// Deploys a stack with so many groups that boot `image`.
+/// Deploys a stack with `groups` groups that boot `image`.
 pub async fn deploy(cloud: &Cloud, name: &str, groups: usize, image: &str) -> Result<Stack> {
     let keys: Vec<_> = (0..groups).map(parameter).collect();
     let parameters: Vec<_> = keys.iter().map(|key| (key.as_str(), image)).collect();
@@ -28,7 +28,7 @@ pub async fn deploy(cloud: &Cloud, name: &str, groups: usize, image: &str) -> Re
     Stack::deploy(cloud, &request).await
 }
 
-/// A template like `two-groups.yaml` with this many.
+/// A template like `two-groups.yaml` with this number of groups.
 fn template(groups: usize) -> Result<String> {
     let mut parameters = String::new();
     let mut resources = String::new();

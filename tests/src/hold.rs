@@ -1,5 +1,5 @@
-//! Owns holds: a state of a local AWS that stays until a test lets go, so that a test that needs
-//! the state is never too late (`tests/emulator/README.md`, "Control API").
+//! Holds: they keep an operation of a local AWS in progress until a test releases them, so that a
+//! test that needs such a state never misses it (`tests/emulator/README.md`, "Control API").
 //!
 //! On AWS the same state lasts minutes, and a hold does nothing.
 
@@ -12,7 +12,7 @@ use crate::cloud::Cloud;
 use crate::control::Control;
 use crate::wait;
 
-/// What can be held, and how it stays.
+/// The operations that can be held, and their status meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// An operation of a stack: `*_IN_PROGRESS`.
@@ -33,7 +33,7 @@ impl What {
     }
 }
 
-/// A state that stays until it is let go.
+/// A hold on an operation or a call.
 #[derive(Debug)]
 pub struct Hold {
     cloud: Cloud,
@@ -42,7 +42,8 @@ pub struct Hold {
     open: Open,
 }
 
-/// What a test has not let go yet; the end of its scenario does, however it ends.
+/// The holds that a test has not released yet. The end of its scenario releases them, however it
+/// ends.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Open(Arc<Mutex<Vec<Held>>>);
 
@@ -62,7 +63,7 @@ enum Kind {
 }
 
 impl Hold {
-    /// Holds the operations of this kind on the resource whose name, id or ARN has this in it.
+    /// Holds the operations of this kind on resources whose name, ID or ARN contains `resource`.
     pub(crate) async fn resource(
         cloud: &Cloud,
         open: &Open,
@@ -75,7 +76,7 @@ impl Hold {
         Ok(Self::of(cloud, open, Held { control, kind: Kind::Resource, id, what }))
     }
 
-    /// Holds the calls, `(service, action)`, that have this in them, before they take effect.
+    /// Holds calls, `(service, action)`, whose request contains `matches`, before they take effect.
     pub(crate) async fn calls(
         cloud: &Cloud,
         open: &Open,
@@ -83,7 +84,7 @@ impl Hold {
         matches: &str,
     ) -> Result<Self> {
         let Some(control) = cloud.control() else { return Ok(Self::of_nothing(cloud, open)) };
-        // All of them: an SDK calls again when it has waited long enough for an answer.
+        // Every attempt, because an SDK retries after its timeout.
         let fault = json!({
             "service": service, "action": action, "match": matches, "kind": "hold", "rate": 1,
         });
@@ -101,7 +102,7 @@ impl Hold {
         Self { cloud: cloud.clone(), held: None, open: open.clone() }
     }
 
-    /// Waits until it has something in hold; on AWS there is nothing to wait for.
+    /// Waits until it has stopped an operation; on AWS it returns at once.
     pub async fn caught(&self) -> Result<()> {
         let Some(held) = &self.held else { return Ok(()) };
         let what = format!("the {} to be held", held.what);
@@ -115,7 +116,7 @@ impl Hold {
         .await
     }
 
-    /// Lets go.
+    /// Releases it.
     pub async fn release(self) -> Result<()> {
         let Some(held) = self.held else { return Ok(()) };
         self.open.list().retain(|other| (other.kind, other.id) != (held.kind, held.id));
@@ -128,7 +129,7 @@ impl Open {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of all that is left: a failed test must not block another one.
+    /// Releases all of them: a failed test must not block another one.
     pub(crate) async fn release(&self) {
         let left = std::mem::take(&mut *self.list());
         for held in left {

@@ -1,4 +1,4 @@
-//! Owns images outside of backups: one to begin with, and the SSM parameter that names one.
+//! Images that are not backups, and SSM parameters that contain an image.
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_ec2::types::{
@@ -10,15 +10,15 @@ use aws_sdk_ssm::types::ParameterType;
 use crate::cloud::{Called, Cloud};
 use crate::{unique, wait};
 
-/// What AWS keeps pointing to its newest Amazon Linux image.
+/// The public parameter with the newest Amazon Linux image.
 const AMAZON_LINUX: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
-/// The data type that makes Systems Manager check that the image exists.
+/// The data type with which Parameter Store validates that the image exists.
 const IMAGE_DATA_TYPE: &str = "aws:ec2:image";
 
-/// An image to begin with: Amazon Linux on AWS; locally one that is registered now.
+/// A base image: Amazon Linux on AWS, a newly registered image in a local AWS.
 pub async fn base(cloud: &Cloud) -> Result<String> {
     if !cloud.is_local() {
-        return Ok(Parameter::named(cloud, AMAZON_LINUX).read().await?.value);
+        return Ok(Parameter::by_name(cloud, AMAZON_LINUX).read().await?.value);
     }
     let root = EbsBlockDevice::builder().snapshot_id(snapshot(cloud).await?).build();
     let device = BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(root).build();
@@ -45,16 +45,16 @@ async fn snapshot(cloud: &Cloud) -> Result<String> {
     let volume = volume.called("ec2:CreateVolume")?.volume_id.context("the volume has no id")?;
     let request = cloud.ec2.create_snapshot().volume_id(volume);
     let snapshot = request.send().await.called("ec2:CreateSnapshot")?;
-    // Complete at once: this is a local AWS.
+    // In a local AWS it is complete at once.
     snapshot.snapshot_id.context("CreateSnapshot gave no id")
 }
 
-/// Starts a copy of an image to begin with, with these tags. Its id.
+/// Starts a copy of a base image, with these tags, and returns its ID.
 pub async fn copy_of_base(cloud: &Cloud, tags: &[(&str, &str)]) -> Result<String> {
     copy(cloud, &base(cloud).await?, tags).await
 }
 
-/// Starts a copy of an image, with these tags. Its id.
+/// Starts a copy of an image, with these tags, and returns its ID.
 pub async fn copy(cloud: &Cloud, image: &str, tags: &[(&str, &str)]) -> Result<String> {
     let request = cloud.ec2.copy_image().source_image_id(image);
     let request = request.source_region(cloud.region()).name(unique("copy"));
@@ -87,7 +87,7 @@ pub async fn available(cloud: &Cloud, id: &str) -> Result<Image> {
 pub async fn describe(cloud: &Cloud, id: &str) -> Result<Image> {
     let answer = cloud.ec2.describe_images().image_ids(id).send().await;
     let images = answer.called("ec2:DescribeImages")?.images.unwrap_or_default();
-    images.into_iter().next().with_context(|| format!("{id} is not there"))
+    images.into_iter().next().with_context(|| format!("image {id} does not exist"))
 }
 
 /// An SSM parameter with an image's id.
@@ -98,28 +98,28 @@ pub struct Parameter {
     pub name: String,
 }
 
-/// What is in a parameter.
+/// The contents of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// The image's id.
     pub value: String,
-    /// Counts the writes.
+    /// The version, which counts the writes.
     pub version: i64,
 }
 
 impl Parameter {
     /// A parameter by its name, whether or not it exists.
     #[must_use]
-    pub fn named(cloud: &Cloud, name: &str) -> Self {
+    pub fn by_name(cloud: &Cloud, name: &str) -> Self {
         Self { cloud: cloud.clone(), name: name.to_owned() }
     }
 
-    /// Makes it, or writes it.
+    /// Creates or overwrites it, and waits until the value is visible.
     pub async fn write(&self, image: &str) -> Result<()> {
         let request = self.cloud.ssm.put_parameter().name(&self.name).value(image).overwrite(true);
         let request = request.r#type(ParameterType::String).data_type(IMAGE_DATA_TYPE);
         request.send().await.called("ssm:PutParameter")?;
-        // The answer comes before the validation; what is read is what is there.
+        // Parameter Store responds before it validates the value, so read it back.
         let what = format!("{} to be {image}", self.name);
         wait::until(&self.cloud, wait::START, &what, async || {
             Ok(self.read().await.ok().filter(|found| found.value == image))
@@ -137,7 +137,7 @@ impl Parameter {
         Ok(Contents { value, version: parameter.version })
     }
 
-    /// Every value that it has had, the oldest first.
+    /// All its values, oldest first.
     pub async fn values(&self) -> Result<Vec<String>> {
         let request = self.cloud.ssm.get_parameter_history().name(&self.name);
         let pages: Result<Vec<_>, _> = request.into_paginator().send().collect().await;

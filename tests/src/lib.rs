@@ -1,10 +1,10 @@
-//! The harness owns everything a test or the demo does *around* Driftless: a local AWS (or the real
-//! one), deploying `template.yaml`, stacks with an Auto Healing group, backups of instances,
-//! executions. It treats Driftless as a black box: it uses AWS's API and `contract`, but no step's
-//! code.
+//! The harness has everything that the tests and the demo need *around* Driftless: a local AWS (or
+//! the real one), the deployment of `template.yaml`, stacks with an Auto Healing group, backups of
+//! instances, executions. It treats Driftless as a black box: it uses AWS's API and `contract`, but
+//! no code of the steps.
 //!
-//! A test runs in a [`Scenario`], makes a stack from a fixture, takes a [`Backup`] of its instance,
-//! sends the event, waits for the [`Execution`] and checks what heals:
+//! A test runs in a [`Scenario`], creates a stack from a fixture, takes a [`Backup`] of its
+//! instance, sends the event, waits for the [`Execution`] and checks what heals:
 //!
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {
@@ -24,11 +24,11 @@
 
 #![allow(
     clippy::indexing_slicing,
-    reason = "JSON without a field has null there; a test fails by panicking"
+    reason = "indexing JSON returns null for a missing field; a test fails by panicking"
 )]
 #![allow(
     clippy::missing_errors_doc,
-    reason = "an error ends the test that meets it; its text says what failed"
+    reason = "an error fails the test, and its text says what failed"
 )]
 
 mod artifacts;
@@ -63,13 +63,13 @@ pub use hold::{Hold, What};
 pub use scenario::Scenario;
 pub use stack::Stack;
 
-/// `prefix` with 64 random bits, for names that no other run has.
+/// A unique name: `prefix` with 64 random bits.
 #[must_use]
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{:016x}", random())
 }
 
-/// Each `RandomState` has keys of its own, so the hash of nothing is a random number.
+/// Each `RandomState` has its own keys, so the hash of any value is a random number.
 fn random() -> u64 {
     RandomState::new().hash_one(())
 }

@@ -1,4 +1,4 @@
-//! Owns the list of a Driftless's executions: all of them, and those that are new.
+//! Lists the executions of a Driftless: all, or only new ones.
 
 use std::collections::HashSet;
 
@@ -15,17 +15,17 @@ use crate::{Driftless, Execution};
 /// A point in time in the list of executions.
 #[derive(Debug)]
 pub struct Mark {
-    /// When the newest was started; absent where there was none.
+    /// When the newest execution was started; absent if there was none.
     since: Option<DateTime>,
-    /// Those that were started then: as many as there are may have the same time.
+    /// The executions that were started at that time: several may have the same.
     known: HashSet<String>,
 }
 
-/// How many executions are listed at once where only the newest are of interest.
+/// The page size when only the newest executions are needed.
 const PAGE: i32 = 50;
 
 impl Driftless {
-    /// From here on.
+    /// Marks the current end of the list.
     pub async fn mark(&self) -> Result<Mark> {
         let since = self.list_executions().max_results(1).send().await;
         let since = since.called("states:ListExecutions")?.executions;
@@ -34,14 +34,14 @@ impl Driftless {
         Ok(Mark { since, known: known.into_iter().map(|one| one.execution_arn).collect() })
     }
 
-    /// The executions that have been started since, newest first.
+    /// The executions that have been started since the mark, newest first.
     pub async fn started_since(&self, mark: &Mark) -> Result<Vec<Execution>> {
         let mut listed = self.listed_since(mark.since).await?;
         listed.retain(|one| !mark.known.contains(&one.execution_arn));
-        Ok(listed.iter().map(|one| Execution::named(&self.cloud, &one.execution_arn)).collect())
+        Ok(listed.iter().map(|one| Execution::by_arn(&self.cloud, &one.execution_arn)).collect())
     }
 
-    /// Those of these events (identified by their jobs) that have started an execution since.
+    /// The events (identified by their jobs) that have started an execution since the mark.
     pub async fn have_started(&self, mark: &Mark, events: &[Value]) -> Result<Vec<Value>> {
         let mut found = Vec::new();
         for execution in self.started_since(mark).await? {
@@ -88,7 +88,7 @@ impl Driftless {
     }
 }
 
-/// Whether this event (identified by its job) has started it.
+/// Whether this event (identified by its job) has started the execution.
 pub(crate) async fn is_started_by(execution: &Execution, event: &Value) -> Result<bool> {
     Ok(execution.input().await?.to_string().contains(job(event)?))
 }

@@ -1,5 +1,5 @@
-//! Owns the load test: many backups end in the same second, their events come twice and in the
-//! wrong order, and AWS throttles a part of all calls. Every target must end on its newest image,
+//! The load test: many backups end in the same second, their events come twice and in the wrong
+//! order, and AWS throttles a fraction of all calls. Every target must end on its newest image,
 //! with as few writes as possible.
 
 mod figures;
@@ -11,12 +11,12 @@ use anyhow::{Context, Result, ensure};
 use contract::report::TargetReport;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life, WAIT_SCALE};
+use harness::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use harness::{Cloud, Driftless, Ended, Execution};
 use serde_json::{Value, json};
 
 use crate::demo::Format;
-use crate::live::Live;
+use crate::progress::ProgressLines;
 use figures::Figures;
 use target::Target;
 
@@ -26,61 +26,61 @@ pub(crate) struct Load {
     /// How many events to send, all in the same second.
     #[arg(long, default_value_t = 200)]
     pub events: usize,
-    /// How many targets they are for: half of them parameters, half of them groups of stacks.
+    /// The number of targets: half of them parameters, half of them groups of stacks.
     #[arg(long, default_value_t = 50)]
     pub targets: usize,
-    /// The part of all calls to AWS that is throttled, in per cent.
+    /// The percentage of calls to AWS that is throttled.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..100))]
     pub throttle: u8,
 }
 
-/// What Driftless may write here; the names begin like this.
+/// The prefixes of the targets' names, which Driftless may write.
 const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/load/", stack: "load-" };
-/// How many calls of our own are under way at once.
-const AT_ONCE: usize = 8;
-/// All executions have ended by then, or something hangs.
-const PATIENCE: Duration = Duration::from_mins(15);
+/// The number of concurrent calls of the load test itself.
+const MAX_CONCURRENCY: usize = 8;
+/// The timeout of all executions together.
+const TIMEOUT: Duration = Duration::from_mins(15);
 /// How often to poll.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs it in a local AWS of its own. Whether nothing was lost and nothing done twice.
+/// Runs it in a local AWS of its own. Returns whether nothing was lost and nothing was repeated.
 pub(crate) async fn run(load: Load, format: Format) -> Result<bool> {
     ensure!(load.targets > 0 && load.events >= load.targets, "each target needs an event");
-    ensure!(load.throttle < 100, "with all calls throttled nothing can be done");
-    let live = Live::new();
+    ensure!(load.throttle < 100, "if all calls are throttled, nothing can succeed");
+    let progress = ProgressLines::new();
     let folder = emulator::scratch_folder()?;
-    let started = Emulator::start(&folder, Life::Attached, WAIT_SCALE);
-    let emulator = live.during("Starting a local AWS", started).await?;
+    let started = Emulator::start(&folder, Lifetime::Attached, WAIT_SCALE);
+    let emulator = progress.during("Starting a local AWS", started).await?;
     let cloud = Cloud::local(&emulator.endpoint);
     let deployed = Driftless::deploy(&cloud, &folder, PREFIXES);
-    let driftless = live.during("Deploying template.yaml", deployed).await?;
+    let driftless = progress.during("Deploying template.yaml", deployed).await?;
     let what = format!("Deploying {} targets, backing each up twice", load.targets);
-    let targets = live.during(&what, target::set_up(&cloud, load.targets)).await?;
+    let targets = progress.during(&what, target::set_up(&cloud, load.targets)).await?;
 
-    let figures = strike(&live, &driftless, &targets, load).await;
+    let figures = send_load(&progress, &driftless, &targets, load).await;
     if figures.is_err() {
-        eprintln!("\nThe log of the local AWS ends:\n{}\n", emulator.log_tail());
+        eprintln!("\nThe last lines of the local AWS's log:\n{}\n", emulator.log_tail());
     }
     let figures = figures?;
     print!("{}", figures.printed(format)?);
-    live.line(if figures.is_good() {
-        "Every target is on its newest image; nothing was lost, nothing done twice"
+    progress.line(if figures.is_good() {
+        "Every target is on its newest image; nothing was lost and nothing was repeated"
     } else {
-        "NOT every target got its newest image by one promotion"
+        "FAILED: not every target got its newest image by exactly one promotion"
     });
     Ok(figures.is_good())
 }
 
-async fn strike(
-    live: &Live,
+async fn send_load(
+    progress: &ProgressLines,
     driftless: &Driftless,
     targets: &[Target],
     load: Load,
 ) -> Result<Figures> {
     let control = driftless.cloud().control().context("a local AWS has a control API")?;
     let calls_before = control.calls_of_functions().await?.len();
-    // Of every service: of those that the steps call, of Lambda for the state machine, and of
-    // Step Functions for the rule.
+    // Every service: those that the steps call, Lambda for the state machine, and Step Functions
+    // for the rule.
     let throttle = json!({
         "service": "*", "action": "*", "kind": "throttle", "caller": "assumed-role/",
         "rate": f64::from(load.throttle) / 100.0,
@@ -90,20 +90,20 @@ async fn strike(
     let began = Instant::now();
     driftless.put_all(&events).await?;
     let sent_in = began.elapsed();
-    live.line(&format!("Sent {} events in {:.2} s", events.len(), sent_in.as_secs_f64()));
-    let ended = live.during("Promoting", all_ended(driftless, events.len())).await?;
+    progress.line(&format!("Sent {} events in {:.2} s", events.len(), sent_in.as_secs_f64()));
+    let ended = progress.during("Promoting", all_ended(driftless, events.len())).await?;
     let took = began.elapsed();
     let throttled = control.remove_fault(throttle).await?;
     let calls = control.calls_of_functions().await?.len() - calls_before;
-    let looks = target::look(targets).await?;
-    let healed = live.during("Killing every instance", target::heal(targets)).await?;
+    let observed = target::observe(targets).await?;
+    let healed = progress.during("Killing every instance", target::heal(targets)).await?;
     Ok(Figures::new(&figures::Run {
         events: &events,
         sent_in,
         took,
         ended: &ended,
         targets,
-        looks: &looks,
+        observed: &observed,
         healed: &healed,
         calls,
         throttled,
@@ -111,16 +111,16 @@ async fn strike(
     }))
 }
 
-/// The newest backup of each target first and then the one before it, again and again: late,
-/// repeated, and out of order.
+/// The events of each target's newest backup, then of the one before it, and so on alternately:
+/// late, repeated, and out of order.
 fn events(targets: &[Target], count: usize) -> Vec<Value> {
-    let told: Vec<[Value; 2]> =
+    let pairs: Vec<[Value; 2]> =
         targets.iter().map(|t| [t.newest.event(), t.older.event()]).collect();
-    let event = |n: usize| told[n % targets.len()][(n / targets.len()) % 2].clone();
+    let event = |n: usize| pairs[n % targets.len()][(n / targets.len()) % 2].clone();
     (0..count).map(event).collect()
 }
 
-/// Every execution, once all have ended.
+/// Waits until all executions have ended.
 async fn all_ended(driftless: &Driftless, count: usize) -> Result<Vec<Ended>> {
     let began = Instant::now();
     loop {
@@ -128,16 +128,16 @@ async fn all_ended(driftless: &Driftless, count: usize) -> Result<Vec<Ended>> {
         let all = driftless.executions().await?;
         if running == 0 && all.len() >= count {
             let ended = stream::iter(all)
-                .map(async |arn| Execution::named(driftless.cloud(), &arn).ended().await);
-            return ended.buffered(AT_ONCE).try_collect().await;
+                .map(async |arn| Execution::by_arn(driftless.cloud(), &arn).ended().await);
+            return ended.buffered(MAX_CONCURRENCY).try_collect().await;
         }
         ensure!(
-            began.elapsed() < PATIENCE,
-            "{running} executions of {} still run after {} s",
+            began.elapsed() < TIMEOUT,
+            "{running} of {} executions are still running after {} s",
             all.len(),
-            PATIENCE.as_secs()
+            TIMEOUT.as_secs()
         );
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -1,11 +1,11 @@
-//! Owns `cargo xtask demo`, `load-test`, `up` and `down` once everything is built: their arguments,
-//! and that a Ctrl-C cleans up before it ends the program.
+//! Implements `cargo xtask demo`, `load-test`, `up` and `down`, which xtask starts once everything
+//! is built. Parses their arguments, and cleans up after Ctrl-C.
 
-#![allow(clippy::indexing_slicing, reason = "JSON without a field has null there")]
+#![allow(clippy::indexing_slicing, reason = "indexing JSON returns null for a missing field")]
 
 mod demo;
-mod live;
 mod load;
+mod progress;
 mod up;
 
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::Notify;
 
-/// What a shell expects of a program that a Ctrl-C ended.
+/// The exit status of a program that Ctrl-C ended, by convention.
 const INTERRUPTED: u8 = 130;
 
 #[derive(Parser)]
@@ -27,32 +27,32 @@ struct Arguments {
     task: Task,
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 something failed, 2 wrong usage.";
+const EXIT_STATUS: &str = "Exit status: 0 success, 1 failure, 2 wrong usage.";
 
 #[derive(Subcommand)]
 enum Task {
-    /// Promote an image in a local AWS, kill the instances, and show what heals.
+    /// Promote images in a local AWS, kill the instances, and show what they heal into.
     Demo {
-        /// How to print the result; progress goes to stderr either way.
+        /// How to print the result; progress always goes to stderr.
         #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },
-    /// Send many events at once to a local AWS that throttles, and count what is lost or done twice.
+    /// Send many events at once to a local AWS that throttles, and count lost and repeated writes.
     ///
-    /// The events come twice and in the wrong order. The exit status is 1 when anything was lost,
-    /// done twice, or failed, or when a stack was updated more often than necessary.
+    /// Events come twice and in the wrong order. The exit status is 1 if an event was lost, an
+    /// image was promoted twice, an execution failed, or a stack was updated more than twice.
     LoadTest {
         #[command(flatten)]
         load: load::Load,
-        /// How to print the result; progress goes to stderr either way.
+        /// How to print the result; progress always goes to stderr.
         #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
     },
-    /// Start a local AWS with Driftless deployed, and print what a client needs to use it.
+    /// Start a local AWS with Driftless deployed, and print the environment variables for a client.
     ///
     /// It runs until `cargo xtask down`. For a shell: eval "$(cargo xtask up)".
     Up {
-        /// How to print what a client needs; progress goes to stderr either way.
+        /// How to print the environment variables; progress always goes to stderr.
         #[arg(long, value_enum, default_value_t)]
         format: up::Format,
         /// Driftless may write SSM parameters whose names begin with this.
@@ -62,7 +62,7 @@ enum Task {
         #[arg(long, default_value = "")]
         stack_prefix: String,
     },
-    /// Stop what `up` started.
+    /// Stop the local AWS that `up` started.
     Down,
 }
 
@@ -79,7 +79,7 @@ fn run(task: Task) -> Result<ExitCode> {
     runtime.block_on(async {
         tokio::select! {
             done = perform(task) => done,
-            // The task is dropped, and with it all that it has started.
+            // Dropping the task ends everything that it has started.
             () = interrupted.notified() => {
                 eprintln!("interrupted");
                 Ok(INTERRUPTED.into())
@@ -88,7 +88,7 @@ fn run(task: Task) -> Result<ExitCode> {
     })
 }
 
-/// Notified when the user or the system wants this program to end.
+/// Is notified when a signal asks this program to end.
 fn caught_interrupts() -> Result<Arc<Notify>> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("catching signals")?;
     let interrupted = Arc::new(Notify::new());

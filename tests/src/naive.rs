@@ -1,5 +1,5 @@
-//! Owns the way that is not ours: what the usual script does with a new image. It heals into the
-//! image, and leaves the stack drifted.
+//! The usual script, for comparison: it promotes an image without CloudFormation. The group heals
+//! into the image, but the stack has drifted.
 
 use anyhow::{Context, Result};
 use aws_sdk_autoscaling::types::LaunchTemplateSpecification;
@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::RequestLaunchTemplateData;
 use crate::cloud::{Called, Cloud};
 use crate::group::Group;
 
-/// Makes a launch template version with the image and points the group to it.
+/// Creates a launch template version with the image and points the group to it.
 pub async fn promote(cloud: &Cloud, group: &Group, image: &str) -> Result<()> {
     let template = group.describe().await?.launch_template.context("no launch template")?;
     let id = template.launch_template_id.context("the launch template has no id")?;

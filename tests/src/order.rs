@@ -1,11 +1,11 @@
-//! Owns the order of the tests: another one on every run, and the same one for the same seed.
+//! The order of the tests: a new one in every run, and the same one for the same seed.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// A seed that hardly any other run has.
+/// A random seed.
 #[must_use]
 pub fn seed() -> u64 {
-    // Short enough to be typed.
+    // Short enough to type.
     RandomState::new().hash_one(()) % 1_000_000
 }
 

@@ -1,11 +1,11 @@
-//! Owns where the harness finds things and where it keeps its own.
+//! The paths that the harness reads and writes.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The top of the repository.
+/// The root of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -24,7 +24,7 @@ pub fn own() -> PathBuf {
     target().join("driftless")
 }
 
-/// A program of the Python environment that `cargo xtask setup` makes.
+/// A program of the Python environment that `cargo xtask setup` creates.
 pub fn venv_program(name: &str) -> Result<PathBuf> {
     let program = own().join("venv").join("bin").join(name);
     program

@@ -1,5 +1,5 @@
-//! Owns one test's surroundings: names that no other test has, and on AWS the removal of
-//! everything that the test made, however it ends. A local AWS is thrown away as a whole.
+//! The environment of one test: unique names, and on AWS the removal of everything that the test
+//! has created, however it ends. A local AWS is discarded as a whole.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::image::{self, Parameter};
 use crate::stack::Request;
 use crate::{Backup, Driftless, Stack, reader, unique};
 
-/// What a test works with.
+/// The environment of a test.
 #[derive(Debug)]
 pub struct Scenario {
     /// The Driftless under test.
@@ -58,7 +58,7 @@ pub async fn run(
         made: Mutex::default(),
         holds: Open::default(),
     };
-    // An assertion that fails must not leave anything behind either.
+    // Clean up after a failed assertion too.
     let result = AssertUnwindSafe(test(&scenario)).catch_unwind().await;
     scenario.holds.release().await;
     if !scenario.cloud().is_local() {
@@ -68,10 +68,10 @@ pub async fn run(
 }
 
 impl Scenario {
-    /// The same test against another Driftless, of the same local AWS.
+    /// The same test against another Driftless in the same local AWS.
     #[must_use]
     pub fn against(&self, driftless: &Driftless) -> Self {
-        // What is in a local AWS needs no removal.
+        // Resources in a local AWS need no removal.
         let holds = self.holds.clone();
         Self { driftless: driftless.reconnected(), made: Mutex::default(), holds }
     }
@@ -82,25 +82,25 @@ impl Scenario {
         Ok(self.against(&self.driftless.alone(parameters).await?))
     }
 
-    /// Where it happens.
+    /// The cloud that the test runs in.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {
         self.driftless.cloud()
     }
 
-    /// Has what is done to this resource of a local AWS stay as it is until the hold is let go:
-    /// what is under way already, and what begins.
+    /// Keeps the operations on this resource of a local AWS in progress until the hold is released:
+    /// those that are running, and those that start later.
     pub async fn hold(&self, what: What, resource: &str) -> Result<Hold> {
         Hold::resource(self.cloud(), &self.holds, what, resource).await
     }
 
-    /// Has these calls to a local AWS, `(service, action)` with this in them, take no effect until
-    /// the hold is let go.
+    /// Keeps calls to a local AWS, `(service, action)` whose request contains `matches`, from
+    /// taking effect until the hold is released.
     pub async fn hold_calls(&self, call: (&str, &str), matches: &str) -> Result<Hold> {
         Hold::calls(self.cloud(), &self.holds, call, matches).await
     }
 
-    /// An SSM parameter that Driftless may write, with this image in it.
+    /// Creates an SSM parameter that Driftless may write, with this image.
     pub async fn parameter(&self, image: &str) -> Result<Parameter> {
         self.parameter_called(&self.driftless.parameter_name(), image).await
     }
@@ -117,26 +117,26 @@ impl Scenario {
 
     /// An SSM parameter of this name, with this image in it.
     pub async fn parameter_called(&self, name: &str, image: &str) -> Result<Parameter> {
-        let parameter = Parameter::named(self.cloud(), name);
+        let parameter = Parameter::by_name(self.cloud(), name);
         self.note(Made::Parameter(parameter.clone()));
         parameter.write(image).await?;
         Ok(parameter)
     }
 
-    /// An SSM parameter that Driftless may write, and that the test makes in a way of its own.
+    /// An SSM parameter that Driftless may write, and that the test creates itself.
     #[must_use]
     pub fn parameter_to_be(&self) -> Parameter {
-        let parameter = Parameter::named(self.cloud(), &self.driftless.parameter_name());
+        let parameter = Parameter::by_name(self.cloud(), &self.driftless.parameter_name());
         self.note(Made::Parameter(parameter.clone()));
         parameter
     }
 
-    /// A stack that Driftless may update, from a fixture.
+    /// Creates a stack that Driftless may update, from a fixture.
     pub async fn stack(&self, fixture: &str, parameters: &[(&str, &str)]) -> Result<Stack> {
         self.stack_called(&self.driftless.stack_name(), fixture, parameters).await
     }
 
-    /// A stack that Driftless may update, from this template.
+    /// Creates a stack that Driftless may update, from this template.
     pub async fn stack_of(
         &self,
         template: &str,
@@ -148,22 +148,22 @@ impl Scenario {
         Stack::deploy(self.cloud(), &request).await
     }
 
-    /// A stack that Driftless may update, and that the test makes in a way of its own.
+    /// A stack that Driftless may update, and that the test creates itself.
     #[must_use]
     pub fn stack_to_be(&self) -> Stack {
-        let stack = Stack::named(self.cloud(), &self.driftless.stack_name());
+        let stack = Stack::by_name(self.cloud(), &self.driftless.stack_name());
         self.note(Made::Stack(stack.clone()));
         stack
     }
 
-    /// A stack of this name, from a fixture.
+    /// Creates a stack with this name, from a fixture.
     pub async fn stack_called(
         &self,
         name: &str,
         fixture: &str,
         parameters: &[(&str, &str)],
     ) -> Result<Stack> {
-        self.note(Made::Stack(Stack::named(self.cloud(), name)));
+        self.note(Made::Stack(Stack::by_name(self.cloud(), name)));
         Stack::create(self.cloud(), name, fixture, parameters).await
     }
 
@@ -195,7 +195,7 @@ impl Scenario {
         AutoHealingStack::of(stack, base).await
     }
 
-    /// An image with these tags that is no instance's backup.
+    /// An image with these tags that is not a backup of an instance.
     pub async fn image(&self, tags: &[(&str, &str)]) -> Result<String> {
         let image = image::copy_of_base(self.cloud(), tags).await?;
         self.note(Made::Image(image.clone()));
@@ -221,8 +221,8 @@ impl Scenario {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
     }
 
-    /// Removes what was made, the newest first. A test that failed half-way may not have made all
-    /// of it; what cannot be removed is printed, and does not change the test's result.
+    /// Removes everything that was created, newest first. A test that failed half-way may not have
+    /// created all of it, so a failed removal is printed and does not change the test's result.
     async fn clean_up(&self) {
         let mut made =
             std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
@@ -234,14 +234,14 @@ impl Scenario {
                 Made::Image(id) => remove_image(self.cloud(), id).await,
             };
             if let Err(error) = removed {
-                eprintln!("left behind: {one:?}: {error:#}");
+                eprintln!("not removed: {one:?}: {error:#}");
             }
         }
     }
 }
 
 impl AutoHealingStack {
-    /// Of a stack whose group is `Group`, in service with this image.
+    /// Waits until the stack's group, `Group`, has an instance in service.
     pub async fn of(stack: Stack, base: String) -> Result<Self> {
         let group = stack.group().await?;
         let instance = group.instance().await?;
@@ -249,7 +249,7 @@ impl AutoHealingStack {
     }
 }
 
-/// Deregisters an image and deletes its snapshots, which would go on costing.
+/// Deregisters an image and deletes its snapshots, which cost money.
 async fn remove_image(cloud: &Cloud, id: &str) -> Result<()> {
     let Image { block_device_mappings, .. } = image::describe(cloud, id).await?;
     let gone = cloud.ec2.deregister_image().image_id(id).send().await;

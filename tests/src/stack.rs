@@ -1,4 +1,4 @@
-//! Owns stacks: creating and updating one, its Auto Healing groups, its drift.
+//! Stacks: creates and updates them, and detects their drift.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cloudformation::types::{
@@ -26,7 +26,7 @@ pub struct Request<'a> {
     pub template: &'a str,
     /// Parameter values by key.
     pub parameters: &'a [(&'a str, &'a str)],
-    /// What the template may do besides.
+    /// The capabilities that the template needs.
     pub capabilities: &'a [&'a str],
 }
 
@@ -36,7 +36,7 @@ pub struct Request<'a> {
 pub struct Drift {
     /// `IN_SYNC`, `DRIFTED`, …
     pub status: String,
-    /// How many resources were compared: an `IN_SYNC` of none proves nothing.
+    /// The number of compared resources: without any, `IN_SYNC` proves nothing.
     pub resources_checked: usize,
     /// Every property that differs from the template.
     pub differences: Vec<Difference>,
@@ -59,14 +59,14 @@ pub struct Difference {
 impl Stack {
     /// A stack by its name, whether or not it exists.
     #[must_use]
-    pub fn named(cloud: &Cloud, name: &str) -> Self {
+    pub fn by_name(cloud: &Cloud, name: &str) -> Self {
         Self { cloud: cloud.clone(), name: name.to_owned() }
     }
 
     /// Creates a stack from `tests/fixtures/stacks/<fixture>.yaml` and waits until it is complete.
     ///
     /// # Errors
-    /// It did not become complete; the first failing resource's reason is in the error.
+    /// It did not become complete; the error has the first failing resource and its reason.
     pub async fn create(
         cloud: &Cloud,
         name: &str,
@@ -81,9 +81,9 @@ impl Stack {
     /// Creates the stack, or updates the one of this name, and waits until it is complete.
     ///
     /// # Errors
-    /// It did not become complete; the first failing resource's reason is in the error.
+    /// It did not become complete; the error has the first failing resource and its reason.
     pub async fn deploy(cloud: &Cloud, request: &Request<'_>) -> Result<Self> {
-        let stack = Self::named(cloud, request.name);
+        let stack = Self::by_name(cloud, request.name);
         let capabilities = request.capabilities.iter().map(|name| Capability::from(*name));
         let capabilities: Vec<_> = capabilities.collect();
         if stack.describe().await.is_ok() {
@@ -108,7 +108,7 @@ impl Stack {
         let status = stack.settled().await?;
         if !matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE") {
             let reason = stack.first_failure().await?;
-            anyhow::bail!("the stack {} ended {status}: {reason}", request.name);
+            anyhow::bail!("the stack {} ended in {status}: {reason}", request.name);
         }
         Ok(stack)
     }
@@ -129,7 +129,7 @@ impl Stack {
         update.send().await.called("cloudformation:UpdateStack").map(drop)
     }
 
-    /// Waits until nothing is in progress; the status.
+    /// Waits until no operation is in progress, and returns the status.
     pub async fn settled(&self) -> Result<String> {
         let what = format!("the stack {} to settle", self.name);
         wait::until(&self.cloud, wait::STACK, &what, async || {
@@ -139,7 +139,7 @@ impl Stack {
         .await
     }
 
-    /// Waits until an update of it has begun.
+    /// Waits until an update has begun.
     pub async fn is_updating(&self) -> Result<()> {
         let what = format!("an update of {}", self.name);
         wait::until(&self.cloud, wait::EXECUTION, &what, async || {
@@ -148,7 +148,7 @@ impl Stack {
         .await
     }
 
-    /// Its status now.
+    /// Its current status.
     pub async fn status(&self) -> Result<String> {
         let status = self.describe().await?.stack_status;
         Ok(status.context("the stack has no status")?.to_string())
@@ -198,7 +198,7 @@ impl Stack {
         Ok(of_kind.filter_map(|resource| resource.logical_resource_id).collect())
     }
 
-    /// Detects drift now, from the beginning to the end.
+    /// Detects drift, and waits for the result.
     pub async fn drift(&self) -> Result<Drift> {
         let cloudformation = &self.cloud.cloudformation;
         let started = cloudformation.detect_stack_drift().stack_name(&self.name).send().await;
@@ -206,8 +206,8 @@ impl Stack {
         let id = id.context("DetectStackDrift gave no id")?;
         let what = format!("the drift of {}", self.name);
         let status = wait::until(&self.cloud, wait::DRIFT, &what, async || {
-            let look = cloudformation.describe_stack_drift_detection_status();
-            let found = look.stack_drift_detection_id(&id).send().await;
+            let request = cloudformation.describe_stack_drift_detection_status();
+            let found = request.stack_drift_detection_id(&id).send().await;
             let found = found.called("cloudformation:DescribeStackDriftDetectionStatus")?;
             match found.detection_status {
                 Some(StackDriftDetectionStatus::DetectionInProgress) => Ok(None),
@@ -226,7 +226,7 @@ impl Stack {
         let request = self.cloud.cloudformation.describe_stack_resource_drifts();
         let answer = request.stack_name(&self.name).max_results(100).send().await;
         let answer = answer.called("cloudformation:DescribeStackResourceDrifts")?;
-        ensure!(answer.next_token.is_none(), "a fixture has fewer than 100 resources");
+        ensure!(answer.next_token.is_none(), "a fixture must have fewer than 100 resources");
         let mut checked = 0;
         let mut differences = Vec::new();
         for resource in answer.stack_resource_drifts.unwrap_or_default() {
@@ -247,17 +247,17 @@ impl Stack {
         Ok((checked, differences))
     }
 
-    /// Deletes it and waits until it is gone.
+    /// Deletes it and waits until it is deleted.
     pub async fn delete(&self) -> Result<()> {
         let id = self.describe().await?.stack_id.context("the stack has no id")?;
         let delete = self.cloud.cloudformation.delete_stack().stack_name(&id).send().await;
         delete.called("cloudformation:DeleteStack")?;
-        let status = Self::named(&self.cloud, &id).settled().await?;
-        ensure!(status == "DELETE_COMPLETE", "deleting {} ended {status}", self.name);
+        let status = Self::by_name(&self.cloud, &id).settled().await?;
+        ensure!(status == "DELETE_COMPLETE", "deleting {} ended in {status}", self.name);
         Ok(())
     }
 
-    /// How many updates of it have begun, also those that failed.
+    /// The number of its updates, including failed ones.
     pub async fn updates(&self) -> Result<usize> {
         let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
         let events: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
@@ -269,7 +269,7 @@ impl Stack {
         Ok(events.iter().filter(begins).count())
     }
 
-    /// Why the latest operation failed: the first resource that did, and its reason.
+    /// The first resource that failed in the latest operation, and its reason.
     async fn first_failure(&self) -> Result<String> {
         let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
         let events = request.send().await.called("cloudformation:DescribeStackEvents")?;

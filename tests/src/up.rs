@@ -1,8 +1,8 @@
-//! Owns the local AWS that stays: one for each target directory, with Driftless deployed, from
-//! `up` to `down`.
+//! `cargo xtask up` and `down`: a local AWS with Driftless deployed, one for each target directory,
+//! that runs until it is stopped.
 //!
-//! It holds the lock on a file as long as it runs, and the file contains its address. A process
-//! that gets the lock knows that none is running.
+//! It holds the lock on a file while it runs, and the file contains its address. A process that
+//! gets the lock knows that none is running.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
-use harness::emulator::{self, Emulator, Life, Running, WAIT_SCALE};
+use harness::emulator::{self, Emulator, Lifetime, Running, WAIT_SCALE};
 use harness::{Cloud, Driftless, paths};
 use serde_json::Map;
 
-use crate::live::Live;
+use crate::progress::ProgressLines;
 
 /// How long another `up` may take to start its local AWS, and how often to poll.
 const OTHER_UP: Duration = Duration::from_mins(5);
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How to print what a client needs.
+/// How to print the environment variables.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Format {
     /// `export NAME=value` lines.
@@ -31,38 +31,40 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Starts it if it does not run yet, deploys Driftless as it is built now, and prints what a
-/// client needs.
+/// Starts it unless it is running, deploys the current build of Driftless, and prints the
+/// environment variables for a client.
 pub(crate) async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> Result<()> {
-    let live = Live::new();
+    let progress = ProgressLines::new();
     let prefixes = Prefixes { parameter: parameter_prefix, stack: stack_prefix };
     let deploy = async |endpoint: &str| {
         let deployed = async {
             let folder = folder().join("deploy");
-            fs::create_dir_all(&folder).context("making the folder for the template")?;
+            fs::create_dir_all(&folder).context("creating the folder for the template")?;
             Driftless::deploy(&Cloud::local(endpoint), &folder, prefixes).await
         };
-        live.during("Deploying template.yaml", deployed).await
+        progress.during("Deploying template.yaml", deployed).await
     };
     let (driftless, endpoint) = if let Some(lock) = lock()? {
         let own = folder().join("aws");
-        let started = Emulator::start(&own, Life::Detached(lock), WAIT_SCALE);
-        let emulator = live.during("Starting the local AWS", started).await?;
+        let started = Emulator::start(&own, Lifetime::Detached(lock), WAIT_SCALE);
+        let emulator = progress.during("Starting the local AWS", started).await?;
         let driftless = deploy(&emulator.endpoint).await?;
         let endpoint = emulator.endpoint.clone();
         emulator.leave();
         (driftless, endpoint)
     } else {
         let Running { endpoint, .. } = of_another_up().await?;
-        live.line(&format!("A local AWS runs already, at {endpoint}; Driftless is updated"));
+        progress.line(&format!("A local AWS is already running at {endpoint}; updating Driftless"));
         (deploy(&endpoint).await?, endpoint)
     };
-    live.line(&format!("Driftless runs in a local AWS at {endpoint} until `cargo xtask down`"));
+    progress.line(&format!(
+        "Driftless is running in a local AWS at {endpoint}; `cargo xtask down` stops it"
+    ));
     print!("{}", printed(&variables(&driftless), format)?);
     Ok(())
 }
 
-/// Stops it, and returns whether there was one.
+/// Stops it, if it is running.
 pub(crate) fn down() -> Result<()> {
     if lock()?.is_none() {
         let Running { pid, endpoint } = running()?;
@@ -73,18 +75,18 @@ pub(crate) fn down() -> Result<()> {
     } else {
         eprintln!("No local AWS was running");
     }
-    fs::remove_dir_all(folder()).context("removing what the local AWS wrote")
+    fs::remove_dir_all(folder()).context("removing the local AWS's folder")
 }
 
 /// The lock, unless a local AWS holds it.
 fn lock() -> Result<Option<File>> {
-    fs::create_dir_all(folder()).context("making the local AWS's folder")?;
-    // Not truncated: the file may belong to a running one.
+    fs::create_dir_all(folder()).context("creating the local AWS's folder")?;
+    // Do not truncate: the file may belong to a running one.
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_file());
     let file = file.context("opening the lock file")?;
     match file.try_lock() {
         Ok(()) => {
-            // It may describe one that was killed.
+            // It may contain the address of one that was killed.
             file.set_len(0).context("emptying the lock file")?;
             Ok(Some(file))
         }
@@ -96,12 +98,12 @@ fn lock() -> Result<Option<File>> {
 /// The contents of the file.
 fn running() -> Result<Running> {
     let text = fs::read(lock_file()).context("reading the lock file")?;
-    serde_json::from_slice(&text).context("another `cargo xtask up` is just starting one")
+    serde_json::from_slice(&text).context("another `cargo xtask up` is starting one")
 }
 
-/// The one that runs, once it answers: another `up` may be starting it now.
+/// Waits until the running one responds: another `up` may be starting it.
 async fn of_another_up() -> Result<Running> {
-    let looked = Instant::now();
+    let started = Instant::now();
     loop {
         let found = running();
         let control = found.as_ref().ok().and_then(|it| Cloud::local(&it.endpoint).control());
@@ -109,11 +111,11 @@ async fn of_another_up() -> Result<Running> {
             Some(control) => control.is_healthy().await,
             None => false,
         };
-        if is_there || looked.elapsed() > OTHER_UP {
-            let unreachable = "the local AWS does not answer; `cargo xtask down` ends it";
+        if is_there || started.elapsed() > OTHER_UP {
+            let unreachable = "the local AWS does not respond; `cargo xtask down` stops it";
             return found.and_then(|found| is_there.then_some(found).context(unreachable));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -125,7 +127,7 @@ fn lock_file() -> PathBuf {
     folder().join("running.json")
 }
 
-/// Everything a client needs, as environment variables.
+/// The environment variables for a client.
 fn variables(driftless: &Driftless) -> Vec<(&'static str, String)> {
     let mut variables = driftless.cloud().variables();
     variables.extend([
@@ -142,12 +144,12 @@ fn variables(driftless: &Driftless) -> Vec<(&'static str, String)> {
 fn printed(variables: &[(&str, String)], format: Format) -> Result<String> {
     match format {
         Format::Shell => {
-            // A user's session token would go with the local AWS's key, and a profile's settings
-            // with both.
+            // Otherwise a client would use the user's session token with the local AWS's key, or
+            // the user's profile.
             let mut text = "unset AWS_SESSION_TOKEN AWS_PROFILE\n".to_owned();
             for (name, value) in variables {
                 if value.contains('\'') {
-                    bail!("{name} has a quotation mark in it: {value}");
+                    bail!("{name} contains a quotation mark: {value}");
                 }
                 text += &format!("export {name}='{value}'\n");
             }

@@ -1,7 +1,7 @@
-//! Owns waiting: how long for what, and how often to poll.
+//! Waiting: for how long, and how often to poll.
 //!
-//! The bounds are there so that what hangs ends with a name. They do not measure how fast anything
-//! must be: locally each is a hundred times what it takes.
+//! The limits make a hanging test fail with a message. They do not measure speed: locally each is a
+//! hundred times longer than the operation takes.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::cloud::Cloud;
 
-/// How long to wait for one thing, in the local AWS and in the real one.
+/// How long to wait, in the local AWS and in the real one.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
     local: Duration,
@@ -22,47 +22,47 @@ impl Limit {
     }
 }
 
-/// A stack to be created, updated or deleted. Locally seconds; a group's first instance and IAM
-/// roles take minutes on AWS.
+/// For a stack to be created, updated or deleted. Locally it takes seconds; on AWS a group's first
+/// instance and IAM roles take minutes.
 pub const STACK: Limit = Limit::minutes(10, 20);
-/// An instance of a group to be in service, also a replaced one: Auto Scaling looks at instances
-/// about once a minute.
+/// For an instance of a group to be in service, perhaps after a replacement: Auto Scaling checks
+/// instances about once a minute.
 pub const INSTANCE: Limit = Limit::minutes(5, 10);
-/// An image to be available: the snapshot of an 8 GB root volume.
+/// For an image to be available: the snapshot of an 8 GB root volume.
 pub const IMAGE: Limit = Limit::minutes(5, 20);
-/// A drift detection.
+/// For a drift detection.
 pub const DRIFT: Limit = Limit::minutes(5, 10);
-/// An execution that an event starts to be listed. EventBridge delivers within seconds.
+/// For an event's execution to be listed. EventBridge delivers within seconds.
 pub const START: Limit = Limit::minutes(5, 1);
-/// An execution to end: its stack update, its drift detection, perhaps an instance refresh. Locally
-/// one may poll hundreds of times without a pause, until it gives up.
+/// For an execution to end, with its stack update, drift detection, and perhaps an instance
+/// refresh. Locally it may poll hundreds of times without a pause, until it gives up.
 pub const EXECUTION: Limit = Limit::minutes(20, 45);
 
 /// How often to poll.
-const LOOK_LOCAL: Duration = Duration::from_millis(100);
-const LOOK_AWS: Duration = Duration::from_secs(5);
+const LOCAL_INTERVAL: Duration = Duration::from_millis(100);
+const AWS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long to sleep between two polls.
 #[must_use]
 pub fn pause(cloud: &Cloud) -> Duration {
-    if cloud.is_local() { LOOK_LOCAL } else { LOOK_AWS }
+    if cloud.is_local() { LOCAL_INTERVAL } else { AWS_INTERVAL }
 }
 
-/// Polls until there is a result. `what` completes "waited for …".
+/// Polls until there is a result. `what` completes "waited for …" in the error.
 pub async fn until<T>(
     cloud: &Cloud,
     limit: Limit,
     what: &str,
-    mut look: impl AsyncFnMut() -> Result<Option<T>>,
+    mut poll: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let limit = if cloud.is_local() { limit.local } else { limit.aws };
     let started = Instant::now();
     loop {
-        if let Some(found) = look().await? {
+        if let Some(found) = poll().await? {
             return Ok(found);
         }
         if started.elapsed() > limit {
-            bail!("waited {} s in vain for {what}", limit.as_secs());
+            bail!("waited {} s for {what}, without success", limit.as_secs());
         }
         tokio::time::sleep(pause(cloud)).await;
     }

@@ -1,4 +1,5 @@
-//! The form of the state machine: everything commented, timed, bounded and reachable.
+//! The state machine: every state has a comment, a timeout or bound if it needs one, and is
+//! reachable.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,12 +81,15 @@ fn every_retry_is_bounded_and_names_what_it_retries() {
 }
 
 #[test]
-fn every_task_catches_whatever_else_may_come() {
+fn every_task_catches_all_other_errors() {
     let is_caught = |task: &&State| {
         task.list("Catch").last().is_some_and(|last| error_equals(last) == ["States.ALL"])
     };
     none(
-        tasks().iter().filter(|t| !is_caught(t)).map(|t| format!("{} lets errors through", t.name)),
+        tasks()
+            .iter()
+            .filter(|t| !is_caught(t))
+            .map(|t| format!("{} does not catch States.ALL", t.name)),
     );
 }
 
@@ -96,7 +100,7 @@ fn every_choice_has_a_default() {
 }
 
 #[test]
-fn every_way_leads_to_a_state_and_every_state_is_reached() {
+fn every_transition_leads_to_a_state_and_every_state_is_reached() {
     for scope in scopes() {
         let names: BTreeSet<_> = scope.states.iter().map(|state| state.name).collect();
         let edges = edges(&scope);
@@ -254,7 +258,7 @@ fn assigned_before() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 }
 
 #[test]
-fn what_a_state_gives_is_read_only_where_it_is() {
+fn a_states_result_is_read_only_in_that_state() {
     none(crate::expressions::of_states().iter().filter_map(|expression| {
         let path = expression.path.as_str();
         let gives_result = ["Assign", "Output"].iter().any(|field| path.starts_with(field));

@@ -1,5 +1,5 @@
-//! The catalogue of errors against the steps that raise them, the state machine that handles them,
-//! and the page that explains them.
+//! The catalogue of errors agrees with the steps that raise them, the state machine that handles
+//! them, and the page that explains them.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::machine::{self, error_equals, states, tasks};
 use crate::workspace::{pascal_case, sources, step_crates};
 use crate::{none, text};
 
-/// The names of Lambda's and Step Functions' own that the state machine may match.
+/// The names of Lambda's and Step Functions' own errors that the state machine may match.
 const FOREIGN: [&str; 10] = [
     "States.ALL",
     "States.Timeout",
@@ -25,7 +25,7 @@ const FOREIGN: [&str; 10] = [
     "Lambda.TooManyRequestsException",
 ];
 
-/// Retryable, but not by calling the step again: the decision is made anew.
+/// Retryable, but not by calling the step again: a new decision is made.
 const CAUGHT: [ErrorName; 1] = [ErrorName::ConcurrentWrite];
 
 fn catalogued(name: &str) -> Option<ErrorName> {
@@ -41,12 +41,12 @@ fn mentioned(source: &str) -> BTreeSet<ErrorName> {
     names.filter_map(catalogued).collect()
 }
 
-/// What the shell around every step may answer.
+/// The errors that the shell around every step may raise.
 fn of_the_shell() -> BTreeSet<ErrorName> {
     sources("step").iter().flat_map(|path| mentioned(&text(path))).collect()
 }
 
-/// What a step may answer.
+/// The errors that a step may raise.
 fn of_step(step: &str) -> BTreeSet<ErrorName> {
     let own = text(format!("crates/{step}/src/error.rs"));
     let shared = [("AwsError", "error"), ("stacks::Error", "stacks")].into_iter();
@@ -69,7 +69,7 @@ fn every_name_that_the_machine_matches_is_known() {
 }
 
 #[test]
-fn what_passes_is_retried_where_it_is_raised_and_nothing_else_is() {
+fn retryable_errors_are_retried_where_they_are_raised_and_no_others_are() {
     let mut problems = Vec::new();
     for step in step_crates() {
         let state = pascal_case(&step);
@@ -82,29 +82,27 @@ fn what_passes_is_retried_where_it_is_raised_and_nothing_else_is() {
         for name in &raised {
             let is_handled = if CAUGHT.contains(name) { &caught } else { &retried }.contains(name);
             if name.class() == Class::Retryable && !is_handled {
-                problems.push(format!("{state} may fail with {name}, and does not try again"));
+                problems.push(format!("{state} may fail with {name}, which it does not retry"));
             }
         }
         problems.extend(
             retried
                 .union(&caught)
                 .filter(|name| !raised.contains(name))
-                .map(|name| format!("{state} is ready for {name}, which {step} never raises")),
+                .map(|name| format!("{state} handles {name}, which {step} never raises")),
         );
         problems.extend(
             retried
                 .iter()
                 .filter(|name| name.class() == Class::Terminal || CAUGHT.contains(name))
-                .map(|name| {
-                    format!("{state} retries {name}, which calling it again does not mend")
-                }),
+                .map(|name| format!("{state} retries {name}, but must not call the step again")),
         );
     }
     none(problems);
 }
 
 #[test]
-fn every_name_has_somebody_who_raises_it_and_nobody_raises_anothers() {
+fn every_name_is_raised_where_the_catalogue_says() {
     let by_steps: BTreeSet<_> = step_crates().iter().flat_map(|step| of_step(step)).collect();
     let concluded = concluded_by_the_machine();
     none(ErrorName::ALL.iter().filter_map(|name| {
@@ -188,14 +186,14 @@ fn a_failure_names_the_step_that_failed() {
         };
         named
             .filter(is_wrong)
-            .map(|step| format!("{} blames {step}", state.name))
+            .map(|step| format!("{} records the failure of {step}", state.name))
             .collect::<Vec<_>>()
     }));
 }
 
 /// The definition's retries, catchers and waits, and `docs/errors.md`.
 #[test]
-fn what_is_generated_is_as_the_catalogue_says() {
+fn generated_files_match_the_catalogue() {
     let mut xtask = Command::new(env!("CARGO"));
     xtask.args(["run", "--quiet", "--package", "xtask", "--", "generate", "--check"]);
     let output = xtask.current_dir(harness::paths::root()).output().expect("cargo");
@@ -203,7 +201,7 @@ fn what_is_generated_is_as_the_catalogue_says() {
 }
 
 #[test]
-fn the_example_reports_are_as_the_contract_says() {
+fn the_example_reports_match_the_contract() {
     for name in ["refused", "planned", "rolled-back", "reconciled"] {
         let report = text(format!("tests/fixtures/reports/{name}.json"));
         let report: Result<contract::report::Report, _> = serde_json::from_str(&report);

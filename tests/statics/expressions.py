@@ -27,7 +27,7 @@ def nodes(tree, seen):
         yield from nodes(child, seen)
 
 
-def look(expression):
+def inspect(expression):
     try:
         tree = jsonata.Jsonata(expression).ast
     except Exception as error:
@@ -38,8 +38,8 @@ def look(expression):
         if node.type == "lambda":
             bound.update(argument.value for argument in node.arguments)
     reads = {node.value for node in found if node.type == "variable"}
-    # The empty name is `$`, what a path or a filter looks at.
+    # The empty name is `$`, the context of a path or a filter.
     return {"error": None, "reads": sorted(reads - bound - FUNCTIONS - {""})}
 
 
-json.dump([look(expression) for expression in json.load(sys.stdin)], sys.stdout)
+json.dump([inspect(expression) for expression in json.load(sys.stdin)], sys.stdout)

@@ -10,7 +10,7 @@ use crate::machine;
 /// One expression.
 pub struct Expression {
     pub state: &'static str,
-    /// Where in the state: `Assign.looks`.
+    /// Where in the state: `Assign.polls`.
     pub path: String,
     /// Without the delimiters.
     pub text: &'static str,
@@ -69,7 +69,7 @@ fn no_expression_lacks_a_delimiter() {
     }));
 }
 
-/// Judgement is Rust's: an expression selects, compares and passes on.
+/// Rust decides: an expression only selects, compares and passes on.
 #[test]
 fn no_expression_decides() {
     const MAX_CHARS: usize = 160;

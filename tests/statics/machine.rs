@@ -14,7 +14,7 @@ pub fn definition() -> &'static Value {
     &MACHINE
 }
 
-/// States with one start: the machine's own, or those inside of a Map or Parallel state.
+/// States with one start: those of the machine, or those in a Map or Parallel state.
 pub struct Scope {
     pub start: &'static str,
     pub states: Vec<State>,
@@ -28,7 +28,7 @@ pub struct State {
     pub body: &'static Map<String, Value>,
 }
 
-/// A way from one state to another.
+/// A transition from one state to another.
 pub struct Edge {
     pub from: &'static str,
     pub to: &'static str,
@@ -80,7 +80,7 @@ impl State {
         self.body.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    /// The ways on from here.
+    /// The transitions from this state.
     pub fn edges(&self) -> Vec<Edge> {
         let from = self.name;
         let edge = |to: &'static Value, of: &'static Map<String, Value>| Edge {
@@ -97,7 +97,7 @@ impl State {
             .collect()
     }
 
-    /// Every text in the state itself, with where it stands: `Assign.looks`, `Catch[0].Output`.
+    /// Every text in the state itself, with its path: `Assign.polls`, `Catch[0].Output`.
     pub fn texts(&self) -> Vec<(String, &'static str)> {
         let mut found = Vec::new();
         for (field, value) in self.body {

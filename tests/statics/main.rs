@@ -1,5 +1,5 @@
 //! The rules of the repository as tests: what must agree between the crates, the catalogue of
-//! errors, the state machine, the template and the README, without running any of it.
+//! errors, the state machine, the template and the documentation, without running any of it.
 
 #![allow(
     clippy::expect_used,
@@ -38,7 +38,7 @@ fn text(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What a Python program of this folder makes of `input`; JSON in, JSON out.
+/// Runs a Python program of this folder: JSON in, JSON out.
 fn python(script: &str, input: &Value) -> Value {
     let script = harness::paths::root().join("tests/statics").join(script);
     let mut python = Command::new(harness::paths::venv_program("python").unwrap())

@@ -1,4 +1,4 @@
-//! What others made: it is what was looked at, down to the byte, wherever Driftless is built.
+//! Dependencies and CI actions are pinned to the exact bytes that were reviewed.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ fn name(requirement: &str) -> &str {
 }
 
 #[test]
-fn crates_come_from_the_registry_as_they_were() {
+fn crates_come_from_the_registry_with_checksums() {
     let lock = text("Cargo.lock");
     none(lock.split("[[package]]").skip(1).filter_map(|package| {
         let field = |name: &str| {
@@ -56,7 +56,7 @@ fn the_local_aws_is_pinned_with_hashes() {
 }
 
 #[test]
-fn what_the_local_aws_asks_for_is_what_is_installed() {
+fn the_local_aws_installs_what_it_requires() {
     none(REQUIREMENTS.iter().flat_map(|file| {
         let installed = requirements(&format!("{file}.txt"));
         let installed: BTreeSet<_> = installed.iter().map(|line| name(line).to_owned()).collect();

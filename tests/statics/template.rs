@@ -1,5 +1,5 @@
-//! The template: every step with its function, its own role and its own log, and no permission
-//! wider than the rule that is written next to it.
+//! The template: every step has its own function, role and log group, and every wildcard in a
+//! permission has a comment with the reason.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -40,7 +40,7 @@ fn arn_of(function: &str) -> Value {
     json!({"Fn::GetAtt": [function, "Arn"]})
 }
 
-/// What cfn-lint finds in a template.
+/// The findings of cfn-lint in a template.
 pub fn lint(template: &str) -> Vec<String> {
     let mut linter = Command::new(harness::paths::venv_program("cfn-lint").unwrap())
         .args(["--format", "parseable"])
@@ -61,7 +61,7 @@ fn cfn_lint_finds_nothing() {
     none(lint(&text(PATH)));
 }
 
-/// AWS would refuse what the registry's schemas refuse: a fixture that only the local AWS takes
+/// AWS would reject what the registry's schemas reject: a fixture that only the local AWS accepts
 /// tests nothing.
 #[test]
 fn cfn_lint_finds_nothing_in_the_fixtures() {
@@ -93,7 +93,7 @@ fn each_state_calls_its_own_function() {
 }
 
 #[test]
-fn the_template_fills_in_what_the_machine_leaves_open() {
+fn the_template_substitutes_every_placeholder_of_the_machine() {
     let filled = state_machine()["DefinitionSubstitutions"].as_object().expect("substitutions");
     let open: BTreeSet<_> = machine::substitutions().into_iter().collect();
     assert_eq!(filled.keys().map(String::as_str).collect::<BTreeSet<_>>(), open);
@@ -121,7 +121,12 @@ fn the_machine_may_invoke_the_steps_and_nothing_else() {
             .filter(|arn| !allowed.contains(arn))
             .map(|arn| format!("{arn} is missing")),
     );
-    none(allowed.iter().filter(|arn| !functions.contains(arn)).map(|arn| format!("{arn} is none")));
+    none(
+        allowed
+            .iter()
+            .filter(|arn| !functions.contains(arn))
+            .map(|arn| format!("{arn} is not a function of the template")),
+    );
 }
 
 #[test]
@@ -137,11 +142,14 @@ fn each_function_runs_its_own_crate_with_its_own_role_and_log() {
         if function["CodeUri"] != format!("target/lambda/{step}/") {
             problems.push(format!("{name} runs {}", function["CodeUri"]));
         }
-        // SAM makes a role for each function that names none; one that calls no AWS needs no policy.
+        // SAM makes a role for each function that names none; one that calls no AWS needs no
+        // policy.
         let manifest = text(format!("crates/{step}/Cargo.toml"));
         let calls_aws = manifest.contains("aws-sdk-");
         if function.contains_key("Role") || statements(function).is_empty() == calls_aws {
-            problems.push(format!("{name} has no role and policy of its own, or one too many"));
+            problems.push(format!(
+                "{name} must name no Role, and have policies if and only if it calls AWS"
+            ));
         }
         if function["LoggingConfig"]["LogGroup"] != json!({"Ref": log}) {
             problems.push(format!("{name} logs to {}", function["LoggingConfig"]));
@@ -151,7 +159,7 @@ fn each_function_runs_its_own_crate_with_its_own_role_and_log() {
 }
 
 #[test]
-fn every_log_ends_some_day() {
+fn every_log_group_has_a_retention() {
     let endless = |(_, log): &(&str, &Map<String, Value>)| !log.contains_key("RetentionInDays");
     let logs = resources("AWS::Logs::LogGroup");
     assert_eq!(
@@ -162,7 +170,7 @@ fn every_log_ends_some_day() {
     none(logs.into_iter().filter(endless).map(|(name, _)| name));
 }
 
-// --- what did not happen -----------------------------------------------------------------------
+// --- failed promotions -------------------------------------------------------------------------
 
 #[test]
 fn every_rule_has_the_dead_letter_queue_and_so_has_every_end_without_success() {
@@ -180,7 +188,7 @@ fn every_rule_has_the_dead_letter_queue_and_so_has_every_end_without_success() {
 }
 
 #[test]
-fn the_dead_letter_queue_has_an_alarm_that_rings_at_the_first_message() {
+fn the_dead_letter_queue_has_an_alarm_that_fires_at_the_first_message() {
     let alarms = resources("AWS::CloudWatch::Alarm");
     let of_queue = |(_, alarm): &&(&str, &Map<String, Value>)| {
         alarm["Namespace"] == "AWS/SQS"
@@ -226,13 +234,13 @@ fn every_action_is_named_in_full() {
 }
 
 #[test]
-fn every_wildcard_has_its_rule_written_above_it() {
+fn every_wildcard_has_its_reason_above_it() {
     let template = text(PATH);
     let lines: Vec<_> = template.lines().map(str::trim).collect();
     let is_wild =
         |line: &str| line.contains('*') && (line.contains("Resource:") || line.starts_with("- "));
     let is_rule = |line: &str| line.starts_with("# ");
     let pairs = lines.windows(2).enumerate();
-    let ruleless = pairs.filter(|(_, pair)| is_wild(pair[1]) && !is_rule(pair[0]));
-    none(ruleless.map(|(index, pair)| format!("{PATH}:{}: {}", index + 2, pair[1])));
+    let unexplained = pairs.filter(|(_, pair)| is_wild(pair[1]) && !is_rule(pair[0]));
+    none(unexplained.map(|(index, pair)| format!("{PATH}:{}: {}", index + 2, pair[1])));
 }

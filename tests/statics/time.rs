@@ -1,5 +1,5 @@
-//! How long things may take: the machine's own limit is the last resort, so everything that has a
-//! bound of its own reaches that first, and says by name what took too long.
+//! Timeouts: everything with a bound of its own reaches that before the state machine's timeout, so
+//! that the error names what took too long.
 
 use contract::bounds::{MAX_DECISIONS, POLLS};
 use serde_json::Value;

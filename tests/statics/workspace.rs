@@ -1,4 +1,4 @@
-//! The crates: who depends on whom, and what each consists of.
+//! The crates: which crate depends on which, and which files each has.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -82,15 +82,15 @@ fn dependencies_point_to_the_contract() {
 }
 
 #[test]
-fn no_function_is_built_with_what_is_for_tests() {
+fn no_function_is_built_with_the_testkit() {
     let with_testkit = METADATA.packages.iter().filter(|p| dependencies(p).contains("testkit"));
     none(with_testkit.map(|package| package.name.to_string()));
 }
 
-/// What one step alone needs belongs into that step. (`refusals` is the one place for predicates on
-/// texts, whichever crate needs them.) A function that `aws` calls itself has one caller more.
+/// What only one step needs belongs in that step. (`refusals` is the one place for predicates on
+/// texts, whichever crate needs them.) A function that `aws` itself calls has one caller more.
 #[test]
-fn what_aws_shares_has_callers_in_two_crates() {
+fn public_items_of_aws_have_callers_in_two_crates() {
     const DECLARATIONS: [&str; 6] =
         ["pub fn ", "pub async fn ", "pub struct ", "pub enum ", "pub type ", "pub trait "];
     let has_word = |text: &str, name: &str| {
@@ -149,7 +149,7 @@ fn what_is_built_by_default_is_the_steps() {
 }
 
 #[test]
-fn versions_stand_in_the_workspace_alone() {
+fn versions_are_only_in_the_workspace() {
     none(METADATA.packages.iter().flat_map(|package| {
         let manifest = text(&package.manifest_path);
         let mut in_dependencies = false;
@@ -202,7 +202,7 @@ fn main_only_wires() {
 }
 
 #[test]
-fn files_stay_short_and_say_what_they_own() {
+fn files_stay_short_and_begin_with_their_purpose() {
     let files = [rust_files("crates"), rust_files("tests")].concat();
     none(files.iter().flat_map(|path| {
         let text = text(path);

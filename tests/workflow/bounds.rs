@@ -1,5 +1,5 @@
-//! Whatever never ends is given up, by its name and at its bound. These tests have local AWSs of
-//! their own, in which waiting takes next to no time and other things can take for ever.
+//! Every loop gives up at its bound, with its own error. These tests have local AWSs of their own,
+//! in which waits take almost no time and operations may never end.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const ONLY_HERE: &str = "only a local AWS can be made to take for ever";
 /// In seconds.
 const FOR_EVER: f64 = 1e6;
 
-/// A test for each Task state, and one for all that is looked at again and again.
+/// A test for each Task state, and one for all polling loops.
 pub fn trials() -> Vec<Trial> {
     let tasks = definition::of_type("Task").expect("the state machine's definition");
     let steps = Arc::new(Steps::new());
@@ -40,10 +40,10 @@ pub fn trials() -> Vec<Trial> {
     tasks.into_iter().map(of_task).chain([others]).collect()
 }
 
-/// The local AWS in which one step after the other is given up; it ends with the last of the tests.
+/// The local AWS in which each step's loop gives up; it ends with the last of these tests.
 type Steps = OnceCell<ForTests>;
 
-/// A local AWS in which waiting takes next to no time.
+/// A local AWS in which waits take almost no time.
 async fn hasty(name: &str, parameters: &[(&str, &str)]) -> Result<ForTests> {
     ForTests::local(&scratch_folder()?.join(name), NO_WAIT_SCALE, parameters).await
 }
@@ -160,7 +160,7 @@ async fn refreshes_and_parameters(s: &Scenario) -> Result<()> {
     .map(drop)
 }
 
-/// What this state polls never ends; or it always fails with this error.
+/// The operation that this state polls never ends, or the state always fails with this error.
 async fn never_passes(
     s: &Scenario,
     input: &Value,

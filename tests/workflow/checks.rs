@@ -103,7 +103,7 @@ async fn an_image_in_an_instance_store_is_rejected(s: &Scenario) -> Result<()> {
 }
 
 async fn an_image_whose_snapshot_is_gone_is_rejected(s: &Scenario) -> Result<()> {
-    row(s, &json!({"SnapshotMissing": true}), &json!({}), "snapshots is not there (snap-").await
+    row(s, &json!({"SnapshotMissing": true}), &json!({}), "snapshots is missing (snap-").await
 }
 
 async fn an_image_of_another_architecture_is_rejected(s: &Scenario) -> Result<()> {
@@ -159,7 +159,7 @@ async fn a_backup_with_issues_leaves_the_one_before_it(s: &Scenario) -> Result<(
     event["detail"]["statusMessage"] = json!(ISSUES);
     let ended = s.driftless.send(&event).await?.ended().await?;
     let report = expect::report(&ended, Outcome::Promoted)?;
-    let because = format!("an older image because {}: backup is completed with", backup.image);
+    let because = format!("not a newer image because {}: backup is completed with", backup.image);
     ensure!(report.summary.contains(&because), "no {because:?} in {:?}", report.summary);
     expect::promoted(&expect::only(report.targets)?, &healing, &before.image)?;
     ensure!(parameter.read().await?.value == before.image, "the parameter is another");

@@ -1,5 +1,5 @@
-//! What did not happen is in the dead-letter queue with what is needed to run it again, whatever
-//! kept it from happening, and `driftless redrive` runs it again.
+//! Every event or execution that failed, for whatever reason, is in the dead-letter queue with its
+//! input, and `driftless redrive` runs it again.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -15,9 +15,9 @@ use crate::support::{control, event_of, expect, promotable, promote, schedule};
 trials![
     ;
     only here, "it needs a queue of its own, and only a local AWS fails when it is told to":
-    what_did_not_happen_is_run_again,
-    what_fails_again_is_a_new_letter,
-    a_stack_that_is_not_there_is_named,
+    failed_promotions_are_run_again,
+    an_execution_that_fails_again_is_a_new_message,
+    a_missing_stack_is_named,
 ];
 
 /// A local AWS shortens the waits, not the machine's own limit.
@@ -35,8 +35,8 @@ pub async fn letters(s: &Scenario) -> Result<usize> {
 
 async fn arrive(s: &Scenario, count: usize) -> Result<()> {
     let what = format!("{count} dead letters");
-    let look = async || Ok((letters(s).await? == count).then_some(()));
-    wait::until(s.cloud(), wait::START, &what, look).await
+    let poll = async || Ok((letters(s).await? == count).then_some(()));
+    wait::until(s.cloud(), wait::START, &what, poll).await
 }
 
 pub async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
@@ -55,7 +55,7 @@ struct Missed {
     input: Value,
 }
 
-async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
+async fn failed_promotions_are_run_again(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[("ReconcileSchedule", "rate(1 day)")]).await?;
     let missed = [
         ("ERROR_FROM_TARGET", an_event_that_started_nothing(s).await?),
@@ -88,7 +88,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     for one in &done {
         let Some(arn) = &one.execution else { continue };
         ensure!(one.result == "started" && one.failure.is_none(), "{one:#?}");
-        let ended = Execution::named(s.cloud(), arn).ended().await?;
+        let ended = Execution::by_arn(s.cloud(), arn).ended().await?;
         ensure!(ended.status == "SUCCEEDED", "{one:#?}: {ended:#?}");
     }
     for (why, Missed { parameter, image, .. }) in &missed {
@@ -100,7 +100,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
     let left = redriven(s, false).await?;
     let one = expect::only(left)?;
     ensure!(one.execution.is_none() && one.result == "notStarted", "{one:#?}");
-    ensure!(one.failure.as_deref().unwrap_or_default().contains("no event"), "{one:#?}");
+    ensure!(one.failure.as_deref().unwrap_or_default().contains("not an event"), "{one:#?}");
     people_see_it_too(s).await
 }
 
@@ -108,7 +108,7 @@ async fn what_did_not_happen_is_run_again(s: &Scenario) -> Result<()> {
 async fn people_see_it_too(s: &Scenario) -> Result<()> {
     let output = cli::run(&s.driftless, &["redrive", "--stack", &s.driftless.stack]).await?;
     let table = String::from_utf8(output.stdout)?;
-    ensure!(output.status.code() == Some(1) && table.contains("no event"), "{table}");
+    ensure!(output.status.code() == Some(1) && table.contains("not an event"), "{table}");
     Ok(())
 }
 
@@ -199,8 +199,8 @@ async fn a_schedule_that_started_nothing(s: &Scenario) -> Result<()> {
     control(s)?.remove_fault(fault).await.map(drop)
 }
 
-/// What is run again and fails again is not run for ever.
-async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
+/// An execution that fails again is not run for ever.
+async fn an_execution_that_fails_again_is_a_new_message(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &s.driftless.parameter_name())]).await?;
     promote(s, &image).await?;
@@ -208,14 +208,14 @@ async fn what_fails_again_is_a_new_letter(s: &Scenario) -> Result<()> {
         arrive(s, 1).await?;
         let done = redriven(s, false).await?;
         let arn = expect::only(done)?.execution.context("it was not started")?;
-        let ended = Execution::named(s.cloud(), &arn).ended().await?;
+        let ended = Execution::by_arn(s.cloud(), &arn).ended().await?;
         ensure!(ended.status == "FAILED", "{ended:#?}");
     }
     arrive(s, 1).await
 }
 
 /// The status is not that of a message that stays.
-async fn a_stack_that_is_not_there_is_named(s: &Scenario) -> Result<()> {
+async fn a_missing_stack_is_named(s: &Scenario) -> Result<()> {
     let output = cli::run(&s.driftless, &["redrive", "--stack", "nowhere"]).await?;
     let errors = String::from_utf8(output.stderr)?;
     ensure!(output.status.code() == Some(2) && output.stdout.is_empty(), "{}", output.status);

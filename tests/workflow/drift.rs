@@ -1,4 +1,4 @@
-//! What of a promotion is found out to be wrong, and what was wrong before it.
+//! Drift that a promotion causes, and drift that existed before it.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;
@@ -21,7 +21,7 @@ async fn an_image_that_is_disabled_meanwhile_is_found_out(s: &Scenario) -> Resul
     let backup = s.backup(&healing.instance).await?;
     let detection = s.hold(What::Drift, &healing.stack.name).await?;
     let execution = s.driftless.send(&backup.event()).await?;
-    // Validated and written; whether it can be booted is looked at when the detection has ended.
+    // Validated and written; whether it can be booted is checked when the detection has ended.
     execution.entered("DetectDrift").await?;
     let disabled = s.cloud().ec2.disable_image().image_id(&backup.image).send().await;
     disabled.called("ec2:DisableImage")?;

@@ -1,4 +1,4 @@
-//! What everything else rests on: an error that a Lambda names is retried, caught and reported by
+//! The basis of error handling: an error that a Lambda names is retried, caught and reported by
 //! that name.
 
 use anyhow::{Result, ensure};
@@ -15,7 +15,7 @@ trials![
     a_stack_outside_the_prefix_is_denied,
 ];
 
-/// Well-formed, and nobody's.
+/// A well-formed ID that belongs to no image.
 const UNKNOWN: &str = "ami-0aaaaaaaaaaaaaaa0";
 
 async fn an_unknown_image_is_looked_for_again_and_then_named(s: &Scenario) -> Result<()> {

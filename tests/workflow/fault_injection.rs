@@ -1,5 +1,5 @@
 //! Every step fails once: the local AWS injects each error that the step can raise, and each fault
-//! of the Lambda service, in the place of its function's answer. The execution ends as the
+//! of the Lambda service, instead of its function's response. The execution ends as the
 //! catalogue says, the other target gets its image, and the path differs from the happy path as the
 //! snapshot says.
 //!
@@ -41,9 +41,9 @@ pub fn trials() -> Vec<Trial> {
 /// The result for a state whose function returns this once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expectation {
-    /// It is tried again, and all is well.
+    /// It is retried, and the promotion succeeds.
     Heals,
-    /// The target fails by the error's name; of the first and the last state, the execution.
+    /// The target fails with this error; for the first and the last state, the execution does.
     Fails,
 }
 
@@ -112,8 +112,8 @@ async fn fails_once(s: &Scenario, state: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where the operator has chosen to have failed promotions undone: whichever step fails, the target
-/// that was struck is as it was before, and the other one has its image.
+/// If the operator has chosen to roll back failed promotions, whichever step fails, the failed
+/// target is as it was before, and the other one has its image.
 async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
     const ERROR: &str = ErrorName::UnexpectedAnswer.as_str();
     let s = &careful(s).await?;
@@ -145,7 +145,7 @@ async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
     expect::heals_into(&targets.healing, &after.image).await
 }
 
-/// Everything that this state's function may answer, or that may come in its place.
+/// Every error that this state's function may raise, or that Lambda may return instead.
 fn injections(state: &str, task: &Value) -> Vec<Injection> {
     // It is not retried, and ends well all the same: the decision is made again.
     const DECIDED_AGAIN: &str = ErrorName::ConcurrentWrite.as_str();
@@ -159,8 +159,7 @@ fn injections(state: &str, task: &Value) -> Vec<Injection> {
     errors.map(injection).collect()
 }
 
-/// What the Lambda service may fail with, or a function without its own doing; and a name that
-/// nobody knows.
+/// The errors of the Lambda service and of a function that is cut off, and an unknown name.
 const LAMBDA_FAULTS: [&str; 10] = [
     "Lambda.TooManyRequestsException",
     "Lambda.ServiceException",

@@ -1,5 +1,5 @@
-//! Every step runs twice with the same input, as Step Functions and Lambda may have it: the path
-//! and the end are the same, and nothing is written a second time.
+//! Every step runs twice with the same input, as Step Functions and Lambda may do: the path and the
+//! result are the same, and nothing is written twice.
 
 use anyhow::Result;
 use harness::Scenario;
@@ -12,7 +12,7 @@ use crate::support::transcript::{self, Transcript};
 use crate::support::two_targets::TwoTargets;
 
 const ONLY_HERE: &str = "only in a local AWS a function can be run twice";
-/// The first calls of the function: those that begin something, and those that find it begun.
+/// The first calls of the function: those that start an operation, and those that find it started.
 const CALLS: usize = 2;
 
 /// A test for each Task state.

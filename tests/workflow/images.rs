@@ -1,4 +1,4 @@
-//! Images that are not ready to be booted, or never will be: what is waited for, and what is not.
+//! Images that cannot be booted yet, or never: which ones the state machine waits for.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;
@@ -45,7 +45,7 @@ async fn a_disabled_image_is_passed_over_for_the_newest_that_passes(s: &Scenario
     disabled.called("ec2:DisableImage")?;
     let ended = s.driftless.send(&newer.event()).await?.ended().await?;
     let report = expect::report(&ended, Outcome::Promoted)?;
-    let because = format!("an older image because {}: state is disabled", newer.image);
+    let because = format!("not a newer image because {}: state is disabled", newer.image);
     ensure!(report.summary.contains(&because), "no {because:?} in {:?}", report.summary);
     let target = expect::only(report.targets)?;
     expect::promoted(&target, &healing, &older.image)?;

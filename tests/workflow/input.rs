@@ -1,4 +1,4 @@
-//! The inputs of a manual execution, and the refusal of any other.
+//! The inputs of a manual execution, and the rejection of any other.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;

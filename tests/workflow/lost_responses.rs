@@ -1,5 +1,5 @@
-//! The answer is lost after the write: what has taken effect is neither lost nor done twice. Nor
-//! is what a function did before it was cut off.
+//! A response is lost after the write, or a function is cut off after it: the write is neither lost
+//! nor repeated.
 
 use anyhow::{Context, Result};
 use futures_util::future::{try_join, try_join_all};
@@ -24,8 +24,8 @@ trials![
 /// The SDK tries a call four times.
 const ATTEMPTS: usize = 4;
 
-/// Promotes while this call's answers are lost, after so many: one, which the SDK makes good where
-/// the call may be made twice, and as many as have the step fail.
+/// Promotes while responses to this call are lost: first one, which the SDK retries if the call may
+/// be made twice, then so many that the step fails.
 async fn loses_after(
     s: &Scenario,
     (service, action): (&str, &str),
@@ -114,7 +114,7 @@ async fn a_function_that_was_cut_off_after_its_work_has_done_it_once(s: &Scenari
     Ok(())
 }
 
-/// Nothing has taken effect here, whatever the step had to think.
+/// The write has not taken effect, but the step cannot know that.
 async fn a_write_that_was_refused_is_made_in_the_end(s: &Scenario) -> Result<()> {
     for kind in ["5xx", "throttle"] {
         let calls = [

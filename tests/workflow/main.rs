@@ -1,5 +1,5 @@
-//! The workflow tests: a deployed Driftless, seen through AWS's API only. They run against
-//! local AWSs that end with this program, or against the real one (`DRIFTLESS_TEST_TARGET=aws`).
+//! The workflow tests use a deployed Driftless only through AWS's API. They run against local AWSs
+//! that end with this program, or against the real one (`DRIFTLESS_TEST_TARGET=aws`).
 //!
 //! Each test has a [`Scenario`] of its own, so all of them run at once, in any order.
 

@@ -1,6 +1,5 @@
-//! Least privilege, proved: each statement of each role is taken away, and each action of each
-//! statement, one at a time, and some test must fail. What nothing needs has no business in the
-//! template.
+//! Proves least privilege: each statement of each role, and each action of each statement, is
+//! removed, one at a time, and a test must fail. So the template grants nothing that is not needed.
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::LocalBoxFuture;
@@ -22,8 +21,8 @@ const PARAMETERS: [(&str, &str); 2] =
 /// Who has a role besides the steps: the state machine, and the rules that start it.
 const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
 
-/// How a test fails without a permission: AWS says so, or that an image which may not be looked at
-/// is not there.
+/// How a test fails without a permission: AWS denies the call, or an image that may not be read
+/// seems not to exist.
 const REFUSALS: [&str; 5] =
     ["AccessDenied", "is denied", "not authorized", "does not exist", "does not show"];
 
@@ -46,11 +45,11 @@ fn owners() -> Result<Vec<String>> {
 
 async fn every_role_is_looked_at(s: &Scenario) -> Result<()> {
     let known: Vec<_> = owners()?.iter().map(|owner| format!("{owner}Role")).collect();
-    let stack = Stack::named(s.cloud(), &s.driftless.stack);
+    let stack = Stack::by_name(s.cloud(), &s.driftless.stack);
     let roles = stack.resources_of_type("AWS::IAM::Role").await?;
     ensure!(roles.len() == known.len(), "{roles:?}");
     for role in roles {
-        ensure!(known.contains(&role), "nobody looks at {role}");
+        ensure!(known.contains(&role), "no test covers the role {role}");
     }
     Ok(())
 }
@@ -69,7 +68,7 @@ async fn needs_all(s: &Scenario, owner: &str) -> Result<()> {
     let reads_all = [("DriftDetectionPolicyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess")];
     let others = if owner == "UpdateStack" { &reads_all[..] } else { &[] };
     let s = &s.alone(&[&PARAMETERS, others].concat()).await?;
-    let stack = Stack::named(s.cloud(), &s.driftless.stack);
+    let stack = Stack::by_name(s.cloud(), &s.driftless.stack);
     let role = stack.resource(&format!("{owner}Role")).await?;
     let mut needless = Vec::new();
     let cuts = cuts(s, &role).await?;
@@ -214,7 +213,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
     }
 }
 
-/// Its log is looked at when it is defined.
+/// Its log configuration is validated when it is defined.
 async fn the_machine_is_defined_anew(s: &Scenario) -> Result<()> {
     let (sfn, arn) = (&s.cloud().sfn, &s.driftless.state_machine);
     let found = sfn.describe_state_machine().state_machine_arn(arn).send().await;

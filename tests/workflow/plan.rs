@@ -22,7 +22,7 @@ trials![
     an_update_that_touches_no_more_is_planned_and_made,
 ];
 
-/// Where a plan must not lead.
+/// The states that a plan must not enter.
 const WRITES: [&str; 3] = ["PromoteSsm", "UpdateStack", "InstanceRefresh"];
 
 async fn plan(s: &Scenario, image: &str) -> Result<Ended> {

@@ -47,7 +47,7 @@ async fn drift_made_by_hand_is_reported_with_the_difference(s: &Scenario) -> Res
     let found = expect::only(drift.differences.to_vec())?;
     let found = [found.logical_id, found.path, found.expected, found.actual];
     ensure!(found == ["Group", "/MaxSize", "1", "2"], "{found:?}");
-    // The promotion itself is not undone: the drift is another matter, for a person.
+    // The promotion itself is not rolled back: the drift needs a person.
     ensure!(parameter.read().await?.value == backup.image, "the parameter is another");
     Ok(())
 }

@@ -47,7 +47,7 @@ async fn an_image_of_no_known_instance_passes_and_is_told(s: &Scenario) -> Resul
     let parameter = s.parameter_with_group(&image::base(s.cloud()).await?).await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
     let ended = promote(s, &image).await?;
-    is_unverified(expect::target(&ended, Outcome::Promoted)?, "EC2 names no source instance")?;
+    is_unverified(expect::target(&ended, Outcome::Promoted)?, "EC2 reports no source instance")?;
     ensure!(parameter.read().await?.value == image, "the parameter is another");
     Ok(())
 }
@@ -69,7 +69,7 @@ async fn another_groups_image_does_not_get_into_a_parameter(s: &Scenario) -> Res
     let image = stolen(s, &stranger, (TAG_PARAMETER_NAME, &parameter.name)).await?;
     let message = is_not_permitted(s, &image, &parameter.name).await?;
     let (group, reads) = (&stranger.group.name, &other.name);
-    let said = format!("group {group}, whose launch template says resolve:ssm:{reads}");
+    let said = format!("group {group}, whose launch template boots resolve:ssm:{reads}");
     let expected = format!("not a group that boots from {}", parameter.name);
     expect::mentions(&message, [&said, &expected])?;
     ensure!(parameter.read().await? == before, "it was written");
@@ -116,7 +116,7 @@ async fn a_strangers_newer_image_does_not_keep_an_older_one_out(s: &Scenario) ->
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;
 
     let report = expect::report(&ended, Outcome::Promoted)?;
-    let because = format!("an older image because {image}: provenance is group");
+    let because = format!("not a newer image because {image}: provenance is group");
     ensure!(report.summary.contains(&because), "no {because:?} in {:?}", report.summary);
     let target = expect::only(report.targets)?;
     expect::promoted(&target, &healing, &backup.image)?;
@@ -135,7 +135,7 @@ async fn a_launch_template_that_does_not_read_the_parameter_any_more_is_found(
     naive::promote(s.cloud(), &healing.group, &by_hand).await?;
     let backup = s.backup(&healing.instance).await?;
     let message = is_not_permitted(s, &backup.image, &parameter.name).await?;
-    let said = format!("whose launch template says {by_hand}");
+    let said = format!("whose launch template boots {by_hand}");
     ensure!(message.contains(&said), "no {said:?} in {message:?}");
     ensure!(parameter.read().await? == before, "it was written");
     Ok(())
@@ -149,7 +149,7 @@ async fn where_it_has_to_be_known_an_image_of_unknown_origin_is_not_permitted(
     let before = parameter.read().await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
     let message = is_not_permitted(s, &image, &parameter.name).await?;
-    let said = "provenance is not to be told (EC2 names no source instance)";
+    let said = "provenance is unverified (EC2 reports no source instance)";
     ensure!(message.contains(said), "no {said:?} in {message:?}");
     ensure!(parameter.read().await? == before, "it was written");
     Ok(())
@@ -180,19 +180,19 @@ Resources:
     Ok(())
 }
 
-/// An image of this group's instance that says by its tag that it belongs elsewhere.
+/// An image of this group's instance whose tag names another target.
 async fn stolen(s: &Scenario, from: &AutoHealingStack, tag: (&str, &str)) -> Result<String> {
     Ok(s.backup_with(&from.instance, &[tag]).await?.image)
 }
 
-/// What is said when this image is refused for where it comes from.
+/// The message when this image is rejected because of its provenance.
 async fn is_not_permitted(s: &Scenario, image: &str, name: &str) -> Result<String> {
     let message = is_refused(s, image, name).await?;
     ensure!(message.contains(image), "no {image} in {message:?}");
     Ok(message)
 }
 
-/// What is said when this image is refused for this target.
+/// The message when this image is rejected for this target.
 async fn is_refused(s: &Scenario, image: &str, name: &str) -> Result<String> {
     let ended = promote(s, image).await?;
     let target = expect::target(&ended, Outcome::Failed)?;

@@ -1,5 +1,5 @@
 //! Reconcile: every tagged target of the account gets its newest image, so that a missed event
-//! heals itself. It is about a whole account, so a test has one of its own.
+//! is made up for. A reconcile covers a whole account, so each test has its own account.
 
 use anyhow::{Context, Result, ensure};
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
@@ -20,9 +20,9 @@ trials![
     what_was_missed_is_planned_then_promoted_then_left_alone,
 ];
 
-/// What only reads.
+/// Calls that only read.
 const READS: [&str; 4] = ["Describe", "Detect", "Get", "List"];
-/// What a plan makes and takes away again.
+/// Calls with which a plan creates and deletes change sets.
 const PLANS: [&str; 2] = ["CreateChangeSet", "DeleteChangeSet"];
 
 async fn the_schedule_is_off_by_default(s: &Scenario) -> Result<()> {

@@ -56,7 +56,7 @@ async fn a_stack_that_cannot_be_updated_is_reported_with_its_state(s: &Scenario)
     let name = s.driftless.stack_name();
     let missing = [("ImageId", "ami-0aaaaaaaaaaaaaaa0")];
     ensure!(s.stack_called(&name, "stack", &missing).await.is_err(), "made of an unknown image");
-    let stack = Stack::named(s.cloud(), &name);
+    let stack = Stack::by_name(s.cloud(), &name);
     ensure!(stack.status().await? == "ROLLBACK_COMPLETE", "{}", stack.status().await?);
 
     let (ended, target) = promote_in_vain(s, &[(TAG_STACK_NAME, &name)]).await?;

@@ -1,4 +1,4 @@
-//! The way back: by itself when a promotion fails, where the operator chose that, and by hand.
+//! Rollbacks: automatic if a promotion fails and the operator chose that, and manual.
 
 use anyhow::{Result, ensure};
 use contract::ErrorName;
@@ -43,7 +43,7 @@ async fn ignoring(s: &Scenario) -> Result<(AutoHealingStack, String)> {
     Ok((AutoHealingStack::of(stack, base).await?, other))
 }
 
-/// A promotion that failed by this name and was undone.
+/// A promotion that failed with this error and was rolled back.
 fn rolled_back(ended: &Ended, name: ErrorName) -> Result<TargetReport> {
     let target = expect::target(ended, Outcome::Failed)?;
     ensure!(target.outcome == TargetOutcome::RolledBack, "{target:#?}");
@@ -140,7 +140,7 @@ async fn a_promotion_whose_refresh_fails_is_put_back(s: &Scenario) -> Result<()>
     let message = target.error.map(|error| error.message).unwrap_or_default();
     ensure!(message.contains("could not be launched"), "{message}");
     ensure!(parameter.read().await?.value == healing.base, "it was not put back");
-    // What the refresh took away comes back with the previous image.
+    // The instance that the refresh terminated comes back with the previous image.
     let healed = healing.group.instance_other_than(Some(&healing.instance.id)).await?;
     ensure!(healed.image == healing.base, "healed into {}", healed.image);
     expect::in_sync(&healing.stack).await
@@ -173,7 +173,7 @@ async fn a_stack_that_is_put_back_to_an_image_that_is_gone_is_told_loudly(
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::RollbackFailed)?;
     says_what_to_do(message, &healing.stack.name, &["LaunchImageMismatch", &healing.base, &other])?;
-    // As far as it went, it went back.
+    // What had been written was rolled back.
     ensure!(healing.stack.parameter("ImageId").await? == healing.base, "it was not put back");
     Ok(())
 }
@@ -224,7 +224,7 @@ async fn a_parameter_is_put_back_when_the_stack_that_reads_it_cannot_be_updated(
     expect::heals_into(&healing, &base).await
 }
 
-/// Both reasons, and what is left for a person.
+/// Both reasons, and what a person must check.
 fn says_what_to_do(message: &str, name: &str, reasons: &[&str]) -> Result<()> {
     for named in reasons.iter().chain(&[name, "back failed in", "by hand"]) {
         ensure!(message.contains(named), "no {named:?} in {message:?}");

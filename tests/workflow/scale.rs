@@ -1,4 +1,4 @@
-//! How much it takes: many groups of one template at once, and many targets of one account.
+//! Scale: many groups of one template at once, and many targets in one account.
 
 use std::collections::BTreeMap;
 

@@ -46,7 +46,7 @@ pub async fn a_secret_stays_what_it_is(s: &Scenario) -> Result<()> {
     let healing = AutoHealingStack::of(stack, base).await?;
     ensure!(healing.stack.parameter("Secret").await? == "****", "it is no secret");
     is_promoted(s, &healing).await?;
-    let stored = Stored::named(s.cloud(), &name).read().await?;
+    let stored = Stored::by_name(s.cloud(), &name).read().await?;
     ensure!(stored.value == "hush" && stored.version == 1, "{stored:?}");
     Ok(())
 }
@@ -188,7 +188,7 @@ async fn an_update_whose_answer_is_lost_is_not_started_again(s: &Scenario) -> Re
     Ok(())
 }
 
-/// A backup gets in, and the stack heals into it.
+/// A backup is promoted, and the stack heals into it.
 async fn is_promoted(s: &Scenario, healing: &AutoHealingStack) -> Result<()> {
     let backup = s.backup(&healing.instance).await?;
     let ended = s.driftless.send(&backup.event()).await?.ended().await?;

@@ -1,5 +1,4 @@
-//! What several workflow tests share: common promotions, the local AWS's control API, events. Its
-//! modules own the larger parts.
+//! What several workflow tests share: common promotions, the local AWS's control API, events.
 
 pub mod definition;
 pub mod deployed;

@@ -1,4 +1,4 @@
-//! Pattern 2: templates of every kind, and what their parameters are.
+//! Pattern 2: templates of every kind, with every kind of parameter.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cloudformation::types::{Parameter, TemplateStage};
@@ -161,7 +161,7 @@ Resources:
     let root = s.stack_of(&template, &[("GoldenImage", &base)], &[]).await?;
     let child = root.resource("Child").await?;
     let name = child.split('/').nth(1).context("a stack's id is its ARN")?;
-    let healing = AutoHealingStack::of(Stack::named(s.cloud(), name), base).await?;
+    let healing = AutoHealingStack::of(Stack::by_name(s.cloud(), name), base).await?;
     Ok(Nested { root, healing })
 }
 

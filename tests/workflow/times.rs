@@ -1,4 +1,4 @@
-//! Owns how long each test took.
+//! Measures how long each test takes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -84,7 +84,7 @@ Resources:
     let (name, base) = (s.driftless.parameter_name(), image::base(s.cloud()).await?);
     let parameters = [("Name", name.as_str()), ("ImageId", &base)];
     let stack = s.stack_of(TEMPLATE, &parameters, &[]).await?;
-    let parameter = Parameter::named(s.cloud(), &name);
+    let parameter = Parameter::by_name(s.cloud(), &name);
     let before = parameter.read().await?;
     let image = s.image(&[(TAG_PARAMETER_NAME, &name)]).await?;
     let ended = promote(s, &image).await?;
@@ -96,7 +96,7 @@ Resources:
 }
 
 pub async fn a_label_on_the_oldest_of_a_hundred_versions_is_named(s: &Scenario) -> Result<()> {
-    // Text, because each value of the other type is looked at first.
+    // Type String, because Parameter Store validates values of the other data type.
     let parameter = parameter_of_text(s).await?;
     let label = s.cloud().ssm.label_parameter_version().name(&parameter.name).labels("known-good");
     label.parameter_version(1).send().await.called("ssm:LabelParameterVersion")?;
@@ -129,7 +129,7 @@ async fn a_second_writer_is_noticed_and_the_newest_image_stays(s: &Scenario) -> 
 async fn a_parameter_that_does_not_take_the_image_is_reported(s: &Scenario) -> Result<()> {
     let (parameter, image) = promotable(s).await?;
     let before = parameter.read().await?;
-    // Parameter Store answers first and looks for the image afterwards, in vain.
+    // Parameter Store responds first, and validates the image afterwards, which fails.
     let gone = async {
         let gone = s.cloud().ec2.deregister_image().image_id(&image).send().await;
         gone.called("ec2:DeregisterImage").map(drop)
@@ -165,7 +165,7 @@ async fn during_the_write(
     execution.ended().await
 }
 
-/// A parameter whose values nobody reads.
+/// A parameter whose values are not compared.
 async fn parameter_of_text(s: &Scenario) -> Result<Parameter> {
     let parameter = s.parameter_to_be();
     put_text(s, &parameter.name, &image::base(s.cloud()).await?).await?;

@@ -1,4 +1,4 @@
-//! Reads images from EC2.
+//! Images, as EC2 lists them.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! AWS calls and the interpretation of responses that several steps share, one module per noun.
-//! What only one step needs stays in that step.
+//! AWS calls that several steps share, and how to read the responses. Calls that only one step
+//! makes are in that step.
 //!
 //! * [`sdk_config`] and [`RetryOnlyThrottling`]: the configuration of all clients.
 //! * [`AwsError`] and [`Called`]: failed calls.

@@ -31,14 +31,16 @@ pub(crate) fn readiness(status: &StackStatus) -> Readiness {
         | StackStatus::ImportRollbackInProgress => Busy,
         StackStatus::ReviewInProgress => Stuck("execute or delete the change set that created it"),
         StackStatus::UpdateRollbackFailed => Stuck("continue its update rollback"),
-        StackStatus::UpdateFailed => Stuck("roll it back or update it by hand"),
-        StackStatus::ImportRollbackFailed => Stuck("repair the import by hand"),
+        StackStatus::UpdateFailed => Stuck("roll it back or update it manually"),
+        StackStatus::ImportRollbackFailed => Stuck("repair the import manually"),
         StackStatus::CreateFailed
         | StackStatus::RollbackComplete
         | StackStatus::RollbackFailed
-        | StackStatus::RollbackInProgress => Stuck("its creation failed: delete and create it"),
+        | StackStatus::RollbackInProgress => {
+            Stuck("its creation failed: delete it and create it again")
+        }
         StackStatus::DeleteInProgress | StackStatus::DeleteComplete | StackStatus::DeleteFailed => {
-            Stuck("it is deleted, or was meant to be")
+            Stuck("it is deleted, is being deleted, or could not be deleted")
         }
         _ => Stuck("this version of Driftless does not know the status"),
     }

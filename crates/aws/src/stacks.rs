@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    fn through(parameter: &str) -> Change {
+    fn via_ssm(parameter: &str) -> Change {
         Change { via: Some("/golden/web".parse().unwrap()), ..change(parameter) }
     }
 
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_to_change_is_sent_by_value() {
+    fn only_what_must_change_is_sent_by_value() {
         merges(
             &[parameter("A", NEW), parameter("B", OLD), parameter("Secret", "****")],
             &[change("A"), change("B")],
@@ -322,18 +322,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reached_through_ssm_is_compared_as_resolved_and_sent_as_it_is() {
-        merges(&[resolved("A", OLD)], &[through("A")], &[("A", None)]);
+    fn an_ssm_typed_parameter_is_compared_as_resolved_and_sent_unchanged() {
+        merges(&[resolved("A", OLD)], &[via_ssm("A")], &[("A", None)]);
         let both = [resolved("A", OLD), parameter("B", OLD)];
-        merges(&both, &[through("A"), change("B")], &[("A", None), ("B", Some(NEW))]);
+        merges(&both, &[via_ssm("A"), change("B")], &[("A", None), ("B", Some(NEW))]);
         // Whatever the stack resolved last: what counts is that it is not the image.
-        merges(&[resolved("A", "ami-0000000000000000c")], &[through("A")], &[("A", None)]);
+        merges(&[resolved("A", "ami-0000000000000000c")], &[via_ssm("A")], &[("A", None)]);
     }
 
     #[test]
     fn images_that_are_in_place_make_no_update() {
         assert_eq!(merge("web", &[parameter("A", NEW)], &[change("A")]).unwrap(), None);
-        assert_eq!(merge("web", &[resolved("A", NEW)], &[through("A")]).unwrap(), None);
+        assert_eq!(merge("web", &[resolved("A", NEW)], &[via_ssm("A")]).unwrap(), None);
     }
 
     #[test]
@@ -343,11 +343,11 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_nobody_saw_is_told() {
+    fn an_unexpected_value_is_reported() {
         for (current, change) in [
             (parameter("A", "ami-0000000000000000c"), change("A")),
             // The template was changed in between.
-            (parameter("A", OLD), through("A")),
+            (parameter("A", OLD), via_ssm("A")),
             (resolved("A", OLD), change("A")),
         ] {
             let error = merge("web", &[current], &[change]).unwrap_err();

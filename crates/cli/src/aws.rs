@@ -1,4 +1,4 @@
-//! Owns the configuration of AWS calls, and the messages of failed calls.
+//! The configuration of AWS calls, and the messages of failed calls.
 
 use std::iter;
 use std::time::Duration;
@@ -48,8 +48,8 @@ pub(crate) async fn config(profile: Option<&str>, region: Option<String>) -> Res
     Ok(config.into_builder().credentials_provider(provider).build())
 }
 
-/// Reports which call failed and how, in AWS's words: an SDK error by itself is only "service
-/// error".
+/// Names the call that failed, with AWS's own code and message: an SDK error by itself prints only
+/// "service error".
 pub(crate) trait Called<T> {
     /// Names the call, `service:Operation`.
     ///
@@ -74,10 +74,10 @@ where
                 }
                 _ if is_about_credentials(&error) => anyhow!(
                     "no credentials for {action}: {why}; sign in as for the AWS CLI \
-                     (`aws sts get-caller-identity` tells whether you are), or pass --profile"
+                     (`aws sts get-caller-identity` checks that), or pass --profile"
                 ),
                 _ => anyhow!(
-                    "{action} got no answer: {why}; check the network, the Region, and \
+                    "{action} got no response: {why}; check the network, the Region, and \
                      AWS_ENDPOINT_URL if it is set"
                 ),
             }
@@ -85,12 +85,12 @@ where
     }
 }
 
-/// An error and its causes, each in its own words.
+/// The messages of an error and of its causes.
 fn chain(error: &dyn std::error::Error) -> String {
-    causes(error).fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Whether the call was never sent, because nobody is signed in.
+/// Whether the call was never sent, because there are no credentials.
 fn is_about_credentials(error: &dyn std::error::Error) -> bool {
     causes(error).any(|cause| cause.is::<CredentialsError>())
 }

@@ -32,7 +32,7 @@ pub(crate) struct Parts {
 }
 
 impl Deployment {
-    /// The Driftless that this stack is.
+    /// Finds the Driftless that is deployed in this stack.
     ///
     /// # Errors
     /// The stack does not exist, or is not Driftless.
@@ -40,10 +40,10 @@ impl Deployment {
         let cloudformation = aws_sdk_cloudformation::Client::new(config);
         let answer = cloudformation.describe_stacks().stack_name(stack).send().await;
         let is_refused = answer.as_ref().is_err_and(|error| error.as_service_error().is_some());
-        let hint = if is_refused { " (--stack names another)" } else { "" };
+        let hint = if is_refused { " (use --stack to name another)" } else { "" };
         let stacks = answer
             .called("cloudformation:DescribeStacks")
-            .with_context(|| format!("looking for the stack {stack}{hint}"))?
+            .with_context(|| format!("finding the stack {stack}{hint}"))?
             .stacks;
         let found = stacks.unwrap_or_default().into_iter().next();
         let outputs = found.and_then(|found| found.outputs).unwrap_or_default();
@@ -65,8 +65,8 @@ impl Parts {
             let found = outputs.iter().find(|output| output.output_key() == Some(name));
             found.and_then(Output::output_value).map(str::to_owned).with_context(|| {
                 format!(
-                    "the stack {stack} has no output {name}, so it is not Driftless; --stack names \
-                     another"
+                    "the stack {stack} has no output {name}, so it is not a Driftless stack; use \
+                     --stack to name another"
                 )
             })
         };
@@ -77,12 +77,12 @@ impl Parts {
         })
     }
 
-    /// The account that it is in.
+    /// Its account.
     pub(crate) fn account(&self) -> &str {
         self.arn_part(4)
     }
 
-    /// The Region that it is in.
+    /// Its Region.
     pub(crate) fn region(&self) -> &str {
         self.arn_part(3)
     }

@@ -1,9 +1,9 @@
-//! `driftless`: owns the commands for operators of a deployed Driftless: their arguments and their
-//! exit statuses.
+//! `driftless`, the program for operators of a deployed Driftless: its commands, their arguments
+//! and their exit statuses.
 
 mod aws;
+mod dead_letter;
 mod deployment;
-mod letter;
 mod redrive;
 mod show;
 #[cfg(test)]
@@ -29,45 +29,45 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the messages of the dead-letter queue again.
+    /// Start an execution for each message in the dead-letter queue.
     ///
-    /// Each message becomes an execution of the state machine. A message leaves the queue as soon
-    /// as its execution has started. It is safe to run this twice: a message is started once. What
-    /// cannot be started stays in the queue. An execution that fails again is a new message.
+    /// A message is deleted from the queue once its execution has started, and stays in the queue
+    /// if none can be started. It is safe to run this twice: a message starts at most one
+    /// execution. If that execution fails again, it becomes a new message.
     #[command(after_help = EXIT_STATUS)]
     Redrive(Redrive),
 }
 
-/// A message that stays in the queue.
-const SOMETHING_STAYS: u8 = 1;
-/// The same as clap's for wrong usage.
-const CANNOT_WORK: u8 = 2;
+/// The exit status if a message stays in the queue.
+const MESSAGES_REMAIN: u8 = 1;
+/// The exit status if a call failed; clap's for wrong usage is the same.
+const FAILED: u8 = 2;
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  every message was started (with --dry-run: can be), or the queue is empty
-  1  at least one message stays in the queue; the result says why
-  2  wrong usage, or AWS refused or did not answer; the error says which call";
+  0  every message started an execution (with --dry-run: could), or the queue is empty
+  1  at least one message stays in the queue; the result has the reason
+  2  wrong usage, or a call to AWS failed; the error message names the call";
 
 #[derive(Args)]
 struct Redrive {
-    /// The stack that Driftless was deployed as.
+    /// The name of the stack that Driftless is deployed in.
     #[arg(long, default_value = "driftless")]
     stack: String,
-    /// Only list what would be started.
+    /// List the messages and start nothing.
     #[arg(long)]
     dry_run: bool,
-    /// How to print the result; progress goes to stderr either way.
+    /// How to print the result; progress always goes to stderr.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
     access: Access,
 }
 
-/// Which account and Region; without these flags, those that the AWS CLI would use.
+/// The account and Region; without these flags, those that the AWS CLI would use.
 #[derive(Args)]
 struct Access {
-    /// The profile of the AWS configuration files.
+    /// The profile in the AWS configuration files.
     #[arg(long)]
     profile: Option<String>,
     /// The Region.
@@ -80,7 +80,7 @@ async fn main() -> ExitCode {
     let Command::Redrive(command) = Arguments::parse().command;
     command.run().await.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        CANNOT_WORK.into()
+        FAILED.into()
     })
 }
 
@@ -91,8 +91,8 @@ impl Redrive {
         let deployment = Deployment::find(&config, &stack).await?;
         eprintln!("Reading {}", deployment.parts.queue);
         let mut redriven = Vec::new();
-        let tell = |one: &Redriven| eprintln!("{}", show::line(one));
-        let done = redrive::run(&deployment, dry_run, &mut redriven, tell).await;
+        let report = |one: &Redriven| eprintln!("{}", show::line(one));
+        let done = redrive::run(&deployment, dry_run, &mut redriven, report).await;
         // Print the messages that were started before a call failed, too.
         if done.is_ok() || !redriven.is_empty() {
             let text = show::result(&deployment.parts, dry_run, &redriven, format)?;
@@ -104,5 +104,5 @@ impl Redrive {
 }
 
 fn status(redriven: &[Redriven]) -> u8 {
-    if redriven.iter().any(|one| one.failure.is_some()) { SOMETHING_STAYS } else { 0 }
+    if redriven.iter().any(|one| one.failure.is_some()) { MESSAGES_REMAIN } else { 0 }
 }

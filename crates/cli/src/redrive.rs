@@ -1,5 +1,5 @@
-//! Owns the redrive of the dead-letter queue: starts each message as an execution, and then deletes
-//! it from the queue.
+//! The redrive of the dead-letter queue: starts an execution for each message, and then deletes the
+//! message from the queue.
 
 use std::collections::HashSet;
 
@@ -10,16 +10,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::aws::Called;
+use crate::dead_letter::{DeadLetter, Failure, Trigger};
 use crate::deployment::Deployment;
-use crate::letter::{Failure, Letter, Trigger};
 
-/// How long a received message is invisible to others; one that is not started reappears after
-/// that.
-const OUT_OF_SIGHT_SECONDS: i32 = 120;
-/// How long to wait for a message: a short poll does not query all of SQS's servers.
-const PATIENCE_SECONDS: i32 = 1;
+/// How long a received message is invisible to other consumers. A message that starts no execution
+/// reappears afterwards.
+const VISIBILITY_TIMEOUT_SECONDS: i32 = 120;
+/// How long SQS waits for a message: without a wait it does not query all of its servers.
+const WAIT_TIME_SECONDS: i32 = 1;
 /// The maximum number of messages that SQS returns at once.
-const AT_ONCE: i32 = 10;
+const MAX_MESSAGES: i32 = 10;
 
 /// One message and its result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -27,25 +27,25 @@ const AT_ONCE: i32 = 10;
 pub(crate) struct Redriven {
     /// The message.
     pub message_id: String,
-    /// What kind of message it is; absent when it cannot be read.
+    /// The kind of message; absent when it cannot be read.
     pub trigger: Option<Trigger>,
-    /// What did not happen.
+    /// What the message is about.
     pub subject: Option<String>,
-    /// When.
+    /// When it happened.
     pub time: Option<String>,
-    /// Why, as far as the message says.
+    /// The error, if the message has it.
     pub error: Option<String>,
-    /// What failed, and where, as far as the message says.
+    /// The failures in the execution, if the message has them.
     pub failures: Vec<Failure>,
-    /// The execution that did not succeed, where there was one.
+    /// The execution that did not succeed, if there was one.
     pub failed_execution: Option<String>,
-    /// What to run again; absent when the message does not say.
+    /// The input of the new execution, if the message has it.
     pub input: Option<Value>,
     /// The result.
     pub result: Outcome,
     /// The execution that runs it again.
     pub execution: Option<String>,
-    /// Why the message stays in the queue; absent when it does not, or would not.
+    /// Why the message stays in the queue; absent if it does not, or would not.
     pub failure: Option<String>,
 }
 
@@ -62,32 +62,32 @@ pub(crate) enum Outcome {
     NotStarted,
 }
 
-/// Starts all messages in the queue, or lists what would be started. `redriven` collects each
-/// message with its result, and `tell` is called for it at once.
+/// Starts an execution for each message in the queue, or only lists the messages. `redriven`
+/// collects each message with its result, and `report` is called for it at once.
 ///
 /// It may run twice: an execution is named after its message, and Step Functions accepts a name
-/// once. An execution that fails again meanwhile is a new message, which stays.
+/// only once. An execution that fails again meanwhile becomes a new message, which stays.
 ///
 /// # Errors
-/// The queue cannot be read. What is wrong with one message is in its [`Redriven`].
+/// The queue cannot be read. A failure of one message is in its [`Redriven`].
 pub(crate) async fn run(
     deployment: &Deployment,
     dry_run: bool,
     redriven: &mut Vec<Redriven>,
-    mut tell: impl FnMut(&Redriven),
+    mut report: impl FnMut(&Redriven),
 ) -> Result<()> {
-    let mut left = Vec::new();
-    let read = read_all(deployment, dry_run, redriven, &mut left, &mut tell).await;
+    let mut kept = Vec::new();
+    let read = read_all(deployment, dry_run, redriven, &mut kept, &mut report).await;
     // Continue after a failed call; the first failure is returned.
-    read.and(show_again(deployment, &left).await)
+    read.and(make_visible(deployment, &kept).await)
 }
 
 async fn read_all(
     deployment: &Deployment,
     dry_run: bool,
     redriven: &mut Vec<Redriven>,
-    left: &mut Vec<String>,
-    tell: &mut impl FnMut(&Redriven),
+    kept: &mut Vec<String>,
+    report: &mut impl FnMut(&Redriven),
 ) -> Result<()> {
     let mut seen = HashSet::new();
     loop {
@@ -99,35 +99,35 @@ async fn read_all(
         }
         for message in new {
             let receipt = message.receipt_handle.clone().context("a message without a receipt")?;
-            let letter = Letter::read(&message);
+            let letter = DeadLetter::read(&message);
             if letter.as_ref().is_ok_and(|letter| is_of_this_run(letter, redriven)) {
-                left.push(receipt);
+                kept.push(receipt);
                 continue;
             }
             let mut one = redrive(deployment, dry_run, &message, letter).await;
             if one.execution.is_none() {
-                left.push(receipt);
+                kept.push(receipt);
             } else if let Err(error) = delete(deployment, &receipt).await {
-                one.failure = Some(format!("{error:#}; the next redrive takes it out"));
+                one.failure = Some(format!("{error:#}; the next redrive deletes the message"));
             }
-            tell(&one);
+            report(&one);
             redriven.push(one);
         }
     }
 }
 
 /// Whether this is an execution that was started here and has failed already.
-fn is_of_this_run(letter: &Letter, redriven: &[Redriven]) -> bool {
+fn is_of_this_run(letter: &DeadLetter, redriven: &[Redriven]) -> bool {
     let failed = letter.failed_execution.as_ref();
     failed.is_some_and(|arn| redriven.iter().any(|one| one.execution.as_ref() == Some(arn)))
 }
 
-/// Starts one, unless this is a dry run.
+/// Starts one message's execution, unless this is a dry run.
 async fn redrive(
     deployment: &Deployment,
     dry_run: bool,
     message: &Message,
-    letter: Result<Letter>,
+    letter: Result<DeadLetter>,
 ) -> Redriven {
     let message_id = message.message_id.clone().unwrap_or_default();
     let mut one = Redriven { message_id, ..Redriven::default() };
@@ -142,7 +142,7 @@ async fn redrive(
         let input = match (letter.input, &one.failed_execution) {
             (Some(input), _) => input,
             (None, Some(arn)) => input_of(deployment, arn).await?,
-            (None, None) => bail!("the message does not say what to run"),
+            (None, None) => bail!("the message has no input"),
         };
         one.input = Some(input.clone());
         one.result = Outcome::WouldStart;
@@ -170,19 +170,19 @@ async fn start(deployment: &Deployment, name: &str, input: &Value) -> Result<Str
     }
 }
 
-/// What an execution was started with.
+/// The input of an execution.
 async fn input_of(deployment: &Deployment, arn: &str) -> Result<Value> {
     let found = deployment.sfn.describe_execution().execution_arn(arn).send().await;
     let input = found.called("states:DescribeExecution")?.input;
     let input = input.context("the execution has no input")?;
-    serde_json::from_str(&input).context("the execution's input is no JSON")
+    serde_json::from_str(&input).context("the execution's input is not JSON")
 }
 
 async fn receive(deployment: &Deployment) -> Result<Vec<Message>> {
     let request = deployment.sqs.receive_message().queue_url(&deployment.parts.queue);
-    let request = request.max_number_of_messages(AT_ONCE).message_attribute_names("All");
-    let request = request.visibility_timeout(OUT_OF_SIGHT_SECONDS);
-    let answer = request.wait_time_seconds(PATIENCE_SECONDS).send().await;
+    let request = request.max_number_of_messages(MAX_MESSAGES).message_attribute_names("All");
+    let request = request.visibility_timeout(VISIBILITY_TIMEOUT_SECONDS);
+    let answer = request.wait_time_seconds(WAIT_TIME_SECONDS).send().await;
     Ok(answer.called("sqs:ReceiveMessage")?.messages.unwrap_or_default())
 }
 
@@ -191,7 +191,7 @@ async fn delete(deployment: &Deployment, receipt: &str) -> Result<()> {
     request.receipt_handle(receipt).send().await.called("sqs:DeleteMessage").map(drop)
 }
 
-async fn show_again(deployment: &Deployment, receipts: &[String]) -> Result<()> {
+async fn make_visible(deployment: &Deployment, receipts: &[String]) -> Result<()> {
     for receipt in receipts {
         let request = deployment.sqs.change_message_visibility();
         let request = request.queue_url(&deployment.parts.queue).receipt_handle(receipt);

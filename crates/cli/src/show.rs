@@ -5,21 +5,21 @@ use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use serde::Serialize;
 
+use crate::dead_letter::{Failure, Trigger};
 use crate::deployment::Parts;
-use crate::letter::{Failure, Trigger};
 use crate::redrive::{Outcome, Redriven};
 
-/// A longer value is cut in the table; JSON has all of it.
-const LINES_OF_A_CELL: usize = 3;
-/// How much of the terminal's width an input may take.
+/// The maximum height of a table cell. Longer values are truncated; JSON has them in full.
+const MAX_CELL_LINES: usize = 3;
+/// The maximum share of the terminal's width for the input.
 const INPUT_PERCENT: u16 = 20;
-/// What is longer of a failure below the table is cut.
-const CHARACTERS_OF_A_MESSAGE: usize = 500;
+/// The maximum length of a failure's message below the table.
+const MAX_MESSAGE_CHARS: usize = 500;
 
 /// How to print the result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table as wide as the terminal; what does not fit is cut.
+    /// A table as wide as the terminal; long values are truncated.
     #[default]
     Table,
     /// All fields of each message.
@@ -40,7 +40,7 @@ struct Printed<'a> {
 /// The result in the requested format.
 ///
 /// # Errors
-/// None are known: it is plain data.
+/// The result cannot be encoded as JSON, which is a defect.
 pub(crate) fn result(
     parts: &Parts,
     dry_run: bool,
@@ -68,7 +68,7 @@ pub(crate) fn line(one: &Redriven) -> String {
     format!("{}: {}", subject(one), outcome(one))
 }
 
-/// As wide as the terminal, or as this.
+/// The table, as wide as the terminal or as `width`.
 pub(crate) fn table(redriven: &[Redriven], width: Option<u16>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
@@ -76,13 +76,13 @@ pub(crate) fn table(redriven: &[Redriven], width: Option<u16>) -> Table {
     if let Some(width) = width {
         table.set_width(width);
     }
-    table.set_header(["What did not happen", "When", "Why", "Input", "Now"]);
+    table.set_header(["Message", "Time", "Error", "Input", "Result"]);
     for one in redriven {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let input = one.input.as_ref().map(ToString::to_string).unwrap_or_default();
         let cells = [subject(one), text(&one.time), text(&one.error), input, outcome(one)];
         let mut row = Row::from(cells);
-        row.max_height(LINES_OF_A_CELL);
+        row.max_height(MAX_CELL_LINES);
         table.add_row(row);
     }
     // A time is short and must not be broken; the input is the least important.
@@ -95,7 +95,7 @@ pub(crate) fn table(redriven: &[Redriven], width: Option<u16>) -> Table {
     table
 }
 
-/// What failed in the executions, a line for each.
+/// The failures in the executions, one line each.
 fn failures(redriven: &[Redriven]) -> String {
     let line = |(one, failure): (&Redriven, &Failure)| {
         let Failure { target, step, name, message } = failure;
@@ -119,11 +119,11 @@ fn subject(one: &Redriven) -> String {
 fn outcome(one: &Redriven) -> String {
     let name = one.execution.as_deref().and_then(|arn| arn.rsplit(':').next()).unwrap_or_default();
     match (one.result, &one.failure) {
-        (Outcome::Started, None) => format!("runs as {name}"),
+        (Outcome::Started, None) => format!("started as {name}"),
         (Outcome::Started, Some(failure)) => {
-            format!("runs as {name}, and stays in the queue: {failure}")
+            format!("started as {name}, but stays in the queue: {failure}")
         }
-        (Outcome::WouldStart, _) => "would be run".to_owned(),
+        (Outcome::WouldStart, _) => "would be started".to_owned(),
         (Outcome::NotStarted, failure) => {
             format!("stays in the queue: {}", failure.as_deref().unwrap_or_default())
         }
@@ -131,7 +131,7 @@ fn outcome(one: &Redriven) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(CHARACTERS_OF_A_MESSAGE) {
+    match text.char_indices().nth(MAX_MESSAGE_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

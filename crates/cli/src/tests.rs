@@ -1,9 +1,9 @@
-//! driftless: what messages say, what is called for them, and how the result is shown, each with
-//! its tables.
+//! Tests of `driftless`: how messages are parsed, which calls they cause, and how the result is
+//! printed.
 
 mod aws;
+mod dead_letter;
 mod deployment;
-mod letter;
 mod redrive;
 mod show;
 

@@ -1,4 +1,4 @@
-//! How the state machine retries and polls: every interval and every bound, in one place. The
+//! How the state machine retries and polls: every interval and every bound is defined here. The
 //! definition's `Retry` fields and waits are generated from here (`cargo xtask generate`); tests
 //! compare its bounds with these numbers.
 
@@ -28,8 +28,8 @@ impl Retry {
         max_attempts: 8,
         full_jitter: true,
     };
-    /// The function was cut off by its timeout, its memory limit or a crash. More attempts would
-    /// not help a function that always is.
+    /// The function was cut off by its timeout, its memory limit or a crash. If that happens every
+    /// time, more attempts would not help.
     pub const CUT_OFF: Self = Self {
         interval_seconds: 5,
         backoff_rate: 2.0,
@@ -63,15 +63,15 @@ pub struct Poll {
     pub counter: &'static str,
     /// The Wait state.
     pub wait: &'static str,
-    /// How long that waits.
+    /// How many seconds it waits.
     pub wait_seconds: u32,
     /// The maximum number of polls.
     pub max_polls: u32,
-    /// The error name when that is reached.
+    /// The error when the maximum is reached.
     pub error: ErrorName,
 }
 
-/// Every such loop, in the order of the workflow.
+/// Every polling loop, in the order of the workflow.
 pub const POLLS: &[Poll] = &[
     Poll {
         state: "PlanUpdate",
@@ -115,7 +115,7 @@ pub const POLLS: &[Poll] = &[
     },
 ];
 
-/// The maximum number of decisions in all, when other writers keep changing the target before the
+/// The maximum number of decisions about one target, if other writers keep changing it before the
 /// write.
 pub const MAX_DECISIONS: u32 = 5;
 

@@ -83,7 +83,7 @@ use Raised::{ByEveryCaller, ByEveryStep, ByStateMachine, BySteps};
 const CALLS_NOTHING: &[&str] = &["Report"];
 
 catalogue! {
-    /// The input has none of the known forms; the message names the field and what was expected there.
+    /// The input has none of the accepted forms; the message names the field and what was expected there.
     InvalidInput: Terminal, ByEveryStep;
     /// EC2 does not list the image: it was deregistered, belongs to another account or Region, or is too new to be visible.
     ImageNotFound: Retryable, BySteps(&["ResolveTags"]);
@@ -101,11 +101,11 @@ catalogue! {
     ParameterVersionsFull: Terminal, BySteps(&["PromoteSsm"]);
     /// Another writer changed the target between the decision and the write; the state machine decides again.
     ConcurrentWrite: Retryable, BySteps(&["PlanUpdate", "PromoteSsm", "UpdateStack"]);
-    /// Another operation runs on the stack; the state machine waits for it.
+    /// Another operation is running on the stack; the state machine waits for it.
     StackBusy: Retryable, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// No stack has that name in this account and Region. Correct the image's `StackName` tag.
     StackNotFound: Terminal, BySteps(&["ValidateAmi", "PlanUpdate", "UpdateStack", "WaitStackComplete", "DetectDrift"]);
-    /// CloudFormation does not update a stack in this state. The message has the state and what an operator must do.
+    /// CloudFormation cannot update a stack in this state. The message has the state and what an operator must do.
     StackNotUpdatable: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// The stack is nested in another, which owns its parameters. Tag the images with the root stack and its parameter.
     StackNested: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
@@ -119,7 +119,7 @@ catalogue! {
     PlanFailed: Terminal, BySteps(&["PlanUpdate"]);
     /// CloudFormation could not finish the drift detection; the message has its reason.
     DriftDetectionFailed: Terminal, BySteps(&["DetectDrift"]);
-    /// Another drift detection or operation runs on the stack; the state machine waits for it.
+    /// Another drift detection or operation is running on the stack; the state machine waits for it.
     DriftDetectionBusy: Retryable, BySteps(&["DetectDrift"]);
     /// The instance refresh ended without success; the message has Auto Scaling's reason.
     InstanceRefreshFailed: Terminal, BySteps(&["InstanceRefresh"]);
@@ -131,11 +131,11 @@ catalogue! {
     UnexpectedAnswer: Terminal, ByEveryCaller;
     /// A step panicked: a defect in Driftless. The function's log has the location.
     StepPanicked: Terminal, ByEveryStep;
-    /// A resource of the target's stack differs from its template; the report has every difference.
+    /// A resource of the target's stack differs from its template; the report has every difference. Restore the resource or correct the template.
     DriftDetected: Terminal, ByStateMachine;
     /// The group would boot an image other than the promoted one; the report has both.
     LaunchImageMismatch: Terminal, ByStateMachine;
-    /// Parameter Store accepted the write, but the parameter did not return the image in the time allowed. Parameter Store validates an image after it has accepted the write; its "Parameter Store Change" event has the reason for a refusal.
+    /// Parameter Store accepted the write, but the image did not become visible in the time allowed. Parameter Store validates an image after it has accepted the write; its "Parameter Store Change" event has the reason for a refusal.
     ParameterNotUpdated: Terminal, ByStateMachine;
     /// The image that the group would boot is not available: deregistered, disabled or failed.
     LaunchImageUnavailable: Terminal, ByStateMachine;
@@ -158,7 +158,7 @@ catalogue! {
 }
 
 impl ErrorName {
-    /// How the state machine retries the state that raises it. `None` for a terminal error, and
+    /// How the state machine retries a state that raises this error. `None` for a terminal error, and
     /// for [`ErrorName::ConcurrentWrite`], after which the state machine decides again instead.
     #[must_use]
     pub const fn retry(self) -> Option<Retry> {

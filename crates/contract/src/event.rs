@@ -47,13 +47,13 @@ pub struct BackupDetail {
 pub struct ManualRun {
     /// The image to promote. Its tags name the targets.
     pub image_id: ImageId,
-    /// Replace a newer image too.
+    /// Replace a newer image in place too.
     #[serde(default)]
     pub allow_older: bool,
     /// Replace the running instances afterwards, whatever the image's tag says.
     #[serde(default)]
     pub instance_refresh: bool,
-    /// Report what would be done, and do nothing.
+    /// Report what would be done, and write nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -67,7 +67,7 @@ pub struct RollbackRun {
     /// Replace the running instances afterwards.
     #[serde(default)]
     pub instance_refresh: bool,
-    /// Report what would be done, and do nothing.
+    /// Report what would be done, and write nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -91,7 +91,7 @@ pub struct ReconcileRun {
     /// Marks the input as a reconcile. `{"dryRun": true}` alone is a reconcile too.
     #[serde(default)]
     pub reconcile: bool,
-    /// Report what would be done, and do nothing.
+    /// Report what would be done, and write nothing.
     #[serde(default)]
     pub dry_run: bool,
 }

@@ -1,9 +1,9 @@
-//! Names with a form: each is checked where it enters the workflow, so that no step meets a
-//! malformed one.
+//! Identifiers with a fixed form. Each is validated where it enters the workflow, so that no step
+//! receives a malformed one.
 
 use serde::{Deserialize, Serialize};
 
-/// The text is not of the form that the type stands for.
+/// The text does not have the form that the type requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
     found: String,
@@ -69,7 +69,7 @@ macro_rules! checked_name {
 }
 
 checked_name!(
-    /// The id of a machine image. AWS gives `ami-` and 8 (before 2016) or 17 hexadecimal digits
+    /// The ID of a machine image. It is `ami-` and 8 (before 2016) or 17 hexadecimal digits
     /// (EC2 user guide, "Resource IDs").
     ///
     /// ```
@@ -79,11 +79,11 @@ checked_name!(
     /// assert_eq!(image.as_str(), "ami-0123456789abcdef0");
     ///
     /// let error = "i-0123456789abcdef0".parse::<ImageId>().unwrap_err();
-    /// assert!(error.to_string().starts_with("expected an image id such as ami-"));
+    /// assert!(error.to_string().starts_with("expected an image ID such as ami-"));
     /// # Ok::<(), contract::ids::Malformed>(())
     /// ```
     ImageId,
-    "an image id such as ami-0123456789abcdef0",
+    "an image ID such as ami-0123456789abcdef0",
     |text| text.strip_prefix("ami-").is_some_and(|digits| {
         matches!(digits.len(), 8 | 17)
             && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -112,7 +112,7 @@ checked_name!(
 );
 
 checked_name!(
-    /// The logical id of a template's parameter: letters and digits, at most 255
+    /// The logical ID of a template's parameter: letters and digits, at most 255
     /// (CloudFormation user guide, "Parameters").
     ParameterKey,
     "the name of a template parameter (letters and digits)",
@@ -189,6 +189,6 @@ mod tests {
     #[test]
     fn what_is_malformed_is_named_but_not_echoed_at_length() {
         let message = "x".repeat(9_999).parse::<ImageId>().unwrap_err().to_string();
-        assert!(message.len() < 200 && message.contains("expected an image id"), "{message}");
+        assert!(message.len() < 200 && message.contains("expected an image ID"), "{message}");
     }
 }

@@ -1,5 +1,5 @@
-//! The value that a parameter has in place. A tag names the parameter, so its value may be
-//! anything, even a secret. This type redacts every value that is not an image ID.
+//! The value in place in a parameter. A tag names the parameter, so its value may be anything, even
+//! a secret. This type redacts every value that is not an image ID.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ impl PlacedValue {
         &self.0
     }
 
-    /// The image, if the value is one's ID.
+    /// The image, if the value is an image ID.
     #[must_use]
     pub fn image(&self) -> Option<ImageId> {
         self.0.parse().ok()

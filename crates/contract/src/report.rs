@@ -14,7 +14,7 @@ use crate::target::Pattern;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Report {
-    /// The outcome.
+    /// The outcome of the execution.
     pub outcome: Outcome,
     /// A sentence for each target.
     pub summary: String,
@@ -25,14 +25,14 @@ pub struct Report {
 /// The outcome of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// At least one target got a new image, and none failed.
+    /// At least one target has a new image, and none failed.
     Promoted,
     /// Every target already had the right image.
     Unchanged,
-    /// A dry run: what would be done is in the targets.
+    /// A dry run: the targets contain what would be done.
     Planned,
-    /// The right images are in place, but for at least one target nothing shows that a group boots
-    /// them.
+    /// The right images are in place, but for at least one target it is not proved that a group
+    /// boots them.
     Unproven,
     /// The input had no targets.
     Skipped,
@@ -44,7 +44,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetReport {
-    /// How the image gets there.
+    /// How the image reaches the launch template.
     pub pattern: Pattern,
     /// The SSM parameter's name, or the stack's.
     pub name: String,
@@ -65,7 +65,7 @@ pub struct TargetReport {
     /// Why it is not proved that a group boots the image; absent when it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unproven: Option<String>,
-    /// What went wrong, and where.
+    /// The error, if the target failed.
     pub error: Option<StepError>,
 }
 
@@ -80,7 +80,7 @@ pub enum TargetOutcome {
     Superseded,
     /// A dry run: nothing was written.
     Planned,
-    /// The right image is in place, but nothing shows that a group boots it: see the reason.
+    /// The right image is in place, but it is not proved that a group boots it: see the reason.
     Unproven,
     /// The promotion failed (see the error), and the previous image was put back.
     RolledBack,
@@ -94,7 +94,7 @@ pub enum TargetOutcome {
 pub struct StepError {
     /// The state that failed.
     pub step: String,
-    /// The name: one of [`ErrorName`], or one of Step Functions' or Lambda's own.
+    /// The error's name: one of [`ErrorName`], or one of Step Functions' or Lambda's own.
     pub name: String,
     /// What was found and what to do.
     pub message: String,

@@ -1,5 +1,6 @@
-//! Input and output of each Lambda, in the order of the workflow. The state machine's JSONata reads
-//! and builds exactly these; unknown fields are rejected, so that neither side can change alone.
+//! The input and output of each Lambda, in the order of the workflow. The state machine's JSONata
+//! reads and builds exactly these; unknown fields are rejected, so that neither side can change
+//! alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,7 @@ pub use writes::*;
 
 // --- resolve-tags: any JSON in, because what starts the workflow has several forms -------------
 
-/// The answer of resolve-tags.
+/// The output of resolve-tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Resolved {
@@ -59,7 +60,7 @@ message! {
 }
 
 message! {
-    /// The answer of validate-ami: a decision for each image parameter of the target.
+    /// The output of validate-ami: a decision for each image parameter of the target.
     Validated {
         /// The decisions, in the order of the target's parameters; at least one.
         images: Vec<Decision>,
@@ -91,7 +92,7 @@ message! {
 }
 
 message! {
-    /// An image parameter for which no image can be promoted, beside others for which one can.
+    /// An image parameter for which no image can be promoted, although one can for others.
     Refusal {
         /// The template parameter's key.
         parameter: String,
@@ -112,14 +113,14 @@ message! {
         before: PlacedValue,
         /// The image that must be in place at the end.
         after: ImageId,
-        /// How to get from one to the other.
+        /// What to do.
         outcome: DecisionOutcome,
-        /// The verdicts on the image that was chosen.
+        /// The verdicts on the chosen image.
         checks: Vec<Verdict>,
         /// Whether the image comes from a group that this parameter feeds.
         provenance: Provenance,
-        /// The SSM parameter that the stack's parameter names, if it has a type
-        /// `AWS::SSM::Parameter::Value<…>`: the SSM parameter is written, then the stack is
+        /// The SSM parameter that the stack's parameter names, if that has a type
+        /// `AWS::SSM::Parameter::Value<…>`: first the SSM parameter is written, then the stack is
         /// updated.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         via: Option<Via>,
@@ -189,7 +190,7 @@ pub enum ProvenanceVerdict {
 }
 
 message! {
-    /// An image that did not pass.
+    /// An image that did not pass validation.
     Rejected {
         /// The image.
         image_id: ImageId,

@@ -104,7 +104,7 @@ pub struct Images {
 }
 
 impl Target {
-    /// How the image gets there.
+    /// How the image reaches the launch template.
     #[must_use]
     pub const fn pattern(&self) -> Pattern {
         match self {
@@ -133,7 +133,7 @@ impl Target {
         }
     }
 
-    /// The same, to change them.
+    /// Every image parameter's images, mutably.
     pub fn images_mut(&mut self) -> Vec<&mut Images> {
         match self {
             Self::Parameter { images, .. } => vec![images],
@@ -150,9 +150,9 @@ impl Target {
 pub struct Candidate {
     /// The image.
     pub image_id: ImageId,
-    /// When it was made, ISO 8601 in UTC as EC2 writes it: text order is time order.
+    /// When it was created, in ISO 8601 and UTC as EC2 returns it: text order is time order.
     pub creation_date: String,
-    /// Where it comes from.
+    /// The instance and group that it was taken from.
     pub origin: Origin,
     /// The status message of a backup job that is "completed with issues". Only AWS Backup's event
     /// contains it, so only the image that the event names has one.
@@ -176,15 +176,15 @@ pub enum Origin {
         /// The instance.
         instance_id: String,
     },
-    /// The instance is gone, or EC2 names none, so its group is not known.
+    /// The instance no longer exists, or EC2 reports none, so its group is unknown.
     Unknown {
-        /// Which of the two, for people.
+        /// Which of the two, as a phrase for people.
         reason: String,
     },
 }
 
 impl Origin {
-    /// The group, if it is known and exists.
+    /// The group, if it is known.
     #[must_use]
     pub const fn group(&self) -> Option<&Group> {
         match self {
@@ -200,7 +200,7 @@ impl Origin {
 pub struct Group {
     /// The group's name.
     pub group_name: String,
-    /// The stack that made it; absent when no stack did.
+    /// The stack that owns it; absent when none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_name: Option<StackName>,
     /// The type of its instances, which an image must boot on.

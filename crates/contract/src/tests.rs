@@ -1,11 +1,11 @@
-//! What holds for any text: a name is what its service allows, or refused in a message of bounded
-//! length, and an image's ARN is read in every partition.
+//! Properties of any text: it is a name that its service allows, or is refused with a message of
+//! bounded length; and an image's ARN is parsed in every partition.
 
 use proptest::prelude::*;
 
 use crate::ids::{ImageId, ParameterKey, ParameterName, StackName};
 
-/// Names, nearly names, and anything else.
+/// Valid names, almost valid ones, and anything else.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -17,7 +17,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The name as it was taken, or none.
+/// The parsed name, if the text is valid.
 fn taken<T>(text: &str) -> Option<String>
 where
     T: std::str::FromStr + Into<String>,

@@ -34,10 +34,10 @@ impl FromStr for Order {
 }
 
 impl Order {
-    /// The minimum and maximum healthy percentage meanwhile. Both are explicit, because what Auto
-    /// Scaling does without them depends on the group's own policy, and for one instance a maximum
-    /// of 100 and no maximum are different orders (`RefreshPreferences`, `MaxHealthyPercentage`).
-    /// They must not differ by more than 100.
+    /// The minimum and maximum healthy percentage during the refresh. Both are explicit, because
+    /// what Auto Scaling does without them depends on the group's own policy, and for one instance
+    /// a maximum of 100 and no maximum are different orders (`RefreshPreferences`,
+    /// `MaxHealthyPercentage`). They must not differ by more than 100.
     #[must_use]
     pub(crate) fn healthy_percentages(self) -> (i32, i32) {
         match self {
@@ -98,8 +98,8 @@ fn is_serving(instance: &Instance) -> bool {
         && instance.health_status() != Some("Unhealthy")
 }
 
-/// Put into standby by an operator, or in a warm pool: it does not count towards the desired
-/// capacity.
+/// Whether an operator has put the instance into standby, or it is in a warm pool: it does not
+/// count towards the desired capacity.
 fn is_aside(instance: &Instance) -> bool {
     instance.lifecycle_state().is_some_and(|state| {
         *state == LifecycleState::Standby || state.as_str().starts_with("Warmed")

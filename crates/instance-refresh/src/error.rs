@@ -30,5 +30,5 @@ impl Named for Error {
 
 /// The function's `REFRESH_ORDER` is not a known order.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("REFRESH_ORDER has to be terminate-first or launch-first, not {0:?}")]
+#[error("REFRESH_ORDER must be terminate-first or launch-first, not {0:?}")]
 pub struct UnknownOrder(pub String);

@@ -1,6 +1,6 @@
-//! instance-refresh owns the replacement of running instances, if the target asks for it. It first
-//! reads which images run: if the stack's own `UpdatePolicy` has already replaced the instances,
-//! there is nothing to do.
+//! instance-refresh replaces running instances, if the target asks for it. It first reads which
+//! images run: if the stack's own `UpdatePolicy` has already replaced the instances, there is
+//! nothing to do.
 
 mod decide;
 mod error;
@@ -79,7 +79,7 @@ async fn running_images(clients: &Clients, name: &str) -> Result<Option<Vec<Stri
     let answer = request.auto_scaling_group_names(name).send().await;
     let answer = answer.called("autoscaling:DescribeAutoScalingGroups")?;
     let Some(group) = answer.auto_scaling_groups().first() else {
-        let (group, reason) = (name.to_owned(), "there is no such group".to_owned());
+        let (group, reason) = (name.to_owned(), "the group does not exist".to_owned());
         return Err(Error::InstanceRefreshFailed { group, reason });
     };
     let Some(ids) = decide::serving(group) else { return Ok(None) };

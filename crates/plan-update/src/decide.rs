@@ -115,7 +115,7 @@ pub(crate) fn finding(
         name: ErrorName::PlanTouchesMore,
         message: truncated(
             format!(
-                "an update of stack {stack} would touch more than launch templates and the groups' versions of them: {}",
+                "an update of stack {stack} would change more than launch templates and the versions of them that groups use: {}",
                 excess.join("; ")
             ),
             MAX_MESSAGE_CHARS,

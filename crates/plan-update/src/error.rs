@@ -10,7 +10,7 @@ pub enum Error {
     #[error(transparent)]
     Stack(#[from] stacks::Error),
     /// The change set ended without a plan.
-    #[error("CloudFormation cannot say what an update of stack {stack} would do: {reason}")]
+    #[error("CloudFormation could not plan an update of stack {stack}: {reason}")]
     PlanFailed {
         /// The stack.
         stack: String,

@@ -1,4 +1,4 @@
-//! plan-update owns the plan of pattern 2: a change set that is never executed shows what the stack
+//! plan-update plans a write of pattern 2: a change set that is never executed shows what the stack
 //! update would do, and whether that is more than a promotion may do.
 
 mod decide;
@@ -38,7 +38,7 @@ pub async fn handle(cloudformation: &Client, input: PlanInput) -> Result<PlanRep
     };
     let template = stacks::template(cloudformation, name).await?;
     let id = create(cloudformation, &input, found, parameters, template).await?;
-    tracing::info!(stack = name, change_set = id, "begun");
+    tracing::info!(stack = name, change_set = id, "created a change set");
     Ok(pending(id))
 }
 

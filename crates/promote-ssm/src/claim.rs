@@ -1,4 +1,4 @@
-//! Owns claims: which call may replace a version of a parameter.
+//! Claims: they decide which call may replace a version of a parameter.
 //!
 //! `PutParameter` has no conditional write, and a new value becomes visible some time after the
 //! write was accepted. So two concurrent calls, of two executions or of a repeated step, would both
@@ -103,7 +103,7 @@ impl Claims {
     pub(crate) async fn delete(&self, name: &str, version: i64) -> Result<(), AwsError> {
         let answer = self.ssm.delete_parameter().name(self.name(name, version)).send().await;
         match answer.called("ssm:DeleteParameter") {
-            // An earlier call did.
+            // An earlier call deleted it.
             Err(error) if error.has_code("ParameterNotFound") => Ok(()),
             answer => answer.map(drop),
         }

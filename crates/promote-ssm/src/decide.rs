@@ -11,7 +11,7 @@ use crate::Error;
 /// The maximum number of a stack's resources that CloudFormation lists (`DescribeStackResources`).
 const LISTED: usize = 100;
 
-/// The writes with each parameter once: two of a stack's parameters may name the same one.
+/// The writes, without duplicates: two of a stack's parameters may name the same SSM parameter.
 ///
 /// # Errors
 /// [`InvalidInput`] if one parameter would get two images.

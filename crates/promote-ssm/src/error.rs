@@ -12,12 +12,12 @@ pub enum Error {
     Input(#[from] InvalidInput),
     /// The parameter does not exist.
     #[error(
-        "there is no parameter {0}; create it once, outside any stack, with type String and data type aws:ec2:image"
+        "parameter {0} does not exist; create it once, outside any stack, with type String and data type aws:ec2:image"
     )]
     ParameterNotFound(String),
     /// The parameter belongs to a stack.
     #[error(
-        "parameter {name} is {resource} of stack {stack}, and writing it would be drift; make one outside any stack"
+        "parameter {name} belongs to stack {stack} ({resource}), so writing it would cause drift; create one outside any stack"
     )]
     ParameterOwnedByStack {
         /// The parameter.
@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// No new version can be created, because the oldest cannot be deleted.
     #[error(
-        "parameter {name} has all the versions that it can have, and the oldest, version {version}, cannot go because it is labelled {}; move that to a newer version", labels.join(", ")
+        "parameter {name} has the maximum number of versions, and the oldest, version {version}, cannot be deleted because of its label {}; move the label to a newer version", labels.join(", ")
     )]
     ParameterVersionsFull {
         /// The parameter.
@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// Another writer wrote between the poll and the write.
     #[error(
-        "another writer put {lost} into parameter {name} at the same moment, and was overwritten"
+        "another writer wrote {lost} to parameter {name} at the same moment, and was overwritten"
     )]
     Overwrote {
         /// The parameter.

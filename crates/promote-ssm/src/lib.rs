@@ -1,4 +1,4 @@
-//! promote-ssm owns the write of pattern 1: the SSM parameters that launch templates read.
+//! promote-ssm makes the writes of pattern 1: to the SSM parameters that launch templates read.
 
 mod claim;
 mod decide;
@@ -139,7 +139,7 @@ async fn write(
     if let Err(error) = &put
         && !matches!(error, Error::Aws(AwsError::Unavailable { .. }))
     {
-        // The write was not made. Its error matters more than one of the claim.
+        // The write was not made. Its error matters more than an error about the claim.
         let _ = clients.claims.delete(name, version).await;
     }
     put
@@ -167,7 +167,7 @@ async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), 
 /// documented.
 async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(), Error> {
     let name = write.parameter_name.as_str();
-    tracing::info!(parameter = name, before = %write.before, after = %write.after);
+    tracing::info!(parameter = name, before = %write.before, after = %write.after, "writing a parameter");
     let answer = ssm
         .put_parameter()
         .name(name)
@@ -188,7 +188,7 @@ async fn put(ssm: &Ssm, write: &ParameterWrite, current: &Parameter) -> Result<(
         Err(error) if error.has_code("TooManyUpdates") => Err(Error::Changed {
             name: name.to_owned(),
             seen: write.before.to_string(),
-            current: "being written by another".to_owned(),
+            current: "being written by another writer".to_owned(),
         }),
         Err(error) if error.has_code("ParameterMaxVersionLimitExceeded") => {
             Err(decide::versions_full(name, &history(ssm, name).await?))
@@ -224,7 +224,7 @@ async fn check_alone(
     }
 }
 
-/// All versions: a hundred at most.
+/// All versions, of which there are at most a hundred.
 async fn history(ssm: &Ssm, name: &str) -> Result<Vec<ParameterHistory>, AwsError> {
     let mut pages = ssm.get_parameter_history().name(name).into_paginator().send();
     let mut history = Vec::new();

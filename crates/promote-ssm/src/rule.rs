@@ -47,7 +47,7 @@ pub(crate) enum Action {
     Write,
     /// Take the claim over, and write the image.
     TakeOver,
-    /// Do nothing. The next poll sees more.
+    /// Do nothing. The next poll decides.
     Wait,
     /// Do nothing. The image is in place.
     Done,

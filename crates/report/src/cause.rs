@@ -50,8 +50,8 @@ fn shortened(report: &Report) -> Result<String, serde_json::Error> {
 fn with(failed: &[TargetReport], kept: usize, all: usize) -> Result<String, serde_json::Error> {
     let targets: Vec<_> = failed.iter().take(kept).cloned().collect();
     let summary = format!(
-        "{} of {all} targets failed; this has the first {} of them, and the execution's history \
-         has the whole report",
+        "{} of {all} targets failed; this report has the first {} of them, and the execution's \
+         history has the complete report",
         failed.len(),
         targets.len()
     );

@@ -1,4 +1,4 @@
-//! report owns what people read about an execution: its outcome, the summary, the sentence for each
+//! report builds what people read about an execution: its outcome, the summary, the message of each
 //! failure, and the cause of a failed execution. The state machine only collects.
 //!
 //! It calls no AWS API and its role has no permissions. Its own failure must not hide a promotion:

@@ -1,4 +1,4 @@
-//! The `Report` Lambda: it calls nothing, so there is nothing to wire.
+//! The `Report` Lambda. It calls no AWS API, so it needs no clients.
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

@@ -33,7 +33,7 @@ pub(crate) fn target(target: &TargetReport) -> String {
     let rejected = || target.images.iter().flat_map(|decision| &decision.rejected);
     if rejected().next().is_some() {
         let reasons = rejected().map(|one| format!("{}: {}", one.image_id, checks(&one.failed)));
-        sentence.push_str(&format!(", an older image because {}", join("; ", reasons)));
+        sentence.push_str(&format!(", not a newer image because {}", join("; ", reasons)));
     }
     if let Some(error) = &target.error {
         let (step, name, message) = (&error.step, &error.name, &error.message);
@@ -76,8 +76,8 @@ pub(crate) fn failure(record: &TargetRecord, failure: &Failure) -> String {
         let accepted =
             writes.map(|w| format!("parameter {} accepted {}", w.parameter_name, w.after));
         format!(
-            "{} but does not show it {after}: Parameter Store checks an image after its answer, and \
-             an event \"Parameter Store Change\" says why it refuses one",
+            "{} but does not return it {after}: Parameter Store validates an image after it has accepted \
+             the write, and its event \"Parameter Store Change\" has the reason for a refusal",
             join(", ", accepted)
         )
     } else if is(ErrorName::StackUpdateTimedOut) {
@@ -104,7 +104,7 @@ pub(crate) fn rollback_failed(
     let is_put_back = |decision: &&Decision| decision.outcome == DecisionOutcome::Promote;
     let images = record.images.iter().filter(is_put_back);
     format!(
-        "the promotion failed in {} with {} ({}), and putting {} back failed in {} with {} ({}); \
+        "the promotion failed in {} with {} ({}), and the rollback to {} failed in {} with {} ({}); \
          check what {} holds and what its groups boot, and correct it by hand",
         promotion.step,
         promotion.name,
@@ -128,7 +128,7 @@ pub(crate) fn cause_text(cause: Option<&Value>) -> String {
         Some(other) => return other.to_string(),
     };
     if text.is_empty() {
-        return "no cause is given".to_owned();
+        return "no cause was given".to_owned();
     }
     let error = serde_json::from_str::<Value>(text).ok();
     match error.as_ref().and_then(|error| error.get("errorMessage")) {

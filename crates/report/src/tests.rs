@@ -151,7 +151,7 @@ fn the_summary_has_a_sentence_for_each_target() {
     assert_eq!(
         reported(targets).report.summary,
         format!(
-            "stack web: Updated ({REDACTED} -> {NEW}), an older image because {OLD}: state is \
+            "stack web: Updated ({REDACTED} -> {NEW}), not a newer image because {OLD}: state is \
              failed, web IN_SYNC; stack db: Failed ({OLD} -> {NEW}), DetectDrift failed with \
              DriftDetected: web: Group is gone, web IN_SYNC"
         )
@@ -171,7 +171,7 @@ fn a_rollback_that_fails_says_both_reasons() {
         error.message,
         format!(
             "the promotion failed in DetectDrift with DriftDetected (the group is gone), and \
-             putting {OLD} back failed in UpdateStack with AccessDenied (not allowed); check what \
+             the rollback to {OLD} failed in UpdateStack with AccessDenied (not allowed); check what \
              web holds and what its groups boot, and correct it by hand"
         )
     );
@@ -199,7 +199,7 @@ fn the_end_of_a_loop_says_what_was_waited_for() {
         (ErrorName::PlanTimedOut, "the change set of web is not ready after 7 polls"),
         (
             ErrorName::ParameterNotUpdated,
-            "parameter /web accepted ami-0000000000000000b but does not show it after 7 polls",
+            "parameter /web accepted ami-0000000000000000b but does not return it after 7 polls",
         ),
         (ErrorName::StackUpdateTimedOut, "stack web is still UPDATE_IN_PROGRESS after 7 polls"),
         (
@@ -242,12 +242,12 @@ fn causes_of_every_form_give_a_text() {
         (json!("{\"errorMessage\": {\"a\": 1}}"), "{\"a\":1}"),
         (json!({"a": 1}), "{\"a\":1}"),
         // A States.Timeout has an empty cause.
-        (json!(""), "no cause is given"),
-        (json!(null), "no cause is given"),
+        (json!(""), "no cause was given"),
+        (json!(null), "no cause was given"),
     ] {
         assert_eq!(sentences::cause_text(Some(&cause)), text);
     }
-    assert_eq!(sentences::cause_text(None), "no cause is given");
+    assert_eq!(sentences::cause_text(None), "no cause was given");
 }
 
 #[test]

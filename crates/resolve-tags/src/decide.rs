@@ -184,7 +184,7 @@ fn candidate(image: Image, instances: &Instances) -> Candidate {
 
 fn origin(source: Option<String>, instances: &Instances) -> Origin {
     let Some(instance_id) = source else {
-        return Origin::Unknown { reason: "EC2 names no source instance".to_owned() };
+        return Origin::Unknown { reason: "EC2 reports no source instance".to_owned() };
     };
     match instances.get(&instance_id) {
         Some(instance) => match group_of(instance) {

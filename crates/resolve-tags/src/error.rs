@@ -13,7 +13,7 @@ pub enum Error {
     InvalidInput(#[from] InvalidInput),
     /// EC2 does not list the image.
     #[error(
-        "EC2 knows no image {0} in this account and Region; it may have been deregistered, or be too new to be seen"
+        "EC2 does not list image {0} in this account and Region; it was deregistered, or it is too new to be visible"
     )]
     ImageNotFound(ImageId),
     /// A call failed.

@@ -103,7 +103,9 @@ fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
                 }
             }
             // The other images have nothing to do with this target.
-            Err(error) => tracing::warn!(image_id = %image.image_id, %error, "left out"),
+            Err(error) => {
+                tracing::warn!(image_id = %image.image_id, %error, "ignored an image with a malformed tag")
+            }
         }
     }
     found
@@ -117,7 +119,7 @@ fn resolved(mut promotions: Vec<Promotion>) -> Resolved {
 }
 
 fn skipped(reason: String) -> Resolved {
-    tracing::info!(reason, "skipped");
+    tracing::info!(reason, "found no targets");
     let report = Report { outcome: Outcome::Skipped, summary: reason, targets: Vec::new() };
     Resolved::Skipped { report }
 }

@@ -64,7 +64,9 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
         return match detail_type.as_str() {
             Some(other) if other != BACKUP_JOB => {
                 let other = truncated(other, MAX_FOUND_CHARS);
-                Ok(Request::Skip(format!("{other:?} is not acted on, only {BACKUP_JOB:?} is")))
+                Ok(Request::Skip(format!(
+                    "{other:?} events are ignored; only {BACKUP_JOB:?} events are handled"
+                )))
             }
             _ => from_event(decode(input)?),
         };
@@ -158,7 +160,7 @@ fn from_reconcile(run: &ReconcileRun, is_named: bool) -> Result<Request, Invalid
     }
     if !is_named && !run.dry_run {
         // `dryRun: false` alone does not ask for a run over every target.
-        let expected = "expected true where it stands alone (the plan of a reconcile)";
+        let expected = "expected true when it is the only field (plans a reconcile)";
         return Err(InvalidInput::new("dryRun", format!("{expected}, found false")));
     }
     Ok(Request::Reconcile(Run { dry_run: run.dry_run, ..Run::default() }))

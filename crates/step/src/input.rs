@@ -19,8 +19,8 @@ pub struct InvalidInput {
 }
 
 impl InvalidInput {
-    /// `path` is the field as JSON writers name it (`detail.resourceType`, `resources[0]`; `$` is
-    /// the whole input), `problem` is what was expected and found.
+    /// `path` is the field's path in the input (`detail.resourceType`, `resources[0]`; `$` is the
+    /// whole input), `problem` is what was expected and found.
     #[must_use]
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
@@ -79,7 +79,7 @@ mod tests {
         refuses(json!({"imageId": 7}), "imageId: invalid type: integer `7`, expected a string");
         refuses(
             json!({"imageId": "i-1"}),
-            "imageId: expected an image id such as ami-0123456789abcdef0, found \"i-1\"",
+            "imageId: expected an image ID such as ami-0123456789abcdef0, found \"i-1\"",
         );
         refuses(
             json!({"imageId": "ami-1a2b3c4d", "allowOlder": "yes"}),

@@ -1,12 +1,12 @@
 //! Reports a panic: its location, and its message only if that is a string literal. A formatted
-//! message (`"… {value}"`, an `unwrap` of an error) may contain a value, and a value may be a secret,
-//! so such a message appears neither in the log nor in the execution's history.
+//! message (`"… {value}"`, an `unwrap` of an error) may contain a value, and a value may be a
+//! secret, so such a message appears neither in the log nor in the execution's history.
 
 use std::any::Any;
 use std::cell::Cell;
 
 thread_local! {
-    /// Where this thread has panicked: only the hook has access to it.
+    /// Where this thread has panicked: only the hook can read it.
     static LOCATION: Cell<Option<String>> = const { Cell::new(None) };
 }
 
@@ -14,7 +14,7 @@ thread_local! {
 pub(crate) fn replace_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
-        tracing::error!(location, text = text(panic.payload()), "panicked");
+        tracing::error!(location, text = text(panic.payload()), "the step panicked");
         LOCATION.set(location);
     }));
 }
@@ -28,5 +28,8 @@ pub(crate) fn summary(payload: &(dyn Any + Send)) -> String {
 /// The payload of `panic!` is a `&str` if the message is a literal, and a `String` if it was
 /// formatted.
 fn text(payload: &(dyn Any + Send)) -> &'static str {
-    payload.downcast_ref::<&'static str>().copied().unwrap_or("its message may contain a value")
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or("message withheld, because it may contain a secret")
 }

@@ -158,12 +158,12 @@ mod tests {
     /// A hook applies to the whole process, so the panic happens in a process of its own, which
     /// runs this test again.
     #[test]
-    fn a_panic_is_told_with_its_place_and_without_a_value() {
+    fn a_panic_is_reported_with_its_location_and_without_a_value() {
         const PANICS: &str = "DRIFTLESS_TEST_PANICS";
         if std::env::var_os(PANICS).is_some() {
             return panics_over_a_secret();
         }
-        let name = "shell::tests::a_panic_is_told_with_its_place_and_without_a_value";
+        let name = "shell::tests::a_panic_is_reported_with_its_location_and_without_a_value";
         let process = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture"])
             .env(PANICS, "1")

@@ -100,10 +100,10 @@ fn a_value_of_another_type_is_refused_with_its_path() {
     for (decode, input) in DECODERS.iter().zip(inputs()) {
         decode(input.clone()).unwrap();
         for (pointer, path) in json_paths(&input) {
-            let mut spoilt = input.clone();
-            let place = spoilt.pointer_mut(&pointer).unwrap();
+            let mut corrupted = input.clone();
+            let place = corrupted.pointer_mut(&pointer).unwrap();
             *place = if place.is_string() { json!({"a": 7}) } else { json!("seven") };
-            let refusal = decode(spoilt).unwrap_err();
+            let refusal = decode(corrupted).unwrap_err();
             assert_eq!(refusal.name(), ErrorName::InvalidInput);
             let message = refusal.to_string();
             // Serde reads the contents of a tagged enum from a buffer, without a path.

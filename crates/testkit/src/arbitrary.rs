@@ -1,5 +1,5 @@
-//! Proptest strategies for malformed and malicious input: texts of any length and script, JSON of any
-//! shape, and JSON with one value corrupted.
+//! Proptest strategies for malformed and malicious input: texts of any length and script, JSON of
+//! any shape, and JSON with one value corrupted.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;

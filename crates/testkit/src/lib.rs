@@ -1,4 +1,4 @@
-//! What the steps' unit tests share; never part of a function.
+//! What the steps' unit tests share. It is never part of a deployed function.
 //!
 //! * [`mocks`]: SDK clients that answer from rules, and the log of a call.
 //! * [`arbitrary`]: proptest strategies for malformed and malicious input.

@@ -45,18 +45,18 @@ pub fn stacks() -> BoxedStrategy<(Vec<Parameter>, Vec<Change>)> {
 fn image() -> impl Strategy<Value = (Parameter, Option<Change>)> {
     let value = prop_oneof![4 => Just(OLD.to_owned()), 1 => Just(NEW.to_owned()), 1 => secret()];
     let before = prop_oneof![9 => Just(OLD.to_owned()), 1 => secret()];
-    let through = prop::bool::weighted(0.2);
-    (value.clone(), value, before, through, any::<bool>()).prop_map(
-        |(value, resolved, before, through, is_meant)| {
+    let is_via_ssm = prop::bool::weighted(0.2);
+    (value.clone(), value, before, is_via_ssm, any::<bool>()).prop_map(
+        |(value, resolved, before, is_via_ssm, is_changed)| {
             let parameter = Parameter::builder().parameter_value(value);
-            let parameter = parameter.set_resolved_value(through.then_some(resolved)).build();
-            (parameter, is_meant.then(|| change(before, through)))
+            let parameter = parameter.set_resolved_value(is_via_ssm.then_some(resolved)).build();
+            (parameter, is_changed.then(|| change(before, is_via_ssm)))
         },
     )
 }
 
-fn change(before: String, through: bool) -> Change {
-    let via = through.then(|| "/golden/web".parse().expect("a name"));
+fn change(before: String, is_via_ssm: bool) -> Change {
+    let via = is_via_ssm.then(|| "/golden/web".parse().expect("a name"));
     let after = NEW.parse().expect("an image");
     Change { parameter: "Missing".into(), before: before.into(), after, via }
 }

@@ -3,14 +3,14 @@
 use aws_sdk_cloudformation::types::StackEvent;
 use contract::steps::Change;
 
-/// The token that marks the events of one decision's update, by which both we and CloudFormation
-/// recognise a repeated call.
+/// The token that marks the events of one decision's update. CloudFormation and this step recognise
+/// a repeated call by it.
 ///
 /// It includes the values before: a rollback, or a new decision because of another writer, may
 /// choose an image for the second time in one execution.
 #[must_use]
 pub(crate) fn client_request_token(execution: &str, changes: &[Change]) -> String {
-    // Without the SSM parameter's name, which is the stack's own value.
+    // The SSM parameter's name is left out: it is the stack's own value.
     let via = |change: &Change| if change.via.is_some() { "via" } else { "" };
     let parts = changes.iter().flat_map(|change| {
         [change.parameter.as_str(), change.before.expose(), change.after.as_str(), via(change)]

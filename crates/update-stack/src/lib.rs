@@ -1,4 +1,4 @@
-//! update-stack owns the write of pattern 2: one stack update that keeps the template and changes
+//! update-stack makes the write of pattern 2: one stack update that keeps the template and changes
 //! only the image parameters.
 
 mod decide;
@@ -40,7 +40,12 @@ pub async fn handle(cloudformation: &Client, input: UpdateInput) -> Result<Stack
             }
         }
     };
-    tracing::info!(stack = name, client_request_token, ?outcome);
+    tracing::info!(
+        stack = name,
+        client_request_token,
+        ?outcome,
+        "compared the stack, and updated it if necessary"
+    );
     Ok(StackUpdate { outcome, stack_id, client_request_token })
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn gone() -> Verdict {
     Verdict {
         check: STATE.to_owned(),
         expected: text(&ImageState::Available),
-        actual: "not there: deregistered, or of another account".to_owned(),
+        actual: "missing (deregistered, or owned by another account)".to_owned(),
         passed: false,
     }
 }
@@ -139,7 +139,7 @@ fn snapshots(s: CheckInput<'_>) -> Option<Found> {
         return None;
     }
     let wrong = |id: &str| match s.known.snapshots.get(id).map(Snapshot::state) {
-        None => Some(format!("not there ({id})")),
+        None => Some(format!("missing ({id})")),
         Some(None | Some(SnapshotState::Completed)) => None,
         Some(Some(state)) => Some(format!("{} ({id})", text(state))),
     };

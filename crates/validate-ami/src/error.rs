@@ -8,7 +8,7 @@ use contract::{ErrorName, Named};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The newest image is still pending.
-    #[error("image {0} is still being made")]
+    #[error("image {0} is still pending")]
     ImagePending(ImageId),
     /// No candidate passes.
     #[error("no image for {parameter} passes validation: {verdicts}")]
@@ -27,7 +27,7 @@ pub enum Error {
         before: String,
     },
     /// The image is not a backup of an instance of a group that the target feeds.
-    #[error("{parameter} may not be given this image: {verdicts}")]
+    #[error("the newest image must not be promoted to {parameter}: {verdicts}")]
     TargetNotPermitted {
         /// The image parameter.
         parameter: String,
@@ -36,17 +36,17 @@ pub enum Error {
     },
     /// A tag names a target whose value is hidden. An image ID never is, and being able to tag an
     /// instance must not be enough to overwrite a secret.
-    #[error("{0} holds a secret and not an image; correct the image's tags")]
+    #[error("{0} holds a secret, not an image; correct the image's tags")]
     Secret(String),
     /// The SSM parameter does not exist.
     #[error(
-        "there is no parameter {0}; create it once, outside any stack, with type String and data type aws:ec2:image"
+        "parameter {0} does not exist; create it once, outside any stack, with type String and data type aws:ec2:image"
     )]
     ParameterNotFound(String),
     /// A stack's parameter has a type `AWS::SSM::Parameter::Value<…>`, and its value is not the
     /// name of a parameter that can be written.
     #[error(
-        "parameter {key} of stack {stack} reads {value:?}, which is not the name of an SSM parameter of this account; name one that is"
+        "parameter {key} of stack {stack} has the value {value:?}, which is not the name of an SSM parameter in this account; set it to the name of one"
     )]
     NotAParameterName {
         /// The stack.
@@ -57,7 +57,7 @@ pub enum Error {
         value: String,
     },
     /// The stack does not exist.
-    #[error("there is no stack {0} in this account and Region")]
+    #[error("stack {0} does not exist in this account and Region")]
     StackNotFound(String),
     /// The template does not have this parameter.
     #[error("stack {stack} has no parameter {missing}; its parameters are: {}", known.join(", "))]

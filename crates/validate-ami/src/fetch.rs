@@ -150,14 +150,14 @@ pub(crate) async fn sources(
     account: &str,
 ) -> Result<LaunchSources, AwsError> {
     let mut sources = LaunchSources::default();
-    for name in provenance::wanted_stacks(target) {
+    for name in provenance::stack_names(target) {
         if let Some(stack) = stacks::find(&clients.cloudformation, name).await? {
             // An ARN: `…:stack/NAME/UNIQUE`.
             let root = stack.root_id.as_deref().and_then(|arn| arn.split('/').nth(1));
             sources.roots.insert(name.to_owned(), root.map(str::to_owned));
         }
     }
-    let names = provenance::wanted_groups(target);
+    let names = provenance::group_names(target);
     let references = SsmReferences::AsWritten;
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
     let launches = groups::launch_images(autoscaling, ec2, &names, references).await?;

@@ -11,11 +11,11 @@ use contract::target::{Group, Origin, Target};
 /// The name of the verdict with the reason why an image was rejected.
 pub(crate) const PROVENANCE: &str = "provenance";
 
-/// The groups and stacks now: those of the candidates' origins, and the target's.
+/// The current groups and stacks of the candidates' origins and of the target.
 #[derive(Debug, Default)]
 pub(crate) struct LaunchSources {
     /// By group: the images in its launch templates, with SSM parameters unresolved.
-    pub launches: BTreeMap<String, Launches>,
+    pub launches: BTreeMap<String, LaunchImages>,
     /// By stack: the name of its root stack; `None` for a root. Stacks that no longer exist are
     /// missing.
     pub roots: BTreeMap<String, Option<String>>,
@@ -25,11 +25,11 @@ pub(crate) struct LaunchSources {
 }
 
 /// The images that a group launches, as its launch templates name them, or why they cannot be read.
-pub(crate) type Launches = Result<BTreeSet<String>, String>;
+pub(crate) type LaunchImages = Result<BTreeSet<String>, String>;
 
 /// The groups that [`LaunchSources::launches`] must contain.
 #[must_use]
-pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn group_names(target: &Target) -> BTreeSet<&str> {
     match target {
         Target::Parameter { .. } => groups(target).map(|group| group.group_name.as_str()).collect(),
         Target::Stack { .. } => BTreeSet::new(),
@@ -39,7 +39,7 @@ pub(crate) fn wanted_groups(target: &Target) -> BTreeSet<&str> {
 /// The stacks that [`LaunchSources::roots`] must contain. CloudFormation names a nested stack after
 /// its parent, so a stack with any other name need not be read.
 #[must_use]
-pub(crate) fn wanted_stacks(target: &Target) -> BTreeSet<&str> {
+pub(crate) fn stack_names(target: &Target) -> BTreeSet<&str> {
     match target {
         Target::Parameter { .. } => BTreeSet::new(),
         Target::Stack { name: root, .. } => groups(target)
@@ -124,7 +124,7 @@ fn by_parameter(
             violated(format!("group {group}, which has no launch template with an image"))
         }
         Some(Ok(images)) => {
-            violated(format!("group {group}, whose launch template says {}", joined(images)))
+            violated(format!("group {group}, whose launch template boots {}", joined(images)))
         }
     }
 }
@@ -132,7 +132,7 @@ fn by_parameter(
 fn by_stack(stack: &str, group: &Group, sources: &LaunchSources) -> Provenance {
     let name = &group.group_name;
     let Some(of) = group.stack_name.as_ref().map(|name| name.as_str()) else {
-        return violated(format!("group {name}, which no stack has made"));
+        return violated(format!("group {name}, which belongs to no stack"));
     };
     if of == stack {
         return VERIFIED;
@@ -155,7 +155,7 @@ pub(crate) fn verdict(target: &Target, provenance: &Provenance) -> Verdict {
             Target::Stack { name, .. } => format!("a group of stack {name}"),
         },
         actual: match provenance.verdict {
-            ProvenanceVerdict::Unverified => format!("not to be told ({reason})"),
+            ProvenanceVerdict::Unverified => format!("unverified ({reason})"),
             _ => reason,
         },
         passed: false,

@@ -23,7 +23,7 @@ pub async fn handle(cloudformation: &Client, input: WaitInput) -> Result<StackPr
     let status = stack.stack_status().cloned();
     let status = status.ok_or_else(|| Error::StackNotFound(input.stack_id.clone()))?;
     let stack_status = status.as_str().to_owned();
-    tracing::info!(stack = input.stack_id, stack_status);
+    tracing::info!(stack = input.stack_id, stack_status, "polled the stack");
     let progress = |status| Ok(StackProgress { status, stack_status: stack_status.clone() });
     let verdict = decide::verdict(&status, stack.parameters(), &input.images);
     match verdict {

@@ -1,12 +1,12 @@
-//! Owns how a state machine's definition is read and printed: the order of fields stays, and what
-//! fits on a line stands on one, so that a generated file reads like one that was written by hand.
+//! Reads and prints a state machine's definition. The order of fields is kept, and what fits on one
+//! line is printed on one line, so that a generated file reads like one that was written by hand.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// The longest line that an object or an array may stand on.
+/// The maximum length of a line with a whole object or array.
 const MAX_COLUMNS: usize = 110;
 
 /// JSON whose objects keep the order of their fields.
@@ -31,7 +31,7 @@ impl Node {
         Some(text)
     }
 
-    /// Puts a field into an object: in the place of the one of this name, or before another.
+    /// Sets a field of an object: replaces the field of this name, or inserts it before another.
     pub(crate) fn set(&mut self, field: &str, value: Node, before: &str) {
         let Self::Object(fields) = self else { return };
         if let Some((_, old)) = fields.iter_mut().find(|(name, _)| name == field) {
@@ -42,7 +42,7 @@ impl Node {
         fields.insert(place, (field.to_owned(), value));
     }
 
-    /// The definition as it stands in its file.
+    /// The text of the file.
     pub(crate) fn printed(&self) -> String {
         let mut text = String::new();
         self.print(&mut text, 0, 0, 0);
@@ -85,7 +85,7 @@ impl Node {
         }
     }
 
-    /// On one line. An object has spaces inside of its braces unless it is inside of another.
+    /// The node on one line. Only the outermost object has spaces inside its braces.
     fn inline(&self, is_outermost: bool) -> String {
         let joined = |parts: Vec<String>| parts.join(", ");
         match self {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_keep_their_order_and_what_fits_stands_on_a_line() {
+    fn fields_keep_their_order_and_short_values_are_on_one_line() {
         prints(
             r#"{"Z": {"b": 1, "a": {"c": [1.5, null, {"d": true}]}}, "A": []}"#,
             "{\n  \"Z\": { \"b\": 1, \"a\": {\"c\": [1.5, null, {\"d\": true}]} },\n  \"A\": []\n}\n",
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_for_a_line_is_broken_up() {
+    fn long_values_are_broken_into_lines() {
         let long = "x".repeat(60);
         prints(
             &format!(r#"{{"A": [{{"a": "{long}", "b": "{long}"}}, {{"c": -1}}]}}"#),

@@ -1,5 +1,5 @@
-//! Owns building: the functions into the folders that `template.yaml` names, then the programs
-//! that run on this machine.
+//! Builds the functions, into the folders that `template.yaml` names, and then the programs that
+//! run on this machine.
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -33,15 +33,15 @@ const STATUS_WORDS: [&str; 14] = [
 /// Sets up, then builds the functions, the harness and `driftless`.
 pub(crate) fn run(paths: &Paths) -> Result<()> {
     setup::run(paths)?;
-    // The default members are the functions. cargo shows how far it is, which cargo-lambda, whose
-    // part is then only to put them where the template looks for them, does not.
+    // The default members are the functions. Build them with cargo, which shows its progress;
+    // cargo-lambda then only copies them to where the template expects them.
     cargo(paths, "Building the functions", &["build"])?;
     let mut lambda = Command::new(paths.venv_program("cargo-lambda"));
-    paths.hand_on(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
+    paths.with_paths(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
     command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
         .context("cargo lambda build")?;
-    // It moves every program that it finds, so the others come after it. Build the whole workspace:
-    // for a part of it cargo may choose other features, and compile the SDKs again.
+    // cargo-lambda moves every program that it finds, so build the others after it. Build the whole
+    // workspace: for a part of it cargo may choose other features, and compile the SDKs again.
     let programs = ["build", "--workspace", "--bin", paths::HARNESS, "--bin", paths::CLI];
     cargo(paths, "Building the harness and driftless", &programs)?;
     for name in [paths::HARNESS, paths::CLI] {
@@ -50,7 +50,7 @@ pub(crate) fn run(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Gives a program a second name, where no other build's cargo-lambda moves it away.
+/// Links a program into a folder where another build's cargo-lambda does not move it away.
 fn keep(paths: &Paths, name: &str) -> io::Result<()> {
     let kept = paths.kept(name);
     if kept.exists() {
@@ -70,19 +70,19 @@ pub(crate) fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()>
         .with_context(|| format!("cargo {}", arguments.join(" ")))
 }
 
-/// Runs cargo, ready with its arguments, with a bar.
+/// Runs a prepared cargo command with a bar.
 pub(crate) fn with_bar(paths: &Paths, what: &str, command: &mut Command) -> Result<()> {
     let color = if io::stderr().is_terminal() { "always" } else { "never" };
     // Only cargo knows the number of steps; read it from cargo's own bar.
     paths
-        .hand_on(command)
+        .with_paths(command)
         .env("CARGO_TERM_PROGRESS_WHEN", "always")
         .env("CARGO_TERM_PROGRESS_WIDTH", "160")
         .env("CARGO_TERM_COLOR", color);
     command::run(command, Progress::start(what), |line| cargo_line(line, Line::Show))
 }
 
-/// The meaning of a line of cargo's output; a line that is not a status is `other`.
+/// Classifies a line of cargo's output; a line that is not a status is `other`.
 fn cargo_line(line: &str, other: Line) -> Line {
     let plain = console::strip_ansi_codes(line);
     let text = plain.trim_start();

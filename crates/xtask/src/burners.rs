@@ -1,12 +1,12 @@
-//! Owns the load beside the tests: as many threads that only burn as there are processors. They
-//! are this program's own, so they end with it, however it ends.
+//! Keeps every processor busy while the tests run: one spinning thread for each. They are threads
+//! of this program, so they end with it, however it ends.
 
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// Threads that burn until this is dropped.
+/// Threads that spin until this is dropped.
 pub(crate) struct Burners {
     are_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -33,7 +33,7 @@ impl Drop for Burners {
     fn drop(&mut self) {
         self.are_over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // One that panicked burns no more.
+            // A thread that panicked has ended too.
             let _ = thread.join();
         }
     }

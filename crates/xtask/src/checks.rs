@@ -1,5 +1,5 @@
-//! Owns how the result of a check is printed: whether it passed, how long it took, and what failed
-//! in it.
+//! The results of checks, and how they are printed: whether each passed, how long it took, and what
+//! failed in it.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -14,7 +14,7 @@ pub(crate) struct Check {
     name: String,
     outcome: Outcome,
     seconds: u64,
-    /// What failed in it, if it reports that.
+    /// The failed tests in it, if it reports them.
     failures: Vec<Failure>,
 }
 
@@ -22,11 +22,11 @@ pub(crate) struct Check {
 enum Outcome {
     Passed,
     Failed,
-    LeftOut,
+    Skipped,
 }
 
 impl Check {
-    /// A check that began then, and has ended now.
+    /// A check that began at `began` and has ended now.
     pub(crate) fn ended(name: &str, began: Instant, passed: bool, failures: Vec<Failure>) -> Self {
         let seconds = began.elapsed().as_secs();
         let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
@@ -34,11 +34,11 @@ impl Check {
     }
 
     /// A check that this machine cannot run.
-    pub(crate) fn left_out(name: &str) -> Self {
-        Self { name: name.to_owned(), outcome: Outcome::LeftOut, seconds: 0, failures: Vec::new() }
+    pub(crate) fn skipped(name: &str) -> Self {
+        Self { name: name.to_owned(), outcome: Outcome::Skipped, seconds: 0, failures: Vec::new() }
     }
 
-    /// The command that runs all of it, if it failed and does not report what failed in it.
+    /// Sets the command that runs this check alone, if it failed and reports no failed tests.
     pub(crate) fn runs_alone(&mut self, command: &str) {
         if self.outcome == Outcome::Failed && self.failures.is_empty() {
             self.failures.push(Failure { command: command.to_owned() });
@@ -50,7 +50,7 @@ impl Check {
 pub(crate) fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<Check> {
     let began = Instant::now();
     let status = paths
-        .hand_on(command)
+        .with_paths(command)
         .status()
         .with_context(|| format!("starting {}", command.get_program().display()))?;
     Ok(Check::ended(name, began, status.success(), Vec::new()))
@@ -58,17 +58,17 @@ pub(crate) fn check(paths: &Paths, name: &str, command: &mut Command) -> Result<
 
 /// Prints all results.
 pub(crate) fn summary(checks: &[Check]) -> ExitCode {
-    print!("\n{}", told(checks));
+    print!("\n{}", printed(checks));
     let has_failed = checks.iter().any(|check| check.outcome == Outcome::Failed);
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn told(checks: &[Check]) -> String {
+fn printed(checks: &[Check]) -> String {
     let verdict = |check: &Check| {
         let verdict = match check.outcome {
             Outcome::Passed => "passed",
             Outcome::Failed => "FAILED",
-            Outcome::LeftOut => "left out",
+            Outcome::Skipped => "skipped",
         };
         format!("{verdict:<8} {:>7}  {}\n", check.seconds, check.name)
     };
@@ -81,7 +81,7 @@ fn told(checks: &[Check]) -> String {
     let rows: String = checks.iter().map(verdict).collect();
     let mut text = format!("result   seconds  check\n{rows}");
     if !commands.is_empty() {
-        text += "\nWhat failed, and what runs it alone:\n";
+        text += "\nWhat failed, and the command that runs it alone:\n";
     }
     for command in commands {
         text += &format!("  {command}\n");
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_is_told_at_the_end_and_once() {
+    fn each_failure_is_printed_once_at_the_end() {
         let failure = |command: &str| Failure { command: command.to_owned() };
         let check = |name, failures: &[Failure]| {
             Check::ended(name, Instant::now(), failures.is_empty(), failures.to_vec())
@@ -105,23 +105,23 @@ mod tests {
         deny.runs_alone("cargo xtask ci deny");
         let checks = [
             check("crates", &[]),
-            Check::left_out("known vulnerabilities"),
+            Check::skipped("known vulnerabilities"),
             check("run 1", &[a]),
             check("run 2", &[b, again]),
             deny,
         ];
         let expected = "result   seconds  check
 passed         0  crates
-left out       0  known vulnerabilities
+skipped        0  known vulnerabilities
 FAILED         0  run 1
 FAILED         0  run 2
 FAILED         0  deny
 
-What failed, and what runs it alone:
+What failed, and the command that runs it alone:
   cargo xtask test a
   cargo xtask test b
   cargo xtask ci deny
 ";
-        assert_eq!(told(&checks), expected);
+        assert_eq!(printed(&checks), expected);
     }
 }

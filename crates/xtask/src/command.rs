@@ -1,4 +1,4 @@
-//! Owns running another program while its output is read for progress.
+//! Runs another program, and reads its output to show progress.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,4 @@
-//! Owns the check of what Driftless is built from: `.cargo/deny.toml`, by a pinned cargo-deny.
+//! Checks the dependencies against `.cargo/deny.toml`, with a pinned cargo-deny.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -9,15 +9,16 @@ use crate::build;
 use crate::checks::{self, Check};
 use crate::paths::Paths;
 
-/// Installed with the `Cargo.lock` that it was published with.
+/// cargo-deny's version. It is installed with the `Cargo.lock` that it was published with.
 const VERSION: &str = "0.20.2";
 
-/// Licences, duplicates and sources; known vulnerabilities where their database can be reached.
+/// Checks licences, duplicates and sources, and known vulnerabilities if their database can be
+/// fetched.
 pub(crate) fn run(paths: &Paths) -> Result<ExitCode> {
     Ok(checks::summary(&checks(paths)?))
 }
 
-/// The same as checks among others.
+/// The same, as a list of results.
 pub(crate) fn checks(paths: &Paths) -> Result<Vec<Check>> {
     let program = install(paths).context("installing cargo-deny")?;
     let deny = |arguments: &[&str]| {
@@ -27,27 +28,27 @@ pub(crate) fn checks(paths: &Paths) -> Result<Vec<Check>> {
     };
     let mut rules = deny(&["--locked", "check", "--deny", "warnings"]);
     rules.args(["bans", "licenses", "sources"]);
-    let mut checks = vec![checks::check(paths, "what it is built from", &mut rules)?];
-    // The database is a repository on GitHub, which not every machine may reach.
-    let fetched = paths.hand_on(&mut deny(&["fetch", "db"])).output().context("cargo deny")?;
+    let mut checks = vec![checks::check(paths, "dependencies", &mut rules)?];
+    // The database is a repository on GitHub, which not every machine can reach.
+    let fetched = paths.with_paths(&mut deny(&["fetch", "db"])).output().context("cargo deny")?;
     if fetched.status.success() {
         let mut advisories = deny(&["--locked", "check", "--disable-fetch", "advisories"]);
         checks.push(checks::check(paths, "known vulnerabilities", &mut advisories)?);
     } else {
         eprintln!("Known vulnerabilities are NOT checked: their database cannot be fetched.");
         eprint!("{}", String::from_utf8_lossy(&fetched.stderr));
-        checks.push(Check::left_out("known vulnerabilities"));
+        checks.push(Check::skipped("known vulnerabilities"));
     }
     Ok(checks)
 }
 
-/// Builds it once, apart from the workspace: unoptimised, because it is compiled for longer than
-/// it runs.
+/// Builds cargo-deny once, outside the workspace, and without optimisation, because compiling it
+/// takes longer than running it.
 fn install(paths: &Paths) -> Result<PathBuf> {
     let root = paths.tools().join(format!("cargo-deny-{VERSION}"));
     let program = root.join("bin").join("cargo-deny");
     if !program.exists() {
-        let root = root.to_str().context("the target directory's path is no text")?;
+        let root = root.to_str().context("the target directory's path is not UTF-8")?;
         let arguments = ["install", "--locked", "--debug", "--version", VERSION, "cargo-deny"];
         let target_dir = ["--no-track", "--root", root, "--target-dir", &format!("{root}/build")];
         build::cargo(paths, "Building cargo-deny", &[&arguments[..], &target_dir].concat())?;

@@ -1,4 +1,4 @@
-//! Owns reading which tests failed in what cargo and pytest print, and how each is run alone.
+//! Reads from the output of cargo and pytest which tests failed, and how to run each alone.
 
 /// A test that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,17 +7,17 @@ pub(crate) struct Failure {
     pub(crate) command: String,
 }
 
-/// Reads what `cargo test` prints, line by line.
+/// Reads the output of `cargo test`, line by line.
 #[derive(Debug, Default)]
 pub(crate) struct Cargo {
-    /// The names of the list that was read last, and whether it goes on.
+    /// The names in the last list of failures, and whether that list continues.
     names: Vec<String>,
     is_in_list: bool,
     failures: Vec<Failure>,
 }
 
 impl Cargo {
-    /// The next line.
+    /// Reads the next line.
     pub(crate) fn read(&mut self, line: &str) {
         if line == "failures:" {
             // A test may print the same line; the list is the last one.
@@ -38,18 +38,18 @@ impl Cargo {
     }
 }
 
-/// The arguments that cargo says run a target again that has failed.
+/// The arguments with which cargo reruns a failed target.
 fn failed_target(line: &str) -> Option<&str> {
     line.strip_prefix("error: ")?.split_once("to rerun pass `")?.1.strip_suffix('`')
 }
 
-/// The target's tests that failed, or all of it when it ended before it could name them.
+/// The target's failed tests, or the whole target if it ended before it could name them.
 fn of_target(target: &str, names: &[String]) -> Vec<Failure> {
     let is_workflow = target.ends_with("--test workflow");
     let alone = |name: &String| match () {
         // It needs artifacts that only xtask builds.
         () if is_workflow => format!("cargo xtask test {}", quoted(name)),
-        // rustdoc's names have more in them than it takes to find them.
+        // rustdoc prints longer names than its filter accepts.
         () if target.ends_with("--doc") => {
             let name = name.split(" (line").next().unwrap_or(name);
             format!("cargo test {target} -- {}", quoted(name))
@@ -63,17 +63,17 @@ fn of_target(target: &str, names: &[String]) -> Vec<Failure> {
     commands.into_iter().map(|command| Failure { command }).collect()
 }
 
-/// Parses a failure in a line of pytest's output (`-r fE`); `python` is the program that runs it.
+/// Parses a failure in a line of pytest's output (`-r fE`); `python` is the interpreter.
 pub(crate) fn of_pytest(line: &str, python: &str) -> Option<Failure> {
     let id = line.strip_prefix("FAILED ").or_else(|| line.strip_prefix("ERROR "))?;
     // The reason follows, if there is one.
     let id = id.split(" - ").next().unwrap_or(id).trim_end();
-    // An error in the log of a test begins with the same word.
+    // A line of a test's log may begin with the same word.
     let is_test = id.contains(".py");
     is_test.then(|| Failure { command: format!("{python} -m pytest {}", quoted(id)) })
 }
 
-/// Quotes it as one word for a shell.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,5 +1,5 @@
-//! Owns the gate: the steps that every change must pass. `cargo xtask ci --help` prints this table,
-//! and CONTRIBUTING.md repeats it.
+//! The gate: the steps that every change must pass. `cargo xtask ci --help` prints this table, and
+//! CONTRIBUTING.md has the same.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::{build, deny, generate, setup, suite};
 /// One step.
 struct Step {
     name: &'static str,
-    /// What it runs, as a shell takes it.
+    /// The command, as for a shell.
     command: &'static str,
     rejects: &'static str,
     how: How,
@@ -84,7 +84,7 @@ const STEPS: [Step; 9] = [
     Step {
         name: "deny",
         command: "cargo xtask deny",
-        rejects: "licences, duplicate versions, unknown sources, known vulnerabilities",
+        rejects: "a dependency with a licence that is not allowed, two versions, an unknown source or a known vulnerability",
         how: How::Here(deny::checks),
     },
     Step {
@@ -95,7 +95,7 @@ const STEPS: [Step; 9] = [
     },
 ];
 
-/// Which steps.
+/// Which steps to run.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Run only these steps.
@@ -155,7 +155,7 @@ impl Step {
         } else {
             let python = matches!(self.how, How::Python).then(|| paths.emulator());
             let folder = python.as_ref().unwrap_or(&paths.root);
-            let status = paths.hand_on(&mut command).current_dir(folder).status();
+            let status = paths.with_paths(&mut command).current_dir(folder).status();
             status.with_context(|| format!("starting {}", self.command))?.success()
         };
         Ok(vec![Check::ended(self.name, began, passed, Vec::new())])
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_a_command_is_its_environment() {
+    fn variables_before_a_command_are_its_environment() {
         let rustdoc = STEPS.iter().find(|step| step.name == "rustdoc").unwrap();
         let command = rustdoc.command(|name| name.into()).unwrap();
         assert_eq!(command.get_program(), "cargo");

@@ -1,6 +1,6 @@
-//! Owns what is generated from the catalogue of errors and its bounds: the `Retry` and `Catch` of
-//! each Task, the seconds of each Wait between two polls, and `docs/errors.md`. The files are
-//! committed, so that the definition opens in Workflow Studio as it is.
+//! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task,
+//! the seconds of each Wait between two polls, and `docs/errors.md`. The files are committed, so
+//! that the definition opens in Workflow Studio.
 
 use std::fs;
 use std::process::ExitCode;
@@ -13,8 +13,7 @@ use contract::error_name::Raised;
 use crate::asl::Node;
 use crate::paths::Paths;
 
-/// The states that have no catcher of their own to be generated: their failure is not a target's
-/// failure.
+/// The states without a generated catcher: their failure is not a target's failure.
 const OUTSIDE_TARGETS: &[&str] = &["ResolveTags", "Report"];
 /// The state that drift found before may lead to.
 const SECOND_HALF_OF_PROOF: &str = "VerifyGroups";
@@ -48,7 +47,7 @@ pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
 
 /// The definition with its generated fields as the catalogue has them now.
 fn definition(text: &str) -> Result<String> {
-    let mut definition: Node = serde_json::from_str(text).context("it is no JSON")?;
+    let mut definition: Node = serde_json::from_str(text).context("it is not JSON")?;
     let mut generated = Vec::new();
     each_state(
         &mut definition,
@@ -74,7 +73,7 @@ fn definition(text: &str) -> Result<String> {
     Ok(definition.printed())
 }
 
-/// Visits every state, those inside of others too.
+/// Visits every state, including nested ones.
 fn each_state(scope: &mut Node, visit: &mut impl FnMut(&str, &mut Node)) {
     let Node::Object(fields) = scope else { return };
     for (field, value) in fields {
@@ -127,7 +126,7 @@ fn retrier(errors: &[&str], retry: Retry) -> Node {
     object(fields)
 }
 
-/// 2.0 is written 2.
+/// Prints 2.0 as 2.
 fn number(value: f64) -> Node {
     #[expect(clippy::cast_possible_truncation, reason = "a rate is small")]
     let whole = value as i64;
@@ -171,7 +170,7 @@ fn object(fields: Vec<(&str, Node)>) -> Node {
     Node::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// The catalogue for people.
+/// The text of `docs/errors.md`.
 fn errors() -> String {
     let raised = |name: &ErrorName| match name.raised() {
         Raised::ByEveryStep => "every step".to_owned(),
@@ -189,14 +188,14 @@ fn errors() -> String {
 <!-- Generated from crates/contract/src/error_name.rs: `cargo xtask generate`. -->
 
 Each error has one name, in the execution history and in the report. The state machine retries a
-Retryable one within a bound before it fails the target; a Terminal one stays until a person or a
-later event changes something. The report's message says what was found.
+Retryable error, within a bound, before it fails the target; a Terminal error remains until a person or
+a later event changes something. The message in the report has the details.
 
 | error | class | raised by | meaning, and what to do |
 |---|---|---|---|
 {rows}
-Step Functions and Lambda have names of their own (`States.Timeout`,
-`Lambda.TooManyRequestsException`, …); the report carries them the same way.
+Step Functions and Lambda raise errors with names of their own (`States.Timeout`,
+`Lambda.TooManyRequestsException`, …); the report names them in the same way.
 "
     )
 }
@@ -214,7 +213,7 @@ mod tests {
         "WaitForRefresh": {"Type": "Wait", "Seconds": 1}}}}}}"#;
 
     #[test]
-    fn a_task_retries_what_passes_and_catches_the_rest() {
+    fn a_task_retries_temporary_errors_and_catches_the_rest() {
         let text = definition(MACHINE).unwrap();
         for part in [
             r#""ErrorEquals": ["StackBusy"]"#,
@@ -226,11 +225,11 @@ mod tests {
             assert!(text.contains(part), "no {part} in {text}");
         }
         assert!(!text.contains("StackUpdateFailed"), "{text}");
-        assert_eq!(definition(&text).unwrap(), text, "twice is once");
+        assert_eq!(definition(&text).unwrap(), text, "generating again changes nothing");
     }
 
     #[test]
-    fn a_wait_that_is_gone_is_missed() {
+    fn a_missing_wait_is_reported() {
         let error = definition(&MACHINE.replace("\"WaitForPlan\"", "\"WaitForNothing\""));
         assert!(error.unwrap_err().to_string().contains("WaitForPlan"));
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask`: owns setting up, building, and starting the programs that do the work. It uses no
-//! AWS SDK, so it builds in seconds and can show the progress of the builds that take minutes.
+//! `cargo xtask`: sets up, builds, and starts the programs that do the work. It uses no AWS SDK, so
+//! it builds in seconds and can show the progress of the builds that take minutes.
 
 mod asl;
 mod build;
@@ -25,8 +25,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::paths::Paths;
 
-/// Sets up, builds, shows and tests Driftless. The first run fetches everything that it needs and
-/// keeps it under the target directory; later runs work offline.
+/// Sets up, builds, demonstrates and tests Driftless. The first run downloads everything that it
+/// needs into the target directory; later runs work offline.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_STATUS)]
 struct Arguments {
@@ -34,44 +34,44 @@ struct Arguments {
     task: Task,
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 done, 1 something failed, 2 wrong usage.";
+const EXIT_STATUS: &str = "Exit status: 0 success, 1 failure, 2 wrong usage.";
 
 #[derive(Subcommand)]
 enum Task {
-    /// Get the pinned local AWS and cargo-lambda into a Python environment of their own.
+    /// Install the pinned local AWS and cargo-lambda into their own Python environment.
     Setup,
     /// Build the Lambda functions, the harness and `driftless` (after `setup`).
     Build,
-    /// Promote an image in a local AWS, kill the instances, and show what heals.
+    /// Promote images in a local AWS, kill the instances, and show what they heal into.
     #[command(disable_help_flag = true)]
     Demo(Handed),
-    /// Send many events at once to a local AWS that throttles, and count what is lost or done twice.
+    /// Send many events at once to a local AWS that throttles, and count lost and repeated writes.
     #[command(disable_help_flag = true)]
     LoadTest(Handed),
-    /// Start a local AWS with Driftless deployed, and print what a client needs to use it.
+    /// Start a local AWS with Driftless deployed, and print the environment variables for a client.
     #[command(disable_help_flag = true)]
     Up(Handed),
-    /// Stop what `up` started.
+    /// Stop the local AWS that `up` started.
     #[command(disable_help_flag = true)]
     Down(Handed),
-    /// Run every test there is: of the crates, of the workflow, of the local AWS.
+    /// Run every test: of the crates, of the workflow and of the local AWS.
     ///
-    /// At the end is what failed, and what runs each of those alone.
+    /// The output ends with each failed test and the command that runs it alone.
     Test(suite::Options),
-    /// Write what is generated from the catalogue of errors: retries, catchers, docs/errors.md.
+    /// Generate retries, catchers, waits and docs/errors.md from the catalogue of errors.
     Generate {
-        /// Only say whether a file would change; the exit status is 1 then.
+        /// Write nothing; exit with status 1 if a file would change.
         #[arg(long)]
         check: bool,
     },
-    /// Check what Driftless is built from: licences, duplicates, sources, known vulnerabilities.
+    /// Check the dependencies: licences, duplicate versions, sources, known vulnerabilities.
     Deny,
-    /// Run the gate: what every change must pass. A step that fails stops none of the others.
+    /// Run the gate: the checks that every change must pass. Every step runs, even after a failure.
     #[command(after_help = gate::help())]
     Ci(gate::Options),
 }
 
-/// Arguments that the harness declares; `--help` is one of them.
+/// Arguments that are passed to the harness, including `--help`.
 #[derive(Args)]
 struct Handed {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -105,15 +105,16 @@ fn run(task: Task) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the harness and becomes it: its exit status is this program's, and a Ctrl-C reaches it.
+/// Builds the harness and replaces this process with it, so that it receives Ctrl-C and sets the
+/// exit status.
 fn harness(paths: &Paths, task: &str, handed: &Handed) -> Result<ExitCode> {
     let program = paths.kept(paths::HARNESS);
-    // The existing program can stop what `up` has started, even if the sources do not compile.
+    // For `down`, an existing program is enough, even if the sources no longer compile.
     if task != "down" || !program.exists() {
         build::run(paths)?;
     }
     let mut command = Command::new(&program);
-    paths.hand_on(&mut command).arg(task).args(&handed.arguments);
+    paths.with_paths(&mut command).arg(task).args(&handed.arguments);
     let error = command.exec();
     Err(error).with_context(|| format!("starting {}", program.display()))
 }

@@ -1,4 +1,4 @@
-//! Owns the paths of the sources, of the target directory, and of what is kept in it.
+//! The paths of the sources, and of the files in the target directory.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub(crate) const CLI: &str = "driftless";
 
 /// The folders and programs that tasks share.
 pub(crate) struct Paths {
-    /// The top of the repository.
+    /// The root of the repository.
     pub(crate) root: PathBuf,
     /// Cargo's target directory, absolute.
     pub(crate) target: PathBuf,
@@ -22,12 +22,13 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// Asks cargo and the compiler. `CARGO_TARGET_DIR` and cargo's configuration are honoured.
+    /// Finds the paths with cargo and rustc, which respect `CARGO_TARGET_DIR` and cargo's
+    /// configuration.
     pub(crate) fn find() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .nth(2)
-            .context("xtask is two folders below the top of the repository")?
+            .context("finding the root of the repository")?
             .to_owned();
         let metadata = output(Command::new(cargo()).current_dir(&root).args([
             "metadata",
@@ -35,17 +36,17 @@ impl Paths {
             "--no-deps",
         ]))?;
         let metadata: serde_json::Value =
-            serde_json::from_str(&metadata).context("reading what cargo metadata says")?;
+            serde_json::from_str(&metadata).context("parsing the output of cargo metadata")?;
         let target = metadata
             .get("target_directory")
             .and_then(serde_json::Value::as_str)
-            .context("cargo metadata names no target directory")?
+            .context("the output of cargo metadata has no target directory")?
             .into();
         let version = output(Command::new("rustc").current_dir(&root).arg("-vV"))?;
         let host = version
             .lines()
             .find_map(|line| line.strip_prefix("host: "))
-            .context("rustc -vV names no host")?
+            .context("the output of rustc -vV has no host")?
             .to_owned();
         Ok(Self { root, target, host })
     }
@@ -55,7 +56,7 @@ impl Paths {
         self.target.join(&self.host).join("debug").join(name)
     }
 
-    /// The same where no other build's cargo-lambda moves it away, once it is built.
+    /// Its link, in a folder where another build's cargo-lambda does not move it away.
     pub(crate) fn kept(&self, name: &str) -> PathBuf {
         self.target.join("driftless").join(name)
     }
@@ -80,13 +81,13 @@ impl Paths {
         self.root.join("tests").join("emulator")
     }
 
-    /// Makes a program use the same folders.
-    pub(crate) fn hand_on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    /// Makes a command use the same folders.
+    pub(crate) fn with_paths<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target)
     }
 }
 
-/// The cargo that runs this.
+/// The cargo that runs this program.
 pub(crate) fn cargo() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
@@ -99,5 +100,5 @@ fn output(command: &mut Command) -> Result<String> {
         "{command:?} failed: {}",
         String::from_utf8_lossy(&output.stderr).trim()
     );
-    String::from_utf8(output.stdout).with_context(|| format!("reading what {command:?} prints"))
+    String::from_utf8(output.stdout).with_context(|| format!("reading the output of {command:?}"))
 }

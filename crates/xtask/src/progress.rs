@@ -1,12 +1,12 @@
-//! Owns the progress display of long tasks: a bar on a terminal, a line every few seconds
-//! elsewhere. All of it goes to stderr; stdout is for results.
+//! The progress display of long tasks: a bar on a terminal, otherwise a line every few seconds. All
+//! of it goes to stderr; stdout is for results.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often a line is printed where there is no terminal.
+/// How often a line is printed without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -14,10 +14,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// One task's progress.
 pub(crate) struct Progress {
     what: String,
-    /// Absent where stderr is not a terminal.
+    /// Absent if stderr is not a terminal.
     bar: Option<ProgressBar>,
     started: Instant,
-    said: Instant,
+    printed: Instant,
     state: String,
 }
 
@@ -32,7 +32,7 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { what: what.to_owned(), bar, started: now, said: now, state: String::new() }
+        Self { what: what.to_owned(), bar, started: now, printed: now, state: String::new() }
     }
 
     /// `done` of `total` steps are finished, `now` is the current one.
@@ -59,8 +59,8 @@ impl Progress {
 
     /// Time has passed. Call it at least every second.
     pub(crate) fn tick(&mut self) {
-        if self.bar.is_none() && self.said.elapsed() >= PLAIN_EVERY {
-            self.said = Instant::now();
+        if self.bar.is_none() && self.printed.elapsed() >= PLAIN_EVERY {
+            self.printed = Instant::now();
             eprintln!("{} … {} s {}", self.what, self.started.elapsed().as_secs(), self.state);
         }
     }
@@ -73,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// Ends the task; prints that only if it took a noticeable time.
+    /// Ends the task; prints a line only if it took a noticeable time.
     pub(crate) fn done(self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,5 +1,5 @@
-//! Owns the Python environment: the local AWS, the AWS CLI and cargo-lambda, each pinned with
-//! hashes, apart from whatever else is on this machine.
+//! Sets up the Python environment with the local AWS, the AWS CLI and cargo-lambda, pinned with
+//! hashes and separate from everything else on this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,20 @@ use crate::command::{self, Line};
 use crate::paths::Paths;
 use crate::progress::Progress;
 
-/// What the local AWS and the AWS CLI need at least.
+/// The oldest Python that the local AWS and the AWS CLI support.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
-/// The newest that is looked for by name; `python3` itself may be newer.
+/// The newest minor version to look for by name; `python3` itself may be newer.
 const NEWEST_NAMED: u32 = 15;
 
 /// The requirement files, and whether pip follows their dependencies.
 const REQUIREMENTS: [(&str, bool); 2] =
     [("requirements.txt", true), ("requirements-nodeps.txt", false)];
 
-/// Makes the environment, or does nothing if it is the one that the requirement files describe.
+/// Creates the environment, unless it already matches the requirement files.
 pub(crate) fn run(paths: &Paths) -> Result<()> {
-    let wanted = fingerprint(paths)?;
+    let expected = fingerprint(paths)?;
     let stamp = paths.venv().join("driftless-requirements");
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == expected) {
         return Ok(());
     }
     let python = find_python()?;
@@ -35,17 +35,17 @@ pub(crate) fn run(paths: &Paths) -> Result<()> {
     let mut venv = Command::new(&python);
     venv.args(["-m", "venv"]).arg(paths.venv());
     command::run(&mut venv, Progress::start("Python environment"), |_| Line::Keep)
-        .context("making the Python environment")?;
+        .context("creating the Python environment")?;
     for (file, dependencies) in REQUIREMENTS {
         install(paths, file, dependencies).with_context(|| {
-            format!("installing {file} (the first set-up needs the network or a package mirror)")
+            format!("installing {file} (the first set-up needs network access or a package mirror)")
         })?;
     }
     // Last, so that an interrupted set-up begins again.
-    fs::write(&stamp, wanted).context("noting that the environment is complete")
+    fs::write(&stamp, expected).context("marking the environment as complete")
 }
 
-/// Everything that the environment is made from.
+/// The texts of the requirement files.
 fn fingerprint(paths: &Paths) -> Result<String> {
     let mut text = String::new();
     for (file, _) in REQUIREMENTS {
@@ -88,13 +88,13 @@ fn count_packages(requirements: &Path) -> Result<u64> {
     Ok(text.lines().filter(|line| line.contains("==")).count() as u64)
 }
 
-/// The first Python on the path that is new enough and can make environments.
+/// The first Python on the PATH that is new enough and can create environments.
 fn find_python() -> Result<PathBuf> {
     let (_, oldest) = OLDEST_PYTHON;
     let named = (oldest..=NEWEST_NAMED).rev().map(|minor| format!("python3.{minor}"));
     let mut found = Vec::new();
     for name in std::iter::once("python3".to_owned()).chain(named) {
-        match look_at(&name) {
+        match inspect(&name) {
             Some(Python { version, complete: true }) if version >= OLDEST_PYTHON => {
                 return Ok(name.into());
             }
@@ -115,14 +115,14 @@ fn find_python() -> Result<PathBuf> {
 
 struct Python {
     version: (u32, u32),
-    /// Whether it can make an environment; some distributions leave that to another package.
+    /// Whether it can create environments; some distributions put that in another package.
     complete: bool,
 }
 
-fn look_at(program: &str) -> Option<Python> {
-    const LOOK: &str = "import sys, importlib.util as u; print(*sys.version_info[:2], \
+fn inspect(program: &str) -> Option<Python> {
+    const SCRIPT: &str = "import sys, importlib.util as u; print(*sys.version_info[:2], \
                         all(u.find_spec(m) for m in ('venv', 'ensurepip')))";
-    let output = Command::new(program).args(["-c", LOOK]).output().ok()?;
+    let output = Command::new(program).args(["-c", SCRIPT]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let mut words = text.split_whitespace();
     let version = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);

@@ -1,4 +1,4 @@
-//! Owns running a program whose output is both shown and read.
+//! Runs a program, and both shows and reads its output.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(crate) fn run(mut command: Command, prefix: &str, mut read: impl FnMut(&str)
     drop(command);
     let mut lines = BufReader::new(output);
     let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line).context("reading what a program prints")? > 0 {
+    while lines.read_until(b'\n', &mut line).context("reading a program's output")? > 0 {
         show(prefix, &line);
         read(&console::strip_ansi_codes(String::from_utf8_lossy(&line).trim_end()));
         line.clear();
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_printed_is_read_in_its_order() {
+    fn all_output_is_read_in_order() {
         let mut shell = Command::new("sh");
         shell.args(["-c", "echo a; echo b >&2; printf '\\033[1mc\\033[0m\\nd'; exit 3"]);
         let mut lines = Vec::new();

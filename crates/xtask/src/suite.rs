@@ -1,5 +1,5 @@
-//! Owns which tests exist and how they run: those of the crates, those of the workflow, once or
-//! more often, and beside these the contract tests of the local AWS.
+//! Runs the tests: those of the crates, then those of the workflow, once or more often, and in
+//! parallel with these the contract tests of the local AWS.
 
 use std::process::{Command, ExitCode};
 use std::thread;
@@ -16,23 +16,23 @@ use crate::{build, stream};
 
 /// Where the local AWS's own tests are.
 const CONTRACT_TESTS: &str = "tests/emulator/contract";
-/// What the workflow tests say before their seed.
+/// What the workflow tests print before their seed.
 const SEED: &str = "--seed ";
 
-/// Which tests, and how.
+/// Which tests to run, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
-    /// Run the workflow tests so many times.
+    /// How many times to run the workflow tests.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     repeat: u16,
-    /// Keep every processor busy while the workflow tests run: none may depend on how fast it is.
+    /// Keep every processor busy while the workflow tests run: no test may depend on speed.
     #[arg(long)]
     load: bool,
-    /// Run the workflow tests in the order of this seed (each further time in that of the next
-    /// number), which every run prints. Else the order is another one every time.
+    /// Run the workflow tests in the order of this seed, which every run prints. With --repeat,
+    /// each further run uses the next number. Without a seed, every run has a new order.
     #[arg(long)]
     seed: Option<u64>,
-    /// Run only the workflow tests whose names have this in them.
+    /// Run only the workflow tests whose names contain this.
     filter: Option<String>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<Vec<Check>> {
         return workflow(paths, options);
     }
     let mut checks = crates(paths)?;
-    // The contract tests wait most of their time.
+    // The contract tests spend most of their time waiting.
     let (beside, workflow) = thread::scope(|scope| {
         let beside = scope.spawn(|| local_aws(paths));
         let workflow = workflow(paths, options);
@@ -106,7 +106,7 @@ fn one_workflow(paths: &Paths, options: &Options, run: u16) -> Result<Check> {
     Ok(Check::ended(&name, began, passed, cargo.failures()))
 }
 
-/// The seed, where a line names it.
+/// The seed, if the line has it.
 fn seed_in(line: &str) -> Option<String> {
     let (_, after) = line.split_once(SEED)?;
     let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
@@ -120,11 +120,11 @@ fn cargo(paths: &Paths, name: &str, arguments: &[&str]) -> Result<Check> {
     Ok(Check::ended(name, began, passed, cargo.failures()))
 }
 
-/// Always of the whole workspace: for a part of it cargo may choose other features, and compile
-/// all of it again.
+/// Always tests the whole workspace: for a part of it cargo may choose other features, and compile
+/// everything again.
 fn cargo_test(paths: &Paths, arguments: &[&str]) -> Command {
     let mut command = Command::new(paths::cargo());
-    paths.hand_on(&mut command).args(["test", "--workspace"]).args(arguments);
+    paths.with_paths(&mut command).args(["test", "--workspace"]).args(arguments);
     command
 }
 
@@ -133,8 +133,8 @@ fn local_aws(paths: &Paths) -> Result<Check> {
     let python = paths.venv_program("python");
     let shown = python.strip_prefix(&paths.root).unwrap_or(&python).display().to_string();
     let mut command = Command::new(&python);
-    // The environment is Python's own; sources are not to be littered with byte code.
-    paths.hand_on(&mut command).env("PYTHONDONTWRITEBYTECODE", "1");
+    // Keep byte code out of the source folders.
+    paths.with_paths(&mut command).env("PYTHONDONTWRITEBYTECODE", "1");
     command.args(["-m", "pytest", "-q", "-r", "fE", "-p", "no:cacheprovider", CONTRACT_TESTS]);
     let began = Instant::now();
     let mut failures: Vec<Failure> = Vec::new();

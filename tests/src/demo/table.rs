@@ -1,13 +1,13 @@
-//! Owns how the demo's result is printed.
+//! Prints the demo's result.
 
 use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 use serde_json::json;
 
 use super::Format;
-use super::play::{Row, Way};
+use super::demo_run::{Method, Row};
 
-/// Broken so that the table fits into 110 columns.
+/// With line breaks, so that the table fits into 110 columns.
 const HEADER: [&str; 7] = [
     "Pattern",
     "Image before\n→ after",
@@ -21,8 +21,8 @@ const HEADER: [&str; 7] = [
 const NUMBERS: std::ops::Range<usize> = 4..7;
 
 const LEGEND: &str = "\
-Steps: states entered by the execution. AWS calls: what the functions called (naive: the script),
-polling and retries included. Time: of the execution. Waits take a fiftieth of what they take on AWS.
+Steps: the states that the execution entered. AWS calls: made by the functions (naive: by the script),
+including polling and retries. Time: of the execution. Waits take a fiftieth of their time on AWS.
 ";
 
 /// The rows in the requested format.
@@ -50,13 +50,13 @@ fn table(rows: &[Row]) -> Table {
 
 fn cells(row: &Row) -> [Cell; 7] {
     let healed = if row.healed_image == row.image_after { Color::Green } else { Color::Red };
-    let color = match (row.is_proven, row.way) {
+    let color = match (row.is_proven, row.method) {
         (true, _) => Color::Green,
-        (false, Way::Naive) => Color::Yellow,
+        (false, Method::Naive) => Color::Yellow,
         (false, _) => Color::Red,
     };
     [
-        Cell::new(row.way),
+        Cell::new(row.method),
         Cell::new(format!("{}\n{}", row.image_before, row.image_after)),
         Cell::new(&row.healed_image).fg(healed),
         Cell::new(drift(row)).fg(color),
@@ -84,16 +84,16 @@ mod tests {
 
     use super::*;
 
-    fn row(way: Way, differences: Vec<Difference>) -> Row {
+    fn row(method: Method, differences: Vec<Difference>) -> Row {
         let status = if differences.is_empty() { "IN_SYNC" } else { "DRIFTED" };
         Row {
-            way,
+            method,
             image_before: "ami-1".into(),
             image_after: "ami-2".into(),
             healed_image: "ami-2".into(),
             is_proven: differences.is_empty(),
             drift: Drift { status: status.into(), resources_checked: 1, differences },
-            steps: (way != Way::Naive).then_some(9),
+            steps: (method != Method::Naive).then_some(9),
             aws_calls: 3,
             seconds: 0.25,
         }
@@ -107,7 +107,7 @@ mod tests {
             expected: "1".into(),
             actual: "2".into(),
         };
-        let rows = [row(Way::Stack, vec![]), row(Way::Naive, vec![version])];
+        let rows = [row(Method::Stack, vec![]), row(Method::Naive, vec![version])];
         let text = printed(&rows, Format::Table).unwrap();
         assert!(text.contains("Group: 1 → 2"), "{text}");
         assert!(text.contains("/LaunchTemplate/Version"), "{text}");
@@ -115,8 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_the_same_cells() {
-        let text = printed(&[row(Way::Parameter, vec![])], Format::Json).unwrap();
+    fn json_has_the_same_cells() {
+        let text = printed(&[row(Method::Parameter, vec![])], Format::Json).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let row = &value["patterns"][0];
         assert_eq!(row["pattern"], "parameter");

@@ -1,4 +1,4 @@
-//! Owns what the load test measured, and whether it is good.
+//! The figures that the load test measures, and whether they are good.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,20 +12,20 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::reported;
-use super::target::{Look, Place, Target};
+use super::target::{Observed, Place, Target};
 use crate::demo::Format;
 
-/// However many of its groups' backups end at once, a stack is not updated more often.
-const MOST_UPDATES: usize = 2;
+/// The maximum number of updates of a stack, however many of its groups' backups end at once.
+const MAX_UPDATES: usize = 2;
 
-/// What happened.
+/// The measurements.
 pub(super) struct Run<'a> {
     pub events: &'a [Value],
     pub sent_in: Duration,
     pub took: Duration,
     pub ended: &'a [Ended],
     pub targets: &'a [Target],
-    pub looks: &'a [Look],
+    pub observed: &'a [Observed],
     pub healed: &'a [String],
     pub calls: usize,
     pub throttled: u64,
@@ -53,7 +53,7 @@ pub(super) struct Figures {
     lost: usize,
     done_twice: usize,
     seconds: f64,
-    /// The violations, a line for each.
+    /// The violations, one line each.
     findings: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ impl Figures {
             calls_of_functions: run.calls,
             throttled: run.throttled,
             throttled_per_cent: run.throttle,
-            parameter_writes: run.looks.iter().map(|look| look.written.len()).sum(),
+            parameter_writes: run.observed.iter().map(|one| one.written.len()).sum(),
             stack_updates: stacks.values().sum(),
             most_updates_of_a_stack: stacks.values().copied().max().unwrap_or_default(),
             lost: lost.len(),
@@ -90,13 +90,14 @@ impl Figures {
         }
     }
 
-    /// Nothing lost, nothing done twice, no execution failed, and no more updates than need be.
+    /// Whether nothing was lost or repeated, no execution failed, and no stack had too many
+    /// updates.
     pub(super) fn is_good(&self) -> bool {
         self.lost == 0
             && self.done_twice == 0
             && self.executions_failed == 0
             && self.executions >= self.events_sent
-            && self.most_updates_of_a_stack <= MOST_UPDATES
+            && self.most_updates_of_a_stack <= MAX_UPDATES
     }
 
     /// In the requested format.
@@ -113,7 +114,7 @@ impl Figures {
     fn table(&self) -> Table {
         let retries = self.retries_by_error.iter().map(|(name, count)| format!("{count} {name}"));
         let retries = retries.collect::<Vec<_>>().join("\n");
-        let per_cent = format!("{} % of all calls were to be", self.throttled_per_cent);
+        let per_cent = format!("{} % of all calls were meant to be", self.throttled_per_cent);
         let sent_in = format!("in {:.2} s, for {} targets", self.seconds_to_send, self.targets);
         let most = format!("{} of one stack at most", self.most_updates_of_a_stack);
         let mut table = Table::new();
@@ -124,7 +125,7 @@ impl Figures {
         };
         row("Events sent", self.events_sent.to_string(), &sent_in);
         row("Executions", self.executions.to_string(), "");
-        row("of them failed", self.executions_failed.to_string(), "");
+        row("Failed executions", self.executions_failed.to_string(), "");
         row("Promotions", self.promotions.to_string(), "");
         row("Retries", self.retries.to_string(), &retries);
         row("Calls of the functions", self.calls_of_functions.to_string(), "");
@@ -132,8 +133,12 @@ impl Figures {
         row("Parameter writes", self.parameter_writes.to_string(), "");
         row("Stack updates", self.stack_updates.to_string(), &most);
         row("Lost", self.lost.to_string(), "");
-        row("Done twice", self.done_twice.to_string(), "");
-        row("Seconds", format!("{:.0}", self.seconds), "waits take a fiftieth of their time");
+        row("Repeated", self.done_twice.to_string(), "");
+        row(
+            "Seconds",
+            format!("{:.0}", self.seconds),
+            "waits take a fiftieth of their time on AWS",
+        );
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -155,7 +160,7 @@ fn why(ended: &Ended) -> String {
 /// Target, parameter, image.
 type Promotion = (String, String, String);
 
-/// What was put in place, according to the reports.
+/// The promotions, according to the reports.
 fn promotions(ended: &[Ended]) -> Vec<Promotion> {
     let mut all = Vec::new();
     for target in reported(ended).filter(|target| target.outcome == TargetOutcome::Updated) {
@@ -170,15 +175,15 @@ fn promotions(ended: &[Ended]) -> Vec<Promotion> {
 
 /// How often each stack was updated.
 fn updates(run: &Run) -> BTreeMap<String, usize> {
-    let stacks = run.targets.iter().zip(run.looks).filter_map(|(target, look)| {
+    let stacks = run.targets.iter().zip(run.observed).filter_map(|(target, observed)| {
         let Place::Stack(stack, _) = &target.place else { return None };
-        Some((stack.name.clone(), look.updates))
+        Some((stack.name.clone(), observed.updates))
     });
     stacks.collect()
 }
 
-/// Events that started nothing, and targets that are not on their newest image: in what names it,
-/// and in what boots.
+/// Events that started no execution, and targets that are not on their newest image, either in the
+/// parameter or in the healed instance.
 fn lost(run: &Run) -> Vec<String> {
     let mut started: Vec<&str> = run.ended.iter().map(|ended| ended.input.as_str()).collect();
     let events = run.events.iter().filter_map(|event| {
@@ -188,20 +193,22 @@ fn lost(run: &Run) -> Vec<String> {
         if let Some(found) = found {
             started.swap_remove(found);
         }
-        found.is_none().then(|| format!("lost: the event of {job} started nothing"))
+        found.is_none().then(|| format!("lost: the event of {job} started no execution"))
     });
     let events: Vec<_> = events.collect();
-    let targets = run.targets.iter().zip(run.looks).zip(run.healed);
-    let lost = targets.filter_map(|((target, look), healed)| {
-        let (newest, named) = (&target.newest.image, &look.image);
+    let targets = run.targets.iter().zip(run.observed).zip(run.healed);
+    let lost = targets.filter_map(|((target, observed), healed)| {
+        let (newest, named) = (&target.newest.image, &observed.image);
         let is_lost = named != newest || healed != newest;
-        is_lost.then(|| format!("lost: {newest} is not in place: {named}, which boots {healed}"))
+        is_lost.then(|| {
+            format!("lost: {newest} is not in place, but {named}; the group boots {healed}")
+        })
     });
     events.into_iter().chain(lost).collect()
 }
 
-/// Promotions of what was promoted already, versions of a parameter beyond one for each image, and
-/// updates of a stack that no execution answers for.
+/// Repeated promotions of an image, repeated writes of an image to a parameter, and stack updates
+/// that no execution reports.
 fn done_twice(
     run: &Run,
     promotions: &[Promotion],
@@ -209,17 +216,17 @@ fn done_twice(
 ) -> Vec<String> {
     let mut known = BTreeSet::new();
     let again = promotions.iter().filter(|promotion| !known.insert(*promotion));
-    let mut found: Vec<_> = again.map(|promotion| format!("twice: {promotion:?}")).collect();
-    for look in run.looks {
+    let mut found: Vec<_> = again.map(|promotion| format!("repeated: {promotion:?}")).collect();
+    for one in run.observed {
         let mut known = BTreeSet::new();
-        let again = look.written.iter().filter(|image| !known.insert(*image));
-        found.extend(again.map(|image| format!("twice: {image} was written again")));
+        let again = one.written.iter().filter(|image| !known.insert(*image));
+        found.extend(again.map(|image| format!("repeated: {image} was written again")));
     }
     for (stack, updates) in stacks {
         let answered = reported(run.ended)
             .filter(|target| target.name == *stack && target.outcome == TargetOutcome::Updated);
         let more = updates.saturating_sub(answered.count());
-        found.extend((0..more).map(|_| format!("twice: {stack} was updated once more")));
+        found.extend((0..more).map(|_| format!("repeated: {stack} was updated once more")));
     }
     found
 }

@@ -1,5 +1,4 @@
-//! Owns what the tests read in the state machine's definition, so that a new state cannot escape
-//! them.
+//! Reads the state machine's definition, so that the tests cover every state, including new ones.
 
 use std::collections::BTreeMap;
 

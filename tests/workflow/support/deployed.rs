@@ -1,4 +1,4 @@
-//! Owns Driftlesses that were deployed with other parameters, each shared by the tests that need
+//! Driftless deployed with other template parameters, each deployment shared by the tests that need
 //! it in the same local AWS.
 
 use std::collections::HashMap;
@@ -15,15 +15,15 @@ type Deployed = HashMap<(String, Parameters), Arc<OnceCell<Driftless>>>;
 
 static DEPLOYED: Mutex<Option<Deployed>> = Mutex::new(None);
 
-/// The same test against the one that is as careful as it can be: it plans each update, tells old
-/// drift from new, and puts the previous image back when a promotion fails.
+/// The same test against the most careful deployment: it plans each update, distinguishes earlier
+/// drift, and rolls back failed promotions.
 pub async fn careful(s: &Scenario) -> Result<Scenario> {
     const PARAMETERS: Parameters =
-        &[("OnFailure", "rollback"), ("DriftBefore", "true"), ("PlanBeforeUpdate", "true")];
+        &[("OnFailure", "rollback"), ("DetectDriftBefore", "true"), ("PlanBeforeUpdate", "true")];
     with(s, PARAMETERS).await
 }
 
-/// The same test against the one whose executions come through every state: it plans each update.
+/// The same test against a deployment whose executions enter every state: it plans each update.
 pub async fn planned(s: &Scenario) -> Result<Scenario> {
     with(s, &[("PlanBeforeUpdate", "true")]).await
 }

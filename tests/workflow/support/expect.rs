@@ -1,4 +1,4 @@
-//! Owns what tests expect of an execution and of a stack at its end.
+//! Assertions about the result of an execution, and about a stack afterwards.
 
 use anyhow::{Context, Result, bail, ensure};
 use contract::ErrorName;
@@ -56,7 +56,7 @@ pub fn error<'a>(ended: &Ended, target: &'a TargetReport, name: ErrorName) -> Re
     Ok(&error.message)
 }
 
-/// The message has all of these in it.
+/// The message contains all of these.
 pub fn mentions(message: &str, all: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
     for one in all {
         let one = one.as_ref();
@@ -123,8 +123,8 @@ pub fn attempts(ended: &Ended, name: ErrorName) -> usize {
     errors.filter(|error| *error == name.as_str()).count()
 }
 
-/// The end state that every promotion is judged by: the group's instance dies, the one that heals
-/// has booted this image, and the stack is in sync.
+/// The final check of every promotion: the group's instance is killed, the next one boots this
+/// image, and the stack is in sync.
 pub async fn heals_into(healing: &AutoHealingStack, image: &str) -> Result<()> {
     let healed = healing.group.heal().await?;
     ensure!(healed.image == image, "healed into {}, not into {image}", healed.image);

@@ -1,5 +1,5 @@
-//! Owns faults of the functions: an error instead of a function's answer, and the expected outcome
-//! of the two targets.
+//! Faults of the functions: an error instead of a function's response, and the expected outcome of
+//! the two targets.
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
@@ -89,7 +89,8 @@ pub fn other_of(state: &str) -> Pattern {
     if state == "PromoteSsm" { Pattern::Stack } else { Pattern::Parameter }
 }
 
-/// The report is lost and no promotion is: the cause has what was made, and every target its image.
+/// The report is lost but no promotion is: the cause has what was written, and every target its
+/// image.
 fn promotes_all_the_same(ended: &Ended, error: &str, after: &Snapshot, image: &str) -> Result<()> {
     let name = ended.error.as_deref().unwrap_or_default();
     ensure!(name == ErrorName::ReportFailed.as_str(), "{ended:?}");

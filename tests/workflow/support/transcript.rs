@@ -1,9 +1,9 @@
-//! Owns the golden transcripts: the states that an execution entered, and the errors of their
-//! attempts, in order, against `transcripts/*.snap`. The happy path is there in full; of every
-//! other path only what differs from it.
+//! Golden transcripts: compares the states that an execution entered, and the errors of their
+//! attempts, in order, with `transcripts/*.snap`. The happy path is there in full, every other path
+//! only where it differs.
 //!
-//! When one differs, read the difference. If it is meant, run the test with `INSTA_UPDATE=always`
-//! and commit what it wrote.
+//! If a transcript differs, read the difference. If it is intended, run the test with
+//! `INSTA_UPDATE=always` and commit the new snapshot.
 
 use std::fmt::{self, Display, Formatter, Write};
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Owns one stack with two Auto Healing groups, each with an image parameter of its own.
+//! One stack with two Auto Healing groups, each with its own image parameter.
 
 use anyhow::{Result, ensure};
 use futures_util::future::try_join;

@@ -1,5 +1,5 @@
-//! Owns two targets of one image, a parameter and a stack with a group: whatever becomes of the
-//! one, the other must get its image.
+//! Two targets of one image, a parameter and a stack with a group: whatever happens to one, the
+//! other must get its image.
 
 use anyhow::{Context, Result, ensure};
 use contract::report::{Outcome, TargetOutcome, TargetReport};

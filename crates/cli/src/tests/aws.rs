@@ -1,4 +1,4 @@
-//! What is said of a call that fails.
+//! The messages of failed calls.
 
 use std::io;
 
@@ -16,10 +16,10 @@ fn a_failed_call_says_what_to_do() {
     for (error, expected) in [
         (SdkError::service_error(refused, ()), "sqs:ReceiveMessage: AccessDenied: not you"),
         (SdkError::dispatch_failure(nobody), "no credentials for sqs:ReceiveMessage: "),
-        (SdkError::dispatch_failure(silent), "sqs:ReceiveMessage got no answer: "),
+        (SdkError::dispatch_failure(silent), "sqs:ReceiveMessage got no response: "),
     ] {
         let failed: Result<(), _> = Err(error);
-        let told = failed.called("sqs:ReceiveMessage").unwrap_err().to_string();
-        assert!(told.starts_with(expected), "{told}");
+        let message = failed.called("sqs:ReceiveMessage").unwrap_err().to_string();
+        assert!(message.starts_with(expected), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a stack's outputs name.
+//! The parts of a deployment, from its stack's outputs.
 
 use aws_sdk_cloudformation::types::Output;
 

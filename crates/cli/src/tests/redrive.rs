@@ -1,4 +1,4 @@
-//! What is called for each message: nothing leaves the queue before its execution has started.
+//! The calls for each message: no message is deleted before its execution has started.
 
 use aws_sdk_sfn::error::ErrorMetadata;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
@@ -16,8 +16,8 @@ use super::{EXECUTION, ended, parts};
 use crate::deployment::Deployment;
 use crate::redrive::{self, Outcome, Redriven};
 
-/// A client that answers from these rules. (`mock_client!` wants the SDKs' `test-util` feature,
-/// and with it a second compilation of them.)
+/// A client that answers from these rules. (`mock_client!` needs the SDKs' `test-util` feature,
+/// and so a second compilation of them.)
 macro_rules! client {
     ($sdk:ident, $rules:expr) => {{
         let mut interceptor = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
@@ -93,14 +93,14 @@ fn failed() -> String {
 }
 
 #[tokio::test]
-async fn what_has_started_leaves_the_queue() {
+async fn a_started_message_is_deleted() {
     let (one, deleted, shown) = redriven(&failed(), false, &[starts()]).await;
     assert_eq!((one.result, one.execution.as_deref()), (Outcome::Started, Some(EXECUTION)));
     assert_eq!((deleted, shown, one.failure), (1, 0, None));
 }
 
 #[tokio::test]
-async fn what_was_started_before_leaves_the_queue_too() {
+async fn a_message_that_was_started_before_is_deleted_too() {
     let rules = [refuses("ExecutionAlreadyExists")];
     let (one, deleted, shown) = redriven(&failed(), false, &rules).await;
     let expected = parts().execution("redrive-m-1");
@@ -109,7 +109,7 @@ async fn what_was_started_before_leaves_the_queue_too() {
 }
 
 #[tokio::test]
-async fn what_is_refused_stays() {
+async fn a_refused_message_stays() {
     let rules = [refuses("AccessDeniedException")];
     let (one, deleted, shown) = redriven(&failed(), false, &rules).await;
     assert_eq!((one.result, one.execution), (Outcome::NotStarted, None));
@@ -145,12 +145,12 @@ async fn an_input_that_was_too_long_for_the_event_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_is_no_event_stays() {
+async fn a_message_that_is_not_an_event_stays() {
     let (one, deleted, shown) = redriven("hello", false, &[]).await;
     assert_eq!((one.result, one.trigger), (Outcome::NotStarted, None));
     assert_eq!(
         one.failure.as_deref(),
-        Some("the message is no event: no JSON: expected value at line 1 column 1")
+        Some("the message is not an event: it is not JSON: expected value at line 1 column 1")
     );
     assert_eq!((deleted, shown), (0, 1));
 }

@@ -1,9 +1,9 @@
-//! How the result is printed, and with which status the program ends.
+//! How the result is printed, and the exit status.
 
 use serde_json::{Value, json};
 
 use super::{EXECUTION, parts};
-use crate::letter::{Failure, Trigger};
+use crate::dead_letter::{Failure, Trigger};
 use crate::redrive::{Outcome, Redriven};
 use crate::show::{self, Format};
 use crate::status;
@@ -30,26 +30,29 @@ fn started() -> Redriven {
 }
 
 fn unreadable() -> Redriven {
-    let failure = Some("the message is no event: no JSON".to_owned());
+    let failure = Some("the message is not an event: it is not JSON".to_owned());
     Redriven { message_id: "m-2".into(), failure, ..Redriven::default() }
 }
 
 #[test]
-fn a_line_says_what_became_of_a_message() {
+fn a_line_has_the_result_of_a_message() {
     let planned = Redriven { result: Outcome::WouldStart, execution: None, ..started() };
     let denied = Redriven { failure: Some("sqs: no".into()), ..started() };
     for (one, expected) in [
-        (started(), "execution run-0: runs as run-1"),
-        (planned, "execution run-0: would be run"),
-        (denied, "execution run-0: runs as run-1, and stays in the queue: sqs: no"),
-        (unreadable(), "message m-2: stays in the queue: the message is no event: no JSON"),
+        (started(), "execution run-0: started as run-1"),
+        (planned, "execution run-0: would be started"),
+        (denied, "execution run-0: started as run-1, but stays in the queue: sqs: no"),
+        (
+            unreadable(),
+            "message m-2: stays in the queue: the message is not an event: it is not JSON",
+        ),
     ] {
         assert_eq!(show::line(&one), expected);
     }
 }
 
 #[test]
-fn programs_get_all_there_is() {
+fn json_has_all_fields() {
     let text = show::result(&parts(), true, &[started(), unreadable()], Format::Json).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&value["stack"], &value["dryRun"]), (&json!("driftless"), &json!(true)));
@@ -69,7 +72,7 @@ fn programs_get_all_there_is() {
 }
 
 #[test]
-fn a_table_is_as_wide_as_the_terminal_and_cuts_what_is_longer() {
+fn a_table_is_as_wide_as_the_terminal_and_truncates_long_values() {
     let long = Redriven { input: Some(json!({"imageId": "a".repeat(400)})), ..started() };
     let table = show::table(&[long], Some(100)).to_string();
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
@@ -78,7 +81,7 @@ fn a_table_is_as_wide_as_the_terminal_and_cuts_what_is_longer() {
 }
 
 #[test]
-fn people_get_the_failures_below_the_table() {
+fn the_failures_are_below_the_table() {
     let text = show::result(&parts(), false, &[started()], Format::Table).unwrap();
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("execution run-0, /a: AccessDenied in PromoteSsm: xxx"), "{text}");
@@ -88,7 +91,7 @@ fn people_get_the_failures_below_the_table() {
 }
 
 #[test]
-fn the_status_says_whether_anything_stays() {
+fn the_exit_status_shows_whether_a_message_stays() {
     for (redriven, expected) in
         [(vec![], 0), (vec![started()], 0), (vec![started(), unreadable()], 1)]
     {

@@ -13,7 +13,7 @@ use crate::ids::{ImageId, ParameterName, StackName};
 message! {
     /// The input of detect-drift, on the first and every later poll.
     DriftInput {
-        /// The stacks to check; on later polls as in the last answer.
+        /// The stacks to check; on later polls as in the last output.
         stacks: Vec<StackDrift>,
         /// The stacks' drift before the promotion, if it was detected.
         #[serde(default)]
@@ -22,11 +22,11 @@ message! {
 }
 
 message! {
-    /// The answer of detect-drift.
+    /// The output of detect-drift.
     DriftReport {
         /// Whether a detection is still running.
         status: Progress,
-        /// The stacks, as far as detection has got.
+        /// The stacks, with the results so far.
         stacks: Vec<StackDrift>,
         /// Drift that did not exist before, once complete; absent when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,13 +204,13 @@ message! {
 message! {
     /// The input of instance-refresh, on the first and every later poll.
     RefreshInput {
-        /// The groups; on later polls as in the last answer.
+        /// The groups; on later polls as in the last output.
         groups: Vec<GroupRefresh>,
     }
 }
 
 message! {
-    /// The answer of instance-refresh when no refresh has failed.
+    /// The output of instance-refresh when no refresh has failed.
     RefreshReport {
         /// Whether a refresh is still running.
         status: Progress,

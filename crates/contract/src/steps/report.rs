@@ -1,4 +1,4 @@
-//! Input and answer of report: the state machine collects, and report builds a [`Report`] from it.
+//! Input and output of report: the state machine collects, and report builds a [`Report`] from it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +23,7 @@ message! {
 message! {
     /// What the state machine has collected about one target.
     TargetRecord {
-        /// How the image gets there.
+        /// How the image reaches the launch template.
         pattern: Pattern,
         /// The SSM parameter's name, or the stack's.
         name: String,
@@ -31,7 +31,7 @@ message! {
         dry_run: bool,
         /// The decision about each image parameter; empty when validate-ami failed.
         images: Vec<Decision>,
-        /// The image parameters that no image could be chosen for.
+        /// The image parameters for which no image could be chosen.
         refused: Vec<Refusal>,
         /// The SSM parameters that were written.
         writes: Vec<ParameterWrite>,
@@ -86,14 +86,14 @@ message! {
 }
 
 message! {
-    /// The answer of report.
+    /// The output of report.
     Reported {
         /// The report.
         report: Report,
         /// The name of the error that a failed execution ends with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
-        /// The cause that a failed execution ends with: the report as JSON text, short enough.
+        /// The cause that a failed execution ends with: the report as JSON text, shortened to fit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
     }

@@ -1,4 +1,4 @@
-//! Inputs and answers of the steps that write or plan: promote-ssm, update-stack, plan-update,
+//! Inputs and outputs of the steps that write or plan: promote-ssm, update-stack, plan-update,
 //! wait-stack-complete.
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::placed::PlacedValue;
 message! {
     /// The input of promote-ssm, on the first and every later poll.
     PromoteInput {
-        /// The parameters; on later polls as in the last answer.
+        /// The parameters; on later polls as in the last output.
         writes: Vec<ParameterWrite>,
         /// Names this execution and its decision, so that a repeated call finds its own write.
         execution: String,
@@ -23,7 +23,7 @@ message! {
 }
 
 message! {
-    /// The answer of promote-ssm.
+    /// The output of promote-ssm.
     Promoted {
         /// Whether to poll again: a write is accepted before the new value is visible.
         status: Progress,
@@ -120,7 +120,7 @@ message! {
         parameter: String,
         /// The value that the decision was based on.
         before: PlacedValue,
-        /// The image to put there.
+        /// The image to write.
         after: ImageId,
         /// The SSM parameter that the parameter's value names, which has been written; the stack's
         /// own value stays unchanged, and the update resolves it again.
@@ -130,7 +130,7 @@ message! {
 }
 
 message! {
-    /// The answer of update-stack.
+    /// The output of update-stack.
     StackUpdate {
         /// Whether an update was started.
         outcome: WriteOutcome,
@@ -159,7 +159,7 @@ message! {
 }
 
 message! {
-    /// The answer of plan-update.
+    /// The output of plan-update.
     PlanReport {
         /// Whether to poll again.
         status: Progress,
@@ -206,11 +206,11 @@ message! {
 }
 
 message! {
-    /// The answer of wait-stack-complete when the update has not failed.
+    /// The output of wait-stack-complete when the update has not failed.
     StackProgress {
         /// Whether to poll again.
         status: Progress,
-        /// The stack's status as CloudFormation gives it.
+        /// The stack's status as CloudFormation returns it.
         stack_status: String,
     }
 }

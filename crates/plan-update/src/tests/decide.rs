@@ -110,7 +110,7 @@ fn anything_more_is_listed() {
         assert_eq!(
             found.message,
             format!(
-                "an update of stack web would touch more than launch templates and the groups' versions of them: {expected}"
+                "an update of stack web would change more than launch templates and the versions of them that groups use: {expected}"
             )
         );
     }

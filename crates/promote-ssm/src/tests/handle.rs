@@ -324,7 +324,7 @@ async fn nothing_is_written_while_one_of_them_cannot_be() {
     assert_eq!(error.name(), ErrorName::ParameterOwnedByStack);
     assert_eq!(
         error.to_string(),
-        "parameter /golden/db is Image of stack base, and writing it would be drift; make one outside any stack"
+        "parameter /golden/db belongs to stack base (Image), so writing it would cause drift; create one outside any stack"
     );
 }
 
@@ -339,7 +339,7 @@ async fn another_wrote(between: Rule) -> Result<Promoted, Error> {
 async fn a_value_that_was_overwritten_unseen_is_noticed() {
     let error = another_wrote(is("/golden/web:2", FOREIGN, 2)).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ConcurrentWrite);
-    assert!(error.to_string().starts_with(&format!("another writer put {FOREIGN}")), "{error}");
+    assert!(error.to_string().starts_with(&format!("another writer wrote {FOREIGN}")), "{error}");
     // Also when it cannot be read any more.
     let error =
         another_wrote(missing("/golden/web:2", "ParameterVersionNotFound")).await.unwrap_err();
@@ -386,7 +386,7 @@ async fn a_full_history_is_told_with_the_oldest_version_and_its_labels() {
         mock_client!(aws_sdk_ssm, [is(NAME, OLD, 102), refusal, history, grants(), deletes()]);
     let error = run(ssm, &[unowned(NAME)], input()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ParameterVersionsFull);
-    assert!(error.to_string().contains("version 3, cannot go because it is labelled stable, 2024"));
+    assert!(error.to_string().contains("3, cannot be deleted because of its label stable, 2024"));
     assert_eq!(history.num_calls(), 2);
     assert_eq!(versions_full(NAME, &[]).name(), ErrorName::ParameterVersionsFull);
 }

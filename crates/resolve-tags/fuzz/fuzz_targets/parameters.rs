@@ -1,5 +1,5 @@
-//! Any parameters of a stack, and any changes to them: nothing but the images is sent by value, and
-//! only over what was seen; no value is told unless it is an image's id.
+//! Fuzzes the merge of changes into a stack's parameters: only images are sent by value, and only if the
+//! value that the decision saw is still there; no other value appears in an error.
 #![no_main]
 
 #[allow(dead_code)]
@@ -12,14 +12,14 @@ use libfuzzer_sys::fuzz_target;
 use aws::stacks::{Error, merge, value};
 
 const NEW: &str = "ami-0000000000000000b";
-/// What is in every value that is no image's id.
+/// Part of every value that is not an image ID.
 const SECRET: &str = "hush-7f3c";
 
 /// The new image, the image before, or a secret.
 type AnyValue = Result<bool, String>;
 /// The key, the value, what it resolves to.
 type AnyParameter = (String, AnyValue, Option<AnyValue>);
-/// The key by index or for itself, the value that the decision saw, whether through SSM.
+/// The key or its index, the value that the decision saw, whether the parameter is SSM-typed.
 type AnyChange = (Result<u8, String>, AnyValue, bool);
 
 fn text(any: AnyValue) -> String {
@@ -35,10 +35,11 @@ fn parameter((key, value, resolved): AnyParameter) -> Parameter {
     parameter.set_resolved_value(resolved.map(text)).build()
 }
 
-fn change((key, before, through): AnyChange, parameters: &[Parameter]) -> Option<Change> {
+fn change((key, before, is_via_ssm): AnyChange, parameters: &[Parameter]) -> Option<Change> {
     let by_index = |index: u8| parameters.get(usize::from(index))?.parameter_key();
     let parameter = key.map_or_else(Some, |index| by_index(index).map(str::to_owned))?;
-    Some(Change { parameter, before: text(before), after: NEW.parse().ok()?, through })
+    let via = if is_via_ssm { Some("/golden/web".parse().ok()?) } else { None };
+    Some(Change { parameter, before: text(before).into(), after: NEW.parse().ok()?, via })
 }
 
 fn is_merged_well(sent: &[Parameter], current: &[Parameter], changes: &[Change]) {
@@ -51,15 +52,15 @@ fn is_merged_well(sent: &[Parameter], current: &[Parameter], changes: &[Change])
         };
         assert_eq!(value, NEW);
         let mut of_it = changes.iter().filter(|c| Some(&*c.parameter) == current.parameter_key());
-        let is_seen = |change: &Change| current.parameter_value() == Some(&change.before);
-        assert!(of_it.any(|change| !change.through && is_seen(change)));
+        let is_seen = |change: &Change| current.parameter_value() == Some(change.before.expose());
+        assert!(of_it.any(|change| change.via.is_none() && is_seen(change)));
     }
 }
 
 fuzz_target!(|input: (String, Vec<AnyParameter>, Vec<AnyChange>)| {
     let (execution, current, changes) = input;
     let mut current: Vec<_> = current.into_iter().map(parameter).collect();
-    // CloudFormation has each key once. What they are is told.
+    // CloudFormation has each key only once. An error may contain the keys.
     current.sort_by(|a, b| a.parameter_key().cmp(&b.parameter_key()));
     current.dedup_by(|a, b| a.parameter_key() == b.parameter_key());
     let changes: Vec<_> = changes.into_iter().filter_map(|any| change(any, &current)).collect();
@@ -76,8 +77,8 @@ fuzz_target!(|input: (String, Vec<AnyParameter>, Vec<AnyChange>)| {
         Ok(None) => assert!(changes.iter().all(|c| value(&current, c) == Some(NEW))),
         Err(error) => {
             assert!(matches!(error, Error::UnknownKeys { .. } | Error::Changed { .. }));
-            let told = format!("{error} {error:?}");
-            assert!(!told.contains(SECRET), "{told}");
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains(SECRET), "{text}");
         }
     }
 });

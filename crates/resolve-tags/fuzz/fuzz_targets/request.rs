@@ -1,8 +1,8 @@
-//! Any bytes as what starts the workflow: a request, or refused by name and in few words.
+//! Fuzzes the input of the workflow: it is a request, or refused with `InvalidInput` and a short message.
 #![no_main]
 
-// The two modules instead of their crate: EC2's SDK, which they do without, takes many minutes
-// and gigabytes to compile with a fuzzer's instrumentation.
+// The two modules instead of their crate, which needs EC2's SDK: that takes many minutes and gigabytes
+// to compile with a fuzzer's instrumentation.
 #[allow(dead_code)]
 #[path = "../../src/decide.rs"]
 mod decide;
@@ -15,9 +15,9 @@ use libfuzzer_sys::fuzz_target;
 use crate::request::{Request, request};
 
 fuzz_target!(|bytes: &[u8]| {
-    // Step Functions passes on nothing but JSON.
+    // Step Functions passes on only JSON.
     let Ok(input) = serde_json::from_slice(bytes) else { return };
-    let said = match request(input) {
+    let message = match request(input) {
         Ok(Request::Skip(reason)) => reason,
         Ok(_) => return,
         Err(error) => {
@@ -25,5 +25,5 @@ fuzz_target!(|bytes: &[u8]| {
             error.to_string()
         }
     };
-    assert!(said.chars().count() < 1_000, "{said}");
+    assert!(message.chars().count() < 1_000, "{message}");
 });

@@ -1,8 +1,8 @@
-//! Any tags of images and instances: where they lead, or refused by name and in few words; and what
-//! makes up the targets.
+//! Fuzzes the tags of images and instances: they name targets, or are refused with `InvalidInput` and a
+//! short message; the candidates and groups of each target are in order and bounded.
 #![no_main]
 
-// As in the other target: the modules instead of their crate, because of EC2's SDK.
+// As in the target `request`: the modules instead of their crate, because of EC2's SDK.
 #[allow(dead_code)]
 #[path = "../../src/decide.rs"]
 mod decide;
@@ -11,18 +11,18 @@ mod decide;
 mod request;
 
 use contract::ids::ImageId;
-use contract::target::Target;
+use contract::target::{Promotion, Run, Selection};
 use contract::{ErrorName, Named};
 use libfuzzer_sys::fuzz_target;
 use step::InvalidInput;
 
 use crate::decide::{
-    Destination, Image, Instance, Instances, MOST_CANDIDATES, Tags, destinations,
-    images_of_rollback, keep_newest, target,
+    Destination, Image, Instance, Instances, MAX_CANDIDATES, Tags, destinations,
+    images_of_rollback, promotion, truncate_candidates,
 };
-use crate::request::{Rollback, Run};
+use crate::request::Rollback;
 
-/// The tags that mean something, and one that does not.
+/// The tags that Driftless reads, and one that it ignores.
 const NAMES: [&str; 7] = [
     "ImageIdParameterName",
     "StackName",
@@ -35,9 +35,9 @@ const NAMES: [&str; 7] = [
 
 /// Names by index, with values.
 type AnyTags = Vec<(u8, String)>;
-/// A number for the id, a date, the number of the source, tags.
+/// A number for the ID, a date, the number of the source instance, tags.
 type AnyImage = (u8, String, Option<u8>, AnyTags);
-/// A number for the id, tags.
+/// A number for the ID, tags.
 type AnyInstance = (u8, AnyTags);
 
 fn tags(tags: AnyTags) -> Tags {
@@ -59,12 +59,12 @@ fn instance((number, any): AnyInstance) -> (String, Instance) {
     (format!("i-{number}"), Instance { instance_type: None, tags: tags(any) })
 }
 
-fn is_refused_well(error: &InvalidInput) {
+fn check_refusal(error: &InvalidInput) {
     assert_eq!(error.name(), ErrorName::InvalidInput);
     assert!(error.to_string().chars().count() < 1_000, "{error}");
 }
 
-fn is_made_up_well(made: &Promotion, destination: &Destination, images: &[Image], run: Run) {
+fn check_promotion(made: &Promotion, destination: &Destination, images: &[Image], run: Run) {
     assert_eq!(made.target.name(), destination.tag().1);
     assert_eq!((made.run.dry_run, made.run.selection), (run.dry_run, run.selection));
     assert!(made.target.images().is_sorted_by(|a, b| a.0 < b.0));
@@ -79,32 +79,37 @@ fn is_made_up_well(made: &Promotion, destination: &Destination, images: &[Image]
     }
 }
 
-fuzz_target!(|input: ([bool; 4], Vec<AnyImage>, Vec<AnyInstance>)| {
-    let ([allow_older, rollback, dry_run, instance_refresh], images, instances) = input;
-    let run = Run { allow_older, rollback, dry_run, instance_refresh };
+fuzz_target!(|input: (u8, [bool; 2], Vec<AnyImage>, Vec<AnyInstance>)| {
+    let (selection, [dry_run, instance_refresh], images, instances) = input;
+    let selection = match selection % 3 {
+        0 => Selection::Newest,
+        1 => Selection::AllowOlder,
+        _ => Selection::Rollback,
+    };
+    let run = Run { selection, dry_run, instance_refresh };
     let images: Vec<Image> = images.into_iter().filter_map(image).collect();
     let instances: Instances = instances.into_iter().map(instance).collect();
-    let mut targets = Vec::new();
+    let mut promotions = Vec::new();
     for one in &images {
         match destinations(&one.tags) {
             Ok(found) => {
                 for destination in found {
                     let (tag, value) = destination.tag();
                     assert_eq!(one.tags.get(tag).map(String::as_str), Some(value));
-                    let target = target(&destination, images.clone(), &instances, run);
-                    targets.push((destination, target));
+                    let made = promotion(&destination, images.clone(), &instances, run);
+                    promotions.push((destination, made));
                 }
             }
-            Err(error) => is_refused_well(&error),
+            Err(error) => check_refusal(&error),
         }
     }
-    for (destination, target) in targets {
-        let mut alone = [target];
-        keep_newest(&mut alone);
-        is_made_up_well(&alone[0], &destination, &images, run);
+    for (destination, made) in promotions {
+        let mut alone = [made];
+        truncate_candidates(&mut alone);
+        check_promotion(&alone[0], &destination, &images, run);
         match images_of_rollback(&Rollback { destination, only: None }, images.clone()) {
             Ok(chosen) => assert!(!chosen.is_empty()),
-            Err(error) => is_refused_well(&error),
+            Err(error) => check_refusal(&error),
         }
     }
 });

@@ -159,7 +159,7 @@ fn an_origin_is_a_group_no_group_or_the_reason_why_none_is_known() {
         (source("i-web"), Origin::Group { instance_id: live, group: group("web-group") }),
         (source("i-handmade"), Origin::NoGroup { instance_id: handmade }),
         (source("i-gone"), unknown("instance i-gone is gone")),
-        (image(FIRST, 1, TO_PARAMETER), unknown("EC2 names no source instance")),
+        (image(FIRST, 1, TO_PARAMETER), unknown("EC2 reports no source instance")),
     ] {
         let mut target = target_of(&parameter(), vec![image], &instances).target;
         assert_eq!(target.images_mut().remove(0).candidates.remove(0).origin, expected);

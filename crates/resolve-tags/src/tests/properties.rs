@@ -53,10 +53,10 @@ fn a_value_of_another_type_is_refused_with_its_path() {
     for input in inputs() {
         assert!(requested(input.clone()).is_some(), "{input}");
         for (pointer, path) in json_paths(&input).into_iter().filter(|(_, path)| is_read(path)) {
-            let mut spoilt = input.clone();
-            let place = spoilt.pointer_mut(&pointer).unwrap();
+            let mut corrupted = input.clone();
+            let place = corrupted.pointer_mut(&pointer).unwrap();
             *place = if place.is_string() { json!({"a": 7}) } else { json!("seven") };
-            let message = request(spoilt).unwrap_err().to_string();
+            let message = request(corrupted).unwrap_err().to_string();
             assert!(message.starts_with(&format!("{path}: ")), "{path}: {message}");
         }
     }

@@ -115,7 +115,10 @@ fn events_that_mean_nothing_are_skipped_with_the_reason() {
         (of_volume, "the backup is of EBS, not of EC2"),
         (running, "the backup job is RUNNING, not COMPLETED"),
         (created, "the backup job is CREATED, not COMPLETED"),
-        (copy, "\"Copy Job State Change\" is not acted on, only \"Backup Job State Change\" is"),
+        (
+            copy,
+            "\"Copy Job State Change\" events are ignored; only \"Backup Job State Change\" events are handled",
+        ),
     ] {
         assert_eq!(request(input), Ok(Request::Skip(reason.into())));
     }
@@ -140,7 +143,7 @@ fn what_is_no_known_form_is_told_them_all() {
 fn a_known_form_that_is_wrong_is_refused_with_the_field() {
     let one_of_two = "rollback: expected exactly one of parameterName and stackName, found";
     for (input, expected) in [
-        (json!({"imageId": "i-1"}), "imageId: expected an image id"),
+        (json!({"imageId": "i-1"}), "imageId: expected an image ID"),
         (json!({"imageId": null}), "imageId: invalid type: null, expected a string"),
         (json!({"imageId": FIRST, "allowOlder": 1}), "allowOlder: invalid type"),
         (json!({"imageId": FIRST, "alowOlder": true}), "alowOlder: unknown field"),
@@ -175,7 +178,7 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
         (json!({"reconcile": false, "dryRun": true}), "reconcile: expected true, found false"),
         (json!({"reconcile": "true"}), "reconcile: invalid type"),
         (json!({"reconcile": true, "instanceRefresh": true}), "instanceRefresh: unknown field"),
-        (json!({"dryRun": false}), "dryRun: expected true where it stands alone"),
+        (json!({"dryRun": false}), "dryRun: expected true when it is the only field"),
         (json!({"dryRun": 1}), "dryRun: invalid type"),
         (json!({"dryRun": true, "stackName": "web"}), "stackName: unknown field"),
         (
@@ -190,7 +193,7 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
         (backup(|event| event["resources"] = json!([])), "resources: expected the ARN of an image"),
         (
             backup(|event| event["resources"] = json!(["x", "arn:aws:ec2:eu-west-1::image/ami-x"])),
-            "resources[1]: expected an image id",
+            "resources[1]: expected an image ID",
         ),
         (json!({"detail-type": 7}), "detail-type: invalid type"),
     ] {

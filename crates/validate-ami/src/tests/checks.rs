@@ -133,7 +133,7 @@ fn an_image_that_is_to_be_deprecated_one_day_is_not_yet() {
 #[test]
 fn every_volume_needs_its_snapshot() {
     let two = || image(NEW).block_device_mappings(device("/dev/xvdb", Some("snap-data")));
-    Scene::of(two()).fails("snapshots", "not there (snap-data)", "completed");
+    Scene::of(two()).fails("snapshots", "missing (snap-data)", "completed");
 
     let mut scene = Scene::of(two());
     let mut failed = snapshot("snap-data", None);

@@ -108,7 +108,7 @@ fn when_none_passes_every_verdict_is_told() {
     assert_eq!(error.name(), ErrorName::ImageRejected);
     let text = error.to_string();
     assert!(text.contains(&format!("{NEW}: state is failed, not available")), "{text}");
-    assert!(text.contains(&format!("{MID}: state is not there")), "{text}");
+    assert!(text.contains(&format!("{MID}: state is missing")), "{text}");
 }
 
 /// Candidates, the newest a backup of an instance outside of any group.
@@ -132,7 +132,7 @@ fn an_image_from_elsewhere_is_passed_over_even_while_it_is_being_made() {
 #[test]
 fn an_image_from_elsewhere_fails_the_target_when_nothing_else_is_left_to_promote() {
     let text = format!(
-        "ImageId may not be given this image: {NEW}: provenance is i-1, which is in no group, \
+        "the newest image must not be promoted to ImageId: {NEW}: provenance is i-1, which is in no group, \
          not a group of stack web"
     );
     for (ids, before) in [
@@ -211,7 +211,7 @@ fn a_rollback_with_nowhere_to_go_says_so() {
     );
     let error =
         decide(&rollback(&[NEW, OLD]), NEW, vec![image(NEW).build()], &usual()).unwrap_err();
-    assert!(error.to_string().contains("state is not there"), "{error}");
+    assert!(error.to_string().contains("state is missing"), "{error}");
 }
 
 #[test]
@@ -307,8 +307,8 @@ fn a_target_fails_only_when_all_is_refused_with_the_first_name_and_every_text() 
         let error = decided(images).unwrap_err();
         assert_eq!(error.name(), name, "{images:?}");
         let text = error.to_string();
-        let told = text.matches("no image for").count() + text.matches("no parameter").count();
-        assert_eq!(told, images.len(), "{text}");
+        let count = text.matches("no image for").count() + text.matches("does not exist").count();
+        assert_eq!(count, images.len(), "{text}");
     }
     // All go into one update.
     let error = decided(&[Some(NEW), None, Some(OLD)]).unwrap_err();

@@ -298,7 +298,7 @@ async fn a_backup_of_a_group_that_does_not_read_the_parameter_is_refused() {
     let error = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::TargetNotPermitted);
     let text = error.to_string();
-    assert!(text.contains(&format!("whose launch template says {MID}")), "{text}");
+    assert!(text.contains(&format!("whose launch template boots {MID}")), "{text}");
 }
 
 #[tokio::test]

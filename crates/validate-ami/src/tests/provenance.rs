@@ -7,7 +7,7 @@ use contract::target::{Candidate, Group, Origin, Target};
 
 use super::{ACCOUNT, NEW, candidate, group, origin, unknown_origin};
 use crate::provenance::{
-    LaunchSources, Launches, groups_fed_by, provenance, verdict, wanted_groups, wanted_stacks,
+    LaunchImages, LaunchSources, group_names, groups_fed_by, provenance, stack_names, verdict,
 };
 
 fn target(candidates: Vec<Candidate>) -> Target {
@@ -29,7 +29,7 @@ fn is(
     assert_eq!((found.verdict, found.reason.as_deref().unwrap_or("")), expected);
 }
 
-fn launching(launches: Launches) -> LaunchSources {
+fn launching(launches: LaunchImages) -> LaunchSources {
     LaunchSources {
         launches: BTreeMap::from([("group".to_owned(), launches)]),
         ..LaunchSources::default()
@@ -68,7 +68,7 @@ fn the_groups_launch_template_has_to_read_the_parameter() {
         "resolve:ssm:arn:aws-cn:ssm:cn-north-1:444455556666:parameter/golden/web",
         "resolve:ssm:arn:aws:ssm",
     ] {
-        let reason = format!("group group, whose launch template says {other}");
+        let reason = format!("group group, whose launch template boots {other}");
         is(&target, &origin, &launching(Ok([other.to_owned()].into())), (Violated, &reason));
     }
 }
@@ -103,7 +103,7 @@ fn the_group_has_to_be_of_the_stack_or_of_one_nested_in_it() {
     let none = LaunchSources::default();
     is(&target, &of(Some("web")), &none, (Verified, ""));
     is(&target, &of(Some("db")), &none, (Violated, "group group of stack db"));
-    is(&target, &of(None), &none, (Violated, "group group, which no stack has made"));
+    is(&target, &of(None), &none, (Violated, "group group, which belongs to no stack"));
 
     let nested = of(Some("web-Group-1X"));
     is(&target, &nested, &roots(Some("web")), (Verified, ""));
@@ -121,10 +121,10 @@ fn only_what_is_needed_is_looked_at() {
         candidate
     };
     let all = || vec![from("web"), from("db"), from("web-Group-1X"), from("website"), from("db")];
-    assert_eq!(wanted_stacks(&target(all())).into_iter().collect::<Vec<_>>(), ["web-Group-1X"]);
-    assert!(wanted_groups(&target(all())).is_empty());
-    assert!(wanted_stacks(&parameter_target(all())).is_empty());
-    assert_eq!(wanted_groups(&parameter_target(all())).into_iter().collect::<Vec<_>>(), ["group"]);
+    assert_eq!(stack_names(&target(all())).into_iter().collect::<Vec<_>>(), ["web-Group-1X"]);
+    assert!(group_names(&target(all())).is_empty());
+    assert!(stack_names(&parameter_target(all())).is_empty());
+    assert_eq!(group_names(&parameter_target(all())).into_iter().collect::<Vec<_>>(), ["group"]);
 
     // What no candidate comes from may be fed all the same.
     let with = |mut target: Target| {
@@ -133,8 +133,8 @@ fn only_what_is_needed_is_looked_at() {
         target
     };
     let (stack, parameter) = (with(target(Vec::new())), with(parameter_target(Vec::new())));
-    assert_eq!(wanted_stacks(&stack), BTreeSet::from(["web-Group-2X"]));
-    assert_eq!(wanted_groups(&parameter), BTreeSet::from(["web-1", "web-2"]));
+    assert_eq!(stack_names(&stack), BTreeSet::from(["web-Group-2X"]));
+    assert_eq!(group_names(&parameter), BTreeSet::from(["web-1", "web-2"]));
 }
 
 #[test]
@@ -189,6 +189,6 @@ fn the_report_says_what_had_to_be() {
     assert_eq!(actual, "i-1, which is in no group");
     assert_eq!(expected, "a group of stack web");
     let (actual, expected) = row(&parameter_target(Vec::new()), &unknown_origin());
-    assert_eq!(actual, "not to be told (instance i-1 is gone)");
+    assert_eq!(actual, "unverified (instance i-1 is gone)");
     assert_eq!(expected, "a group that boots from /golden/web");
 }

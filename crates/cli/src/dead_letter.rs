@@ -5,7 +5,7 @@
 //! succeed (Step Functions developer guide, "Automating Step Functions event delivery with
 //! EventBridge").
 
-#![expect(clippy::indexing_slicing, reason = "JSON without a field has null there")]
+#![expect(clippy::indexing_slicing, reason = "indexing JSON returns null for a missing field")]
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::Message;
@@ -27,8 +27,8 @@ pub(crate) enum Trigger {
 
 /// A parsed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Letter {
-    /// What kind of message it is.
+pub(crate) struct DeadLetter {
+    /// The kind of message.
     pub trigger: Trigger,
     /// What it is about: the event's image, the schedule's rule, the execution's name.
     pub subject: String,
@@ -36,7 +36,7 @@ pub(crate) struct Letter {
     pub time: Option<String>,
     /// Why no execution started, or how it ended.
     pub error: String,
-    /// What failed in the execution, and where.
+    /// The failures in the execution.
     pub failures: Vec<Failure>,
     /// The execution that did not succeed.
     pub failed_execution: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct Letter {
 pub(crate) struct Failure {
     /// The target; absent if the execution failed before it had targets.
     pub target: Option<String>,
-    /// The state.
+    /// The state that failed.
     pub step: Option<String>,
     /// The error's name.
     pub name: String,
@@ -58,7 +58,7 @@ pub(crate) struct Failure {
     pub message: String,
 }
 
-impl Letter {
+impl DeadLetter {
     /// Reads a message.
     ///
     /// # Errors
@@ -69,7 +69,8 @@ impl Letter {
             attributes.get(name)?.string_value.clone()
         };
         let body = message.body.as_deref().unwrap_or_default();
-        let event = serde_json::from_str(body).context("the message is no event: no JSON")?;
+        let event =
+            serde_json::from_str(body).context("the message is not an event: it is not JSON")?;
         let refusal = [attribute("ERROR_CODE"), attribute("ERROR_MESSAGE")];
         Self::of(event, &refusal.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
@@ -80,7 +81,7 @@ impl Letter {
     /// It is not an event.
     pub(crate) fn of(event: Value, refusal: &str) -> Result<Self> {
         let kind = text(&event["detail-type"]);
-        let kind = kind.context("the message is no event: no detail-type")?;
+        let kind = kind.context("the message is not an event: it has no detail-type")?;
         let error = if refusal.is_empty() { "unknown" } else { refusal }.to_owned();
         let letter = Self {
             trigger: Trigger::Event,
@@ -103,9 +104,10 @@ impl Letter {
     }
 
     fn of_execution(self, detail: &Value) -> Result<Self> {
-        let arn = text(&detail["executionArn"]).context("an execution without an ARN")?;
+        let arn = text(&detail["executionArn"])
+            .context("the event of an execution has no executionArn")?;
         let input = text(&detail["input"]).map(|input| serde_json::from_str(&input));
-        let input = input.transpose().context("the execution's input is no JSON")?;
+        let input = input.transpose().context("the execution's input is not JSON")?;
         let name = text(&detail["error"]);
         let error = name.clone().or_else(|| text(&detail["status"])).unwrap_or(self.error);
         Ok(Self {
@@ -134,7 +136,7 @@ fn failures(error: &str, cause: &str) -> Vec<Failure> {
     failed.collect()
 }
 
-/// The names of what an event is about, without what all ARNs begin with.
+/// The last parts of the ARNs of the resources that an event is about.
 fn resources(event: &Value) -> Option<String> {
     let names = event["resources"].as_array()?.iter().filter_map(Value::as_str).map(last);
     let names: Vec<_> = names.collect();

@@ -1,11 +1,11 @@
-//! What each kind of message says.
+//! How each kind of message is parsed.
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use contract::event::ReconcileRun;
 use serde_json::{Value, json};
 
 use super::{EXECUTION, ended};
-use crate::letter::{Failure, Letter, Trigger};
+use crate::dead_letter::{DeadLetter, Failure, Trigger};
 
 fn backup() -> Value {
     json!({
@@ -18,10 +18,10 @@ fn backup() -> Value {
 
 #[test]
 fn an_event_that_started_nothing_is_the_input() {
-    let letter = Letter::of(backup(), "NO_PERMISSIONS: no").unwrap();
+    let parsed = DeadLetter::of(backup(), "NO_PERMISSIONS: no").unwrap();
     assert_eq!(
-        letter,
-        Letter {
+        parsed,
+        DeadLetter {
             trigger: Trigger::Event,
             subject: "ami-1".into(),
             time: Some("2026-01-02T03:04:05Z".into()),
@@ -35,8 +35,8 @@ fn an_event_that_started_nothing_is_the_input() {
 
 #[test]
 fn an_event_about_nothing_is_named_by_its_kind() {
-    let letter = Letter::of(json!({"detail-type": "Something", "detail": {}}), "").unwrap();
-    assert_eq!((letter.subject.as_str(), letter.error.as_str()), ("Something", "unknown"));
+    let parsed = DeadLetter::of(json!({"detail-type": "Something", "detail": {}}), "").unwrap();
+    assert_eq!((parsed.subject.as_str(), parsed.error.as_str()), ("Something", "unknown"));
 }
 
 #[test]
@@ -46,20 +46,20 @@ fn a_schedule_that_started_nothing_is_a_reconcile() {
         "resources": ["arn:aws:events:eu-west-1:111122223333:rule/nightly"],
         "detail": {},
     });
-    let letter = Letter::of(event, "").unwrap();
-    assert_eq!((letter.trigger, letter.subject.as_str()), (Trigger::Schedule, "nightly"));
-    let run: ReconcileRun = serde_json::from_value(letter.input.unwrap()).unwrap();
+    let parsed = DeadLetter::of(event, "").unwrap();
+    assert_eq!((parsed.trigger, parsed.subject.as_str()), (Trigger::Schedule, "nightly"));
+    let run: ReconcileRun = serde_json::from_value(parsed.input.unwrap()).unwrap();
     assert_eq!(run, ReconcileRun { reconcile: true, dry_run: false });
 }
 
 #[test]
 fn an_execution_that_failed_has_its_input_or_can_be_asked_for_it() {
-    let letter = Letter::of(ended(&json!({"input": r#"{"imageId": "ami-1"}"#})), "").unwrap();
-    assert_eq!((letter.trigger, letter.subject.as_str()), (Trigger::Execution, "run-1"));
-    assert_eq!(letter.input, Some(json!({"imageId": "ami-1"})));
-    assert_eq!(letter.failed_execution.as_deref(), Some(EXECUTION));
-    let letter = Letter::of(ended(&json!({"input": null})), "").unwrap();
-    assert_eq!((letter.input, letter.failed_execution.as_deref()), (None, Some(EXECUTION)));
+    let parsed = DeadLetter::of(ended(&json!({"input": r#"{"imageId": "ami-1"}"#})), "").unwrap();
+    assert_eq!((parsed.trigger, parsed.subject.as_str()), (Trigger::Execution, "run-1"));
+    assert_eq!(parsed.input, Some(json!({"imageId": "ami-1"})));
+    assert_eq!(parsed.failed_execution.as_deref(), Some(EXECUTION));
+    let parsed = DeadLetter::of(ended(&json!({"input": null})), "").unwrap();
+    assert_eq!((parsed.input, parsed.failed_execution.as_deref()), (None, Some(EXECUTION)));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn an_execution_that_failed_says_why() {
         (json!({"status": null}), "NO_RESOURCE: gone", "NO_RESOURCE: gone"),
         (json!({"status": null}), "", "unknown"),
     ] {
-        assert_eq!(Letter::of(ended(&detail), refusal).unwrap().error, expected, "{detail}");
+        assert_eq!(DeadLetter::of(ended(&detail), refusal).unwrap().error, expected, "{detail}");
     }
 }
 
@@ -105,13 +105,13 @@ fn the_failures_are_those_of_the_report() {
         ),
         ("States.Timeout", Value::Null, vec![]),
     ] {
-        let letter = Letter::of(ended(&json!({"error": error, "cause": cause})), "").unwrap();
-        assert_eq!(letter.failures, expected, "{error}");
+        let parsed = DeadLetter::of(ended(&json!({"error": error, "cause": cause})), "").unwrap();
+        assert_eq!(parsed.failures, expected, "{error}");
     }
 }
 
 #[test]
-fn a_message_carries_why_it_was_not_delivered() {
+fn a_message_has_the_reason_why_it_was_not_delivered() {
     let attribute = |text: &str| {
         MessageAttributeValue::builder().data_type("String").string_value(text).build().unwrap()
     };
@@ -120,21 +120,21 @@ fn a_message_carries_why_it_was_not_delivered() {
         .message_attributes("ERROR_CODE", attribute("ERROR_FROM_TARGET"))
         .message_attributes("ERROR_MESSAGE", attribute("broken"))
         .build();
-    assert_eq!(Letter::read(&message).unwrap().error, "ERROR_FROM_TARGET: broken");
+    assert_eq!(DeadLetter::read(&message).unwrap().error, "ERROR_FROM_TARGET: broken");
 }
 
 #[test]
-fn what_is_no_event_is_refused() {
+fn a_message_that_is_not_an_event_is_refused() {
     for (body, expected) in [
-        ("hello", "no JSON"),
-        ("", "no JSON"),
+        ("hello", "not JSON"),
+        ("", "not JSON"),
         ("1", "no detail-type"),
         (r#"{"hello": 1}"#, "no detail-type"),
     ] {
         let error =
-            format!("{:#}", Letter::read(&Message::builder().body(body).build()).unwrap_err());
+            format!("{:#}", DeadLetter::read(&Message::builder().body(body).build()).unwrap_err());
         assert!(error.contains(expected), "{body:?}: {error}");
     }
-    assert!(Letter::of(ended(&json!({"executionArn": null})), "").is_err());
-    assert!(Letter::of(ended(&json!({"input": "{"})), "").is_err());
+    assert!(DeadLetter::of(ended(&json!({"executionArn": null})), "").is_err());
+    assert!(DeadLetter::of(ended(&json!({"input": "{"})), "").is_err());
 }

@@ -1,5 +1,5 @@
-//! Owns what is shown while it happens: lines that stay, and on a terminal a spinner for each
-//! thing that is under way. All of it goes to stderr; stdout is for results.
+//! Progress output: permanent lines, and on a terminal a spinner for each running operation. All of
+//! it goes to stderr; stdout is for results.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -9,24 +9,24 @@ use indicatif::{MultiProgress, ProgressBar};
 
 /// How often the spinners turn.
 const TICK: Duration = Duration::from_millis(100);
-/// How wide the column is that says what a line is about.
+/// The width of the column with a line's subject.
 const SUBJECT_WIDTH: usize = 9;
 
-/// What is shown.
-pub(crate) struct Live {
-    /// Absent where stderr is not a terminal.
+/// The progress output of a command.
+pub(crate) struct ProgressLines {
+    /// Absent if stderr is not a terminal.
     spinners: Option<MultiProgress>,
     started: Instant,
 }
 
-impl Live {
-    /// Begins; times are from now.
+impl ProgressLines {
+    /// Starts; times are relative to now.
     pub(crate) fn new() -> Self {
         let spinners = std::io::stderr().is_terminal().then(MultiProgress::new);
         Self { spinners, started: Instant::now() }
     }
 
-    /// A line that stays.
+    /// Prints a permanent line.
     pub(crate) fn line(&self, text: &str) {
         let time = format!("{:5.1} s", self.started.elapsed().as_secs_f64());
         let line = format!("{}  {text}", style(time).for_stderr().dim());
@@ -36,14 +36,14 @@ impl Live {
         }
     }
 
-    /// A line about one of several things.
+    /// Prints a line about one of several subjects.
     pub(crate) fn about(&self, subject: &str, text: &str) {
         // Padded before it is styled: a format would count the escape codes.
         let subject = format!("{subject:SUBJECT_WIDTH$}");
         self.line(&format!("{}  {text}", style(subject).for_stderr().cyan()));
     }
 
-    /// Shows that something is under way until it is done, and then that it is.
+    /// Shows an operation while it runs, and prints a line when it is done.
     pub(crate) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
         let spinner = self.spinners.as_ref().map(|spinners| {
             let spinner = spinners.add(ProgressBar::new_spinner().with_message(what.to_owned()));
