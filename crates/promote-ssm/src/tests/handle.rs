@@ -188,14 +188,6 @@ fn owned(name: &'static str) -> Rule {
         })
 }
 
-#[test]
-fn the_first_poll_need_not_say_that_nothing_was_written() {
-    let json = serde_json::json!({
-        "writes": [{"parameterName": NAME, "before": OLD, "after": NEW}], "execution": EXECUTION
-    });
-    assert_eq!(serde_json::from_value::<PromoteInput>(json).unwrap(), input());
-}
-
 #[tokio::test]
 async fn claims_and_writes_once_and_polls_later() {
     let (get, put, owner) = (is(NAME, OLD, 1), accepts_the_write(), unowned(NAME));
@@ -304,11 +296,10 @@ async fn of_several_parameters_each_goes_its_own_way() {
     let writes = vec![write(), write_of(OTHER)];
     let answer = run(ssm, &[unowned(NAME)], input_of(writes)).await.unwrap();
     assert_eq!(answer.status, Progress::InProgress);
-    let phase = |written, version| {
-        WritePhase::Running(Versions { written, previous_version: version, version })
-    };
+    let versions = |written, version| Versions { written, previous_version: version, version };
     let found: Vec<_> = answer.writes.iter().map(|write| write.phase).collect();
-    assert_eq!(found, [phase(true, 1), phase(false, 7)]);
+    let [mine, other] = [versions(true, 1), versions(false, 7)];
+    assert_eq!(found, [WritePhase::Running(mine), WritePhase::Settled(other)]);
 }
 
 #[tokio::test]
