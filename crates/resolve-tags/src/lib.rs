@@ -104,7 +104,7 @@ fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
             }
             // The other images have nothing to do with this target.
             Err(error) => {
-                tracing::warn!(image_id = %image.image_id, %error, "ignored an image with a malformed tag")
+                tracing::warn!(image_id = %image.image_id, %error, "ignored an image with a malformed tag");
             }
         }
     }
