@@ -34,10 +34,12 @@ pub fn targeting(mut fault: Value, state: &str, targets: &TwoTargets, image: &st
     fault["service"] = json!("lambda");
     fault["action"] = json!("Invoke");
     fault["function"] = json!(state);
-    // These get the image for the parameter and for the stack.
-    let stack = &targets.healing.stack.name;
-    let has_both = ["ValidateAmi", "DetectDrift", "VerifyGroups"].contains(&state);
-    fault["match"] = json!(if has_both { stack } else { image });
+    // Both targets have the image; what else these get tells them apart.
+    fault["match"] = json!(match state {
+        "ValidateAmi" | "DetectDrift" | "VerifyGroups" => targets.healing.stack.name.as_str(),
+        "InstanceRefresh" => targets.healing.group.name.as_str(),
+        _ => image,
+    });
     fault
 }
 
