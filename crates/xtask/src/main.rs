@@ -12,6 +12,7 @@ mod gate;
 mod generate;
 mod paths;
 mod progress;
+mod replay;
 mod setup;
 mod stream;
 mod suite;
@@ -58,6 +59,8 @@ enum Task {
     ///
     /// At the end is what failed, and what runs each of those alone.
     Test(suite::Options),
+    /// Run the executions of the last workflow tests again, on the reference implementation of JSONata.
+    Replay(replay::Options),
     /// Write what is generated from the catalogue of errors: retries, catchers, docs/errors.md.
     Generate {
         /// Only say whether a file would change; the exit status is 1 then.
@@ -98,6 +101,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Up(handed) => return harness(&paths, "up", &handed),
         Task::Down(handed) => return harness(&paths, "down", &handed),
         Task::Test(options) => return suite::test(&paths, &options),
+        Task::Replay(options) => return replay::run(&paths, &options),
         Task::Generate { check } => return generate::run(&paths, check),
         Task::Deny => return deny::run(&paths),
         Task::Ci(options) => return Ok(gate::run(&paths, &options)),
