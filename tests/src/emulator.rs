@@ -33,6 +33,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(30);
 pub const WAIT_SCALE: f64 = 0.02;
 /// The fraction for tests that need only the end of a wait of hours.
 pub const NO_WAIT_SCALE: f64 = 0.0002;
+/// What it has of this program's environment. With the last, which xtask sets, it records executions.
+const HANDED_ON: [&str; 3] = ["PATH", "HOME", "OVERLAY_HISTORIES"];
 /// How much of the log is shown when it does not start.
 const LOG_TAIL_LINES: usize = 30;
 /// Ports to try; another program may take a free one before the local AWS does.
@@ -219,7 +221,7 @@ fn command(folder: &Path, port: u16, life: &Lifetime) -> Result<Command> {
         .args(["-m", "overlay"])
         .current_dir(paths::root().join("tests").join("emulator"))
         .env_clear()
-        .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"))
+        .envs(std::env::vars_os().filter(|(name, _)| HANDED_ON.iter().any(|one| name == one)))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("TMPDIR", folder.join("tmp"))
         .env("BIND_HOST", "127.0.0.1")

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::{none, text};
 
 const WORKFLOWS: &str = ".github/workflows";
@@ -63,6 +65,16 @@ fn the_local_aws_installs_what_it_requires() {
         let asked = requirements(&format!("{file}.in"));
         asked.into_iter().filter(move |line| !installed.contains(name(line)))
     }));
+}
+
+/// The replay's JSONata.
+#[test]
+fn a_copy_is_what_its_readme_says() {
+    const FOLDER: &str = "tests/replay/vendor/jsonata";
+    let readme = text(format!("{FOLDER}/README.md"));
+    let sum = readme.lines().map(str::trim).find(|line| is_hex(line, 64)).expect("a SHA-256");
+    let file = harness::paths::root().join(FOLDER).join("jsonata.min.js");
+    assert_eq!(crate::python("sha256.py", &json!(file)), sum);
 }
 
 #[test]

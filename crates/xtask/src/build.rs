@@ -61,7 +61,14 @@ fn keep(paths: &Paths, name: &str) -> io::Result<()> {
 
 /// Builds every test, so that running them is not interrupted by compiling.
 pub(crate) fn tests(paths: &Paths) -> Result<()> {
-    cargo(paths, "Building tests", &["test", "--workspace", "--no-run"])
+    cargo(paths, "Building tests", &["test", "--workspace", "--no-run"])?;
+    replay(paths)
+}
+
+/// Builds the program that replays executions.
+pub(crate) fn replay(paths: &Paths) -> Result<()> {
+    cargo(paths, "Building the replay", &["build", "--workspace", "--bin", paths::REPLAY])?;
+    keep(paths, paths::REPLAY).context("keeping the replay")
 }
 
 /// Runs a cargo command that builds, with a bar.

@@ -12,6 +12,7 @@ mod gate;
 mod generate;
 mod paths;
 mod progress;
+mod replay;
 mod setup;
 mod stream;
 mod suite;
@@ -58,6 +59,8 @@ enum Task {
     ///
     /// The output ends with each failed test and the command that runs it alone.
     Test(suite::Options),
+    /// Replay the executions of the last workflow tests on the reference implementation of JSONata.
+    Replay(replay::Options),
     /// Generate retries, catchers, waits and docs/errors.md from the catalogue of errors.
     Generate {
         /// Write nothing; exit with status 1 if a file would change.
@@ -98,6 +101,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Up(handed) => return harness(&paths, "up", &handed),
         Task::Down(handed) => return harness(&paths, "down", &handed),
         Task::Test(options) => return suite::test(&paths, &options),
+        Task::Replay(options) => return replay::run(&paths, &options),
         Task::Generate { check } => return generate::run(&paths, check),
         Task::Deny => return deny::run(&paths),
         Task::Ci(options) => return Ok(gate::run(&paths, &options)),

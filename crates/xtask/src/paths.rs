@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 
 /// The harness's program.
 pub(crate) const HARNESS: &str = "harness";
+/// The program that replays executions.
+pub(crate) const REPLAY: &str = "replay";
 /// The operators' program.
 pub(crate) const CLI: &str = "driftless";
 
@@ -64,6 +66,11 @@ impl Paths {
     /// Programs that are built for the checks, each in a folder of its own.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("driftless").join("tools")
+    }
+
+    /// Where the local AWS records the executions of the workflow tests.
+    pub(crate) fn histories(&self) -> PathBuf {
+        self.target.join("driftless").join("histories")
     }
 
     /// The Python environment with the local AWS.

@@ -12,7 +12,7 @@ use crate::burners::Burners;
 use crate::checks::{self, Check};
 use crate::failures::{self, Failure};
 use crate::paths::{self, Paths};
-use crate::{build, stream};
+use crate::{build, replay, stream};
 
 /// Where the local AWS's own tests are.
 const CONTRACT_TESTS: &str = "tests/emulator/contract";
@@ -77,10 +77,15 @@ fn crates(paths: &Paths) -> Result<Vec<Check>> {
     targets.into_iter().map(check).collect()
 }
 
-/// The workflow tests, as often as requested.
+/// The workflow tests, as often as requested, and what they did on another engine.
 fn workflow(paths: &Paths, options: &Options) -> Result<Vec<Check>> {
     let _burners = options.load.then(Burners::start);
-    (0..options.repeat).map(|run| one_workflow(paths, options, run)).collect()
+    let mut checks = Vec::new();
+    for run in 0..options.repeat {
+        checks.push(one_workflow(paths, options, run)?);
+        checks.push(replay::check(paths, &replay::Options::after(options.filter.is_none()))?);
+    }
+    Ok(checks)
 }
 
 fn one_workflow(paths: &Paths, options: &Options, run: u16) -> Result<Check> {
@@ -93,7 +98,9 @@ fn one_workflow(paths: &Paths, options: &Options, run: u16) -> Result<Check> {
     let began = Instant::now();
     let mut cargo = failures::Cargo::default();
     let mut seed = None;
-    let passed = stream::run(cargo_test(paths, &arguments), "", |line| {
+    let mut tests = cargo_test(paths, &arguments);
+    replay::record(paths, &mut tests)?;
+    let passed = stream::run(tests, "", |line| {
         cargo.read(line);
         seed = seed.take().or_else(|| seed_in(line));
     })?;

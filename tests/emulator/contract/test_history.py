@@ -158,6 +158,17 @@ def test_a_failed_execution_has_an_error_and_a_cause_and_no_output(owner):
     assert run.failure() == ("AsAsked", "why") and "output" not in run.ended()
 
 
+def test_assigned_variables_are_in_the_exit(owner):
+    """API_StateExitedEventDetails: "Map of variable name and value as a serialized JSON representation"."""
+    run = Run(owner, ("Set", {"Type": "Pass", "Assign": {"a": [1], "b": "{% $string(2) %}"}, "Next": "Rest"}),
+              ("Rest", PASS))
+    run.ended()
+    first, last = (event["stateExitedEventDetails"] for event in run.events() if event["type"] == "PassStateExited")
+    assert first["assignedVariables"] == {"a": "[1]", "b": '"2"'}
+    assert first["assignedVariablesDetails"] == {"truncated": False}
+    assert "assignedVariables" not in last
+
+
 def test_a_succeed_state_has_an_output_of_its_own(owner):
     """Step Functions developer guide, "Succeed workflow state": Output (JSONata)."""
     run = Run(owner, ("Succeeds", {"Type": "Succeed", "Output": {"first": "{% $states.input[0] %}"}}), given=[1, 2])

@@ -123,6 +123,13 @@ def test_an_expression_that_returns_nothing(owner):
         "state": "Make", "location": "Output/a[0]/b", "error": "States.QueryEvaluationError", "cause": cause}
 
 
+def test_a_string_keeps_characters_beyond_ascii(owner):
+    """docs.jsonata.org/string-functions, $string: "converted to a JSON string using the JSON.stringify function"."""
+    given = "blé 映像 🙂"
+    run = Run(owner, ("Make", {**PASS, "Output": "{% $string({'a': [$states.input]}) %}"}), given=given)
+    assert run.output() == f'{{"a":["{given}"]}}'
+
+
 def test_null_is_something(owner):
     """JSON null is a value, also of a variable; a member of a constructor that is nothing is left out."""
     make = {"Type": "Pass", "Assign": {"none": None, "null": "{% null %}"}, "Next": "Show"}

@@ -21,6 +21,7 @@ from ministack.services import stepfunctions
 
 from overlay import patching
 from overlay.control import watch
+from overlay.states import recordings
 
 #: JSON as Step Functions writes it.
 encoded = functools.partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
@@ -47,6 +48,8 @@ class Branch:
     state: str = ""
     kind: str = ""
     entered: int = 0
+    #: The variables that this state has assigned.
+    assigned: dict[str, Any] = dataclasses.field(default_factory=dict)
     is_stopped: bool = False
 
     def is_over(self):
@@ -124,6 +127,7 @@ def end(execution, status, **found):
     execution.update(found, stopDate=now_iso())
     add(f"Execution{status.capitalize()}", f"execution{status.capitalize()}",
         **{name: value for name, value in found.items() if value is not None})
+    recordings.keep(execution, status)
     execution["status"] = status
     watch.happened((execution["executionArn"], ""))
     stepfunctions._emit_execution_status_event(execution)

@@ -8,6 +8,8 @@ AWS facts:
 * `Assign` takes effect in the next state: its own expressions see the values from before (developer guide, "Passing
   data between states with variables").
 * The variables of one Assign may have 256 KiB together (quotas).
+* $string leaves characters beyond ASCII as they are: Step Functions runs JSONata 2.0.6, whose $string is
+  JSON.stringify (developer guide, "Transforming data with JSONata").
 Unlike AWS:
 * An expression has no time limit; on AWS it has a second, but a second of a busy machine is not a second of AWS.
 Unsure:
@@ -96,6 +98,13 @@ def _evaluate(_original):
     return evaluate
 
 
+def _encoder(original):
+    class Encoder(original):  # type: ignore[misc, valid-type]
+        def __init__(self, **options):
+            super().__init__(**{**options, "ensure_ascii": False})
+    return Encoder
+
+
 def _template(_original):
     def apply(value, data, ctx=None, result=None, error_output=None):
         if isinstance(value, dict):
@@ -147,6 +156,8 @@ def _assign(_original):
             return
         values = _at("Assign", state["Assign"], data, ctx, result, error_output)
         ctx.setdefault("variables", {}).update(limited(values, ctx.get("State", {}).get("Name", "")))
+        if (own := history.branch()) is not None:
+            own.assigned = values
     return assign
 
 
@@ -174,6 +185,7 @@ def install():
     patching.requires(stepfunctions, "jsonata", "_register_sfn_jsonata_functions", "_json_type",
                       "_state_query_language")
     patching.requires(stepfunctions.jsonata.Jsonata, "CURRENT")
+    patching.attribute(stepfunctions.jsonata.functions.Functions, "Encoder", _encoder)
     patching.attribute(stepfunctions, "_evaluate_jsonata", _evaluate)
     patching.attribute(stepfunctions, "_apply_jsonata_template", _template)
     patching.attribute(stepfunctions, "_apply_jsonata_arguments", _named("Arguments"))

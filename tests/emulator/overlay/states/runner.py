@@ -1,7 +1,8 @@
 """Owns how an execution goes from state to state, inside a Map or a Parallel too.
 
 AWS facts:
-* Every state is entered with an event, and exited with one unless it fails.
+* Every state is entered with an event, and exited with one unless it fails. That has the variables that the state has
+  assigned, each as JSON (API_StateExitedEventDetails).
 * A state's result may have 256 KiB, else States.DataLimitExceeded (quotas; recorded text).
 * A JSONata Succeed state has an `Output` (developer guide, "Succeed workflow state").
 * Nothing more is done for an execution that was stopped or ran out of time.
@@ -48,15 +49,22 @@ def run(states, start_at, data, execution, ctx):
 def _step(name, state, data, execution, ctx):
     kind, own = state["Type"], history.branch()
     ctx["State"] = {"Name": name, "EnteredTime": now_iso(), "RetryCount": 0}
-    own.state, own.kind = name, kind
+    own.state, own.kind, own.assigned = name, kind, {}
     own.entered = history.add(f"{kind}StateEntered", "stateEntered", name=name, input=encoded(data),
                               inputDetails={"truncated": False})
     output, following = _execute(kind, state, data, execution, ctx)
     limited(output, name)
     history.add(f"{kind}StateExited", "stateExited", name=name, output=encoded(output),
-                outputDetails={"truncated": False})
+                outputDetails={"truncated": False}, **_assigned(own.assigned))
     own.kind = ""
     return output, following
+
+
+def _assigned(variables):
+    if not variables:
+        return {}
+    return {"assignedVariables": {name: encoded(value) for name, value in variables.items()},
+            "assignedVariablesDetails": {"truncated": False}}
 
 
 def _execute(kind, state, data, execution, ctx):
@@ -111,7 +119,9 @@ def _end(execution, error, cause):
 
 def _result(execution):
     machine = stepfunctions._state_machines[execution["stateMachineArn"]]
-    definition, data = json.loads(machine["definition"]), json.loads(execution["input"])
+    # The machine may get another one meanwhile.
+    execution["definition"] = machine["definition"]
+    definition, data = json.loads(execution["definition"]), json.loads(execution["input"])
     return run(definition["States"], definition["StartAt"], data, execution, {
         "QueryLanguage": definition.get("QueryLanguage", "JSONPath"),
         "Execution": {"Id": execution["executionArn"], "Input": data, "Name": execution["name"],
