@@ -62,7 +62,7 @@ pub(crate) fn run(paths: &Paths, options: &Options) -> Result<ExitCode> {
 pub(crate) fn check(paths: &Paths, options: &Options) -> Result<Check> {
     let mut command = Command::new(paths.kept(paths::REPLAY));
     let complete = options.complete.then_some("--complete");
-    paths.hand_on(&mut command).arg(paths.histories()).arg(DEFINITIONS);
+    paths.with_paths(&mut command).arg(paths.histories()).arg(DEFINITIONS);
     command.args(&options.filter).args(complete);
     let began = Instant::now();
     let (mut failures, mut name) = (Vec::new(), "replay".to_owned());
