@@ -54,7 +54,8 @@ def template_spec(group):
 def _next_launch(group, spec):
     """The launch template version that the next instance boots from, and its data as the first override has it."""
     mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
-    first = next(iter(mixed.get("Overrides") or []), {}) if not group.get("LaunchTemplate") else {}
+    overrides: list[dict[str, Any]] = [] if group.get("LaunchTemplate") else mixed.get("Overrides") or []
+    first = next(iter(overrides), {})
     version = resolve(first.get("LaunchTemplateSpecification") or spec)
     own = {key: first[key] for key in ("ImageId", "InstanceType") if first.get(key)}
     return version, {**version["LaunchTemplateData"], **own}
