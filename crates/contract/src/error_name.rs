@@ -95,7 +95,7 @@ catalogue! {
     TargetNotPermitted: Terminal, BySteps(&["ValidateAmi"]);
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
-    /// The image parameter is for several values: its type is a list (`List<AWS::EC2::Image::Id>`, `CommaDelimitedList`, an SSM StringList), or its value has a comma. Driftless puts one image in its place, so the others would be lost. Give each image a parameter of its own.
+    /// The image parameter is for several values: its type is a list (`List<AWS::EC2::Image::Id>`, `CommaDelimitedList`, an SSM `StringList`), or its value has a comma. Driftless puts one image in its place, so the others would be lost. Give each image a parameter of its own.
     ParameterHoldsList: Terminal, BySteps(&["ValidateAmi"]);
     /// The SSM parameter is a resource of a stack, so writing it would cause drift. Create one outside any stack.
     ParameterOwnedByStack: Terminal, BySteps(&["PromoteSsm"]);

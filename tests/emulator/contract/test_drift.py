@@ -109,9 +109,9 @@ def test_a_deleted_group(aws):
 def test_every_type_that_can_be_read_is_checked(aws):
     """Registry schemas: a type with a read handler is checked, one without is not (API_DescribeStackResourceDrifts:
     no rows for "resources that don't support drift detection"); a nested stack is not (API_DetectStackDrift)."""
-    aws.s3.create_bucket(Bucket="templates")
+    aws.s3.create_bucket(Bucket="drift-templates")
     leaf = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    aws.s3.put_object(Bucket="templates", Key="leaf", Body=json.dumps(leaf))
+    aws.s3.put_object(Bucket="drift-templates", Key="leaf", Body=json.dumps(leaf))
     role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [{
         "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}}
     create(aws, json.dumps({"Resources": {
@@ -121,7 +121,7 @@ def test_every_type_that_can_be_read_is_checked(aws):
                 {"Effect": "Allow", "Action": "ec2:DescribeImages", "Resource": "*"}]}}},
         "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
         "Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {
-            "TemplateURL": f"{aws.server.url}/templates/leaf"}}}}))
+            "TemplateURL": f"{aws.server.url}/drift-templates/leaf"}}}}))
     status, found = drift(aws)
     assert status["DetectionStatus"] == "DETECTION_COMPLETE"
     assert {k: d["StackResourceDriftStatus"] for k, d in found.items()} == {"Role": "IN_SYNC", "Profile": "IN_SYNC"}
