@@ -77,6 +77,15 @@ impl Control {
         self.call("POST", &format!("images/{image}"), members).await.map(drop)
     }
 
+    /// Decides what the drift detections of a stack come to: `{status: "IN_SYNC"}` whatever the rows
+    /// say, `{failure: "Rate exceeded"}`, `{}` what they find.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn decide_drift(&self, stack: &str, outcome: &Value) -> Result<()> {
+        self.call("POST", &format!("drift/{stack}"), outcome).await.map(drop)
+    }
+
     /// Makes calls fail, `[{service, action, kind, count, …}]`.
     pub async fn add_faults(&self, faults: &Value) -> Result<()> {
         self.call("POST", "faults", faults).await.map(drop)

@@ -49,7 +49,7 @@ fn of_the_shell() -> BTreeSet<ErrorName> {
 /// The errors that a step may raise.
 fn of_step(step: &str) -> BTreeSet<ErrorName> {
     let own = text(format!("crates/{step}/src/error.rs"));
-    let shared = [("AwsError", "error"), ("stacks::Error", "stacks")].into_iter();
+    let shared = [("AwsError", "error"), ("stacks::Error", "stacks/error")].into_iter();
     let shared = shared.filter(|(error, _)| own.contains(error));
     let shared = shared.flat_map(|(_, room)| mentioned(&text(format!("crates/aws/src/{room}.rs"))));
     let mut names = &mentioned(&own) | &of_the_shell();

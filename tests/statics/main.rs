@@ -10,6 +10,7 @@
 )]
 #![allow(unreachable_pub, reason = "in a test program, `pub` is what other modules use")]
 
+mod answers;
 mod definition;
 mod errors;
 mod expressions;

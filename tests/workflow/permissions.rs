@@ -189,6 +189,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             extended(),
             through(),
             Box::pin(templates::promotes_with_a_role(s)),
+            Box::pin(templates::a_group_with_a_rolling_update_is_promoted(s)),
             Box::pin(refresh::instances_that_cloudformation_has_replaced_are_left_alone(s)),
         ],
         "WaitStackComplete" => vec![

@@ -138,7 +138,16 @@ Resources:
         - PolicyName: groups
           PolicyDocument:
             Statement:
-              - {Effect: Allow, Action: ['autoscaling:*', 'ec2:*'], Resource: '*'}
+              # What the update handlers of launch templates and groups need (their registry schemas).
+              - Effect: Allow
+                Action:
+                  - autoscaling:*
+                  - ec2:*
+                  - elasticloadbalancing:Describe*
+                  - managed-fleets:Get*
+                  - vpc-lattice:GetTargetGroup
+                  - vpc-lattice:ListTargets
+                Resource: '*'
 Outputs:
   Topic: {Value: !Ref Topic}
   Alarm: {Value: !GetAtt Alarm.Arn}

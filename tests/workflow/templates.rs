@@ -17,12 +17,14 @@ use crate::support::{control, expect, promote};
 trials![
     an_image_parameter_that_reads_a_parameter_is_written_and_then_updated,
     a_template_with_language_extensions_is_promoted,
-    a_group_whose_instances_have_a_role_is_promoted;
+    a_group_whose_instances_have_a_role_is_promoted,
+    a_group_with_a_rolling_update_is_promoted;
     only here, "on AWS no image fails when it is told to, and there is no bucket for templates":
     one_bad_image_keeps_no_other_group_from_its_own,
     a_template_that_is_too_long_to_be_sent_is_reported,
     a_nested_stack_is_refused_with_its_root,
     the_root_of_a_nested_stack_is_promoted,
+    a_template_with_a_macro_of_the_account_is_promoted,
 ];
 
 const IMAGE_TYPE: &str = "Type: AWS::EC2::Image::Id";
@@ -69,6 +71,35 @@ pub async fn a_template_with_language_extensions_is_promoted(s: &Scenario) -> Re
     expect::promoted(&expect::target(&ended, Outcome::Promoted)?, &healing, &backup.image)?;
     ensure!(original(s, &healing.stack).await? == body, "the template is another");
     expect::heals_into(&healing, &backup.image).await
+}
+
+/// The template is sent, so it is the caller who must be allowed to use the account's macro.
+async fn a_template_with_a_macro_of_the_account_is_promoted(s: &Scenario) -> Result<()> {
+    let transforms = "\nTransform: [AWS::LanguageExtensions, Ours]\n\nParameters:";
+    let healing = extended(s, &template("\nParameters:", transforms)?).await?;
+    let backup = s.backup(&healing.instance).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    expect::promoted(&expect::target(&ended, Outcome::Promoted)?, &healing, &backup.image)
+}
+
+/// CloudFormation replaces the instance, and suspends the group's processes meanwhile.
+pub async fn a_group_with_a_rolling_update_is_promoted(s: &Scenario) -> Result<()> {
+    const GROUP: &str = "    Type: AWS::AutoScaling::AutoScalingGroup\n";
+    const POLICY: &str = "    UpdatePolicy:
+      AutoScalingRollingUpdate:
+        MinInstancesInService: 0
+        SuspendProcesses: [AlarmNotification]
+";
+    let (base, body) =
+        (image::base(s.cloud()).await?, template(GROUP, &format!("{GROUP}{POLICY}"))?);
+    let stack = s.stack_of(&body, &[("ImageId", &base)], &[]).await?;
+    let healing = AutoHealingStack::of(stack, base).await?;
+    let backup = s.backup(&healing.instance).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    expect::promoted(&expect::target(&ended, Outcome::Promoted)?, &healing, &backup.image)?;
+    let instance = healing.group.instance().await?;
+    ensure!(instance.image == backup.image, "it runs {}", instance.image);
+    Ok(())
 }
 
 /// Drift detection reads the role with the caller's permissions.

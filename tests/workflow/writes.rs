@@ -5,23 +5,25 @@ use aws_sdk_ssm::types::{Parameter as Described, ParameterType};
 use contract::ErrorName;
 use contract::report::{Outcome, TargetReport};
 use contract::steps::{Versions, WritePhase};
-use contract::target::TAG_PARAMETER_NAME;
+use contract::target::{TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use harness::cloud::Called;
 use harness::image::Parameter;
-use harness::{Ended, Scenario, image};
+use harness::{Ended, Scenario, image, paths};
 use serde_json::json;
 
-use crate::support::{expect, promotable, promote};
+use crate::support::{control, expect, promotable, promote};
 
 trials![
     a_write_is_told_with_the_value_and_version_before,
     a_data_type_stays_as_it_is,
     what_was_no_image_is_replaced_and_not_told,
+    a_list_of_images_stays_as_it_is,
     a_parameter_of_a_stack_is_not_written,
     a_label_on_the_oldest_of_a_hundred_versions_is_named;
     only here, "only a local AWS can be made to wait":
     a_second_writer_is_noticed_and_the_newest_image_stays,
     a_parameter_that_does_not_take_the_image_is_reported,
+    a_write_that_another_caller_makes_too_is_looked_at_again,
 ];
 
 /// How many versions Parameter Store keeps.
@@ -60,14 +62,77 @@ async fn a_data_type_stays_as_it_is(s: &Scenario) -> Result<()> {
 
 async fn what_was_no_image_is_replaced_and_not_told(s: &Scenario) -> Result<()> {
     const SECRET: &str = "hush-7f3c";
-    let parameter = s.parameter_to_be();
-    put_text(s, &parameter.name, SECRET).await?;
-    let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
-    let report = expect::report(&promote(s, &image).await?, Outcome::Promoted)?;
-    ensure!(parameter.read().await?.value == image, "the parameter is another");
-    let told = format!("(a value that is not an image ID -> {image})");
-    ensure!(report.summary.contains(&told), "no {told:?} in {:?}", report.summary);
-    ensure!(!report.summary.contains(SECRET), "{:?}", report.summary);
+    for (value, kind) in
+        [(SECRET, "a value that is not an image ID"), ("ami-placeholder", "a placeholder")]
+    {
+        let parameter = s.parameter_to_be();
+        put_text(s, &parameter.name, value).await?;
+        let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
+        let report = expect::report(&promote(s, &image).await?, Outcome::Promoted)?;
+        ensure!(parameter.read().await?.value == image, "the parameter is another");
+        let told = format!("({kind} -> {image})");
+        ensure!(report.summary.contains(&told), "no {told:?} in {:?}", report.summary);
+        ensure!(!report.summary.contains(value), "{:?}", report.summary);
+    }
+    Ok(())
+}
+
+/// One image would take the place of several: of a text with a comma, of a `StringList`, of a
+/// stack's parameter with a list type, and of what such a one reads.
+async fn a_list_of_images_stays_as_it_is(s: &Scenario) -> Result<()> {
+    let base = image::base(s.cloud()).await?;
+    let two = format!("{base},{base}");
+    for kind in [ParameterType::String, ParameterType::StringList] {
+        let parameter = s.parameter_to_be();
+        let put = s.cloud().ssm.put_parameter().name(&parameter.name).value(&two).r#type(kind);
+        put.send().await.called("ssm:PutParameter")?;
+        let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
+        is_no_place_for_one(s, &image, &parameter.name).await?;
+        ensure!(parameter.read().await?.version == 1, "it was written");
+    }
+    for kind in ["List<AWS::EC2::Image::Id>", "CommaDelimitedList"] {
+        let template = paths::fixture("stacks/stack.yaml")?;
+        let template = template.replace("Type: AWS::EC2::Image::Id", &format!("Type: {kind}"));
+        let template =
+            template.replace("ImageId: !Ref ImageId", "ImageId: !Select [0, !Ref ImageId]");
+        let stack = s.stack_of(&template, &[("ImageId", &two)], &[]).await?;
+        let image = s.image(&[(TAG_STACK_NAME, &stack.name)]).await?;
+        is_no_place_for_one(s, &image, kind).await?;
+        ensure!(stack.updates().await? == 0, "it was updated");
+    }
+    Ok(())
+}
+
+async fn is_no_place_for_one(s: &Scenario, image: &str, told: &str) -> Result<()> {
+    let ended = promote(s, image).await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::ParameterHoldsList)?;
+    ensure!(message.contains(told), "{message}");
+    Ok(())
+}
+
+/// hashicorp/terraform-provider-aws#1082: the creation and the deletion of a claim, and the write of
+/// the value itself, may each meet another caller; the message is empty.
+async fn a_write_that_another_caller_makes_too_is_looked_at_again(s: &Scenario) -> Result<()> {
+    for (action, value) in
+        [("PutParameter", false), ("PutParameter", true), ("DeleteParameter", false)]
+    {
+        let (parameter, image) = promotable(s).await?;
+        let fault = json!({
+            "service": "ssm",
+            "action": action,
+            "caller": "PromoteSsm",
+            "match": if value { &image } else { "driftless-claims" },
+            "kind": "error",
+            "code": "TooManyUpdates",
+            "message": "",
+        });
+        let fault = control(s)?.add_fault(&fault).await?;
+        let ended = promote(s, &image).await?;
+        expect::target(&ended, Outcome::Promoted)?;
+        ensure!(control(s)?.remove_fault(fault).await? == 1, "{action} was not refused");
+        ensure!(parameter.read().await?.value == image, "the parameter is another");
+    }
     Ok(())
 }
 

@@ -1,9 +1,12 @@
-//! Errors of AWS calls, and the conversion from the SDKs' errors.
+//! Errors of AWS calls, and the conversion from the SDKs' errors. `docs/aws-errors.md` lists every
+//! error that a step's calls are known to return, and how it is sorted; a test walks that table.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use contract::{ErrorName, Named};
+
+use crate::refusals;
 
 /// Names the call that an answer belongs to.
 ///
@@ -55,6 +58,16 @@ pub enum AwsError {
         /// The last failure.
         message: String,
     },
+    /// Somebody else is changing the same resource at this moment. Look at it again.
+    #[error("{action} is refused for now, because another caller is at it: {code}: {message}")]
+    Contended {
+        /// The IAM action, `service:Operation`.
+        action: &'static str,
+        /// AWS's error code.
+        code: String,
+        /// AWS's error text.
+        message: String,
+    },
     /// AWS refused the request.
     #[error("{action} is refused: {code}: {message}")]
     Refused {
@@ -78,21 +91,27 @@ impl AwsError {
             SdkError::ServiceError(answer) if !answer.raw().status().is_success() => answer,
             _ => return Self::Unavailable { action, message: chain(error) },
         };
-        let code = answer.err().code().unwrap_or("no code").to_owned();
-        let message = answer.err().message().unwrap_or("no text").to_owned();
-        if is_denial(&code) {
-            Self::Denied { action, message }
-        } else if is_throttling(&code) || answer.raw().status().is_server_error() {
-            Self::Unavailable { action, message: format!("{code}: {message}") }
-        } else {
-            Self::Refused { action, code, message }
+        let text = |text: Option<&str>, none: &str| {
+            text.filter(|text| !text.is_empty()).unwrap_or(none).to_owned()
+        };
+        let code = text(answer.err().code(), "no code");
+        let message = text(answer.err().message(), "no text");
+        let is_server_error = answer.raw().status().is_server_error();
+        match Sort::of(&code, &message, is_server_error) {
+            Sort::Denied => Self::Denied { action, message },
+            Sort::Contended => Self::Contended { action, code, message },
+            Sort::Retry => Self::Unavailable { action, message: format!("{code}: {message}") },
+            Sort::Refused => Self::Refused { action, code, message },
         }
     }
 
     /// Whether AWS refused with this code.
     #[must_use]
     pub fn has_code(&self, expected: &str) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == expected)
+        matches!(
+            self,
+            Self::Refused { code, .. } | Self::Contended { code, .. } if code == expected
+        )
     }
 }
 
@@ -100,8 +119,36 @@ impl Named for AwsError {
     fn name(&self) -> ErrorName {
         match self {
             Self::Denied { .. } => ErrorName::AccessDenied,
-            Self::Unavailable { .. } => ErrorName::ServiceUnavailable,
+            Self::Unavailable { .. } | Self::Contended { .. } => ErrorName::ServiceUnavailable,
             Self::Refused { .. } => ErrorName::UnexpectedAnswer,
+        }
+    }
+}
+
+/// What an error says about the next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// It would be denied again.
+    Denied,
+    /// It may succeed once another caller has finished.
+    Contended,
+    /// It may succeed: nothing is wrong with the request.
+    Retry,
+    /// The request is wrong, or the state that it met; a step may know the code or the text.
+    Refused,
+}
+
+impl Sort {
+    /// The name comes first: Auto Scaling reports `ResourceContention` with status 500.
+    fn of(code: &str, message: &str, is_server_error: bool) -> Self {
+        if is_denial(code) || refusals::is_wrapped_denial(code, message) {
+            Self::Denied
+        } else if is_contention(code) {
+            Self::Contended
+        } else if is_throttling(code) || is_server_error {
+            Self::Retry
+        } else {
+            Self::Refused
         }
     }
 }
@@ -121,32 +168,23 @@ fn is_denial(code: &str) -> bool {
     )
 }
 
-/// The error codes for throttling, as in the SDK's own retries.
+/// The codes for another caller that changes the same resource: Parameter Store's, with or without
+/// a text; Auto Scaling's; and CloudFormation's for a change set that is being deleted.
+fn is_contention(code: &str) -> bool {
+    matches!(code, "TooManyUpdates" | "ResourceContention" | "InvalidChangeSetStatus")
+}
+
+/// The error codes for throttling, as in the SDK's own retries, but for the one that is a quota in
+/// CloudFormation (`CreateChangeSet`).
 fn is_throttling(code: &str) -> bool {
-    aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code)
-        || aws_runtime::retries::classifiers::TRANSIENT_ERRORS.contains(&code)
+    use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
+    let is_known = THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code);
+    is_known && code != "LimitExceededException"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_service_denies_in_its_own_words() {
-        for code in ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"] {
-            assert!(is_denial(code), "{code}");
-        }
-        assert!(!is_denial("ValidationError"));
-    }
-
-    #[test]
-    fn throttling_is_told_by_code() {
-        for code in ["Throttling", "ThrottlingException", "RequestLimitExceeded", "RequestTimeout"]
-        {
-            assert!(is_throttling(code), "{code}");
-        }
-        assert!(!is_throttling("ValidationError"));
-    }
 
     #[test]
     fn an_answer_that_cannot_be_read_is_not_repeated() {

@@ -39,6 +39,59 @@ pub fn stack_state_in_refusal(error: &AwsError) -> Option<&str> {
     is_busy.then_some(state)
 }
 
+/// `UpdateStack` or `CreateChangeSet` of a stack whose service role is gone, or does not trust
+/// CloudFormation: `Role ARN is invalid or cannot be assumed` (aws-amplify/amplify-backend#2325).
+#[must_use]
+pub fn is_service_role_unusable(error: &AwsError) -> bool {
+    is_validation_error(error, |text| {
+        text.starts_with("Role ") && text.contains("is invalid or cannot be assumed")
+    })
+}
+
+/// A reason of a change set or a resource, or a refusal: an early validation or a hook failed. `The
+/// following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To
+/// troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure
+/// information.` (aws-cloudformation/rain#744, aws/aws-cdk-cli#1000); of a hook alone `The following
+/// hook(s) failed: [TYPE]` (CloudFormation Hooks user guide).
+#[must_use]
+pub fn is_failed_validation(reason: &str) -> bool {
+    reason.contains("The following hook(s)") && reason.contains(" failed: [")
+}
+
+/// A denial that CloudFormation returns as a `ValidationError`: `AccessDenied. User doesn't have
+/// permission to call ssm:GetParameters` (aws/aws-cdk#20959).
+#[must_use]
+pub(crate) fn is_wrapped_denial(code: &str, text: &str) -> bool {
+    code == "ValidationError" && is_denial_reason(text)
+}
+
+/// A denial as a reason of a change set or of a drift detection: also `User: ARN is not authorized
+/// to perform: ACTION on resource: ARN` (aws/serverless-application-model#179).
+#[must_use]
+pub fn is_denial_reason(reason: &str) -> bool {
+    reason.starts_with("AccessDenied. ") || reason.contains(" is not authorized to perform: ")
+}
+
+/// The reason of a drift detection that failed only because AWS throttled what CloudFormation reads
+/// for it: a new detection may succeed. Recorded: `{"Summary":"Failed to detect drift on resources
+/// [A,B]","Failures":[{"Resource":"A","FailureReason":"Rate exceeded"},…]}` (coverage-roadmap#801).
+#[must_use]
+pub fn is_throttling_reason(reason: &str) -> bool {
+    let mut failures = reason.split("\"FailureReason\":").skip(1).peekable();
+    if failures.peek().is_none() {
+        return is_throttling_text(reason);
+    }
+    failures.all(|failure| {
+        let text = failure.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+        text.is_some_and(|(text, _)| is_throttling_text(text))
+    })
+}
+
+/// The texts of throttling, by service: most say the first, EC2 the second.
+fn is_throttling_text(text: &str) -> bool {
+    ["Rate exceeded", "Request limit exceeded"].iter().any(|known| text.contains(known))
+}
+
 /// `UpdateStack` that would change nothing: `No updates are to be performed.`
 #[must_use]
 pub fn is_nothing_to_update(error: &AwsError) -> bool {
@@ -118,6 +171,68 @@ mod tests {
         let text = format!("Stack:{ARN} is in UPDATE_IN_PROGRESS state and can not be updated.");
         assert_eq!(stack_state_in_refusal(&refused(&text)), Some("UPDATE_IN_PROGRESS"));
         assert_eq!(stack_state_in_refusal(&refused("No updates are to be performed.")), None);
+    }
+
+    #[test]
+    fn a_service_role_that_cannot_be_used() {
+        let role = "arn:aws:iam::111122223333:role/cdk-hnb659fds-cfn-exec-role";
+        let text = format!("Role {role} is invalid or cannot be assumed");
+        assert!(is_service_role_unusable(&refused(&text)));
+        assert!(!is_service_role_unusable(&refused("Stack [web] does not exist")));
+    }
+
+    #[test]
+    fn a_validation_or_a_hook_that_failed() {
+        for text in [
+            "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure information.",
+            "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck, AWS::EarlyValidation::PropertyValidation].",
+            "The following hook(s) failed: [Private::Guard::TestHook]",
+            "Change set creation failed. The following hook(s) failed: [Example::CFNHook::Full]",
+        ] {
+            assert!(is_failed_validation(text), "{text}");
+        }
+        assert!(!is_failed_validation("The following resource(s) failed to update: [Group]."));
+    }
+
+    #[test]
+    fn a_denial_in_other_words() {
+        let read = "AccessDenied. User doesn't have permission to call ssm:GetParameters";
+        let expand = format!(
+            "User: {ARN} is not authorized to perform: cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:us-east-1:aws:transform/Serverless-2016-10-31"
+        );
+        for text in [read, &expand] {
+            assert!(is_denial_reason(text) && is_wrapped_denial("ValidationError", text), "{text}");
+        }
+        assert!(!is_wrapped_denial("InvalidRequest", read));
+        assert!(!is_denial_reason("Parameters: [X] do not exist in the template"));
+    }
+
+    #[test]
+    fn a_detection_that_was_throttled() {
+        let failed = |reasons: &[&str]| {
+            let failures: Vec<_> = reasons
+                .iter()
+                .map(|reason| format!(r#"{{"Resource":"NodeGroup","FailureReason":"{reason}"}}"#))
+                .collect();
+            let failures = failures.join(",");
+            format!(
+                r#"{{"Summary":"Failed to detect drift on resources [NodeGroup]","Failures":[{failures}]}}"#
+            )
+        };
+        let denied = "User: arn is not authorized to perform: iam:GetRole";
+        for (reason, is_throttling) in [
+            (failed(&["Rate exceeded"]), true),
+            (failed(&["Rate exceeded", "Request limit exceeded."]), true),
+            // Another detection would be denied again.
+            (failed(&["Rate exceeded", denied]), false),
+            (failed(&["Internal Failure"]), false),
+            (failed(&[]), false),
+            ("Rate exceeded".to_owned(), true),
+            ("no reason given".to_owned(), false),
+            (r#"{"Failures":[{"FailureReason":"#.to_owned(), false),
+        ] {
+            assert_eq!(is_throttling_reason(&reason), is_throttling, "{reason}");
+        }
     }
 
     #[test]

@@ -95,6 +95,8 @@ catalogue! {
     TargetNotPermitted: Terminal, BySteps(&["ValidateAmi"]);
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
+    /// The image parameter is for several values: its type is a list (`List<AWS::EC2::Image::Id>`, `CommaDelimitedList`, an SSM `StringList`), or its value has a comma. Driftless puts one image in its place, so the others would be lost. Give each image a parameter of its own.
+    ParameterHoldsList: Terminal, BySteps(&["ValidateAmi"]);
     /// The SSM parameter is a resource of a stack, so writing it would cause drift. Create one outside any stack.
     ParameterOwnedByStack: Terminal, BySteps(&["PromoteSsm"]);
     /// The parameter has the maximum number of versions, and the oldest cannot be deleted because it has a label. The message names both; move the label to a newer version.
@@ -107,6 +109,10 @@ catalogue! {
     StackNotFound: Terminal, BySteps(&["ValidateAmi", "PlanUpdate", "UpdateStack", "WaitStackComplete", "DetectDrift"]);
     /// CloudFormation cannot update a stack in this state. The message has the state and what an operator must do.
     StackNotUpdatable: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
+    /// CloudFormation cannot use the stack's service role: it is gone, or does not trust CloudFormation. Create it again, or update the stack once by hand with another role.
+    ServiceRoleUnusable: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
+    /// An early validation of CloudFormation or a hook of the account refused the update; the message names it. Create a change set of the stack by hand and read its events (`DescribeEvents`); then correct the template, or the hook.
+    UpdateNotPermitted: Terminal, BySteps(&["PlanUpdate", "UpdateStack", "WaitStackComplete"]);
     /// The stack is nested in another, which owns its parameters. Tag the images with the root stack and its parameter.
     StackNested: Terminal, BySteps(&["PlanUpdate", "UpdateStack"]);
     /// The template uses `AWS::LanguageExtensions` and is too long to send with the update. Remove the transform or shorten the template.
@@ -125,7 +131,7 @@ catalogue! {
     InstanceRefreshFailed: Terminal, BySteps(&["InstanceRefresh"]);
     /// IAM denied a call; the message names the action. Usually the target is outside the permitted prefix.
     AccessDenied: Terminal, ByEveryCaller;
-    /// AWS throttled the call, returned a 5xx error or did not respond, even after the SDK's retries.
+    /// AWS throttled the call, returned a 5xx error, did not respond, or reported that another caller is changing the same resource, even after the SDK's retries.
     ServiceUnavailable: Retryable, ByEveryCaller;
     /// AWS returned an error that no step expects; the message has its code and text.
     UnexpectedAnswer: Terminal, ByEveryCaller;

@@ -1,6 +1,6 @@
 //! Errors of plan-update.
 
-use aws::{AwsError, stacks};
+use aws::{AwsError, refusals, stacks};
 use contract::{ErrorName, Named};
 
 /// Why there is no plan.
@@ -27,7 +27,19 @@ impl Named for Error {
         match self {
             Self::Stack(error) => error.name(),
             Self::Aws(error) => error.name(),
-            Self::PlanFailed { .. } => ErrorName::PlanFailed,
+            Self::PlanFailed { reason, .. } => name_of(reason),
         }
+    }
+}
+
+/// A change set is created after the call has returned, so what would refuse an update is here the
+/// reason of a change set that failed.
+fn name_of(reason: &str) -> ErrorName {
+    if refusals::is_failed_validation(reason) {
+        ErrorName::UpdateNotPermitted
+    } else if refusals::is_denial_reason(reason) {
+        ErrorName::AccessDenied
+    } else {
+        ErrorName::PlanFailed
     }
 }

@@ -284,6 +284,16 @@ async fn one_that_failed_is_deleted_whatever_its_reason() {
         (NO_CHANGES, Ok(Progress::Complete)),
         ("No updates are to be performed.", Ok(Progress::Complete)),
         ("Transform AWS::Include failed", Err(ErrorName::PlanFailed)),
+        // aws-cloudformation/rain#744, aws/aws-cdk-cli#1000
+        (
+            "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation].",
+            Err(ErrorName::UpdateNotPermitted),
+        ),
+        // aws/serverless-application-model#179
+        (
+            "User: me is not authorized to perform: cloudformation:CreateChangeSet on resource: it",
+            Err(ErrorName::AccessDenied),
+        ),
     ] {
         let deletes = deletes();
         let failed = stands(ChangeSetStatus::Failed, reason);

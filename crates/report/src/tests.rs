@@ -141,7 +141,7 @@ fn what_nothing_shows_is_unproven_and_not_promoted() {
 fn the_summary_has_a_sentence_for_each_target() {
     let rejected = json!([{"imageId": OLD, "failed": [
         {"check": "state", "expected": "available", "actual": "failed", "passed": false}]}]);
-    let mut chosen = image("none", "Promote");
+    let mut chosen = image("hush", "Promote");
     chosen["rejected"] = rejected;
     let failed = failure("DetectDrift", "DriftDetected", "web: Group is gone");
     let targets = vec![

@@ -44,6 +44,26 @@ pub(crate) struct Evidence<'a> {
     pub policy: &'a Policy,
 }
 
+/// Whether a parameter of this type takes several values: `CommaDelimitedList`, `List<…>`, and both
+/// read from Parameter Store, `AWS::SSM::Parameter::Value<List<…>>` (user guide, "Parameters").
+#[must_use]
+pub(crate) fn is_list_type(kind: &str) -> bool {
+    kind.contains("List<") || kind.contains("CommaDelimitedList")
+}
+
+/// The value, unless it is several.
+///
+/// # Errors
+/// [`Error::HoldsList`]
+pub(crate) fn one_value(value: String, parameter: String) -> Result<PlacedValue, Error> {
+    let value = PlacedValue::from(value);
+    if value.is_list() {
+        let kind = "several values, separated by commas".to_owned();
+        return Err(Error::HoldsList { parameter, kind });
+    }
+    Ok(value)
+}
+
 /// The images to read: every candidate, and the images in place.
 #[must_use]
 pub(crate) fn image_ids<'a>(

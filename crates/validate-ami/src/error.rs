@@ -38,6 +38,16 @@ pub enum Error {
     /// instance must not be enough to overwrite a secret.
     #[error("{0} holds a secret, not an image; correct the image's tags")]
     Secret(String),
+    /// The parameter is for several images, or holds several values.
+    #[error(
+        "{parameter} holds {kind}, and one image must not replace several; give each image a parameter of its own"
+    )]
+    HoldsList {
+        /// The parameter, and the stack that it is of.
+        parameter: String,
+        /// What makes it a list: its type, or the form of its value.
+        kind: String,
+    },
     /// The SSM parameter does not exist.
     #[error(
         "parameter {0} does not exist; create it once, outside any stack, with type String and data type aws:ec2:image"
@@ -91,6 +101,7 @@ impl Error {
             | Self::NothingOlder { .. }
             | Self::TargetNotPermitted { .. }
             | Self::Secret(_)
+            | Self::HoldsList { .. }
             | Self::ParameterNotFound(_)
             | Self::NotAParameterName { .. }
             | Self::ParameterKeyNotFound { .. } => true,
@@ -109,6 +120,7 @@ impl Named for Error {
             Self::ImagePending(_) => ErrorName::ImagePending,
             Self::ImageRejected { .. } | Self::NothingOlder { .. } => ErrorName::ImageRejected,
             Self::TargetNotPermitted { .. } | Self::Secret(_) => ErrorName::TargetNotPermitted,
+            Self::HoldsList { .. } => ErrorName::ParameterHoldsList,
             Self::ParameterNotFound(_) | Self::NotAParameterName { .. } => {
                 ErrorName::ParameterNotFound
             }

@@ -10,10 +10,11 @@ use aws_sdk_cloudformation::types::Parameter;
 use aws_sdk_ec2::types::{InstanceTypeInfo, Snapshot};
 use aws_sdk_ssm::types::ParameterType;
 use contract::ids::ParameterName;
+use contract::placed::PlacedValue;
 use contract::steps::Via;
 use contract::target::{Group, Target};
 
-use crate::decide::InPlace;
+use crate::decide::{self, InPlace};
 use crate::provenance::{self, LaunchSources};
 use crate::{Clients, Error};
 
@@ -28,7 +29,7 @@ pub(crate) async fn in_place(
     let (stack_name, keys) = match target {
         Target::Parameter { name, .. } => {
             let value = ssm_value(&clients.ssm, name.as_str()).await?;
-            let in_place = InPlace { value: value.into(), via: None };
+            let in_place = InPlace { value, via: None };
             return Ok(BTreeMap::from([(name.to_string(), Ok(in_place))]));
         }
         Target::Stack { name, parameters } => {
@@ -42,10 +43,14 @@ pub(crate) async fn in_place(
     let mut parameters: BTreeMap<_, _> =
         parameters.filter_map(|p| Some((p.parameter_key.clone()?, p))).collect();
     let known: Vec<_> = parameters.keys().cloned().collect();
+    let types = types(&clients.cloudformation, stack_name).await?;
     let mut found = BTreeMap::new();
     for key in keys {
         let in_place = match parameters.remove(&key) {
-            Some(parameter) => of_stack(&clients.ssm, stack_name, &key, parameter).await,
+            Some(parameter) => {
+                let kind = types.get(&key).map_or("", String::as_str);
+                of_stack(&clients.ssm, stack_name, &key, kind, parameter).await
+            }
             None => Err(Error::ParameterKeyNotFound {
                 stack: stack_name.to_owned(),
                 missing: key.clone(),
@@ -60,6 +65,17 @@ pub(crate) async fn in_place(
     Ok(found)
 }
 
+/// The types of the stack's parameters (`GetTemplateSummary`; `DescribeStacks` does not have them).
+async fn types(
+    cloudformation: &aws_sdk_cloudformation::Client,
+    stack: &str,
+) -> Result<BTreeMap<String, String>, AwsError> {
+    let answer = cloudformation.get_template_summary().stack_name(stack).send().await;
+    let answer = answer.called("cloudformation:GetTemplateSummary")?;
+    let parameters = answer.parameters.unwrap_or_default().into_iter();
+    Ok(parameters.filter_map(|p| Some((p.parameter_key?, p.parameter_type?))).collect())
+}
+
 /// The value that AWS returns for a `NoEcho` parameter (`DescribeStacks`, Parameters).
 const NO_ECHO: &str = "****";
 
@@ -70,31 +86,40 @@ async fn of_stack(
     ssm: &aws_sdk_ssm::Client,
     stack: &str,
     key: &str,
+    kind: &str,
     parameter: Parameter,
 ) -> Result<InPlace, Error> {
     let value = parameter.parameter_value.unwrap_or_default();
+    let told = format!("parameter {key} of stack {stack}");
     if value == NO_ECHO {
-        return Err(Error::Secret(format!("parameter {key} of stack {stack}, which is NoEcho,")));
+        return Err(Error::Secret(format!("{told}, which is NoEcho,")));
+    }
+    if decide::is_list_type(kind) {
+        return Err(Error::HoldsList { parameter: told, kind: format!("a value of type {kind}") });
     }
     let Some(resolved) = parameter.resolved_value else {
-        return Ok(InPlace { value: value.into(), via: None });
+        return Ok(InPlace { value: decide::one_value(value, told)?, via: None });
     };
     let Ok(name) = value.parse::<ParameterName>() else {
         let (stack, key) = (stack.to_owned(), key.to_owned());
         return Err(Error::NotAParameterName { stack, key, value });
     };
-    let before = ssm_value(ssm, name.as_str()).await?.into();
+    let before = ssm_value(ssm, name.as_str()).await?;
     let via = Some(Via { parameter_name: name, before });
-    Ok(InPlace { value: resolved.into(), via })
+    Ok(InPlace { value: decide::one_value(resolved, told)?, via })
 }
 
-async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<String, Error> {
+async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<PlacedValue, Error> {
     let found = parameters::get(ssm, name).await?;
     let found = found.ok_or_else(|| Error::ParameterNotFound(name.to_owned()))?;
-    if found.r#type == Some(ParameterType::SecureString) {
-        return Err(Error::Secret(format!("parameter {name}, a SecureString,")));
+    let told = format!("parameter {name}");
+    match found.r#type {
+        Some(ParameterType::SecureString) => Err(Error::Secret(format!("{told}, a SecureString,"))),
+        Some(ParameterType::StringList) => {
+            Err(Error::HoldsList { parameter: told, kind: "a value of type StringList".to_owned() })
+        }
+        _ => decide::one_value(found.value.unwrap_or_default(), told),
     }
-    Ok(found.value.unwrap_or_default())
 }
 
 /// These snapshots as EC2 lists them, without those that no longer exist or belong to another

@@ -132,6 +132,22 @@ def aws(server):
     return server.session(str(next(_ACCOUNTS)))
 
 
+@pytest.fixture
+def acting(aws, server):
+    """A session of a role with just these statements."""
+    def assume(*statements, name="step"):
+        trust = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{aws.id}:root",
+                                             "Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+        aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+        if statements:
+            aws.iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(
+                {"Version": "2012-10-17", "Statement": list(statements)}))
+        found = aws.sts.assume_role(RoleArn=f"arn:aws:iam::{aws.id}:role/{name}", RoleSessionName="step")["Credentials"]
+        return server.session(aws.id, found["SessionToken"], found["AccessKeyId"], found["SecretAccessKey"])
+    return assume
+
+
 @contextlib.contextmanager
 def call_held(aws, service, action, match):
     """In here calls with `match` in the request have no effect yet; gives what tells how many there are."""

@@ -1,5 +1,7 @@
 """Drift is what the live group says against what was deployed."""
 
+import json
+
 from conftest import held, refused
 from scenario import create, drift, image, keyed, settled, template, update
 
@@ -102,3 +104,70 @@ def test_a_deleted_group(aws):
     status, found = drift(aws)
     assert status["StackDriftStatus"] == "DRIFTED"
     assert found["Group"]["StackResourceDriftStatus"] == "DELETED"
+
+
+def test_every_type_that_can_be_read_is_checked(aws):
+    """Registry schemas: a type with a read handler is checked, one without is not (API_DescribeStackResourceDrifts:
+    no rows for "resources that don't support drift detection"); a nested stack is not (API_DetectStackDrift)."""
+    aws.s3.create_bucket(Bucket="drift-templates")
+    leaf = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    aws.s3.put_object(Bucket="drift-templates", Key="leaf", Body=json.dumps(leaf))
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}}
+    create(aws, json.dumps({"Resources": {
+        "Role": role, "Profile": {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}},
+        "Policy": {"Type": "AWS::IAM::Policy", "Properties": {
+            "PolicyName": "p", "Roles": [{"Ref": "Role"}], "PolicyDocument": {"Statement": [
+                {"Effect": "Allow", "Action": "ec2:DescribeImages", "Resource": "*"}]}}},
+        "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+        "Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {
+            "TemplateURL": f"{aws.server.url}/drift-templates/leaf"}}}}))
+    status, found = drift(aws)
+    assert status["DetectionStatus"] == "DETECTION_COMPLETE"
+    assert {k: d["StackResourceDriftStatus"] for k, d in found.items()} == {"Role": "IN_SYNC", "Profile": "IN_SYNC"}
+
+
+def test_what_cannot_be_read_back_is_never_compared(aws):
+    """Registry schema of AWS::SSM::Parameter, writeOnlyProperties: Description, for example."""
+    create(aws, json.dumps({"Resources": {"P": {"Type": "AWS::SSM::Parameter", "Properties": {
+        "Name": "/p", "Type": "String", "Value": "a", "Description": "before"}}}}))
+    aws.ssm.put_parameter(Name="/p", Value="a", Type="String", Description="after", Overwrite=True)
+    assert drift(aws)[1]["P"]["StackResourceDriftStatus"] == "IN_SYNC"
+
+
+def test_a_stack_may_be_in_sync_with_rows_that_are_not(aws):
+    """coverage-roadmap#2283, which AWS has confirmed and which is open."""
+    out = create(aws, template(), {"ImageId": image(aws)})
+    aws.asg.update_auto_scaling_group(AutoScalingGroupName=out["GroupName"], MaxSize=2)
+    aws.control("POST", "drift/web", {"status": "IN_SYNC"})
+    status, found = drift(aws)
+    assert (status["DetectionStatus"], status["StackDriftStatus"]) == ("DETECTION_COMPLETE", "IN_SYNC")
+    assert found["Group"]["StackResourceDriftStatus"] == "MODIFIED"
+    aws.control("POST", "drift/web", {})
+    assert drift(aws)[0]["StackDriftStatus"] == "DRIFTED"
+
+
+def test_a_detection_fails_when_what_it_reads_is_throttled(aws):
+    """coverage-roadmap#801 has the reason."""
+    create(aws, template(), {"ImageId": image(aws)})
+    aws.control("POST", "drift/web", {"failure": "Rate exceeded"})
+    status, _ = drift(aws)
+    assert status["DetectionStatus"] == "DETECTION_FAILED"
+    assert status["DetectionStatusReason"] == (
+        '{"Summary":"Failed to detect drift on resources [Template,Group]","Failures":[{"Resource":"Template",'
+        '"FailureReason":"Rate exceeded"},{"Resource":"Group","FailureReason":"Rate exceeded"}]}')
+
+
+def test_drift_that_others_make_stays(aws):
+    """coverage-roadmap#1199: Service Catalog's tags are drift, and no update takes them away."""
+    out = create(aws, template(), {"ImageId": image(aws, "image-a")})
+    aws.asg.create_or_update_tags(Tags=[{
+        "ResourceId": out["GroupName"], "ResourceType": "auto-scaling-group", "Key": "Catalog", "Value": "1",
+        "PropagateAtLaunch": False}])
+
+    def rows():
+        return [(d["PropertyPath"], d["DifferenceType"]) for d in drift(aws)[1]["Group"]["PropertyDifferences"]]
+    before = rows()
+    assert before == [("/Tags/1", "ADD")]
+    assert update(aws, ImageId=image(aws, "image-b")) == "UPDATE_COMPLETE"
+    assert rows() == before

@@ -59,6 +59,36 @@ def test_a_launch_that_fails_is_an_activity_and_is_retried(aws):
     assert replacement(aws, out["GroupName"], first)
 
 
+def test_a_mixed_group_launches_its_first_override(aws):
+    """druids/terraform-aws-asg-instance-refresh#15, TwiN/aws-eks-asg-rolling-update-handler#22: an override has a
+    launch template of its own, or an image; API_InstancesDistribution: the first is launched first."""
+    base, fixed = image(aws, "base"), image(aws, "fixed")
+    made = {name: aws.ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={
+        "ImageId": ami, "InstanceType": "t3.micro"})["LaunchTemplate"]["LaunchTemplateId"]
+        for name, ami in (("base", base), ("fixed", fixed))}
+
+    def boots(name, **override):
+        aws.asg.create_auto_scaling_group(
+            AutoScalingGroupName=name, MinSize=1, MaxSize=1, AvailabilityZones=["us-east-1a"],
+            MixedInstancesPolicy={"LaunchTemplate": {
+                "LaunchTemplateSpecification": {"LaunchTemplateId": made["base"], "Version": "1"},
+                "Overrides": [{"InstanceType": "t3.small", **override}, {"InstanceType": "t3.micro"}]}})
+        found = instance(aws, replacement(aws, name))
+        return found["InstanceType"], found["ImageId"]
+    assert boots("plain") == ("t3.small", base)
+    assert boots("template", LaunchTemplateSpecification={
+        "LaunchTemplateId": made["fixed"], "Version": "1"}) == ("t3.small", fixed)
+    assert boots("image", ImageId=fixed) == ("t3.small", fixed)
+
+
+def test_a_group_without_an_instance_is_there(aws):
+    """Auto Scaling user guide, "Set scaling limits": a desired capacity of 0; the stack and the API list the group."""
+    out = create(aws, template(MinSize="0"), {"ImageId": image(aws)})
+    assert group(aws, out["GroupName"])["Instances"] == []
+    listed = aws.cfn.list_stack_resources(StackName="web")["StackResourceSummaries"]
+    assert {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in listed}["Group"] == out["GroupName"]
+
+
 def test_desired_capacity_up_and_down(aws):
     """API_UpdateAutoScalingGroup, API_SetDesiredCapacity."""
     out = create(aws, template(), {"ImageId": image(aws)})

@@ -173,3 +173,16 @@ def test_a_succeed_state_has_an_output_of_its_own(owner):
     """Step Functions developer guide, "Succeed workflow state": Output (JSONata)."""
     run = Run(owner, ("Succeeds", {"Type": "Succeed", "Output": {"first": "{% $states.input[0] %}"}}), given=[1, 2])
     assert run.output() == {"first": 1}
+
+
+def test_a_full_history_ends_the_execution(owner):
+    """loads/ardere#86; developer guide, "Starting new executions to avoid reaching the history quota": 25,000 events,
+    the last of which is ExecutionFailed; no Catch of the Map or of the state around sees it."""
+    loop = (("Ping", {"Type": "Pass", "Next": "Pong"}), ("Pong", {"Type": "Pass", "Next": "Ping"}))
+    caught = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}, {"ErrorEquals": ["States.Runtime"], "Next": "Caught"}]
+    run = Run(owner, ("Each", each(*loop, Next="Caught", Catch=caught)), ("Caught", PASS), given=["x", "y"])
+    assert run.failure() == (
+        "States.Runtime", "The execution reached the maximum number of history events (25000).")
+    last, before = owner.sfn.get_execution_history(
+        executionArn=run.arn, reverseOrder=True, maxResults=2)["events"]
+    assert (last["id"], last["type"], before["id"]) == (25000, "ExecutionFailed", 24999)

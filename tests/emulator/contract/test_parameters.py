@@ -1,6 +1,8 @@
 """PutParameter answers before it is true."""
 
-from conftest import held, refused, until
+import threading
+
+from conftest import call_held, held, refused, until
 from scenario import image, inbox
 
 MISSING = "ami-0aaaaaaaaaaaaaaa0"
@@ -107,3 +109,19 @@ def test_tags_are_the_parameters(aws):
         assert tags() == {"a": "1", "b": "2"}
         aws.ssm.remove_tags_from_resource(**of, TagKeys=["a"])
         assert tags() == {"b": "2"}
+
+
+def test_a_second_creation_meanwhile_is_refused_without_a_text(aws):
+    """hashicorp/terraform-provider-aws#1082, airbnb/streamalert#682: TooManyUpdates with an empty message, and not
+    ParameterAlreadyExists; that comes once the first one is over."""
+    def create():
+        return aws.ssm.put_parameter(Name="/claim", Value="v", Type="String")["Version"]
+    made = []
+    first = threading.Thread(target=lambda: made.append(create()))
+    with call_held(aws, "ssm", "PutParameter", "/claim") as hits:
+        first.start()
+        until(hits, what="the first creation")
+        assert refused("TooManyUpdates", create) == ""
+    first.join()
+    assert made == [1]
+    refused("ParameterAlreadyExists", create)

@@ -5,54 +5,21 @@ import json
 import pytest
 
 from conftest import refused, until
-from scenario import create, drift, image, in_service, instance, keyed, reasons, replacement, settled, template
-
-STACK = "arn:aws:cloudformation:us-east-1:*:stack/web*/*"
-CALL_UPDATE = {"Effect": "Allow", "Action": ["cloudformation:UpdateStack", "cloudformation:GetTemplateSummary"],
-               "Resource": STACK}
-ACT = [{"Effect": "Allow", "Action": ["ec2:CreateLaunchTemplateVersion", "ec2:RunInstances", "ec2:CreateTags",
-                                      "autoscaling:UpdateAutoScalingGroup"], "Resource": "*"},
-       {"Effect": "Allow", "Action": ["ec2:DescribeLaunchTemplates", "autoscaling:DescribeAutoScalingGroups",
-                                      "autoscaling:DescribeScalingActivities", "autoscaling:DescribeScheduledActions"],
-        "Resource": "*"}]
-
-
-@pytest.fixture
-def acting(aws, server):
-    """A session of a role with just these statements."""
-    def assume(*statements, name="step"):
-        trust = {"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{aws.id}:root",
-                                             "Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-        aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-        if statements:
-            aws.iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(
-                {"Version": "2012-10-17", "Statement": list(statements)}))
-        found = aws.sts.assume_role(RoleArn=f"arn:aws:iam::{aws.id}:role/{name}", RoleSessionName="step")["Credentials"]
-        return server.session(aws.id, found["SessionToken"], found["AccessKeyId"], found["SecretAccessKey"])
-    return assume
-
-
-def _allow(action, resource="*", **more):
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-def _but(action):
-    """What an update needs, without this action."""
-    return [_allow([a for a in s["Action"] if a != action]) for s in ACT]
+from policies import ACT, CALL_UPDATE, STACK, allow, but, updated
+from scenario import create, image, in_service, instance, keyed, reasons, replacement, settled, template
 
 
 def test_describe_actions_take_no_resource(aws, acting):
     """Service Authorization Reference: a policy that names a resource does not allow them."""
     ami = image(aws)
-    narrow = acting(_allow("ec2:DescribeImages", f"arn:aws:ec2:us-east-1::image/{ami}"),
-                    _allow("autoscaling:Describe*", "arn:aws:autoscaling:*:*:autoScalingGroup:*"))
+    narrow = acting(allow("ec2:DescribeImages", f"arn:aws:ec2:us-east-1::image/{ami}"),
+                    allow("autoscaling:Describe*", "arn:aws:autoscaling:*:*:autoScalingGroup:*"))
     who = f"arn:aws:sts::{aws.id}:assumed-role/step/step"
     assert refused("UnauthorizedOperation", narrow.ec2.describe_images, ImageIds=[ami]) == (
         f"You are not authorized to perform this operation. User: {who} is not authorized to perform: "
         "ec2:DescribeImages because no identity-based policy allows the ec2:DescribeImages action")
     refused("AccessDenied", narrow.asg.describe_instance_refreshes, AutoScalingGroupName="x")
-    wide = acting(_allow("ec2:DescribeImages"), name="wide")
+    wide = acting(allow("ec2:DescribeImages"), name="wide")
     assert wide.ec2.describe_images(ImageIds=[ami])["Images"]
 
 
@@ -60,7 +27,7 @@ def test_parameters_by_path(aws, acting):
     """ssm:GetParameter, PutParameter and GetParameterHistory are scoped by the parameter's ARN."""
     aws.ssm.put_parameter(Name="/ami/web", Value="v", Type="String")
     aws.ssm.put_parameter(Name="/other/web", Value="v", Type="String")
-    step = acting(_allow(["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter", "ssm:GetParameterHistory"],
+    step = acting(allow(["ssm:GetParameter", "ssm:GetParameters", "ssm:PutParameter", "ssm:GetParameterHistory"],
                          f"arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/*"))
     step.ssm.put_parameter(Name="/ami/web", Value="w", Type="String", Overwrite=True)
     assert len(step.ssm.get_parameter_history(Name="/ami/web")["Parameters"]) == 2
@@ -77,7 +44,7 @@ def test_tags_of_parameters_by_path(aws, acting):
     leading slash twice."""
     for name in ("/golden/web", "/other/web"):
         aws.ssm.put_parameter(Name=name, Value="v", Type="String")
-    step = acting(_allow(["ssm:AddTagsToResource", "ssm:ListTagsForResource"],
+    step = acting(allow(["ssm:AddTagsToResource", "ssm:ListTagsForResource"],
                          f"arn:aws:ssm:us-east-1:{aws.id}:parameter/golden/*"))
     of = dict(ResourceType="Parameter", ResourceId="/golden/web")
     step.ssm.add_tags_to_resource(**of, Tags=[{"Key": "a", "Value": "1"}])
@@ -94,7 +61,7 @@ def test_stacks_by_name_prefix(aws, acting):
     create(aws, template(), {"ImageId": image(aws)})
     create(aws, template(), {"ImageId": image(aws, "other")}, stack="other")
     arn = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["StackId"]
-    step = acting(_allow(["cloudformation:DescribeStacks", "cloudformation:GetTemplateSummary",
+    step = acting(allow(["cloudformation:DescribeStacks", "cloudformation:GetTemplateSummary",
                           "cloudformation:DescribeStackEvents"], STACK))
     for name in ("web", arn):
         assert step.cfn.describe_stacks(StackName=name)["Stacks"]
@@ -106,31 +73,11 @@ def test_stacks_by_name_prefix(aws, acting):
     refused("AccessDenied", step.cfn.describe_stack_drift_detection_status, StackDriftDetectionId="x" * 36)
 
 
-def _update(step, aws, **kwargs):
-    step.cfn.update_stack(StackName="web", UsePreviousTemplate=True, Parameters=keyed(
-        {"ImageId": image(aws, "new"), "Secret": None}), **kwargs)
-    return settled(aws, "web")["StackStatus"]
-
-
-def test_an_update_needs_the_callers_permissions(aws, acting):
-    """API_UpdateStack: without a service role CloudFormation acts with the caller's session."""
-    create(aws, template(), {"ImageId": image(aws)})
-    assert _update(acting(CALL_UPDATE), aws) == "UPDATE_ROLLBACK_COMPLETE"
-    assert "is not authorized to perform: ec2:CreateLaunchTemplateVersion on resource: arn:aws:ec2:us-east-1:" \
-        in reasons(aws)["Template UPDATE_FAILED"]
-
-
-def test_an_update_with_the_permissions_works(aws, acting):
-    """The same role with what the two resources need."""
-    create(aws, template(), {"ImageId": image(aws)})
-    assert _update(acting(CALL_UPDATE, *ACT), aws) == "UPDATE_COMPLETE", reasons(aws)
-
-
 def test_a_launch_template_needs_run_instances(aws, acting):
     """Auto Scaling user guide, "Control Amazon EC2 launch template usage in Auto Scaling groups"."""
     create(aws, template(), {"ImageId": image(aws)})
-    step = acting(CALL_UPDATE, *_but("ec2:RunInstances"))
-    assert _update(step, aws) in ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
+    step = acting(CALL_UPDATE, *but("ec2:RunInstances"))
+    assert updated(step, aws) in ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
     assert "You are not authorized to use launch template: lt-" in reasons(aws)["Group UPDATE_FAILED"]
 
 
@@ -145,24 +92,13 @@ def test_tags_in_a_launch_template_need_create_tags(aws, acting):
         by.asg.create_auto_scaling_group(
             AutoScalingGroupName=template_id, MinSize=0, MaxSize=0, AvailabilityZones=["us-east-1a"],
             LaunchTemplate={"LaunchTemplateId": template_id, "Version": "1"})
-    launch = _allow(["ec2:RunInstances", "autoscaling:CreateAutoScalingGroup"])
-    narrow = acting(launch, _allow("ec2:CreateTags", Condition={"StringEquals": {"ec2:CreateAction": "CreateVolume"}}))
+    launch = allow(["ec2:RunInstances", "autoscaling:CreateAutoScalingGroup"])
+    narrow = acting(launch, allow("ec2:CreateTags", Condition={"StringEquals": {"ec2:CreateAction": "CreateVolume"}}))
     create_group(narrow, plain)
     assert refused("AccessDenied", create_group, narrow, tagged) == \
         f"You are not authorized to use launch template: {tagged}"
-    create_group(acting(launch, _allow("ec2:CreateTags", "arn:aws:ec2:*:*:instance/*", Condition={
+    create_group(acting(launch, allow("ec2:CreateTags", "arn:aws:ec2:*:*:instance/*", Condition={
         "StringEquals": {"ec2:CreateAction": "RunInstances"}}), name="wide"), tagged)
-
-
-def test_a_launch_templates_own_tags(aws, acting):
-    """Registry schema of AWS::EC2::LaunchTemplate: its update may need CreateTags; here a tag names the image."""
-    body = json.loads(template())
-    body["Resources"]["Template"]["Properties"]["TagSpecifications"] = [
-        {"ResourceType": "launch-template", "Tags": [{"Key": "Image", "Value": {"Ref": "ImageId"}}]}]
-    create(aws, json.dumps(body), {"ImageId": image(aws)})
-    step = acting(CALL_UPDATE, *_but("ec2:CreateTags"), _allow("ec2:CreateTags", "arn:aws:ec2:*:*:instance/*"))
-    assert _update(step, aws) == "UPDATE_ROLLBACK_COMPLETE"
-    assert "ec2:CreateTags on resource: arn:aws:ec2:us-east-1:" in reasons(aws)["Template UPDATE_FAILED"]
 
 
 @pytest.mark.parametrize("form", [{"Arn": {"Fn::GetAtt": ["Profile", "Arn"]}}, {"Name": {"Ref": "Profile"}}],
@@ -191,7 +127,7 @@ def test_an_instance_profile_in_a_launch_template_needs_pass_role(aws, acting, f
         return settled(aws, "web")["StackStatus"]
 
     def passing(service, role=out["Role"]):
-        return _allow("iam:PassRole", role, Condition={
+        return allow("iam:PassRole", role, Condition={
             "StringEquals": {"iam:PassedToService": service},
             "ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}})
     for name, statements in (("none", ()), ("service", [passing("lambda.amazonaws.com")]),
@@ -199,16 +135,6 @@ def test_an_instance_profile_in_a_launch_template_needs_pass_role(aws, acting, f
         assert updated(name, *statements) == "UPDATE_ROLLBACK_COMPLETE", name
         assert "You are not authorized to use launch template: lt-" in reasons(aws)["Group UPDATE_FAILED"]
     assert updated("wide", passing("ec2.amazonaws.com")) == "UPDATE_COMPLETE", reasons(aws)
-
-
-@pytest.mark.parametrize("action", ["DescribeScalingActivities", "DescribeScheduledActions"])
-def test_a_group_that_is_updated_has_its_activities_and_scheduled_actions_read(aws, acting, action):
-    """Registry schema of AWS::AutoScaling::AutoScalingGroup: its update needs autoscaling:Describe*; of scheduled
-    actions docker-archive/for-aws#15."""
-    create(aws, template(), {"ImageId": image(aws)})
-    step = acting(CALL_UPDATE, *_but(f"autoscaling:{action}"))
-    assert _update(step, aws) in ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED")
-    assert f"not authorized to perform: autoscaling:{action}" in reasons(aws)["Group UPDATE_FAILED"]
 
 
 def test_resolving_a_launch_templates_parameter_needs_get_parameters(aws, acting):
@@ -222,21 +148,21 @@ def test_resolving_a_launch_templates_parameter_needs_get_parameters(aws, acting
     def shown(by, alias):
         return by.ec2.describe_launch_template_versions(LaunchTemplateId=made, ResolveAlias=alias)[
             "LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"]
-    look, parameter = _allow("ec2:DescribeLaunchTemplateVersions"), f"arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/web"
-    narrow = acting(look, _allow("ssm:GetParameter", parameter), _allow("ssm:GetParameters", Condition={
+    look, parameter = allow("ec2:DescribeLaunchTemplateVersions"), f"arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/web"
+    narrow = acting(look, allow("ssm:GetParameter", parameter), allow("ssm:GetParameters", Condition={
         "ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}))
     assert shown(narrow, False) == "resolve:ssm:/ami/web:1"
     assert refused("UnauthorizedOperation", shown, narrow, True) == (
         f"User: arn:aws:sts::{aws.id}:assumed-role/step/step is not authorized to perform: ssm:GetParameters on "
         f"resource: {parameter} because no identity-based policy allows the ssm:GetParameters action")
-    assert shown(acting(look, _allow("ssm:GetParameters", parameter), name="wide"), True) == ami
+    assert shown(acting(look, allow("ssm:GetParameters", parameter), name="wide"), True) == ami
 
 
 def test_putting_a_parameter_into_a_launch_template_needs_get_parameters(aws, acting):
     """Service Authorization Reference, CreateLaunchTemplate[Version]; hotosm/tasking-manager#6514: of a stack, too."""
     aws.ssm.put_parameter(Name="/ami/web", Value=image(aws), Type="String")
     create(aws, template(), {"ImageId": image(aws, "other")})
-    step = acting(CALL_UPDATE, *ACT, _allow("ec2:CreateLaunchTemplate"))
+    step = acting(CALL_UPDATE, *ACT, allow("ec2:CreateLaunchTemplate"))
     refused("UnauthorizedOperation", step.ec2.create_launch_template, LaunchTemplateName="lt",
             LaunchTemplateData={"ImageId": "resolve:ssm:/ami/web"})
     step.cfn.update_stack(StackName="web", UsePreviousTemplate=True, Parameters=keyed(
@@ -246,45 +172,12 @@ def test_putting_a_parameter_into_a_launch_template_needs_get_parameters(aws, ac
         reasons(aws)["Template UPDATE_FAILED"]
 
 
-def test_a_service_role_acts_instead_of_the_caller_and_is_remembered(aws, acting):
-    """API_UpdateStack, RoleARN: later operations use it too."""
-    create(aws, template(), {"ImageId": image(aws)})
-    acting(*ACT, name="service")
-    role = f"arn:aws:iam::{aws.id}:role/service"
-    assert _update(acting(CALL_UPDATE), aws, RoleARN=role) == "UPDATE_COMPLETE", reasons(aws)
-    assert aws.cfn.describe_stacks(StackName="web")["Stacks"][0]["RoleARN"] == role
-
-
-def test_drift_needs_read_permissions(aws, acting):
-    """User guide, "Detect drift": lacking one, the resource cannot be checked."""
-    create(aws, template(), {"ImageId": image(aws)})
-    begin = _allow(["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift",
-                    "cloudformation:DescribeStackResourceDrifts"], STACK)
-    anywhere = _allow(["cloudformation:DescribeStackDriftDetectionStatus",
-                       "cloudformation:BatchDescribeTypeConfigurations", "ec2:DescribeLaunchTemplates"])
-    status, found = drift(acting(begin, anywhere))
-    assert (status["DetectionStatus"], status["StackDriftStatus"]) == ("DETECTION_FAILED", "UNKNOWN")
-    assert found["Template"]["StackResourceDriftStatus"] == "IN_SYNC"
-    assert found["Group"]["StackResourceDriftStatus"] == "UNKNOWN"
-    assert "autoscaling:Describe" in status["DetectionStatusReason"]
-    # Registry schema of AWS::AutoScaling::AutoScalingGroup, handlers.read: autoscaling:Describe*; GameLift FleetIQ
-    # guide, "Additional permissions for CloudFormation".
-    narrow = acting(begin, anywhere, _allow("autoscaling:DescribeAutoScalingGroups"), name="narrow")
-    status, _ = drift(narrow)
-    assert status["DetectionStatus"] == "DETECTION_FAILED"
-    full = acting(begin, anywhere, _allow("autoscaling:Describe*"), name="full")
-    assert drift(full)[0]["StackDriftStatus"] == "IN_SYNC"
-    bare = acting(_allow("cloudformation:DetectStackDrift", STACK), name="bare")
-    assert "cloudformation:DetectStackResourceDrift" in refused(
-        "AccessDenied", bare.cfn.detect_stack_drift, StackName="web")
-
-
 def test_change_sets_are_scoped_by_their_stack(aws, acting):
     """Service Authorization Reference: Create-, Describe- and DeleteChangeSet take a stack; the change set's
     own ARN stands for its stack."""
     create(aws, template(), {"ImageId": image(aws)})
     create(aws, template(), {"ImageId": image(aws, "other")}, stack="other")
-    step = acting(_allow(["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet",
+    step = acting(allow(["cloudformation:CreateChangeSet", "cloudformation:DescribeChangeSet",
                           "cloudformation:DeleteChangeSet"], STACK))
 
     new = image(aws, "new")
@@ -309,7 +202,7 @@ def test_a_transform_is_authorized_by_itself(aws, acting):
     expand = dict(StackName="web", Capabilities=["CAPABILITY_AUTO_EXPAND"])
     aws.cfn.create_stack(TemplateBody=body, Parameters=keyed({"ImageId": image(aws)}), **expand)
     settled(aws, "web")
-    call = _allow(["cloudformation:UpdateStack", "cloudformation:CreateChangeSet"], STACK)
+    call = allow(["cloudformation:UpdateStack", "cloudformation:CreateChangeSet"], STACK)
     sent = dict(TemplateBody=body, Parameters=keyed({"ImageId": image(aws, "new"), "Secret": None}), **expand)
     text = ("cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:us-east-1:aws:transform/"
             "LanguageExtensions")
@@ -326,18 +219,41 @@ def test_a_transform_is_authorized_by_itself(aws, acting):
     narrow.cfn.update_stack(**sent)
     assert settled(aws, "web")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert text in reasons(aws)["web UPDATE_ROLLBACK_IN_PROGRESS"]
-    wide = acting(call, *ACT, _allow("cloudformation:CreateChangeSet", "arn:aws:cloudformation:*:aws:transform/*"),
+    wide = acting(call, *ACT, allow("cloudformation:CreateChangeSet", "arn:aws:cloudformation:*:aws:transform/*"),
                   name="wide")
     assert planned(wide, "wide")["Status"] == "CREATE_COMPLETE"
     wide.cfn.update_stack(**sent)
     assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE", reasons(aws)
 
 
+def test_a_macro_of_the_account_is_authorized_by_itself(aws, acting):
+    """User guide, "Transform reference": AWS's own need no special permissions "unlike custom macros"; one of the
+    account has the account in its ARN, also when only a part of the template calls it (Fn::Transform)."""
+    body = json.loads(template())
+    create(aws, json.dumps(body), {"ImageId": image(aws)})
+    call = allow(["cloudformation:UpdateStack", "cloudformation:CreateChangeSet"], STACK)
+    own = allow("cloudformation:CreateChangeSet", "arn:aws:cloudformation:*:aws:transform/*")
+
+    def updated(name, sent, *statements):
+        acting(call, own, *ACT, *statements, name=name).cfn.update_stack(
+            StackName="web", TemplateBody=json.dumps(sent), Capabilities=["CAPABILITY_AUTO_EXPAND"],
+            Parameters=keyed({"ImageId": image(aws, name), "Secret": None}))
+        return settled(aws, "web")["StackStatus"]
+    whole = {"Transform": ["AWS::LanguageExtensions", "Ours"], **body}
+    part = {**body, "Metadata": {"Fn::Transform": {"Name": "Ours"}}}
+    for name, sent in (("whole", whole), ("part", part)):
+        assert updated(name, sent) == "UPDATE_ROLLBACK_COMPLETE"
+        assert (f"cloudformation:CreateChangeSet on resource: arn:aws:cloudformation:us-east-1:{aws.id}:transform/Ours "
+                in reasons(aws)["web UPDATE_ROLLBACK_IN_PROGRESS"])
+    wide = allow("cloudformation:CreateChangeSet", f"arn:aws:cloudformation:*:{aws.id}:transform/*")
+    assert updated("wide", whole, wide) == "UPDATE_COMPLETE", reasons(aws)
+
+
 def test_a_stack_is_sought_by_a_physical_id_on_everything(aws, acting):
     """Without a stack's name there is no stack to authorize DescribeStackResources on."""
     out = create(aws, template(), {"ImageId": image(aws)})
-    one = _allow("cloudformation:DescribeStackResources", STACK)
-    narrow, wide = acting(one), acting(_allow("cloudformation:DescribeStackResources"), name="wide")
+    one = allow("cloudformation:DescribeStackResources", STACK)
+    narrow, wide = acting(one), acting(allow("cloudformation:DescribeStackResources"), name="wide")
     assert narrow.cfn.describe_stack_resources(StackName="web")["StackResources"]
     refused("AccessDenied", narrow.cfn.describe_stack_resources, PhysicalResourceId=out["GroupName"])
     assert wide.cfn.describe_stack_resources(PhysicalResourceId=out["GroupName"])["StackResources"]
@@ -353,7 +269,7 @@ def test_fetching_a_parameter_is_the_callers(aws, acting):
     fetch = dict(StackName="web", UsePreviousTemplate=True, Parameters=keyed({"ImageId": None, "Secret": None}))
     assert refused("ValidationError", acting(CALL_UPDATE, *ACT).cfn.update_stack, **fetch) == \
         "AccessDenied. User doesn't have permission to call ssm:GetParameters"
-    reader = acting(CALL_UPDATE, *ACT, _allow("ssm:GetParameters", f"arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/*"),
-                    _allow("ec2:DescribeImages"), name="reader")
+    reader = acting(CALL_UPDATE, *ACT, allow("ssm:GetParameters", f"arn:aws:ssm:us-east-1:{aws.id}:parameter/ami/*"),
+                    allow("ec2:DescribeImages"), name="reader")
     reader.cfn.update_stack(**fetch)
     assert settled(aws, "web")["StackStatus"] == "UPDATE_COMPLETE", reasons(aws)

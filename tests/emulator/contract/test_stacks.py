@@ -1,5 +1,7 @@
 """Stack operations take time, exclude each other, fail with reasons and roll back."""
 
+import json
+
 from conftest import held, refused, until
 from scenario import (
     create,
@@ -158,6 +160,48 @@ def test_rolling_update_needs_room(aws):
     assert update(aws, ImageId=new) == "UPDATE_ROLLBACK_COMPLETE"
     assert reasons(aws)["Group UPDATE_FAILED"] == \
         "MinInstancesInService must be less than the autoscaling group's MaxSize"
+
+
+def test_a_replacing_update_makes_a_group_of_another_name(aws):
+    """aws-attribute-updatepolicy, AutoScalingReplacingUpdate: the old group is there until the new one is complete;
+    buildkite/elastic-ci-stack-for-aws#764, coverage-roadmap#1475."""
+    old, new = image(aws, "old"), image(aws, "new")
+    out = create(aws, template(policy={"AutoScalingReplacingUpdate": {"WillReplace": True}}), {"ImageId": old})
+    assert update(aws, ImageId=new) == "UPDATE_COMPLETE", reasons(aws)
+    stack = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]
+    name = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}["GroupName"]
+    assert name != out["GroupName"]
+    assert instance(aws, in_service(aws, name)[0]["InstanceId"])["ImageId"] == new
+    assert aws.asg.describe_auto_scaling_groups(
+        AutoScalingGroupNames=[out["GroupName"]])["AutoScalingGroups"] == []
+    assert drift(aws)[0]["StackDriftStatus"] == "IN_SYNC"
+
+
+def test_a_replacing_update_that_fails_keeps_the_old_group(aws):
+    """Same page: "If the update fails, CloudFormation can roll back to the old Auto Scaling group"."""
+    out = create(aws, template(policy={"AutoScalingReplacingUpdate": {"WillReplace": True}}), {"ImageId": image(aws)})
+    assert update(aws, ImageId=MISSING) == "UPDATE_ROLLBACK_COMPLETE"
+    stack = aws.cfn.describe_stacks(StackName="web")["Stacks"][0]
+    assert {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}["GroupName"] == out["GroupName"]
+    groups = aws.asg.describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert [found["AutoScalingGroupName"] for found in groups] == [out["GroupName"]]
+
+
+def test_a_service_role_that_is_gone_refuses_the_update(aws):
+    """aws-amplify/amplify-backend#2325: ValidationError; also one that does not trust CloudFormation."""
+    new = image(aws, "new")
+    create(aws, template(), {"ImageId": image(aws)})
+    gone = f"arn:aws:iam::{aws.id}:role/gone"
+    trust = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    other = aws.iam.create_role(RoleName="other", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    change = dict(StackName="web", UsePreviousTemplate=True, Parameters=keyed({"ImageId": new, "Secret": None}))
+    for role in (gone, other):
+        text = f"Role {role} is invalid or cannot be assumed"
+        assert refused("ValidationError", aws.cfn.update_stack, RoleARN=role, **change) == text
+        assert refused("ValidationError", aws.cfn.create_change_set, ChangeSetName="plan", RoleARN=role, **change) == \
+            text
+    assert update(aws, ImageId=new) == "UPDATE_COMPLETE"
 
 
 def test_instance_refresh_policy_replaces_the_instance(aws):

@@ -6,7 +6,8 @@ use aws_sdk_autoscaling::types::{
     MixedInstancesPolicy, TagDescription,
 };
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksOutput;
-use aws_sdk_cloudformation::types::{Parameter as StackParameter, Stack};
+use aws_sdk_cloudformation::operation::get_template_summary::GetTemplateSummaryOutput;
+use aws_sdk_cloudformation::types::{Parameter as StackParameter, ParameterDeclaration, Stack};
 use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
 use aws_sdk_ec2::operation::describe_instance_types::DescribeInstanceTypesOutput;
 use aws_sdk_ec2::operation::describe_launch_template_versions::{
@@ -42,6 +43,7 @@ pub(super) struct Rules {
     /// Every group of the account, and the launch templates' versions that they may use.
     pub(super) all_groups: Rule,
     pub(super) all_templates: Rule,
+    pub(super) summary: Rule,
 }
 
 impl Rules {
@@ -58,6 +60,7 @@ impl Rules {
             parameter: ssm_has(OLD),
             all_groups: all_groups_are(vec![]),
             all_templates: all_templates_say(vec![]),
+            summary: image_is_a("AWS::EC2::Image::Id"),
         }
     }
 
@@ -67,10 +70,10 @@ impl Rules {
 
     pub(super) async fn validated(&self, target: Promotion) -> Result<Validated, Error> {
         let Self { groups, images, snapshots, types, template, .. } = self;
-        let Self { stack, nested, parameter, all_groups, all_templates, .. } = self;
+        let Self { stack, nested, parameter, summary, all_groups, all_templates, .. } = self;
         let clients = Clients {
             autoscaling: mock_client!(aws_sdk_autoscaling, [groups, all_groups]),
-            cloudformation: mock_client!(aws_sdk_cloudformation, [stack, nested]),
+            cloudformation: mock_client!(aws_sdk_cloudformation, [stack, nested, summary]),
             ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template, all_templates]),
             ssm: mock_client!(aws_sdk_ssm, [parameter]),
         };
@@ -78,10 +81,10 @@ impl Rules {
     }
 
     /// How often each was asked, in the order of the fields, without those of all groups.
-    pub(super) fn calls(&self) -> [usize; 8] {
+    pub(super) fn calls(&self) -> [usize; 9] {
         let Self { groups, images, snapshots, types, template, .. } = self;
-        let Self { stack, nested, parameter, .. } = self;
-        [groups, images, snapshots, types, template, stack, nested, parameter]
+        let Self { stack, nested, parameter, summary, .. } = self;
+        [groups, images, snapshots, types, template, stack, nested, parameter, summary]
             .map(|rule| rule.num_calls())
     }
 }
@@ -156,6 +159,18 @@ fn stack_has(key: &'static str, value: &'static str, resolved: Option<&'static s
                 .set_resolved_value(resolved.map(str::to_owned));
             let stack = Stack::builder().parameters(size.build()).parameters(image.build());
             DescribeStacksOutput::builder().stacks(stack.build()).build()
+        })
+}
+
+/// The type of the stack's image parameter.
+fn image_is_a(kind: &'static str) -> Rule {
+    mock!(aws_sdk_cloudformation::Client::get_template_summary)
+        .match_requests(|request| request.stack_name() == Some("web"))
+        .then_output(move || {
+            let image = ParameterDeclaration::builder().parameter_key("ImageId");
+            GetTemplateSummaryOutput::builder()
+                .parameters(image.parameter_type(kind).build())
+                .build()
         })
 }
 
@@ -239,7 +254,7 @@ async fn a_parameter_is_promoted_with_one_call_of_each_kind() {
     assert_eq!((decided.before.expose(), decided.after.as_str()), (OLD, NEW));
     assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
     assert_eq!(decided.checks.len(), 11, "all but encryption: {:#?}", decided.checks);
-    assert_eq!(rules.calls(), [1, 1, 1, 1, 1, 0, 0, 1]);
+    assert_eq!(rules.calls(), [1, 1, 1, 1, 1, 0, 0, 1, 0]);
 }
 
 /// The moment that healing exists for: the group's only instance has just died.
@@ -289,7 +304,7 @@ async fn a_stack_is_promoted_without_a_look_at_its_groups() {
     assert_eq!(decided.outcome, DecisionOutcome::Promote);
     assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
     assert_eq!(decided.via, None);
-    assert_eq!(rules.calls(), [0, 1, 1, 1, 0, 1, 0, 0]);
+    assert_eq!(rules.calls(), [0, 1, 1, 1, 0, 1, 0, 0, 1]);
 }
 
 #[tokio::test]
@@ -385,5 +400,54 @@ async fn a_secret_is_neither_told_nor_replaced() {
         let error = rules.run(target).await.unwrap_err();
         assert_eq!(error.name(), ErrorName::TargetNotPermitted);
         assert!(!error.to_string().contains("AQICAHh"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_never_replaced_by_one_image() {
+    const TWO: &str = "ami-0000000000000000a,ami-0000000000000000b";
+    let list_of = |kind| Rules { summary: image_is_a(kind), ..Rules::new() };
+    let by_stack = || target(vec![candidate(NEW)]);
+    let by_parameter = || parameter_target(vec![candidate(NEW)]);
+    let string_list = || ssm_has_a(ParameterType::StringList, OLD);
+    let through = || stack_has("ImageId", "/golden/web", Some(OLD));
+    for (rules, target, told) in [
+        (list_of("List<AWS::EC2::Image::Id>"), by_stack(), "a value of type List<AWS"),
+        (list_of("CommaDelimitedList"), by_stack(), "a value of type CommaDelimitedList"),
+        (
+            list_of("AWS::SSM::Parameter::Value<List<AWS::EC2::Image::Id>>"),
+            by_stack(),
+            "a value of type AWS::SSM::Parameter::Value<List<AWS::EC2::Image::Id>>",
+        ),
+        (
+            Rules { stack: stack_has("ImageId", TWO, None), ..Rules::new() },
+            by_stack(),
+            "several values, separated by commas",
+        ),
+        (
+            Rules { stack: through(), parameter: string_list(), ..Rules::new() },
+            by_stack(),
+            "parameter /golden/web holds a value of type StringList",
+        ),
+        (
+            Rules { stack: through(), parameter: ssm_has(TWO), ..Rules::new() },
+            by_stack(),
+            "parameter /golden/web holds several values",
+        ),
+        (
+            Rules { parameter: string_list(), ..Rules::new() },
+            by_parameter(),
+            "a value of type StringList",
+        ),
+        (
+            Rules { parameter: ssm_has(TWO), ..Rules::new() },
+            by_parameter(),
+            "several values, separated by commas",
+        ),
+    ] {
+        let error = rules.run(target).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::ParameterHoldsList, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(told) && !text.contains("ami-"), "{text}");
     }
 }

@@ -10,8 +10,11 @@ AWS facts:
 * A launch that fails is an activity with StatusCode Failed, "… Launching EC2 instance failed.", and Auto Scaling tries
   it again (user guide, "Troubleshoot ... AMI issues").
 * The default termination policy takes the oldest launch template version first.
+* A mixed instances policy launches what its first override says, whose launch template and image may be its own
+  (API_InstancesDistribution: OnDemandAllocationStrategy is `prioritized` by default; API_LaunchTemplateOverrides;
+  druids/terraform-aws-asg-instance-refresh#15, TwiN/aws-eks-asg-rolling-update-handler#22).
 Unlike AWS:
-* A mixed instances policy launches only its base template.
+* When the first override cannot be launched, the next one is not tried.
 """
 
 from collections.abc import Callable
@@ -46,6 +49,16 @@ def template_spec(group):
     """The launch template specification of a group, also of a mixed one; {} if none."""
     mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
     return group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
+
+
+def _next_launch(group, spec):
+    """The launch template version that the next instance boots from, and its data as the first override has it."""
+    mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    overrides: list[dict[str, Any]] = [] if group.get("LaunchTemplate") else mixed.get("Overrides") or []
+    first = next(iter(overrides), {})
+    version = resolve(first.get("LaunchTemplateSpecification") or spec)
+    own = {key: first[key] for key in ("ImageId", "InstanceType") if first.get(key)}
+    return version, {**version["LaunchTemplateData"], **own}
 
 
 def normalize_spec(spec):
@@ -181,9 +194,8 @@ def _launch(group, size):
             record = instances.launch(dict(configuration), _tags(group), zone=zones[size % len(zones)])
             member_spec = {}
         else:
-            version = resolve(spec)
-            record = instances.launch(version["LaunchTemplateData"], _tags(group),
-                                      zone=zones[size % len(zones)], template=version)
+            version, data = _next_launch(group, spec)
+            record = instances.launch(data, _tags(group), zone=zones[size % len(zones)], template=version)
             member_spec = {k: version[k] for k in ("LaunchTemplateId", "LaunchTemplateName")}
             member_spec["Version"] = str(version["VersionNumber"])
     except ApiError as error:

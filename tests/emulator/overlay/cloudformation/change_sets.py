@@ -74,7 +74,7 @@ def _refused(params, stack):
         return None
     if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
         return _error("ValidationError", f"Stack [{_p(params, 'StackName')}] does not exist")
-    return stack_operations.refuse_update(stack)
+    return stack_operations.refuse_update(stack) or stack_operations.refuse_role(stack, params)
 
 
 def _create(original):

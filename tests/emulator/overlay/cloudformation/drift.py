@@ -1,19 +1,32 @@
-"""Owns drift: detections take time and compare groups and launch templates with what was deployed.
+"""Owns drift: detections take time, read every resource that can be read, and compare it with what was deployed.
 
 AWS facts:
 * Detection is asynchronous, one at a time per stack ("Drift detection is already in progress for stack …"), and only in
   CREATE_COMPLETE, UPDATE_COMPLETE, UPDATE_ROLLBACK_COMPLETE and UPDATE_ROLLBACK_FAILED (user guide, "Detect drift").
 * The expected values are the declared properties *as they were deployed*: evaluating `!GetAtt
   LaunchTemplate.LatestVersionNumber` now would hide exactly the drift that matters (coverage-roadmap#1470).
-* `LaunchTemplateData` is write-only, so a launch template is IN_SYNC whatever its newest version says
-  (coverage-roadmap#1682, #2001).
+* Which types are checked: those whose schema has a read handler (`registry`). A row of the others does not exist
+  (API_DescribeStackResourceDrifts). The stacks nested in one are not detected with it (API_DetectStackDrift).
+* What is write-only in the schema is never compared: `LaunchTemplateData`, so that a launch template is IN_SYNC
+  whatever its newest version says (coverage-roadmap#1682, #2001).
 * The caller needs read permission on the resources (`iam.permissions` checks it).
+* The stack's status may be IN_SYNC although rows are MODIFIED (coverage-roadmap#2283). A detection may fail because AWS
+  throttles what CloudFormation reads: "Rate exceeded" (coverage-roadmap#801). No request brings these about, so the
+  control API does.
+* The reason of a failed detection is JSON: `{"Summary":"Failed to detect drift on resources […]","Failures":
+  [{"Resource":…,"FailureReason":…}]}` (same issue).
 * In a wrong state: "Drift detection cannot be performed on stack [ARN] while it is in [ROLLBACK_COMPLETE] state", as
   recorded.
+Unlike AWS:
+* Of a type that MiniStack cannot read the permissions are asked, and the row says IN_SYNC.
 Unsure:
 * Whether PropagateAtLaunch of a group's tag is compared (not compared here).
+* Whether a nested stack has a row of its own among its parent's (none here).
 """
 
+import dataclasses
+import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +37,22 @@ from ministack.services.cloudformation.helpers import _error, _esc, _extract_str
 
 from overlay import patching
 from overlay.background import later
+from overlay.cloudformation import registry
 from overlay.control.settings import SETTINGS
 
+_STACK = "AWS::CloudFormation::Stack"
+_encoded = functools.partial(json.dumps, separators=(",", ":"))
 #: Called with (stack, resource record) before a resource is read; raises if it may not be.
 on_read: list[Callable[[dict[str, Any], dict[str, Any]], None]] = []
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What becomes of a stack's detections, as no request can bring it about; "" leaves it as it is."""
+    #: The stack's status, whatever the rows say.
+    status: str = ""
+    #: Why no resource can be read.
+    failure: str = ""
+
 
 _GROUP_PROPERTIES = frozenset({
     "AutoScalingGroupName", "MinSize", "MaxSize", "DesiredCapacity", "LaunchTemplate",
@@ -59,6 +84,15 @@ def _read_group(physical_id, props):
 def _read_launch_template(physical_id, props):
     template = ec2._launch_templates.get(physical_id)
     return None if template is None else {"LaunchTemplateName": template["LaunchTemplateName"]}
+
+
+def decide(name: str, body: dict[str, str]) -> dict[str, str]:
+    """Make this the outcome of the stack's detections from now on; `LookupError` if there is no such stack."""
+    stack = handlers._resolve_stack(name)
+    if not stack:
+        raise LookupError(name)
+    stack["_drift_outcome"] = Outcome(**body)
+    return dataclasses.asdict(stack["_drift_outcome"])
 
 
 def _target(params):
@@ -99,38 +133,50 @@ def _detect(params):
                 f"{detection['StackDriftDetectionId']}</StackDriftDetectionId></DetectStackDriftResult>")
 
 
+def _is_checked(record):
+    kind = record.get("ResourceType", "")
+    return kind != _STACK and registry.is_readable(kind)
+
+
 def _finish(stack, detection, wanted):
-    now = now_iso()
-    drifted, failed = 0, []
+    now, outcome = now_iso(), stack.get("_drift_outcome") or Outcome()
+    drifted, failed = 0, {}
     for logical_id, record in stack.get("_resources", {}).items():
-        if (wanted and logical_id not in wanted) or not drift.supports_drift(record.get("ResourceType", "")):
+        if (wanted and logical_id not in wanted) or not _is_checked(record):
             continue
-        found = _read(stack, logical_id, record, now)
+        found = _read(stack, logical_id, record, now, outcome)
         drift.record_resource_drift(record, found)
         if found["StackResourceDriftStatus"] in ("MODIFIED", "DELETED"):
             drifted += 1
         elif found["StackResourceDriftStatus"] == "UNKNOWN":
-            failed.append(logical_id)
-    status = "DRIFTED" if drifted else "UNKNOWN" if failed else "IN_SYNC"
+            failed[logical_id] = found["DriftStatusReason"]
+    status = outcome.status or ("DRIFTED" if drifted else "UNKNOWN" if failed else "IN_SYNC")
     detection.update(StackDriftStatus=status, Timestamp=now, DriftedStackResourceCount=drifted,
                      DetectionStatus="DETECTION_FAILED" if failed else "DETECTION_COMPLETE")
     detection.pop("DetectionStatusReason", None)
     if failed:
-        reasons = "; ".join(stack["_resources"][i]["_drift"].get("DriftStatusReason", "") for i in failed)
-        detection["DetectionStatusReason"] = f"Failed to detect drift on resource [{', '.join(failed)}]: {reasons}"
+        detection["DetectionStatusReason"] = _encoded({
+            "Summary": f"Failed to detect drift on resources [{','.join(failed)}]",
+            "Failures": [{"Resource": each, "FailureReason": reason} for each, reason in failed.items()]})
     stack["DriftInformation"] = {"StackDriftStatus": status, "LastCheckTimestamp": now}
 
 
-def _read(stack, logical_id, record, now):
+def _read(stack, logical_id, record, now, outcome):
+    row = {"StackId": stack["StackId"], "LogicalResourceId": logical_id,
+           "PhysicalResourceId": record.get("PhysicalResourceId", ""), "ResourceType": record["ResourceType"],
+           "Timestamp": now}
     try:
+        if outcome.failure:
+            raise PermissionError(outcome.failure)
         for check in on_read:
             check(stack, record)
     except PermissionError as error:
-        return {"StackId": stack["StackId"], "LogicalResourceId": logical_id,
-                "PhysicalResourceId": record.get("PhysicalResourceId", ""),
-                "ResourceType": record["ResourceType"], "Timestamp": now,
-                "StackResourceDriftStatus": "UNKNOWN", "DriftStatusReason": str(error)}
-    return drift.detect_resource_drift(stack, logical_id, record, now)
+        return {**row, "StackResourceDriftStatus": "UNKNOWN", "DriftStatusReason": str(error)}
+    if drift.supports_drift(record["ResourceType"]):
+        return drift.detect_resource_drift(stack, logical_id, record, now)
+    declared = json.dumps({name: value for name, value in (record.get("Properties") or {}).items()
+                           if name not in registry.write_only(record["ResourceType"])}, sort_keys=True, default=str)
+    return {**row, "StackResourceDriftStatus": "IN_SYNC", "ExpectedProperties": declared, "ActualProperties": declared}
 
 
 def _status(params):
@@ -158,6 +204,8 @@ def install():
                        (_read_launch_template, frozenset({"LaunchTemplateName"})), where=where)
     if "AWS::SSM::Parameter" not in drift._DRIFT_READERS:
         raise patching.PatchError(f"{where} has lost AWS::SSM::Parameter")
+    for kind, (reader, properties) in drift._DRIFT_READERS.items():
+        drift._DRIFT_READERS[kind] = reader, properties - registry.write_only(kind)
     where, table = "cloudformation.handlers._ACTION_HANDLERS", handlers._ACTION_HANDLERS
     patching.entry(table, "DetectStackDrift", lambda _: _detect, where=where)
     patching.entry(table, "DescribeStackDriftDetectionStatus", lambda _: _status, where=where)

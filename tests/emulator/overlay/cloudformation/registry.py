@@ -7,8 +7,7 @@ AWS facts:
   `cfn-lint` package.
 * A handler may call whatever its permissions name: `autoscaling:Describe*` of a group's read handler covers the
   lifecycle hooks and notification configurations that are properties of it.
-Unlike AWS:
-* A service that botocore does not know (managed-fleets) is left out.
+* A type without a read handler cannot be read, and so is never checked for drift (same guide, "Handlers").
 Unsure:
 * Which of the calls that a wildcard covers a handler makes. Here it may make all of them.
 """
@@ -52,23 +51,36 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 @functools.cache
-def _operations(service: str) -> tuple[str, ...]:
-    session = botocore.session.get_session()
-    if service not in session.get_available_services():
-        return ()
-    return tuple(session.get_service_model(service).operation_names)
+def permissions(kind: str, handler: str) -> tuple[str, ...]:
+    """The IAM actions that a handler of this type may need; some are wildcards."""
+    return tuple(schema(kind).get("handlers", {}).get(handler, {}).get("permissions", []))
 
 
 @functools.cache
-def permissions(kind: str, handler: str) -> tuple[str, ...]:
-    """The IAM actions that a handler of this type may need, wildcards expanded."""
-    named = schema(kind).get("handlers", {}).get(handler, {}).get("permissions", [])
-    found = []
-    for action in named:
-        service, _, name = action.partition(":")
-        found += [f"{service}:{n}" for n in _operations(service) if fnmatch.fnmatchcase(n, name)] \
-            if "*" in name else [action]
-    return tuple(found)
+def covered(action: str) -> tuple[str, ...]:
+    """The actions that a wildcard covers; itself if it is none, or of a service that botocore does not know."""
+    service, _, name = action.partition(":")
+    session = botocore.session.get_session()
+    if "*" not in name or service not in session.get_available_services():
+        return (action,)
+    operations = session.get_service_model(service).operation_names
+    return tuple(f"{service}:{each}" for each in operations if fnmatch.fnmatchcase(each, name))
+
+
+def is_readable(kind: str) -> bool:
+    """Whether resources of this type can be read, and so be checked for drift."""
+    return "read" in schema(kind).get("handlers", {})
+
+
+def _top(kind: str, field: str) -> frozenset[str]:
+    """The properties in a list of the schema, without those that are parts of one."""
+    paths = (path.removeprefix("/properties/") for path in schema(kind).get(field, []))
+    return frozenset(path for path in paths if "/" not in path)
+
+
+def write_only(kind: str) -> frozenset[str]:
+    """The properties that cannot be read back."""
+    return _top(kind, "writeOnlyProperties")
 
 
 def recreation(kind: str, name: str) -> str:
@@ -81,5 +93,4 @@ def recreation(kind: str, name: str) -> str:
 
 def replacing(kind: str) -> tuple[str, ...]:
     """The properties whose change always replaces a resource of this type."""
-    paths = schema(kind).get("createOnlyProperties", [])
-    return tuple(path.removeprefix("/properties/") for path in paths)
+    return tuple(sorted(_top(kind, "createOnlyProperties")))

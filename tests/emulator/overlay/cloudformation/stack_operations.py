@@ -7,6 +7,8 @@ AWS facts:
   (CloudFormation user guide, "Stack status codes").
 * A stack remembers the service role of its last operation, and later operations use it (API_UpdateStack, RoleARN).
   DescribeStacks shows it.
+* An update whose service role is gone, or does not trust CloudFormation, is refused: "Role ARN is invalid or cannot be
+  assumed" (ValidationError; aws-amplify/amplify-backend#2325).
 * Every event of an operation carries its ClientRequestToken. A stack accepts a token only once: "The client request
   token … has already been used for this stack. Retry the request with a different client request token"
   (banzaicloud/pipeline#3016). The same request may be sent again with the same token ("if you plan to retry requests",
@@ -147,6 +149,14 @@ def refuse_update(stack):
                   f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated.")
 
 
+def refuse_role(stack, params):
+    """The refusal of an operation whose service role cannot be assumed; None if it can, or there is none."""
+    role = _p(params, "RoleARN") or (stack or {}).get("_role_arn", "")
+    if not role or permissions.may_be_assumed(role):
+        return None
+    return _error("ValidationError", f"Role {role} is invalid or cannot be assumed")
+
+
 def _used_before(stack, params):
     """The answer to a request token that the stack knows; None if it is new."""
     token = _p(params, "ClientRequestToken")
@@ -163,7 +173,7 @@ def _used_before(stack, params):
 def _update_stack(original):
     def handle(params):
         stack = handlers._resolve_stack(_p(params, "StackName"))
-        if answer := _used_before(stack, params) or refuse_update(stack):
+        if answer := _used_before(stack, params) or refuse_update(stack) or refuse_role(stack, params):
             return answer
         answer = original(params)
         if answer[0] == 200 and stack:

