@@ -71,6 +71,8 @@ mod scale;
 mod stack;
 mod stack_settings_preserved;
 mod support;
+mod tags_of_others;
+mod target_by_name;
 mod targets;
 mod templates;
 mod times;
@@ -151,6 +153,8 @@ fn trials() -> Vec<Trial> {
         stack_settings_preserved::trials(),
         targets::trials(),
         templates::trials(),
+        tags_of_others::trials(),
+        target_by_name::trials(),
         writes::trials(),
     ];
     modules.into_iter().flatten().collect()

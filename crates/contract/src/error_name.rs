@@ -91,8 +91,8 @@ catalogue! {
     ImagePending: Retryable, BySteps(&["ValidateAmi"]);
     /// No candidate image passes validation; the message lists each failed check with the expected and the actual value.
     ImageRejected: Terminal, BySteps(&["ValidateAmi"]);
-    /// The image was not taken from an instance of a group that boots from this target (or that cannot be verified and `AllowUnverified` is `false`), or the target holds a secret. Being able to tag an instance must not be enough to overwrite a target.
-    TargetNotPermitted: Terminal, BySteps(&["ValidateAmi"]);
+    /// The image was not taken from an instance of a group that boots from this target (or that cannot be verified and `AllowUnverified` is `false`), the target holds a secret, or a manual run names a target outside the permitted prefixes. Being able to tag an instance must not be enough to overwrite a target.
+    TargetNotPermitted: Terminal, BySteps(&["ResolveTags", "ValidateAmi"]);
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
     /// The SSM parameter is a resource of a stack, so writing it would cause drift. Create one outside any stack.

@@ -63,7 +63,7 @@ pub struct ManualRun {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RollbackRun {
     /// The target to roll back.
-    pub rollback: RollbackTarget,
+    pub rollback: TargetNames,
     /// Replace the running instances afterwards.
     #[serde(default)]
     pub instance_refresh: bool,
@@ -72,10 +72,27 @@ pub struct RollbackRun {
     pub dry_run: bool,
 }
 
-/// The target of a [`RollbackRun`]: either a parameter or a stack.
+/// A run that promotes the newest image of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RollbackTarget {
+pub struct TargetRun {
+    /// The target.
+    pub target: TargetNames,
+    /// Replace a newer image too.
+    #[serde(default)]
+    pub allow_older: bool,
+    /// Replace the running instances afterwards.
+    #[serde(default)]
+    pub instance_refresh: bool,
+    /// Report what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The target of a [`RollbackRun`] or a [`TargetRun`]: either a parameter or a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetNames {
     /// The SSM parameter (pattern 1).
     pub parameter_name: Option<ParameterName>,
     /// The stack (pattern 2).

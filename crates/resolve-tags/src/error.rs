@@ -16,6 +16,10 @@ pub enum Error {
         "EC2 knows no image {0} in this account and Region; it may have been deregistered, or be too new to be seen"
     )]
     ImageNotFound(ImageId),
+    /// The input, or the tags of the image that it names, name a target that Driftless may not
+    /// touch.
+    #[error("{0}")]
+    OutsidePrefixes(String),
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -26,6 +30,7 @@ impl Named for Error {
         match self {
             Self::InvalidInput(error) => error.name(),
             Self::ImageNotFound(_) => ErrorName::ImageNotFound,
+            Self::OutsidePrefixes(_) => ErrorName::TargetNotPermitted,
             Self::Aws(error) => error.name(),
         }
     }

@@ -5,6 +5,8 @@
 mod decide;
 mod error;
 mod request;
+mod settings;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +18,14 @@ use aws_sdk_ec2::types::{Filter, Tag};
 use contract::ids::ImageId;
 use contract::report::{Outcome, Report};
 use contract::steps::Resolved;
-use contract::target::{Promotion, Run, TAG_PARAMETER_NAME, TAG_STACK_NAME};
+use contract::target::{Promotion, Run};
 use serde_json::Value;
 
-use crate::decide::{Destination, Image, Instance, Instances, Tags};
+use crate::decide::{Image, Instance, Instances};
 pub use crate::error::Error;
-use crate::request::{Request, Rollback};
+use crate::request::{NamedTarget, Request};
+pub use crate::settings::{BadSettings, Settings, TagKeys};
+use crate::tags::{Destination, Tags};
 
 /// The maximum number of values in one filter (EC2 user guide, "List and filter your resources").
 const MAX_FILTER_VALUES: usize = 200;
@@ -33,72 +37,100 @@ const PAGE: i32 = 500;
 ///
 /// # Errors
 /// See [`Error`]. An input without targets is an answer, not an error.
-pub async fn handle(ec2: &Client, input: Value) -> Result<Resolved, Error> {
+pub async fn handle(ec2: &Client, settings: &Settings, input: Value) -> Result<Resolved, Error> {
     match request::request(input)? {
         Request::Skip(reason) => Ok(skipped(reason)),
         Request::Hint { image_id, status_message } => {
             let image = Image { status_message, ..image(ec2, &image_id).await? };
-            by_image(ec2, image, None).await
+            by_image(ec2, settings, image, None).await
         }
         Request::Pinned(image_id, run) => {
-            by_image(ec2, image(ec2, &image_id).await?, Some(run)).await
+            by_image(ec2, settings, image(ec2, &image_id).await?, Some(run)).await
         }
-        Request::Rollback(rollback, run) => roll_back(ec2, &rollback, run).await,
-        Request::Reconcile(run) => reconcile(ec2, run).await,
+        Request::Named(named, run) => by_name(ec2, settings, &named, run).await,
+        Request::Reconcile(run) => reconcile(ec2, settings, run).await,
     }
 }
 
 /// The targets in one image's tags. A run pins the image; without a pin, every image of the same
 /// target competes with it.
-async fn by_image(ec2: &Client, image: Image, run: Option<Run>) -> Result<Resolved, Error> {
-    let destinations = decide::destinations(&image.tags)?;
-    if destinations.is_empty() {
-        return Ok(skipped(decide::no_destination(&image.image_id)));
+async fn by_image(
+    ec2: &Client,
+    settings: &Settings,
+    image: Image,
+    run: Option<Run>,
+) -> Result<Resolved, Error> {
+    let leads = settings.leads(&image.tags)?;
+    if leads.destinations.is_empty() {
+        let image_id = &image.image_id;
+        return match (leads.foreign.is_empty(), run) {
+            (true, _) => Ok(skipped(settings.no_destination(image_id))),
+            (false, None) => Ok(skipped(format!("image {image_id}: {}", leads.foreign.join("; ")))),
+            // A person who names an image expects something of it.
+            (false, Some(_)) => Err(Error::OutsidePrefixes(leads.foreign.join("; "))),
+        };
     }
     let mut targets = Vec::new();
-    for destination in &destinations {
+    for destination in &leads.destinations {
         let mut images = vec![image.clone()];
         if run.is_none() {
-            images.extend(images_with(ec2, tag_filter(destination)).await?);
+            images.extend(images_of(ec2, settings, destination).await?);
         }
-        let instances = instances_for(ec2, tag_filter(destination), &images).await?;
-        targets.push(decide::promotion(destination, images, &instances, run.unwrap_or_default()));
+        let instances = instances_of(ec2, settings, destination, &images).await?;
+        let run = run.unwrap_or_default();
+        targets.push(decide::promotion(settings, destination, images, &instances, run));
     }
     Ok(resolved(targets))
 }
 
-/// The target that a rollback names.
-async fn roll_back(ec2: &Client, rollback: &Rollback, run: Run) -> Result<Resolved, Error> {
-    let destination = &rollback.destination;
-    let images = images_with(ec2, tag_filter(destination)).await?;
-    let images = decide::images_of_rollback(rollback, images)?;
-    let instances = instances_for(ec2, tag_filter(destination), &images).await?;
-    Ok(resolved(vec![decide::promotion(destination, images, &instances, run)]))
+/// The target that the input names.
+async fn by_name(
+    ec2: &Client,
+    settings: &Settings,
+    named: &NamedTarget,
+    run: Run,
+) -> Result<Resolved, Error> {
+    let destination = &named.destination;
+    if let Some(reason) = settings.forbids(destination) {
+        let message = format!("{} names {:?}, {reason}", named.field, destination.name());
+        return Err(Error::OutsidePrefixes(message));
+    }
+    let images = images_of(ec2, settings, destination).await?;
+    let instances = instances_of(ec2, settings, destination, &images).await?;
+    let images = decide::images_of_named(settings, named, images, &instances)?;
+    Ok(resolved(vec![decide::promotion(settings, destination, images, &instances, run)]))
 }
 
 /// Every target that any image names. One listing serves all targets, so the number of calls is the
 /// listing's number of pages.
-async fn reconcile(ec2: &Client, run: Run) -> Result<Resolved, Error> {
-    let tagged =
-        || Filter::builder().name("tag-key").values(TAG_PARAMETER_NAME).values(TAG_STACK_NAME);
-    let by_destination = by_destination(images_with(ec2, tagged().build()).await?);
+async fn reconcile(ec2: &Client, settings: &Settings, run: Run) -> Result<Resolved, Error> {
+    let keys = &settings.keys;
+    let tagged = || {
+        let filter = Filter::builder().name("tag-key");
+        filter.values(&keys.parameter_name).values(&keys.stack_name).build()
+    };
+    let by_destination = by_destination(settings, images_with(ec2, tagged()).await?);
     if by_destination.is_empty() {
-        return Ok(skipped(decide::no_targets()));
+        let reason = format!(
+            "none of the account's images names a target that Driftless may touch by its tag {}",
+            settings.either_tag()
+        );
+        return Ok(skipped(reason));
     }
     let images = by_destination.values().flatten();
-    let instances = instances_for(ec2, tagged().build(), images).await?;
-    let targets = by_destination
-        .into_iter()
-        .map(|(destination, images)| decide::promotion(&destination, images, &instances, run));
+    let instances = instances_for(ec2, tagged(), images).await?;
+    let targets = by_destination.into_iter().map(|(destination, images)| {
+        decide::promotion(settings, &destination, images, &instances, run)
+    });
     Ok(resolved(targets.collect()))
 }
 
-fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
+fn by_destination(settings: &Settings, images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
     let mut found = BTreeMap::<_, Vec<_>>::new();
     for image in images {
-        match decide::destinations(&image.tags) {
-            Ok(destinations) => {
-                for destination in destinations {
+        match settings.leads(&image.tags) {
+            Ok(leads) => {
+                for destination in leads.destinations {
                     found.entry(destination).or_default().push(image.clone());
                 }
             }
@@ -140,6 +172,27 @@ async fn image(ec2: &Client, image_id: &ImageId) -> Result<Image, Error> {
 /// reference, "Error codes".
 fn is_image_missing(error: &AwsError) -> bool {
     error.has_code("InvalidAMIID.NotFound") || error.has_code("InvalidAMIID.Unavailable")
+}
+
+/// The account's own images that name this destination.
+async fn images_of(
+    ec2: &Client,
+    settings: &Settings,
+    destination: &Destination,
+) -> Result<Vec<Image>, AwsError> {
+    let mut images = images_with(ec2, tag_filter(settings, destination)).await?;
+    images.retain(|image| settings.names(&image.tags, destination));
+    Ok(images)
+}
+
+/// The live instances that name this destination or that the images are backups of.
+async fn instances_of(
+    ec2: &Client,
+    settings: &Settings,
+    destination: &Destination,
+    images: &[Image],
+) -> Result<Instances, AwsError> {
+    instances_for(ec2, tag_filter(settings, destination), images).await
 }
 
 /// The account's own images that the filter finds.
@@ -185,11 +238,11 @@ async fn live_instances(ec2: &Client, filter: Filter) -> Result<Instances, AwsEr
     Ok(instances.filter_map(to_instance).collect())
 }
 
-fn tag_filter(destination: &Destination) -> Filter {
-    let (tag, value) = destination.tag();
-    // EC2 reads * and ? in a filter's value as wildcards; names of parameters and stacks contain
-    // neither.
-    Filter::builder().name(format!("tag:{tag}")).values(value).build()
+/// Finds the destination's name in every form, and other names that contain it. EC2 reads * in a
+/// filter's value as a wildcard; names of parameters and stacks contain none.
+fn tag_filter(settings: &Settings, destination: &Destination) -> Filter {
+    let tag = settings.tag_of(destination);
+    Filter::builder().name(format!("tag:{tag}")).values(format!("*{}*", destination.name())).build()
 }
 
 fn to_image(image: aws_sdk_ec2::types::Image) -> Option<Image> {

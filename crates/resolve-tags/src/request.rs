@@ -1,20 +1,26 @@
 //! The forms of input of resolve-tags: recognises and validates them.
 
 use contract::event::{
-    BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun, ReconcileRun, RollbackRun, RollbackTarget,
+    BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun, ReconcileRun, RollbackRun, TargetNames,
+    TargetRun,
 };
 use contract::ids::{ImageId, ParameterKey};
 use contract::target::{Run, Selection};
 use serde_json::Value;
 use step::{InvalidInput, decode, truncated};
 
-use crate::decide::Destination;
+use crate::tags::Destination;
 
 /// Every form of input, for the message about an unknown one.
 const FORMS: &str = concat!(
-    r#"AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, "#,
+    r#"AWS Backup's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, "#,
+    r#"{"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, "#,
     r#"{"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}"#
 );
+
+/// The fields of an input that name a target.
+const TARGET: &str = "target";
+const ROLLBACK: &str = "rollback";
 
 /// The maximum length of an unknown word in a message.
 const MAX_FOUND_CHARS: usize = 64;
@@ -33,20 +39,22 @@ pub(crate) enum Request {
     },
     /// Promote this image and no other.
     Pinned(ImageId, Run),
-    /// Put an older image back.
-    Rollback(Rollback, Run),
+    /// Promote the newest image of this target, or put an older one back.
+    Named(NamedTarget, Run),
     /// Promote the newest image of every target.
     Reconcile(Run),
     /// Do nothing, for this reason.
     Skip(String),
 }
 
-/// The target of a rollback.
+/// A target that the input names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rollback {
+pub(crate) struct NamedTarget {
+    /// The input's field with the name: `target` or `rollback`.
+    pub field: &'static str,
     /// The parameter or the stack.
     pub destination: Destination,
-    /// The stack's parameter to roll back; all when absent.
+    /// The stack's parameter; all when absent.
     pub only: Option<ParameterKey>,
 }
 
@@ -72,7 +80,10 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
     if has("imageId") {
         return Ok(from_manual(decode(input)?));
     }
-    if has("rollback") {
+    if has(TARGET) {
+        return from_target(decode(input)?);
+    }
+    if has(ROLLBACK) {
         return from_rollback(decode(input)?);
     }
     if has("reconcile") || has("dryRun") {
@@ -126,16 +137,30 @@ fn image_in(resources: &[String]) -> Result<ImageId, InvalidInput> {
 
 fn from_manual(manual: ManualRun) -> Request {
     let ManualRun { image_id, allow_older, instance_refresh, dry_run } = manual;
-    let selection = if allow_older { Selection::AllowOlder } else { Selection::Newest };
-    Request::Pinned(image_id, Run { selection, dry_run, instance_refresh })
+    Request::Pinned(image_id, Run { selection: newest(allow_older), dry_run, instance_refresh })
+}
+
+fn newest(allow_older: bool) -> Selection {
+    if allow_older { Selection::AllowOlder } else { Selection::Newest }
+}
+
+fn from_target(run: TargetRun) -> Result<Request, InvalidInput> {
+    let TargetRun { target, allow_older, instance_refresh, dry_run } = run;
+    let run = Run { selection: newest(allow_older), dry_run, instance_refresh };
+    Ok(Request::Named(named(TARGET, target)?, run))
 }
 
 fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
     let RollbackRun { rollback, instance_refresh, dry_run } = run;
-    let RollbackTarget { parameter_name, stack_name, parameter_key } = rollback;
+    let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };
+    Ok(Request::Named(named(ROLLBACK, rollback)?, run))
+}
+
+fn named(field: &'static str, names: TargetNames) -> Result<NamedTarget, InvalidInput> {
+    let TargetNames { parameter_name, stack_name, parameter_key } = names;
     let wrong = |found| {
         let expected = "expected exactly one of parameterName and stackName";
-        InvalidInput::new("rollback", format!("{expected}, found {found}"))
+        InvalidInput::new(field, format!("{expected}, found {found}"))
     };
     let destination = match (parameter_name, stack_name) {
         (Some(_), Some(_)) => return Err(wrong("both")),
@@ -145,10 +170,9 @@ fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
     };
     if let (Destination::Parameter(_), Some(key)) = (&destination, &parameter_key) {
         let problem = format!("expected with a stackName only, found \"{key}\"");
-        return Err(InvalidInput::new("rollback.parameterKey", problem));
+        return Err(InvalidInput::new(format!("{field}.parameterKey"), problem));
     }
-    let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };
-    Ok(Request::Rollback(Rollback { destination, only: parameter_key }, run))
+    Ok(NamedTarget { field, destination, only: parameter_key })
 }
 
 /// `is_named`: the input contains `reconcile`; otherwise it has only `dryRun`.

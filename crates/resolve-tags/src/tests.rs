@@ -5,12 +5,16 @@ mod handler;
 mod properties;
 mod reconcile;
 mod request;
+mod settings;
+mod tags;
 
 use contract::steps::Resolved;
 use contract::target::Promotion;
 use serde_json::{Value, json};
 
-use crate::decide::{Image, Instance, Tags};
+use crate::decide::{Image, Instance};
+use crate::settings::Settings;
+use crate::tags::Tags;
 
 const FIRST: &str = "ami-00000000000000001";
 const SECOND: &str = "ami-00000000000000002";
@@ -19,6 +23,23 @@ const THIRD: &str = "ami-00000000000000003";
 const TO_PARAMETER: &[(&str, &str)] = &[("ImageIdParameterName", "/golden/web")];
 const TO_STACK: &[(&str, &str)] = &[("StackName", "web")];
 const TO_STACKS_DB: &[(&str, &str)] = &[("StackName", "web"), ("ImageIdParameterKey", "DbImage")];
+
+/// A Driftless of account 111122223333 in eu-west-1 that may touch parameters and stacks with these
+/// prefixes.
+fn permitting(parameters: &str, stacks: &str) -> Settings {
+    let variable = |name: &str| match name {
+        "ACCOUNT_ID" => Some("111122223333".to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        "PARAMETER_PREFIX" => Some(parameters.to_owned()),
+        "STACK_PREFIX" => Some(stacks.to_owned()),
+        _ => None,
+    };
+    Settings::read(variable).unwrap()
+}
+
+fn settings() -> Settings {
+    permitting("/golden/", "web")
+}
 
 fn tags(tags: &[(&str, &str)]) -> Tags {
     tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()

@@ -11,7 +11,9 @@ use serde_json::json;
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
-use super::{FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates, promotions, reason};
+use super::{
+    FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates, promotions, reason, settings,
+};
 use crate::handle;
 
 pub(super) fn ec2_tags(tagged: &[(&str, &str)]) -> Vec<Tag> {
@@ -55,7 +57,7 @@ fn lists(tag: &'static str, value: &'static str, tagged: &'static [(&str, &str)]
     mock!(Client::describe_images)
         .match_requests(move |r| {
             r.owners() == ["self"]
-                && r.filters() == [filter(&format!("tag:{tag}"), &[value])]
+                && r.filters() == [filter(&format!("tag:{tag}"), &[&format!("*{value}*")])]
                 && r.image_ids.is_none()
                 && asks_for_pages(r.max_results)
         })
@@ -79,7 +81,8 @@ fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) ->
     };
     mock!(Client::describe_instances)
         .match_requests(move |r| {
-            r.filters() == [filter(name, &[value]), is_live()] && asks_for_pages(r.max_results)
+            let value = if name == "instance-id" { value.to_owned() } else { format!("*{value}*") };
+            r.filters() == [filter(name, &[&value]), is_live()] && asks_for_pages(r.max_results)
         })
         .then_output(move || {
             let instances = found.map(|id| {
@@ -115,7 +118,7 @@ async fn a_hint_lets_all_tagged_images_compete() {
     let by_tag = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
     let by_id = runs("instance-id", "i-source", Some("i-source"));
     let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
-    let resolved = promotions(handle(&ec2, backup(|_| ())).await.unwrap());
+    let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
     let [target] = &resolved[..] else { panic!("{resolved:?}") };
     assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
     assert_eq!(groups(target), ["i-source", "i-tagged"]);
@@ -154,7 +157,7 @@ async fn every_partition_leads_to_the_same_targets() {
             detail["backupVaultArn"] = json!(of("backup", account, "backup-vault:nightly"));
             detail["iamRoleArn"] = json!(format!("arn:{partition}:iam::{account}:role/backup"));
         });
-        let resolved = promotions(handle(&ec2, event).await.unwrap());
+        let resolved = promotions(handle(&ec2, &settings(), event).await.unwrap());
         assert_eq!(resolved.len(), 2, "{partition}: {resolved:?}");
         found.push(resolved);
     }
@@ -169,7 +172,7 @@ async fn what_the_event_says_goes_with_its_image_alone() {
     let by_id = runs("instance-id", "i-source", None);
     let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
     let event = backup(|event| event["detail"]["statusMessage"] = json!("VSS failed"));
-    let target = promotions(handle(&ec2, event).await.unwrap()).remove(0);
+    let target = promotions(handle(&ec2, &settings(), event).await.unwrap()).remove(0);
     assert_eq!(candidates(&target), [("ImageId", vec![SECOND, FIRST])]);
     let images = target.target.images()[0].1;
     let [newer, hinted] = &images.candidates[..] else { panic!("{target:?}") };
@@ -184,7 +187,7 @@ async fn a_source_that_carries_the_tag_is_not_looked_up_again() {
     let rules = [knows(FIRST, TO_STACK), lists("StackName", "web", TO_STACK)];
     let [hinted, tagged] = rules;
     let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag]);
-    let resolved = promotions(handle(&ec2, backup(|_| ())).await.unwrap());
+    let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
     assert_eq!(groups(&resolved[0]), ["i-source"]);
     assert_eq!(by_tag.num_calls(), 1);
 }
@@ -198,7 +201,7 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
     let by_id = runs("instance-id", "i-source", None);
     let ec2 = mock_client!(aws_sdk_ec2, [pinned, in_parameter, in_stack, by_id]);
     let run = json!({"imageId": FIRST, "allowOlder": true, "dryRun": true});
-    let targets = promotions(handle(&ec2, run).await.unwrap());
+    let targets = promotions(handle(&ec2, &settings(), run).await.unwrap());
     let [parameter, stack] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(parameter), [("/golden/web", vec![FIRST])]);
     assert_eq!(candidates(stack), [("ImageId", vec![FIRST])]);
@@ -208,12 +211,12 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
 }
 
 #[tokio::test]
-async fn a_rollback_lists_the_images_of_what_it_names() {
+async fn a_run_of_a_named_target_lists_its_images() {
     let tagged = lists("StackName", "web", TO_STACK);
     let by_tag = runs("tag:StackName", "web", Some("i-source"));
     let ec2 = mock_client!(aws_sdk_ec2, [tagged, by_tag]);
     let run = json!({"rollback": {"stackName": "web"}, "instanceRefresh": true});
-    let targets = promotions(handle(&ec2, run).await.unwrap());
+    let targets = promotions(handle(&ec2, &settings(), run).await.unwrap());
     let [target] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(target), [("ImageId", vec![SECOND, FIRST])]);
     assert_eq!(origins(target), [(Some("i-source"), None); 2]);
@@ -226,8 +229,10 @@ async fn a_rollback_lists_the_images_of_what_it_names() {
 async fn a_rollback_of_what_no_image_names_fails_with_the_field() {
     let nothing =
         mock!(Client::describe_images).then_output(|| DescribeImagesOutput::builder().build());
+    let nobody = runs("tag:ImageIdParameterName", "/golden/wbe", None);
+    let ec2 = mock_client!(aws_sdk_ec2, [nothing, nobody]);
     let run = json!({"rollback": {"parameterName": "/golden/wbe"}});
-    let error = handle(&mock_client!(aws_sdk_ec2, [nothing]), run).await.unwrap_err();
+    let error = handle(&ec2, &settings(), run).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::InvalidInput);
     assert!(error.to_string().starts_with("rollback.parameterName: expected"), "{error}");
 }
@@ -235,14 +240,15 @@ async fn a_rollback_of_what_no_image_names_fails_with_the_field() {
 #[tokio::test]
 async fn what_is_skipped_is_not_looked_up() {
     let of_volume = backup(|event| event["detail"]["resourceType"] = json!("EBS"));
-    let resolved = handle(&mock_client!(aws_sdk_ec2, []), of_volume).await.unwrap();
+    let resolved = handle(&mock_client!(aws_sdk_ec2, []), &settings(), of_volume).await.unwrap();
     assert_eq!(reason(resolved), "the backup is of EBS, not of EC2");
 }
 
 #[tokio::test]
 async fn an_image_without_a_target_tag_is_skipped() {
     let untagged = knows(FIRST, &[("Name", "web")]);
-    let resolved = handle(&mock_client!(aws_sdk_ec2, [untagged]), backup(|_| ())).await.unwrap();
+    let resolved =
+        handle(&mock_client!(aws_sdk_ec2, [untagged]), &settings(), backup(|_| ())).await.unwrap();
     let reason = reason(resolved);
     assert!(reason.contains(FIRST) && reason.contains("StackName"), "{reason}");
 }
@@ -254,7 +260,8 @@ async fn an_image_that_ec2_does_not_know_is_not_found() {
         // Recently deregistered images are left out of the answer.
         DescribeImagesOutput::builder().build()
     });
-    let error = handle(&mock_client!(aws_sdk_ec2, [nothing]), run()).await.unwrap_err();
+    let error =
+        handle(&mock_client!(aws_sdk_ec2, [nothing]), &settings(), run()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ImageNotFound);
     for (code, expected) in [
         ("InvalidAMIID.NotFound", ErrorName::ImageNotFound),
@@ -266,15 +273,57 @@ async fn an_image_that_ec2_does_not_know_is_not_found() {
         let refusal = mock!(Client::describe_images).then_error(move || {
             DescribeImagesError::generic(ErrorMetadata::builder().code(code).build())
         });
-        let error = handle(&mock_client!(aws_sdk_ec2, [refusal]), run()).await.unwrap_err();
+        let error =
+            handle(&mock_client!(aws_sdk_ec2, [refusal]), &settings(), run()).await.unwrap_err();
         assert_eq!(error.name(), expected, "{code}");
     }
 }
 
 #[tokio::test]
 async fn a_malformed_tag_of_the_hinted_image_is_invalid_input() {
-    let hinted = knows(FIRST, &[("StackName", "not a stack")]);
-    let error = handle(&mock_client!(aws_sdk_ec2, [hinted]), backup(|_| ())).await.unwrap_err();
+    let hinted = knows(FIRST, &[("StackName", "web server")]);
+    let error = handle(&mock_client!(aws_sdk_ec2, [hinted]), &settings(), backup(|_| ()))
+        .await
+        .unwrap_err();
     assert_eq!(error.name(), ErrorName::InvalidInput);
     assert!(error.to_string().starts_with("tags.StackName: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_others_mean_by_the_tags_is_skipped_by_event_and_refused_by_hand() {
+    const FOREIGN: &[(&str, &str)] = &[("StackName", "Wordpress (prod)")];
+    let said = "the tag StackName names \"Wordpress (prod)\", and Driftless may only touch stacks \
+                whose names begin with \"web\"";
+    let ec2 = mock_client!(aws_sdk_ec2, [knows(FIRST, FOREIGN)]);
+    let resolved = handle(&ec2, &settings(), backup(|_| ())).await.unwrap();
+    assert_eq!(reason(resolved), format!("image {FIRST}: {said}"));
+
+    let ec2 = mock_client!(aws_sdk_ec2, [knows(FIRST, FOREIGN)]);
+    let error = handle(&ec2, &settings(), json!({"imageId": FIRST})).await.unwrap_err();
+    assert_eq!((error.name(), error.to_string()), (ErrorName::TargetNotPermitted, said.into()));
+}
+
+#[tokio::test]
+async fn a_foreign_tag_does_not_keep_the_other_targets_out() {
+    const BOTH: &[(&str, &str)] = &[TO_PARAMETER[0], ("StackName", "wordpress")];
+    let hinted = knows(FIRST, BOTH);
+    let tagged = lists("ImageIdParameterName", "/golden/web", BOTH);
+    let by_tag = runs("tag:ImageIdParameterName", "/golden/web", Some("i-source"));
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag]);
+    let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
+    let [target] = &resolved[..] else { panic!("{resolved:?}") };
+    assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
+}
+
+#[tokio::test]
+async fn a_target_outside_the_prefixes_is_refused_without_a_call() {
+    for (input, said) in [
+        (json!({"target": {"stackName": "wordpress"}}), "target names \"wordpress\""),
+        (json!({"rollback": {"parameterName": "/x"}}), "rollback names \"/x\""),
+    ] {
+        let ec2 = mock_client!(aws_sdk_ec2, []);
+        let error = handle(&ec2, &settings(), input).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::TargetNotPermitted);
+        assert!(error.to_string().starts_with(said), "{error}");
+    }
 }

@@ -4,10 +4,10 @@ use contract::ids::ImageId;
 use serde_json::{Value, json};
 
 use super::{FIRST, backup};
-use crate::decide::Destination;
 use contract::target::{Run, Selection};
 
-use crate::request::{Request, Rollback, request};
+use crate::request::{NamedTarget, Request, request};
+use crate::tags::Destination;
 
 fn first() -> ImageId {
     FIRST.parse().unwrap()
@@ -53,7 +53,7 @@ fn a_manual_run_pins_its_image() {
 }
 
 #[test]
-fn a_rollback_names_a_parameter_or_a_stack_and_goes_to_an_older_image() {
+fn a_target_or_a_rollback_names_a_parameter_or_a_stack() {
     let parameter = || Destination::Parameter("/golden/web".parse().unwrap());
     let stack = || Destination::Stack("web".parse().unwrap());
     let run = Run { selection: Selection::Rollback, ..Run::default() };
@@ -80,9 +80,19 @@ fn a_rollback_names_a_parameter_or_a_stack_and_goes_to_an_older_image() {
         ),
     ] {
         let only = only.map(|key| key.parse().unwrap());
-        let expected = Request::Rollback(Rollback { destination, only }, run);
-        assert_eq!(request(input), Ok(expected));
+        for (field, selection) in [("rollback", Selection::Rollback), ("target", Selection::Newest)]
+        {
+            let mut input = input.clone();
+            let target = input.as_object_mut().unwrap().remove("rollback").unwrap();
+            input[field] = target;
+            let named = NamedTarget { field, destination: destination.clone(), only: only.clone() };
+            assert_eq!(request(input), Ok(Request::Named(named, Run { selection, ..run })));
+        }
     }
+    let older = json!({"target": {"stackName": "web"}, "allowOlder": true});
+    let named = NamedTarget { field: "target", destination: stack(), only: None };
+    let run = Run { selection: Selection::AllowOlder, ..Run::default() };
+    assert_eq!(request(older), Ok(Request::Named(named, run)));
 }
 
 #[test]
@@ -131,7 +141,7 @@ fn what_is_no_known_form_is_told_them_all() {
         (json!({"image": FIRST, "x": 1}), "image, x"),
         (json!({"allowOlder": true}), "allowOlder"),
     ] {
-        let expected = r#"$: expected AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
+        let expected = r#"$: expected AWS Backup's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, {"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
         assert_eq!(request(input).unwrap_err().to_string(), format!("{expected}{found}"));
     }
 }
@@ -168,6 +178,22 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
             json!({"rollback": {"parameterName": "/a", "parameterKey": "DbImage"}}),
             "rollback.parameterKey: expected with a stackName only, found \"DbImage\"",
         ),
+        (
+            json!({"target": {}}),
+            "target: expected exactly one of parameterName and stackName, found neither",
+        ),
+        (
+            json!({"target": {"parameterName": "/a", "stackName": "a"}}),
+            "target: expected exactly one of parameterName and stackName, found both",
+        ),
+        (
+            json!({"target": {"parameterName": "/a", "parameterKey": "DbImage"}}),
+            "target.parameterKey: expected with a stackName only, found \"DbImage\"",
+        ),
+        (json!({"target": "web"}), "target: invalid type"),
+        (json!({"target": {"stack": "web"}}), "target.stack: unknown field"),
+        (json!({"target": {"stackName": "web"}, "imageId": FIRST}), "target: unknown field"),
+        (json!({"target": {"stackName": "web"}, "reconcile": true}), "reconcile: unknown field"),
         (json!({"rollback": {"stack": "web"}}), "rollback.stack: unknown field"),
         (json!({"rollback": {"stackName": "web"}, "allowOlder": true}), "allowOlder: unknown"),
         (json!({"rollback": {"stackName": "web"}, "dryRun": "yes"}), "dryRun: invalid type"),
