@@ -47,6 +47,7 @@ macro_rules! trials {
     };
 }
 
+mod backup;
 mod bounds;
 mod checks;
 mod dead_letters;
@@ -128,6 +129,7 @@ fn main() -> ExitCode {
 
 fn trials() -> Vec<Trial> {
     let modules = [
+        backup::trials(),
         bounds::trials(),
         checks::trials(),
         dead_letters::trials(),
@@ -151,10 +153,10 @@ fn trials() -> Vec<Trial> {
         scale::trials(),
         stack::trials(),
         stack_settings_preserved::trials(),
-        targets::trials(),
-        templates::trials(),
         tags_of_others::trials(),
         target_by_name::trials(),
+        targets::trials(),
+        templates::trials(),
         writes::trials(),
     ];
     modules.into_iter().flatten().collect()

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::support::{control, definition, event, schedule};
 use crate::{
-    dead_letters, parameter, refresh, refusals, stack, stack_settings_preserved, templates, writes,
+    backup, dead_letters, parameter, refresh, refusals, stack, stack_settings_preserved, templates,
+    writes,
 };
 
 const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
@@ -206,6 +207,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             by_stack(),
             Box::pin(stack_settings_preserved::a_secret_stays_what_it_is(s)),
         ],
+        "ValidateAmi" => vec![by_parameter(), by_stack(), Box::pin(backup::aws_backup_is_asked(s))],
         "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
         "PromoteAmiReconcile" => vec![Box::pin(the_schedule_starts_something(s))],

@@ -91,6 +91,8 @@ catalogue! {
     ImagePending: Retryable, BySteps(&["ValidateAmi"]);
     /// No candidate image passes validation; the message lists each failed check with the expected and the actual value.
     ImageRejected: Terminal, BySteps(&["ValidateAmi"]);
+    /// AWS Backup deletes the image in place within `MinimumLifetimeHours`, and no newer image passes. The message has the date and why each newer image was rejected. Correct what is wrong with the backups, or promote an image that lasts longer, before the group's instance dies.
+    ImageExpiring: Terminal, BySteps(&["ValidateAmi"]);
     /// The image was not taken from an instance of a group that boots from this target (or that cannot be verified and `AllowUnverified` is `false`), the target holds a secret, or a manual run names a target outside the permitted prefixes. Being able to tag an instance must not be enough to overwrite a target.
     TargetNotPermitted: Terminal, BySteps(&["ResolveTags", "ValidateAmi"]);
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.

@@ -20,6 +20,7 @@ use contract::{ErrorName, Named};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
+use super::backups::{jobs_say, points, vault_keeps};
 use super::{
     MID, NEW, OLD, candidate, group, image, origin, parameter_target, policy, snapshot, t3_micro,
     target,
@@ -36,6 +37,9 @@ pub(super) struct Rules {
     pub(super) stack: Rule,
     pub(super) nested: Rule,
     pub(super) parameter: Rule,
+    pub(super) jobs: Rule,
+    pub(super) points: Rule,
+    pub(super) vault: Rule,
 }
 
 impl Rules {
@@ -50,6 +54,9 @@ impl Rules {
             stack: stack_has("ImageId", OLD, None),
             nested: nested_stack_has_root("web"),
             parameter: ssm_has(OLD),
+            jobs: jobs_say(None),
+            points: points(),
+            vault: vault_keeps(None),
         }
     }
 
@@ -58,9 +65,12 @@ impl Rules {
     }
 
     pub(super) async fn validated(&self, target: Promotion) -> Result<Validated, Error> {
-        let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
+        let Self { groups, images, snapshots, types, template, stack, nested, parameter, .. } =
+            self;
+        let Self { jobs, points, vault, .. } = self;
         let clients = Clients {
             autoscaling: mock_client!(aws_sdk_autoscaling, [groups]),
+            backup: mock_client!(aws_sdk_backup, [jobs, points, vault]),
             cloudformation: mock_client!(aws_sdk_cloudformation, [stack, nested]),
             ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template]),
             ssm: mock_client!(aws_sdk_ssm, [parameter]),
@@ -70,7 +80,8 @@ impl Rules {
 
     /// How often each was asked, in the order of the fields.
     pub(super) fn calls(&self) -> [usize; 8] {
-        let Self { groups, images, snapshots, types, template, stack, nested, parameter } = self;
+        let Self { groups, images, snapshots, types, template, stack, nested, parameter, .. } =
+            self;
         [groups, images, snapshots, types, template, stack, nested, parameter]
             .map(|rule| rule.num_calls())
     }
@@ -85,7 +96,7 @@ fn images() -> Rule {
     mock!(aws_sdk_ec2::Client::describe_images)
         .match_requests(|request| {
             let asked = |ids| is_filtered(request.filters(), "image-id", ids);
-            (asked(&[OLD, NEW]) || asked(&[NEW]))
+            (asked(&[OLD, NEW]) || asked(&[NEW]) || asked(&[OLD]))
                 && request.include_disabled() == Some(true)
                 && request.include_deprecated() == Some(true)
         })
@@ -197,8 +208,10 @@ async fn a_parameter_is_promoted_with_one_call_of_each_kind() {
     assert_eq!(decided.outcome, DecisionOutcome::Promote);
     assert_eq!((decided.before.expose(), decided.after.as_str()), (OLD, NEW));
     assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
-    assert_eq!(decided.checks.len(), 11, "all but encryption: {:#?}", decided.checks);
+    assert_eq!(decided.checks.len(), 12, "all but encryption: {:#?}", decided.checks);
     assert_eq!(rules.calls(), [1, 1, 1, 1, 1, 0, 0, 1]);
+    let Rules { jobs, points, vault, .. } = rules;
+    assert_eq!([jobs, points, vault].map(|rule| rule.num_calls()), [1, 1, 1]);
 }
 
 #[tokio::test]
