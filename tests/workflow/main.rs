@@ -59,6 +59,7 @@ mod idempotency;
 mod images;
 mod input;
 mod lost_responses;
+mod lost_tags;
 mod parameter;
 mod permissions;
 mod plan;
@@ -141,6 +142,7 @@ fn trials() -> Vec<Trial> {
         images::trials(),
         input::trials(),
         lost_responses::trials(),
+        lost_tags::trials(),
         parameter::trials(),
         permissions::trials(),
         plan::trials(),

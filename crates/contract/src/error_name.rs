@@ -87,6 +87,8 @@ catalogue! {
     InvalidInput: Terminal, ByEveryStep;
     /// EC2 does not list the image: it was deregistered, belongs to another account or Region, or is too new to be visible.
     ImageNotFound: Retryable, BySteps(&["ResolveTags"]);
+    /// The image or its instance is tagged for Driftless, but neither carries a tag that names a target: AWS Backup may have failed to copy the tags. Tag the instance for later backups, and the image to promote it.
+    ImageUnplaced: Terminal, BySteps(&["ResolveTags"]);
     /// The newest image is still pending.
     ImagePending: Retryable, BySteps(&["ValidateAmi"]);
     /// No candidate image passes validation; the message lists each failed check with the expected and the actual value.

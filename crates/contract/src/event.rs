@@ -37,6 +37,9 @@ pub struct BackupDetail {
     pub state: String,
     /// EC2, EBS, RDS, EFS, …; absent while the job is only CREATED.
     pub resource_type: Option<String>,
+    /// What was backed up: for EC2 the instance's ARN, `arn:aws:ec2:<region>:<account>:instance/i-…`;
+    /// absent while the job is only CREATED.
+    pub resource_arn: Option<String>,
     /// Present on a COMPLETED job that is "completed with issues" (a failed VSS snapshot, say).
     pub status_message: Option<String>,
 }

@@ -154,6 +154,10 @@ pub struct Candidate {
     pub creation_date: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// The instance whose tags count, because the image carries no target tag: AWS Backup may fail to
+    /// copy them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags_of: Option<String>,
     /// The status message in AWS Backup's event, if the job is "completed with issues". It counts
     /// only where AWS Backup itself no longer knows the job, or may not be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

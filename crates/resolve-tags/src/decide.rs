@@ -30,6 +30,8 @@ pub(crate) struct Image {
     pub creation_date: String,
     pub source_instance_id: Option<String>,
     pub status_message: Option<String>,
+    /// The instance whose tags stand for the image's.
+    pub tags_of: Option<String>,
     pub tags: Tags,
 }
 
@@ -42,6 +44,51 @@ pub(crate) struct Instance {
 
 /// Live instances by ID, to find each image's source.
 pub(crate) type Instances = BTreeMap<String, Instance>;
+
+// --- lost tags ---------------------------------------------------------------------------------
+
+impl Image {
+    /// The image with the tags of its instance where it carries no target tag itself. AWS Backup
+    /// may fail to copy tags, or to fit all of them (developer guide, "Copy tags onto backups"), and
+    /// the image belongs where its instance belongs.
+    #[must_use]
+    pub(crate) fn with_tags_of(
+        self,
+        settings: &Settings,
+        instance_id: &str,
+        instance: &Instance,
+    ) -> Self {
+        if settings.carry_target(&self.tags) || !settings.carry_target(&instance.tags) {
+            return self;
+        }
+        let mut tags = settings.ours(&instance.tags);
+        // What the image carries itself counts.
+        tags.extend(self.tags);
+        Self { tags_of: Some(instance_id.to_owned()), tags, ..self }
+    }
+}
+
+/// The live instances that name a target that Driftless may touch: backups of theirs may have lost
+/// their tags.
+pub(crate) fn tagged<'a>(
+    settings: &Settings,
+    instances: &'a Instances,
+) -> impl Iterator<Item = &'a String> {
+    let names = |(_, instance): &(&String, &Instance)| {
+        settings.leads(&instance.tags).is_ok_and(|leads| !leads.destinations.is_empty())
+    };
+    instances.iter().filter(names).map(|(id, _)| id)
+}
+
+/// Those that name this destination.
+pub(crate) fn naming<'a>(
+    settings: &Settings,
+    instances: &'a Instances,
+    destination: &Destination,
+) -> impl Iterator<Item = &'a String> {
+    let names = |(_, instance): &(&String, &Instance)| settings.names(&instance.tags, destination);
+    instances.iter().filter(names).map(|(id, _)| id)
+}
 
 // --- what makes up a target --------------------------------------------------------------------
 
@@ -95,11 +142,12 @@ fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
 }
 
 fn candidate(image: Image, instances: &Instances) -> Candidate {
-    let Image { image_id, creation_date, source_instance_id, status_message, .. } = image;
+    let Image { image_id, creation_date, source_instance_id, status_message, tags_of, .. } = image;
     Candidate {
         image_id,
         creation_date,
         origin: origin(source_instance_id, instances),
+        tags_of,
         status_message,
     }
 }

@@ -16,6 +16,9 @@ pub enum Error {
         "EC2 knows no image {0} in this account and Region; it may have been deregistered, or be too new to be seen"
     )]
     ImageNotFound(ImageId),
+    /// The image is tagged for Driftless, and nothing says where it belongs.
+    #[error("{0}")]
+    Unplaced(String),
     /// The input, or the tags of the image that it names, name a target that Driftless may not
     /// touch.
     #[error("{0}")]
@@ -30,6 +33,7 @@ impl Named for Error {
         match self {
             Self::InvalidInput(error) => error.name(),
             Self::ImageNotFound(_) => ErrorName::ImageNotFound,
+            Self::Unplaced(_) => ErrorName::ImageUnplaced,
             Self::OutsidePrefixes(_) => ErrorName::TargetNotPermitted,
             Self::Aws(error) => error.name(),
         }

@@ -1,8 +1,8 @@
 //! The forms of input of resolve-tags: recognises and validates them.
 
 use contract::event::{
-    BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun, ReconcileRun, RollbackRun, TargetNames,
-    TargetRun,
+    BACKUP_JOB, BACKUP_SOURCE, BackupDetail, BackupEvent, ManualRun, ReconcileRun, RollbackRun,
+    TargetNames, TargetRun,
 };
 use contract::ids::{ImageId, ParameterKey};
 use contract::target::{Run, Selection};
@@ -34,6 +34,8 @@ pub(crate) enum Request {
     Hint {
         /// The image.
         image_id: ImageId,
+        /// The instance that it is a backup of.
+        instance_id: Option<String>,
         /// AWS Backup's status message, if the job is "completed with issues".
         status_message: Option<String>,
     },
@@ -107,15 +109,21 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
     match event.detail.resource_type.as_deref() {
         Some("EC2") => {
             let image_id = image_in(&event.resources)?;
-            let status_message = event.detail.status_message;
+            let BackupDetail { status_message, resource_arn, .. } = event.detail;
             let status_message = status_message.map(|text| truncated(text, MAX_STATUS_CHARS));
-            Ok(Request::Hint { image_id, status_message })
+            let instance_id = resource_arn.as_deref().and_then(instance_in).map(str::to_owned);
+            Ok(Request::Hint { image_id, instance_id, status_message })
         }
         other => {
             let found = truncated(other.unwrap_or("a resource of no named type"), MAX_FOUND_CHARS);
             Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
         }
     }
+}
+
+/// The instance that an ARN names: `arn:<partition>:ec2:<region>:<account>:instance/i-…`.
+fn instance_in(arn: &str) -> Option<&str> {
+    arn.rsplit_once(":instance/").map(|(_, id)| id).filter(|id| id.starts_with("i-"))
 }
 
 /// The first image among a backup event's recovery points.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use contract::ids::{ImageId, Malformed, ParameterKey, ParameterName, StackName};
 use step::{InvalidInput, truncated};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, TagKeys};
 
 /// An image's or an instance's tags.
 pub(crate) type Tags = BTreeMap<String, String>;
@@ -117,6 +117,28 @@ impl Settings {
         value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
     }
 
+    /// Whether a target tag is among these tags, whatever it names.
+    #[must_use]
+    pub(crate) fn carry_target(&self, tags: &Tags) -> bool {
+        let keys = [&self.keys.parameter_name, &self.keys.stack_name];
+        keys.into_iter().any(|key| tags.contains_key(key))
+    }
+
+    /// Whether these tags are for Driftless but name no target. The other keys are in wider use.
+    #[must_use]
+    pub(crate) fn lack_target(&self, tags: &Tags) -> bool {
+        tags.contains_key(&self.keys.parameter_key) && !self.carry_target(tags)
+    }
+
+    /// The tags among these that Driftless reads.
+    #[must_use]
+    pub(crate) fn ours(&self, tags: &Tags) -> Tags {
+        let TagKeys { parameter_name, stack_name, parameter_key, instance_refresh } = &self.keys;
+        let keys = [parameter_name, stack_name, parameter_key, instance_refresh];
+        let ours = keys.into_iter().filter_map(|key| tags.get_key_value(key));
+        ours.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
     /// The tag that names this destination.
     #[must_use]
     pub(crate) fn tag_of(&self, destination: &Destination) -> &str {
@@ -142,12 +164,18 @@ impl Settings {
         format!("{} or {}", self.keys.parameter_name, self.keys.stack_name)
     }
 
-    /// Why an image without a target tag is skipped.
+    /// Why an image without a target tag has no target. `instance`: its source, and whether that
+    /// lives.
     #[must_use]
-    pub(crate) fn no_destination(&self, image: &ImageId) -> String {
+    pub(crate) fn no_destination(&self, image: &ImageId, instance: Option<(&str, bool)>) -> String {
         let keys = &self.keys;
         let (parameter, stack) = (&keys.parameter_name, &keys.stack_name);
-        format!("image {image} carries neither the tag {parameter} nor {stack}")
+        let neither = format!("image {image} carries neither the tag {parameter} nor {stack}");
+        match instance {
+            None => neither,
+            Some((id, true)) => format!("{neither}, and neither does its instance {id}"),
+            Some((id, false)) => format!("{neither}, and its instance {id} is gone"),
+        }
     }
 
     fn parameter(&self, tags: &Tags) -> Result<Named<ParameterName>, InvalidInput> {

@@ -1,5 +1,6 @@
 //! resolve-tags: the forms of input, where tags lead, and how images and groups make up a target.
 
+mod belonging;
 mod decide;
 mod handler;
 mod properties;
@@ -52,6 +53,7 @@ fn image(id: &str, night: u8, tagged: &[(&str, &str)]) -> Image {
         creation_date: format!("2026-11-{night:02}T03:00:00.000Z"),
         source_instance_id: None,
         status_message: None,
+        tags_of: None,
         tags: tags(tagged),
     }
 }

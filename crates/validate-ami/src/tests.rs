@@ -138,6 +138,7 @@ fn candidate(id: &str) -> Candidate {
         image_id: id.parse().unwrap(),
         creation_date: date(id),
         origin: origin(Some(group("group", Some("web")))),
+        tags_of: None,
         status_message: None,
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn asks_for_pages(max_results: Option<i32>) -> bool {
 }
 
 /// EC2 has this image under this id.
-fn knows(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+pub(super) fn knows(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
     mock!(Client::describe_images)
         .match_requests(move |r| r.image_ids() == [id] && r.filters.is_none())
         .then_output(move || {
@@ -53,7 +53,11 @@ fn knows(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
 }
 
 /// The account's own images with this tag come on two pages.
-fn lists(tag: &'static str, value: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+pub(super) fn lists(
+    tag: &'static str,
+    value: &'static str,
+    tagged: &'static [(&str, &str)],
+) -> Rule {
     mock!(Client::describe_images)
         .match_requests(move |r| {
             r.owners() == ["self"]
@@ -71,7 +75,7 @@ fn lists(tag: &'static str, value: &'static str, tagged: &'static [(&str, &str)]
 }
 
 /// One live instance that this filter finds, in the group of the same name.
-fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) -> Rule {
+pub(super) fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) -> Rule {
     let tagged = move |group| {
         let mut tags = vec![("aws:autoscaling:groupName", group)];
         if let Some(tag) = name.strip_prefix("tag:") {
@@ -92,6 +96,42 @@ fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) ->
             });
             let reservation = Reservation::builder().set_instances(Some(Vec::from_iter(instances)));
             DescribeInstancesOutput::builder().reservations(reservation.build()).build()
+        })
+}
+
+/// A live instance with these tags and no group.
+pub(super) fn tagged_instance(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+    mock!(Client::describe_instances)
+        .match_requests(move |r| r.filters() == [filter("instance-id", &[id]), is_live()])
+        .then_output(move || {
+            let tags = Some(ec2_tags(tagged));
+            let instance = aws_sdk_ec2::types::Instance::builder().instance_id(id).set_tags(tags);
+            let reservation = Reservation::builder().instances(instance.build()).build();
+            DescribeInstancesOutput::builder().reservations(reservation).build()
+        })
+}
+
+/// No backup of this tagged instance has lost its tags.
+pub(super) fn none_lost(instance: &'static str) -> Rule {
+    lost(instance, None)
+}
+
+/// A backup of this tagged instance that has lost its tags.
+pub(super) fn lost(instance: &'static str, image: Option<&'static str>) -> Rule {
+    mock!(Client::describe_images)
+        .match_requests(move |r| {
+            let source = filter("source-instance-id", &[instance]);
+            r.owners() == ["self"]
+                && r.filters() == [source, filter("name", &["AwsBackup_*"])]
+                && asks_for_pages(r.max_results)
+        })
+        .then_output(move || {
+            let images = image.map(|id| {
+                let mut image = ec2_image(id, 3, &[]);
+                image.source_instance_id = Some(instance.to_owned());
+                image
+            });
+            DescribeImagesOutput::builder().set_images(Some(Vec::from_iter(images))).build()
         })
 }
 
@@ -117,7 +157,8 @@ async fn a_hint_lets_all_tagged_images_compete() {
     let tagged = lists("ImageIdParameterName", "/golden/web", TO_PARAMETER);
     let by_tag = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
     let by_id = runs("instance-id", "i-source", Some("i-source"));
-    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
+    let lost = none_lost("i-tagged");
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id, lost]);
     let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
     let [target] = &resolved[..] else { panic!("{resolved:?}") };
     assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
@@ -140,10 +181,10 @@ async fn every_partition_leads_to_the_same_targets() {
         let in_parameter = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
         let in_stack = runs("tag:StackName", "web", None);
         let by_id = runs("instance-id", "i-source", Some("i-source"));
-        let images = (hinted, to_parameter, to_stack);
+        let (images, lost) = ((hinted, to_parameter, to_stack), none_lost("i-tagged"));
         let ec2 = mock_client!(
             aws_sdk_ec2,
-            [images.0, images.1, images.2, in_parameter, in_stack, by_id]
+            [images.0, images.1, images.2, in_parameter, in_stack, by_id, lost]
         );
         let of = |service: &str, account: &str, resource: &str| {
             format!("arn:{partition}:{service}:{region}:{account}:{resource}")
@@ -186,7 +227,8 @@ async fn a_source_that_carries_the_tag_is_not_looked_up_again() {
     let by_tag = runs("tag:StackName", "web", Some("i-source"));
     let rules = [knows(FIRST, TO_STACK), lists("StackName", "web", TO_STACK)];
     let [hinted, tagged] = rules;
-    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag]);
+    let lost = none_lost("i-source");
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, lost]);
     let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
     assert_eq!(groups(&resolved[0]), ["i-source"]);
     assert_eq!(by_tag.num_calls(), 1);
@@ -214,7 +256,8 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
 async fn a_run_of_a_named_target_lists_its_images() {
     let tagged = lists("StackName", "web", TO_STACK);
     let by_tag = runs("tag:StackName", "web", Some("i-source"));
-    let ec2 = mock_client!(aws_sdk_ec2, [tagged, by_tag]);
+    let lost = none_lost("i-source");
+    let ec2 = mock_client!(aws_sdk_ec2, [tagged, by_tag, lost]);
     let run = json!({"rollback": {"stackName": "web"}, "instanceRefresh": true});
     let targets = promotions(handle(&ec2, &settings(), run).await.unwrap());
     let [target] = &targets[..] else { panic!("{targets:?}") };
@@ -247,9 +290,10 @@ async fn what_is_skipped_is_not_looked_up() {
 #[tokio::test]
 async fn an_image_without_a_target_tag_is_skipped() {
     let untagged = knows(FIRST, &[("Name", "web")]);
-    let resolved =
-        handle(&mock_client!(aws_sdk_ec2, [untagged]), &settings(), backup(|_| ())).await.unwrap();
-    let reason = reason(resolved);
+    let by_id = runs("instance-id", "i-source", None);
+    let ec2 = mock_client!(aws_sdk_ec2, [untagged, by_id]);
+    let reason = reason(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
+    assert!(reason.ends_with("and its instance i-source is gone"), "{reason}");
     assert!(reason.contains(FIRST) && reason.contains("StackName"), "{reason}");
 }
 
@@ -287,43 +331,4 @@ async fn a_malformed_tag_of_the_hinted_image_is_invalid_input() {
         .unwrap_err();
     assert_eq!(error.name(), ErrorName::InvalidInput);
     assert!(error.to_string().starts_with("tags.StackName: "), "{error}");
-}
-
-#[tokio::test]
-async fn what_others_mean_by_the_tags_is_skipped_by_event_and_refused_by_hand() {
-    const FOREIGN: &[(&str, &str)] = &[("StackName", "Wordpress (prod)")];
-    let said = "the tag StackName names \"Wordpress (prod)\", and Driftless may only touch stacks \
-                whose names begin with \"web\"";
-    let ec2 = mock_client!(aws_sdk_ec2, [knows(FIRST, FOREIGN)]);
-    let resolved = handle(&ec2, &settings(), backup(|_| ())).await.unwrap();
-    assert_eq!(reason(resolved), format!("image {FIRST}: {said}"));
-
-    let ec2 = mock_client!(aws_sdk_ec2, [knows(FIRST, FOREIGN)]);
-    let error = handle(&ec2, &settings(), json!({"imageId": FIRST})).await.unwrap_err();
-    assert_eq!((error.name(), error.to_string()), (ErrorName::TargetNotPermitted, said.into()));
-}
-
-#[tokio::test]
-async fn a_foreign_tag_does_not_keep_the_other_targets_out() {
-    const BOTH: &[(&str, &str)] = &[TO_PARAMETER[0], ("StackName", "wordpress")];
-    let hinted = knows(FIRST, BOTH);
-    let tagged = lists("ImageIdParameterName", "/golden/web", BOTH);
-    let by_tag = runs("tag:ImageIdParameterName", "/golden/web", Some("i-source"));
-    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag]);
-    let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
-    let [target] = &resolved[..] else { panic!("{resolved:?}") };
-    assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
-}
-
-#[tokio::test]
-async fn a_target_outside_the_prefixes_is_refused_without_a_call() {
-    for (input, said) in [
-        (json!({"target": {"stackName": "wordpress"}}), "target names \"wordpress\""),
-        (json!({"rollback": {"parameterName": "/x"}}), "rollback names \"/x\""),
-    ] {
-        let ec2 = mock_client!(aws_sdk_ec2, []);
-        let error = handle(&ec2, &settings(), input).await.unwrap_err();
-        assert_eq!(error.name(), ErrorName::TargetNotPermitted);
-        assert!(error.to_string().starts_with(said), "{error}");
-    }
 }

@@ -149,7 +149,11 @@ proptest! {
         resources.retain(|arn| !arn.contains(":image/"));
         resources.push(format!("arn:{partition}:ec2:{region}::image/{FIRST}"));
         let input = backup(|event| event["resources"] = json!(resources));
-        let hint = Request::Hint { image_id: FIRST.parse().unwrap(), status_message: None };
+        let hint = Request::Hint {
+            image_id: FIRST.parse().unwrap(),
+            instance_id: None,
+            status_message: None,
+        };
         prop_assert_eq!(request(input), Ok(hint));
     }
 

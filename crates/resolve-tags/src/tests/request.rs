@@ -30,7 +30,24 @@ fn a_completed_backup_of_an_instance_hints_at_its_image() {
     for (input, status_message) in
         [(backup(|_| ()), None), (behind_another, None), (with_issues, Some(message.to_owned()))]
     {
-        assert_eq!(request(input), Ok(Request::Hint { image_id: first(), status_message }));
+        assert_eq!(
+            request(input),
+            Ok(Request::Hint { image_id: first(), instance_id: None, status_message })
+        );
+    }
+}
+
+#[test]
+fn an_event_names_the_instance_too() {
+    for (arn, expected) in [
+        ("arn:aws:ec2:eu-west-1:111122223333:instance/i-0123", Some("i-0123")),
+        ("arn:aws-cn:ec2:cn-north-1:111122223333:instance/i-0123", Some("i-0123")),
+        ("arn:aws:ec2:eu-west-1:111122223333:volume/vol-1", None),
+        ("nonsense", None),
+    ] {
+        let event = backup(|event| event["detail"]["resourceArn"] = json!(arn));
+        let Ok(Request::Hint { instance_id, .. }) = request(event) else { panic!("{arn}") };
+        assert_eq!(instance_id.as_deref(), expected, "{arn}");
     }
 }
 

@@ -71,7 +71,17 @@ fn a_backup_of_the_same_machine_passes_every_check() {
     let verdicts = scene.verdicts("");
     assert!(verdicts.iter().all(|verdict| verdict.passed), "{verdicts:#?}");
     let names: Vec<_> = verdicts.into_iter().map(|verdict| verdict.check).collect();
-    assert_eq!(names, CHECKS.iter().map(|check| check.name).collect::<Vec<_>>());
+    let all = CHECKS.iter().map(|check| check.name);
+    assert_eq!(names, all.filter(|check| *check != "tags").collect::<Vec<_>>());
+}
+
+#[test]
+fn lost_tags_are_reported_and_reject_nothing() {
+    let candidate = Candidate { tags_of: Some("i-1".to_owned()), ..candidate(NEW) };
+    let verdicts = Scene::of(image(NEW)).verdicts_on(&candidate, "");
+    let tags = verdicts.into_iter().find(|verdict| verdict.check == "tags").unwrap();
+    assert_eq!(tags.actual, "not on the image; those of its instance i-1 count");
+    assert!(tags.passed);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn what_cannot_be_understood_is_an_error_that_helps() {
     assert_eq!(
         refusal(ACCOUNT, "public,bootmode", "true"),
         "DISABLED_CHECKS: there is no check \"bootmode\"; the checks are: state, owner, \
-         deprecated, public, rootDevice, snapshots, backup, lifetime, architecture, \
+         deprecated, public, rootDevice, snapshots, tags, backup, lifetime, architecture, \
          virtualization, bootMode, instanceType, encryption"
     );
     assert_eq!(
