@@ -56,6 +56,7 @@ mod errors;
 mod events;
 mod fault_injection;
 mod idempotency;
+mod image_events;
 mod images;
 mod input;
 mod lost_responses;
@@ -139,6 +140,7 @@ fn trials() -> Vec<Trial> {
         events::trials(),
         fault_injection::trials(),
         idempotency::trials(),
+        image_events::trials(),
         images::trials(),
         input::trials(),
         lost_responses::trials(),

@@ -17,11 +17,12 @@ use crate::{
 };
 
 const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
-const PARAMETERS: [(&str, &str); 2] =
-    [("PlanBeforeUpdate", "true"), ("ReconcileSchedule", "rate(1 day)")];
+const PARAMETERS: [(&str, &str); 3] =
+    [("PlanBeforeUpdate", "true"), ("ReconcileSchedule", "rate(1 day)"), ("ImageEvents", "true")];
 
 /// Who has a role besides the steps: the state machine, and the rules that start it.
-const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
+const OTHERS: [&str; 4] =
+    ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiImageAvailable", "PromoteAmiReconcile"];
 
 /// How a test fails without a permission: AWS says so, or that an image which may not be looked at
 /// is not there.
@@ -210,6 +211,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
         "ValidateAmi" => vec![by_parameter(), by_stack(), Box::pin(backup::aws_backup_is_asked(s))],
         "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
+        "PromoteAmiImageAvailable" => vec![Box::pin(an_image_starts_something(s))],
         "PromoteAmiReconcile" => vec![Box::pin(the_schedule_starts_something(s))],
         _ => vec![by_parameter(), by_stack()],
     }
@@ -228,6 +230,10 @@ async fn the_machine_is_defined_anew(s: &Scenario) -> Result<()> {
 
 async fn an_event_starts_something(s: &Scenario) -> Result<()> {
     starts(s, s.driftless.put(&event("ec2")?)).await
+}
+
+async fn an_image_starts_something(s: &Scenario) -> Result<()> {
+    starts(s, s.driftless.put(&event("image-available")?)).await
 }
 
 async fn the_schedule_starts_something(s: &Scenario) -> Result<()> {

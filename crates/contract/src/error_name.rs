@@ -87,6 +87,8 @@ catalogue! {
     InvalidInput: Terminal, ByEveryStep;
     /// EC2 does not list the image: it was deregistered, belongs to another account or Region, or is too new to be visible.
     ImageNotFound: Retryable, BySteps(&["ResolveTags"]);
+    /// EC2's event about an image came before the image's tags; the state machine looks again, for a quarter of an hour.
+    ImageUntagged: Retryable, BySteps(&["ResolveTags"]);
     /// The image or its instance is tagged for Driftless, but neither carries a tag that names a target: AWS Backup may have failed to copy the tags. Tag the instance for later backups, and the image to promote it.
     ImageUnplaced: Terminal, BySteps(&["ResolveTags"]);
     /// The newest image is still pending.
@@ -170,6 +172,10 @@ impl ErrorName {
             Self::ServiceUnavailable => Retry { interval_seconds: 5, ..Retry::TRANSIENT },
             // EC2 is eventually consistent, but an image that is really gone should fail soon.
             Self::ImageNotFound => Retry { max_attempts: 5, ..Retry::CUT_OFF },
+            // Few and far between: most images without tags are of no concern.
+            Self::ImageUntagged => {
+                Retry { interval_seconds: 30, max_attempts: 5, ..Retry::CUT_OFF }
+            }
             // An image of hundreds of gigabytes takes hours.
             Self::ImagePending => Retry {
                 interval_seconds: 30,

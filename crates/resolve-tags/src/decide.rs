@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_ec2::primitives::DateTime;
+use contract::bounds::TAGS_MAY_COME_SECONDS;
 use contract::ids::{ImageId, ParameterKey};
 use contract::target::{
     Candidate, Group, ImageParameter, Images, Origin, Promotion, Run, Selection, Target,
 };
 use step::InvalidInput;
 
-use crate::request::NamedTarget;
+use crate::request::{NamedTarget, Trigger};
 use crate::settings::Settings;
 use crate::tags::{Destination, Tags};
 
@@ -29,6 +31,8 @@ pub(crate) struct Image {
     pub image_id: ImageId,
     pub creation_date: String,
     pub source_instance_id: Option<String>,
+    /// Whether AWS Backup made it.
+    pub is_backup: bool,
     pub status_message: Option<String>,
     /// The instance whose tags stand for the image's.
     pub tags_of: Option<String>,
@@ -44,6 +48,35 @@ pub(crate) struct Instance {
 
 /// Live instances by ID, to find each image's source.
 pub(crate) type Instances = BTreeMap<String, Instance>;
+
+// --- what names an image -----------------------------------------------------------------------
+
+/// The image with what its trigger knows of it.
+#[must_use]
+pub(crate) fn as_triggered(image: Image, trigger: &Trigger) -> Image {
+    let Trigger::Backup { instance_id, status_message } = trigger else { return image };
+    let source_instance_id = image.source_instance_id.or_else(|| instance_id.clone());
+    Image { source_instance_id, status_message: status_message.clone(), ..image }
+}
+
+/// Whether an image without tags may belong where its instance belongs. One that somebody has made
+/// without tags is meant to have none, unless a person names it.
+#[must_use]
+pub(crate) fn may_inherit(image: &Image, trigger: &Trigger) -> bool {
+    match trigger {
+        Trigger::Backup { .. } | Trigger::Manual(_) => true,
+        Trigger::Available { .. } => image.is_backup,
+    }
+}
+
+/// Whether an image without tags may still get some.
+#[must_use]
+pub(crate) fn may_be_tagged_yet(trigger: &Trigger, now: DateTime) -> bool {
+    match trigger {
+        Trigger::Available { time } => now.secs() < time.secs() + i64::from(TAGS_MAY_COME_SECONDS),
+        Trigger::Backup { .. } | Trigger::Manual(_) => false,
+    }
+}
 
 // --- lost tags ---------------------------------------------------------------------------------
 

@@ -16,6 +16,9 @@ pub enum Error {
         "EC2 knows no image {0} in this account and Region; it may have been deregistered, or be too new to be seen"
     )]
     ImageNotFound(ImageId),
+    /// The image became available a moment ago, and may still be tagged.
+    #[error("image {0} carries no tag that names a target yet")]
+    Untagged(ImageId),
     /// The image is tagged for Driftless, and nothing says where it belongs.
     #[error("{0}")]
     Unplaced(String),
@@ -33,6 +36,7 @@ impl Named for Error {
         match self {
             Self::InvalidInput(error) => error.name(),
             Self::ImageNotFound(_) => ErrorName::ImageNotFound,
+            Self::Untagged(_) => ErrorName::ImageUntagged,
             Self::Unplaced(_) => ErrorName::ImageUnplaced,
             Self::OutsidePrefixes(_) => ErrorName::TargetNotPermitted,
             Self::Aws(error) => error.name(),

@@ -17,9 +17,9 @@ const MAX_FILTER_VALUES: usize = 200;
 /// Without a page size EC2 does not paginate, and a long listing may exceed a call's timeout (EC2
 /// API reference, "Query requests", Pagination).
 const PAGE: i32 = 500;
-/// AWS Backup's names of images, for example `AwsBackup_i-09bba03659a0990da_e4a139ba-…` in
+/// How AWS Backup's names of images begin, for example `AwsBackup_i-09bba03659a0990da_e4a139ba-…` in
 /// ministryofjustice/modernisation-platform-environments.
-const BACKUP_NAMES: &str = "AwsBackup_*";
+const BACKUP_NAME: &str = "AwsBackup_";
 
 /// The source of an image that carries no target tag, if EC2 names one, and the instance if it
 /// lives.
@@ -79,7 +79,8 @@ pub(crate) async fn untagged<'a>(
     for ids in ids.cloned().collect::<Vec<_>>().chunks(MAX_FILTER_VALUES) {
         let sources = Filter::builder().name("source-instance-id").set_values(Some(ids.to_vec()));
         // An image that a person made without tags is meant to have none.
-        let by_backup = Filter::builder().name("name").values(BACKUP_NAMES).build();
+        let by_backup = Filter::builder().name("name").values(format!("{BACKUP_NAME}*"));
+        let by_backup = by_backup.build();
         for image in images_with(ec2, [sources.build(), by_backup]).await? {
             let source = image.source_instance_id.clone();
             let source = source.and_then(|id| Some((instances.get(&id)?, id)));
@@ -159,6 +160,7 @@ fn to_image(image: aws_sdk_ec2::types::Image) -> Option<Image> {
         image_id: image.image_id?.parse().ok()?,
         creation_date: image.creation_date.unwrap_or_default(),
         source_instance_id: image.source_instance_id,
+        is_backup: image.name.is_some_and(|name| name.starts_with(BACKUP_NAME)),
         status_message: None,
         tags_of: None,
         tags: to_tags(image.tags),

@@ -12,9 +12,11 @@ mod tags;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::Filter;
+use contract::ids::ImageId;
 use contract::report::{Outcome, Report};
 use contract::steps::Resolved;
 use contract::target::{Promotion, Run};
@@ -22,7 +24,7 @@ use serde_json::Value;
 
 use crate::decide::{Image, Instance};
 pub use crate::error::Error;
-use crate::request::{NamedTarget, Request};
+use crate::request::{NamedTarget, Request, Trigger};
 pub use crate::settings::{BadSettings, Settings, TagKeys};
 use crate::tags::Destination;
 
@@ -33,37 +35,36 @@ use crate::tags::Destination;
 pub async fn handle(ec2: &Client, settings: &Settings, input: Value) -> Result<Resolved, Error> {
     match request::request(input)? {
         Request::Skip(reason) => Ok(skipped(reason)),
-        Request::Hint { image_id, instance_id, status_message } => {
-            let image = fetch::image(ec2, &image_id).await?;
-            let source_instance_id = image.source_instance_id.or(instance_id);
-            let image = Image { status_message, source_instance_id, ..image };
-            by_image(ec2, settings, image, None).await
-        }
-        Request::Pinned(image_id, run) => {
-            by_image(ec2, settings, fetch::image(ec2, &image_id).await?, Some(run)).await
-        }
+        Request::Image(image_id, trigger) => by_image(ec2, settings, &image_id, trigger).await,
         Request::Named(named, run) => by_name(ec2, settings, &named, run).await,
         Request::Reconcile(run) => reconcile(ec2, settings, run).await,
     }
 }
 
-/// The targets in one image's tags. A run pins the image; without a pin, every image of the same
-/// target competes with it.
+/// The targets in one image's tags. A manual run pins the image; after an event, every image of the
+/// same target competes with it.
 async fn by_image(
     ec2: &Client,
     settings: &Settings,
-    image: Image,
-    run: Option<Run>,
+    image_id: &ImageId,
+    trigger: Trigger,
 ) -> Result<Resolved, Error> {
+    let image = fetch::image(ec2, image_id).await?;
+    let image = decide::as_triggered(image, &trigger);
     let source = fetch::source(ec2, settings, &image).await?;
     let image = match &source {
-        Some((id, Some(instance))) => image.with_tags_of(settings, id, instance),
+        Some((id, Some(instance))) if decide::may_inherit(&image, &trigger) => {
+            image.with_tags_of(settings, id, instance)
+        }
         _ => image,
     };
     let leads = settings.leads(&image.tags)?;
+    let run = trigger.run();
     if leads.destinations.is_empty() {
-        let image_id = &image.image_id;
         return match (leads.foreign.is_empty(), run) {
+            (true, _) if decide::may_be_tagged_yet(&trigger, SystemTime::now().into()) => {
+                Err(Error::Untagged(image_id.clone()))
+            }
             (true, _) => nowhere(settings, &image, source.as_ref()),
             (false, None) => Ok(skipped(format!("image {image_id}: {}", leads.foreign.join("; ")))),
             // A person who names an image expects something of it.

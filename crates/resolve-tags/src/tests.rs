@@ -52,6 +52,7 @@ fn image(id: &str, night: u8, tagged: &[(&str, &str)]) -> Image {
         image_id: id.parse().unwrap(),
         creation_date: format!("2026-11-{night:02}T03:00:00.000Z"),
         source_instance_id: None,
+        is_backup: false,
         status_message: None,
         tags_of: None,
         tags: tags(tagged),

@@ -1,5 +1,6 @@
 //! What makes up a target.
 
+use aws_sdk_ec2::primitives::DateTime;
 use contract::target::{Group, Origin, Pattern, Promotion, Run, Selection};
 
 use super::{
@@ -7,10 +8,10 @@ use super::{
     of_instance, settings,
 };
 use crate::decide::{
-    Image, Instance, Instances, MAX_CANDIDATES, MAX_CANDIDATES_PER_RUN, images_of_named, promotion,
-    truncate_candidates,
+    Image, Instance, Instances, MAX_CANDIDATES, MAX_CANDIDATES_PER_RUN, images_of_named,
+    may_be_tagged_yet, may_inherit, promotion, truncate_candidates,
 };
-use crate::request::NamedTarget;
+use crate::request::{NamedTarget, Trigger};
 use crate::tags::Destination;
 
 fn parameter() -> Destination {
@@ -234,4 +235,31 @@ fn a_name_that_no_image_bears_is_invalid_input_and_says_which_instance_does() {
         let error = images_of_named(&settings(), &named(destination, None), vec![], instances);
         assert_eq!(error.unwrap_err().to_string(), expected);
     }
+}
+
+// --- what names an image -----------------------------------------------------------------------
+
+#[test]
+fn only_an_image_that_became_available_a_moment_ago_may_be_tagged_yet() {
+    let at = |secs: i64| DateTime::from_secs(1_795_143_600 + secs);
+    let available = Trigger::Available { time: at(0) };
+    let backup = Trigger::Backup { instance_id: None, status_message: None };
+    for (trigger, now, expected) in [
+        (&available, at(0), true),
+        (&available, at(899), true),
+        (&available, at(900), false),
+        (&backup, at(0), false),
+        (&Trigger::Manual(Run::default()), at(0), false),
+    ] {
+        assert_eq!(may_be_tagged_yet(trigger, now), expected, "{trigger:?}");
+    }
+}
+
+#[test]
+fn an_image_that_a_person_made_without_tags_inherits_none_from_an_event() {
+    let by_hand = image(FIRST, 1, &[]);
+    let backup = Image { is_backup: true, ..by_hand.clone() };
+    let available = Trigger::Available { time: DateTime::from_secs(0) };
+    assert!(may_inherit(&backup, &available) && !may_inherit(&by_hand, &available));
+    assert!(may_inherit(&by_hand, &Trigger::Manual(Run::default())));
 }

@@ -11,7 +11,7 @@ use super::{FIRST, backup, image, instance, settings};
 use crate::decide::{
     Image, Instances, MAX_CANDIDATES, images_of_named, promotion, truncate_candidates,
 };
-use crate::request::{NamedTarget, Request, request};
+use crate::request::{NamedTarget, Request, Trigger, request};
 use crate::tags::{Destination, Tags};
 use contract::target::{Run, Selection};
 
@@ -37,7 +37,9 @@ fn requested(input: Value) -> Option<Request> {
     let request = request(input);
     let said = match &request {
         Ok(Request::Skip(reason)) => reason.clone(),
-        Ok(Request::Hint { status_message, .. }) => status_message.clone().unwrap_or_default(),
+        Ok(Request::Image(_, Trigger::Backup { status_message, .. })) => {
+            status_message.clone().unwrap_or_default()
+        }
         Ok(_) => String::new(),
         Err(error) => {
             assert_eq!(error.name(), ErrorName::InvalidInput);
@@ -126,7 +128,7 @@ proptest! {
         let says = |field: &str| input[field] == json!(true);
         let (older, dry, refresh) = (says("allowOlder"), says("dryRun"), says("instanceRefresh"));
         let back = input.get("rollback").is_some();
-        if let Some(Request::Pinned(_, run) | Request::Named(_, run) | Request::Reconcile(run)) =
+        if let Some(Request::Image(_, Trigger::Manual(run)) | Request::Named(_, run) | Request::Reconcile(run)) =
             requested(input)
         {
             prop_assert_eq!((run.dry_run, run.instance_refresh), (dry, refresh));
@@ -149,11 +151,8 @@ proptest! {
         resources.retain(|arn| !arn.contains(":image/"));
         resources.push(format!("arn:{partition}:ec2:{region}::image/{FIRST}"));
         let input = backup(|event| event["resources"] = json!(resources));
-        let hint = Request::Hint {
-            image_id: FIRST.parse().unwrap(),
-            instance_id: None,
-            status_message: None,
-        };
+        let trigger = Trigger::Backup { instance_id: None, status_message: None };
+        let hint = Request::Image(FIRST.parse().unwrap(), trigger);
         prop_assert_eq!(request(input), Ok(hint));
     }
 

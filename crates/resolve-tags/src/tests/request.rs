@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{FIRST, backup};
 use contract::target::{Run, Selection};
 
-use crate::request::{NamedTarget, Request, request};
+use crate::request::{NamedTarget, Request, Trigger, request};
 use crate::tags::Destination;
 
 fn first() -> ImageId {
@@ -32,7 +32,7 @@ fn a_completed_backup_of_an_instance_hints_at_its_image() {
     {
         assert_eq!(
             request(input),
-            Ok(Request::Hint { image_id: first(), instance_id: None, status_message })
+            Ok(Request::Image(first(), Trigger::Backup { instance_id: None, status_message }))
         );
     }
 }
@@ -46,8 +46,40 @@ fn an_event_names_the_instance_too() {
         ("nonsense", None),
     ] {
         let event = backup(|event| event["detail"]["resourceArn"] = json!(arn));
-        let Ok(Request::Hint { instance_id, .. }) = request(event) else { panic!("{arn}") };
+        let Ok(Request::Image(_, Trigger::Backup { instance_id, .. })) = request(event) else {
+            panic!("{arn}")
+        };
         assert_eq!(instance_id.as_deref(), expected, "{arn}");
+    }
+}
+
+/// EC2 user guide, "Monitor AMI events using Amazon EventBridge".
+fn available(change: impl FnOnce(&mut Value)) -> Value {
+    let mut event = json!({
+        "version": "0",
+        "detail-type": "EC2 AMI State Change",
+        "source": "aws.ec2",
+        "time": "2026-11-20T03:00:00Z",
+        "resources": [format!("arn:aws:ec2:eu-west-1::image/{FIRST}")],
+        "detail": {"ImageId": FIRST, "State": "available", "ErrorMessage": ""},
+    });
+    change(&mut event);
+    event
+}
+
+#[test]
+fn an_available_image_is_a_trigger_whoever_made_it() {
+    let Ok(Request::Image(image, Trigger::Available { time })) = request(available(|_| ())) else {
+        panic!("another request")
+    };
+    assert_eq!((image, time.secs()), (first(), 1_795_143_600));
+    for (event, expected) in [
+        (available(|e| e["source"] = json!("my.app")), "source: expected \"aws.ec2\""),
+        (available(|e| e["time"] = json!("today")), "time: expected ISO 8601, found \"today\""),
+        (available(|e| e["detail"]["ImageId"] = json!("i-1")), "detail.ImageId: expected an image"),
+        (available(|e| e["detail"]["State"] = json!(7)), "detail.State: invalid type"),
+    ] {
+        refused(event, expected);
     }
 }
 
@@ -65,7 +97,7 @@ fn a_manual_run_pins_its_image() {
         ),
         (json!({"imageId": FIRST, "dryRun": true}), Run { dry_run: true, ..Run::default() }),
     ] {
-        assert_eq!(request(input), Ok(Request::Pinned(first(), run)));
+        assert_eq!(request(input), Ok(Request::Image(first(), Trigger::Manual(run))));
     }
 }
 
@@ -138,11 +170,19 @@ fn events_that_mean_nothing_are_skipped_with_the_reason() {
         event["resources"] = json!([]);
     });
     let copy = backup(|event| event["detail-type"] = json!("Copy Job State Change"));
+    let arn = "arn:aws:backup:eu-west-1:111122223333:recovery-point:1a-2b";
+    let in_air_gapped_vault = backup(|event| event["resources"] = json!([arn]));
+    let failed = available(|event| event["detail"]["State"] = json!("failed"));
     for (input, reason) in [
         (of_volume, "the backup is of EBS, not of EC2"),
         (running, "the backup job is RUNNING, not COMPLETED"),
         (created, "the backup job is CREATED, not COMPLETED"),
-        (copy, "\"Copy Job State Change\" is not acted on, only \"Backup Job State Change\" is"),
+        (
+            copy,
+            "\"Copy Job State Change\" is not acted on, only \"Backup Job State Change\" and \"EC2 AMI State Change\" are",
+        ),
+        (in_air_gapped_vault, &format!("the recovery point {arn} is no image")),
+        (failed, &format!("image {FIRST} is failed, not available")),
     ] {
         assert_eq!(request(input), Ok(Request::Skip(reason.into())));
     }
@@ -158,7 +198,7 @@ fn what_is_no_known_form_is_told_them_all() {
         (json!({"image": FIRST, "x": 1}), "image, x"),
         (json!({"allowOlder": true}), "allowOlder"),
     ] {
-        let expected = r#"$: expected AWS Backup's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, {"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
+        let expected = r#"$: expected AWS Backup's or EC2's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, {"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
         assert_eq!(request(input).unwrap_err().to_string(), format!("{expected}{found}"));
     }
 }
