@@ -40,7 +40,12 @@ impl Backup {
     ) -> Result<Self> {
         let image = Self::start(cloud, instance, plan_tags).await?;
         let image = image::available(cloud, &image).await?;
-        Self::of(cloud, instance, image)
+        let backup = Self::of(cloud, instance, image)?;
+        // On AWS nothing but AWS Backup makes a job.
+        if let Some(control) = cloud.control() {
+            control.add_backup(&backup.image, &json!({})).await?;
+        }
+        Ok(backup)
     }
 
     /// Reads a backup's image.

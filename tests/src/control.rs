@@ -86,6 +86,15 @@ impl Control {
         self.call("POST", &format!("drift/{stack}"), outcome).await.map(drop)
     }
 
+    /// Lets AWS Backup know an image as a backup of its source instance, with this message or
+    /// lifecycle.
+    ///
+    /// # Errors
+    /// There is no such image, or it is not a backup of an instance.
+    pub async fn add_backup(&self, image: &str, members: &Value) -> Result<()> {
+        self.call("POST", &format!("backups/{image}"), members).await.map(drop)
+    }
+
     /// Makes calls fail, `[{service, action, kind, count, …}]`.
     pub async fn add_faults(&self, faults: &Value) -> Result<()> {
         self.call("POST", "faults", faults).await.map(drop)

@@ -34,7 +34,7 @@ trials![
 ];
 
 /// The table, in the order of the report.
-const CHECKS: [&str; 12] = [
+const CHECKS: [&str; 13] = [
     "state",
     "owner",
     "deprecated",
@@ -42,6 +42,7 @@ const CHECKS: [&str; 12] = [
     "rootDevice",
     "snapshots",
     "backup",
+    "lifetime",
     "architecture",
     "virtualization",
     "bootMode",
@@ -140,9 +141,8 @@ async fn a_backup_with_issues_is_rejected(s: &Scenario) -> Result<()> {
     let (parameter, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;
     let before = parameter.read().await?;
-    let mut event = backup.event();
-    event["detail"]["statusMessage"] = json!(ISSUES);
-    let ended = s.driftless.send(&event).await?.ended().await?;
+    control(s)?.add_backup(&backup.image, &json!({"StatusMessage": ISSUES})).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let target = expect::target(&ended, Outcome::Failed)?;
     let message = expect::error(&ended, &target, ErrorName::ImageRejected)?;
     let verdict = format!("backup is completed with issues: {ISSUES}, not completed");
@@ -155,9 +155,8 @@ async fn a_backup_with_issues_leaves_the_one_before_it(s: &Scenario) -> Result<(
     let (parameter, healing) = s.parameter_pattern().await?;
     let before = s.backup(&healing.instance).await?;
     let backup = s.backup(&healing.instance).await?;
-    let mut event = backup.event();
-    event["detail"]["statusMessage"] = json!(ISSUES);
-    let ended = s.driftless.send(&event).await?.ended().await?;
+    control(s)?.add_backup(&backup.image, &json!({"StatusMessage": ISSUES})).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let report = expect::report(&ended, Outcome::Promoted)?;
     let because = format!("not a newer image because {}: backup is completed with", backup.image);
     ensure!(report.summary.contains(&because), "no {because:?} in {:?}", report.summary);
@@ -172,9 +171,8 @@ async fn checks_are_turned_off_by_name(s: &Scenario) -> Result<()> {
     let backup = s.backup(&healing.instance).await?;
     let deprecated = json!({"DeprecationTime": "2020-01-01T00:00:00.000Z"});
     control(s)?.adjust_image(&backup.image, &deprecated).await?;
-    let mut event = backup.event();
-    event["detail"]["statusMessage"] = json!(ISSUES);
-    let ended = s.driftless.send(&event).await?.ended().await?;
+    control(s)?.add_backup(&backup.image, &json!({"StatusMessage": ISSUES})).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
     let decision = expect::only(expect::target(&ended, Outcome::Promoted)?.images)?;
     ensure!(decision.outcome == DecisionOutcome::Promote, "{decision:#?}");
     ensure!(decision.after.as_str() == backup.image, "{decision:#?}");

@@ -39,6 +39,11 @@ async fn what_is_no_known_form_is_refused_with_the_field(s: &Scenario) -> Result
         ("allowOlder", json!({"imageId": image, "allowOlder": "yes"})),
         ("instanceRefresh", json!({"imageId": image, "instanceRefresh": 1})),
         ("force", json!({"imageId": image, "force": true})),
+        ("target", json!({"target": {}})),
+        ("target", json!({"target": {"parameterName": "/golden/a", "stackName": "golden-a"}})),
+        ("target.parameterName", json!({"target": {"parameterName": "not a name"}})),
+        ("target.stack", json!({"target": {"stack": "golden-a"}})),
+        ("target", json!({"target": {"stackName": "golden-a"}, "imageId": image})),
         ("resources", with_resources(json!([]))?),
         ("resources", with_resources(json!(["arn:aws:ec2:us-east-1::snapshot/snap-1"]))?),
         ("resources[0]", with_resources(json!(["arn:aws:ec2:us-east-1::image/ami-xyz"]))?),
@@ -61,9 +66,13 @@ async fn what_is_no_known_form_is_refused_with_the_field(s: &Scenario) -> Result
 
 async fn a_tag_that_cannot_be_a_name_is_refused(s: &Scenario) -> Result<()> {
     let stack = s.driftless.stack_name();
+    let (bad_parameter, bad_stack) = (
+        format!("{}not a name", s.driftless.parameter_prefix),
+        format!("{}1/2", s.driftless.stack_prefix),
+    );
     for (tag, tags) in [
-        (TAG_PARAMETER_NAME, vec![(TAG_PARAMETER_NAME, "not a name")]),
-        (TAG_STACK_NAME, vec![(TAG_STACK_NAME, "1/2")]),
+        (TAG_PARAMETER_NAME, vec![(TAG_PARAMETER_NAME, bad_parameter.as_str())]),
+        (TAG_STACK_NAME, vec![(TAG_STACK_NAME, bad_stack.as_str())]),
         (TAG_PARAMETER_KEY, vec![(TAG_STACK_NAME, stack.as_str()), (TAG_PARAMETER_KEY, "a-b")]),
     ] {
         let image = s.image(&tags).await?;

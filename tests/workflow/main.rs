@@ -47,6 +47,7 @@ macro_rules! trials {
     };
 }
 
+mod backup;
 mod bounds;
 mod checks;
 mod dead_letters;
@@ -55,9 +56,11 @@ mod errors;
 mod events;
 mod fault_injection;
 mod idempotency;
+mod image_events;
 mod images;
 mod input;
 mod lost_responses;
+mod lost_tags;
 mod parameter;
 mod permissions;
 mod plan;
@@ -71,6 +74,8 @@ mod scale;
 mod stack;
 mod stack_settings_preserved;
 mod support;
+mod tags_of_others;
+mod target_by_name;
 mod targets;
 mod templates;
 mod times;
@@ -126,6 +131,7 @@ fn main() -> ExitCode {
 
 fn trials() -> Vec<Trial> {
     let modules = [
+        backup::trials(),
         bounds::trials(),
         checks::trials(),
         dead_letters::trials(),
@@ -134,9 +140,11 @@ fn trials() -> Vec<Trial> {
         events::trials(),
         fault_injection::trials(),
         idempotency::trials(),
+        image_events::trials(),
         images::trials(),
         input::trials(),
         lost_responses::trials(),
+        lost_tags::trials(),
         parameter::trials(),
         permissions::trials(),
         plan::trials(),
@@ -149,6 +157,8 @@ fn trials() -> Vec<Trial> {
         scale::trials(),
         stack::trials(),
         stack_settings_preserved::trials(),
+        tags_of_others::trials(),
+        target_by_name::trials(),
         targets::trials(),
         templates::trials(),
         writes::trials(),

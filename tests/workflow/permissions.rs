@@ -11,15 +11,17 @@ use serde_json::{Value, json};
 
 use crate::support::{control, definition, event, schedule};
 use crate::{
-    dead_letters, parameter, refresh, refusals, stack, stack_settings_preserved, templates, writes,
+    backup, dead_letters, parameter, refresh, refusals, stack, stack_settings_preserved, templates,
+    writes,
 };
 
 const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
-const PARAMETERS: [(&str, &str); 2] =
-    [("PlanBeforeUpdate", "true"), ("ReconcileSchedule", "rate(1 day)")];
+const PARAMETERS: [(&str, &str); 3] =
+    [("PlanBeforeUpdate", "true"), ("ReconcileSchedule", "rate(1 day)"), ("ImageEvents", "true")];
 
 /// Who has a role besides the steps: the state machine, and the rules that start it.
-const OTHERS: [&str; 3] = ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiReconcile"];
+const OTHERS: [&str; 4] =
+    ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiImageAvailable", "PromoteAmiReconcile"];
 
 /// How a test fails without a permission: AWS denies the call, or an image that may not be read
 /// seems not to exist.
@@ -207,8 +209,10 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             Box::pin(stack_settings_preserved::a_secret_stays_what_it_is(s)),
         ],
         "VerifyGroups" => vec![by_parameter(), by_stack()],
+        "ValidateAmi" => vec![by_parameter(), by_stack(), Box::pin(backup::aws_backup_is_asked(s))],
         "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
+        "PromoteAmiImageAvailable" => vec![Box::pin(an_image_starts_something(s))],
         "PromoteAmiReconcile" => vec![Box::pin(the_schedule_starts_something(s))],
         _ => vec![by_parameter(), by_stack()],
     }
@@ -227,6 +231,10 @@ async fn the_machine_is_defined_anew(s: &Scenario) -> Result<()> {
 
 async fn an_event_starts_something(s: &Scenario) -> Result<()> {
     starts(s, s.driftless.put(&event("ec2")?)).await
+}
+
+async fn an_image_starts_something(s: &Scenario) -> Result<()> {
+    starts(s, s.driftless.put(&event("image-available")?)).await
 }
 
 async fn the_schedule_starts_something(s: &Scenario) -> Result<()> {

@@ -115,6 +115,10 @@ pub const POLLS: &[Poll] = &[
     },
 ];
 
+/// How long after EC2's event about an image without tags the tags may come: some tools tag an image
+/// only when it is available. [`ErrorName::ImageUntagged`] is retried for longer.
+pub const TAGS_MAY_COME_SECONDS: u32 = 15 * 60;
+
 /// The maximum number of decisions about one target, if other writers keep changing it before the
 /// write.
 pub const MAX_DECISIONS: u32 = 5;
@@ -122,3 +126,18 @@ pub const MAX_DECISIONS: u32 = 5;
 /// The longest cause of a failed execution in characters (`Fail` state, Cause; `StopExecution`,
 /// cause).
 pub const MAX_CAUSE_CHARS: usize = 32_768;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else an image that nobody tags would fail its execution.
+    #[test]
+    fn an_untagged_image_is_looked_at_until_no_tags_can_come() {
+        let retry = ErrorName::ImageUntagged.retry().unwrap();
+        let waits = (0..retry.max_attempts).map(|attempt| {
+            f64::from(retry.interval_seconds) * retry.backoff_rate.powf(f64::from(attempt))
+        });
+        assert!(waits.sum::<f64>() > f64::from(TAGS_MAY_COME_SECONDS));
+    }
+}

@@ -87,12 +87,18 @@ catalogue! {
     InvalidInput: Terminal, ByEveryStep;
     /// EC2 does not list the image: it was deregistered, belongs to another account or Region, or is too new to be visible.
     ImageNotFound: Retryable, BySteps(&["ResolveTags"]);
+    /// EC2's event about an image came before the image's tags; the state machine looks again, for a quarter of an hour.
+    ImageUntagged: Retryable, BySteps(&["ResolveTags"]);
+    /// The image or its instance is tagged for Driftless, but neither carries a tag that names a target: AWS Backup may have failed to copy the tags. Tag the instance for later backups, and the image to promote it.
+    ImageUnplaced: Terminal, BySteps(&["ResolveTags"]);
     /// The newest image is still pending.
     ImagePending: Retryable, BySteps(&["ValidateAmi"]);
     /// No candidate image passes validation; the message lists each failed check with the expected and the actual value.
     ImageRejected: Terminal, BySteps(&["ValidateAmi"]);
-    /// The image was not taken from an instance of a group that boots from this target (or that cannot be verified and `AllowUnverified` is `false`), or the target holds a secret. Being able to tag an instance must not be enough to overwrite a target.
-    TargetNotPermitted: Terminal, BySteps(&["ValidateAmi"]);
+    /// AWS Backup deletes the image in place within `MinimumLifetimeHours`, and no newer image passes. The message has the date and why each newer image was rejected. Correct what is wrong with the backups, or promote an image that lasts longer, before the group's instance dies.
+    ImageExpiring: Terminal, BySteps(&["ValidateAmi"]);
+    /// The image was not taken from an instance of a group that boots from this target (or that cannot be verified and `AllowUnverified` is `false`), the target holds a secret, or a manual run names a target outside the permitted prefixes. Being able to tag an instance must not be enough to overwrite a target.
+    TargetNotPermitted: Terminal, BySteps(&["ResolveTags", "ValidateAmi"]);
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
     /// The image parameter is for several values: its type is a list (`List<AWS::EC2::Image::Id>`, `CommaDelimitedList`, an SSM `StringList`), or its value has a comma. Driftless puts one image in its place, so the others would be lost. Give each image a parameter of its own.
@@ -172,6 +178,10 @@ impl ErrorName {
             Self::ServiceUnavailable => Retry { interval_seconds: 5, ..Retry::TRANSIENT },
             // EC2 is eventually consistent, but an image that is really gone should fail soon.
             Self::ImageNotFound => Retry { max_attempts: 5, ..Retry::CUT_OFF },
+            // Few and far between: most images without tags are of no concern.
+            Self::ImageUntagged => {
+                Retry { interval_seconds: 30, max_attempts: 5, ..Retry::CUT_OFF }
+            }
             // An image of hundreds of gigabytes takes hours.
             Self::ImagePending => Retry {
                 interval_seconds: 30,

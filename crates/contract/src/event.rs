@@ -1,5 +1,5 @@
-//! The inputs that start the workflow: AWS Backup's event as EventBridge delivers it, or a manual
-//! run.
+//! The inputs that start the workflow: AWS Backup's or EC2's event as EventBridge delivers it, or a
+//! manual run.
 
 use serde::Deserialize;
 
@@ -9,6 +9,11 @@ use crate::ids::{ImageId, ParameterKey, ParameterName, StackName};
 pub const BACKUP_JOB: &str = "Backup Job State Change";
 /// The `source` of AWS Backup's events.
 pub const BACKUP_SOURCE: &str = "aws.backup";
+
+/// The `detail-type` of EC2's events about images.
+pub const IMAGE_STATE: &str = "EC2 AMI State Change";
+/// The `source` of EC2's events.
+pub const EC2_SOURCE: &str = "aws.ec2";
 
 /// "Backup Job State Change", as far as Driftless reads it (AWS Backup developer guide,
 /// "Monitoring AWS Backup events using Amazon EventBridge"). It belongs to AWS, so fields that
@@ -37,8 +42,33 @@ pub struct BackupDetail {
     pub state: String,
     /// EC2, EBS, RDS, EFS, …; absent while the job is only CREATED.
     pub resource_type: Option<String>,
+    /// What was backed up: for EC2 the instance's ARN, `arn:aws:ec2:<region>:<account>:instance/i-…`;
+    /// absent while the job is only CREATED.
+    pub resource_arn: Option<String>,
     /// Present on a COMPLETED job that is "completed with issues" (a failed VSS snapshot, say).
     pub status_message: Option<String>,
+}
+
+/// "EC2 AMI State Change", as far as Driftless reads it (EC2 user guide, "Monitor AMI events using
+/// Amazon EventBridge"). EC2 sends it for every image, whoever made it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ImageEvent {
+    /// Which service sent it.
+    pub source: String,
+    /// When, ISO 8601 in UTC.
+    pub time: String,
+    /// What happened.
+    pub detail: ImageDetail,
+}
+
+/// The `detail` of an [`ImageEvent`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageDetail {
+    /// The image.
+    pub image_id: ImageId,
+    /// available, failed, deregistered or disabled.
+    pub state: String,
 }
 
 /// A run started by hand or by another program: promotes one image to the targets in its tags.
@@ -63,7 +93,7 @@ pub struct ManualRun {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RollbackRun {
     /// The target to roll back.
-    pub rollback: RollbackTarget,
+    pub rollback: TargetNames,
     /// Replace the running instances afterwards.
     #[serde(default)]
     pub instance_refresh: bool,
@@ -72,10 +102,27 @@ pub struct RollbackRun {
     pub dry_run: bool,
 }
 
-/// The target of a [`RollbackRun`]: either a parameter or a stack.
+/// A run that promotes the newest image of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RollbackTarget {
+pub struct TargetRun {
+    /// The target.
+    pub target: TargetNames,
+    /// Replace a newer image too.
+    #[serde(default)]
+    pub allow_older: bool,
+    /// Replace the running instances afterwards.
+    #[serde(default)]
+    pub instance_refresh: bool,
+    /// Report what would be done, and do nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The target of a [`RollbackRun`] or a [`TargetRun`]: either a parameter or a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetNames {
     /// The SSM parameter (pattern 1).
     pub parameter_name: Option<ParameterName>,
     /// The stack (pattern 2).

@@ -154,8 +154,12 @@ pub struct Candidate {
     pub creation_date: String,
     /// The instance and group that it was taken from.
     pub origin: Origin,
-    /// The status message of a backup job that is "completed with issues". Only AWS Backup's event
-    /// contains it, so only the image that the event names has one.
+    /// The instance whose tags count, because the image carries no target tag: AWS Backup may fail to
+    /// copy them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags_of: Option<String>,
+    /// The status message in AWS Backup's event, if the job is "completed with issues". It counts
+    /// only where AWS Backup itself no longer knows the job, or may not be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_message: Option<String>,
 }

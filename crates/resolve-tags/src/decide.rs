@@ -1,16 +1,18 @@
-//! The decisions of resolve-tags, without I/O: the destinations in an image's tags, and the images
-//! and groups of a target.
+//! The decisions of resolve-tags, without I/O: the images and groups of a target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::ids::{ImageId, Malformed, ParameterKey, ParameterName, StackName};
+use aws_sdk_ec2::primitives::DateTime;
+use contract::bounds::TAGS_MAY_COME_SECONDS;
+use contract::ids::{ImageId, ParameterKey};
 use contract::target::{
-    Candidate, Group, ImageParameter, Images, Origin, Promotion, Run, Selection,
-    TAG_INSTANCE_REFRESH, TAG_PARAMETER_KEY, TAG_PARAMETER_NAME, TAG_STACK_NAME, Target,
+    Candidate, Group, ImageParameter, Images, Origin, Promotion, Run, Selection, Target,
 };
 use step::InvalidInput;
 
-use crate::request::Rollback;
+use crate::request::{NamedTarget, Trigger};
+use crate::settings::Settings;
+use crate::tags::{Destination, Tags};
 
 /// The maximum number of candidates per parameter: enough to skip a few bad nights.
 pub(crate) const MAX_CANDIDATES: usize = 5;
@@ -23,16 +25,17 @@ const TAG_GROUP: &str = "aws:autoscaling:groupName";
 /// The tag with the stack of an instance's group (CloudFormation sets it).
 const TAG_STACK: &str = "aws:cloudformation:stack-name";
 
-/// An image's or an instance's tags.
-pub(crate) type Tags = BTreeMap<String, String>;
-
 /// The parts of an image that this step reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub image_id: ImageId,
     pub creation_date: String,
     pub source_instance_id: Option<String>,
+    /// Whether AWS Backup made it.
+    pub is_backup: bool,
     pub status_message: Option<String>,
+    /// The instance whose tags stand for the image's.
+    pub tags_of: Option<String>,
     pub tags: Tags,
 }
 
@@ -46,76 +49,78 @@ pub(crate) struct Instance {
 /// Live instances by ID, to find each image's source.
 pub(crate) type Instances = BTreeMap<String, Instance>;
 
-// --- where an image belongs --------------------------------------------------------------------
+// --- what names an image -----------------------------------------------------------------------
 
-/// A destination in an image's tags.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Destination {
-    /// Pattern 1.
-    Parameter(ParameterName),
-    /// Pattern 2.
-    Stack(StackName),
+/// The image with what its trigger knows of it.
+#[must_use]
+pub(crate) fn as_triggered(image: Image, trigger: &Trigger) -> Image {
+    let Trigger::Backup { instance_id, status_message } = trigger else { return image };
+    let source_instance_id = image.source_instance_id.or_else(|| instance_id.clone());
+    Image { source_instance_id, status_message: status_message.clone(), ..image }
 }
 
-impl Destination {
-    /// The tag, with its value, on all images and instances of the destination.
+/// Whether an image without tags may belong where its instance belongs. One that somebody has made
+/// without tags is meant to have none, unless a person names it.
+#[must_use]
+pub(crate) fn may_inherit(image: &Image, trigger: &Trigger) -> bool {
+    match trigger {
+        Trigger::Backup { .. } | Trigger::Manual(_) => true,
+        Trigger::Available { .. } => image.is_backup,
+    }
+}
+
+/// Whether an image without tags may still get some.
+#[must_use]
+pub(crate) fn may_be_tagged_yet(trigger: &Trigger, now: DateTime) -> bool {
+    match trigger {
+        Trigger::Available { time } => now.secs() < time.secs() + i64::from(TAGS_MAY_COME_SECONDS),
+        Trigger::Backup { .. } | Trigger::Manual(_) => false,
+    }
+}
+
+// --- lost tags ---------------------------------------------------------------------------------
+
+impl Image {
+    /// The image with the tags of its instance where it carries no target tag itself. AWS Backup
+    /// may fail to copy tags, or to fit all of them (developer guide, "Copy tags onto backups"), and
+    /// the image belongs where its instance belongs.
     #[must_use]
-    pub(crate) fn tag(&self) -> (&'static str, &str) {
-        match self {
-            Self::Parameter(name) => (TAG_PARAMETER_NAME, name.as_str()),
-            Self::Stack(name) => (TAG_STACK_NAME, name.as_str()),
+    pub(crate) fn with_tags_of(
+        self,
+        settings: &Settings,
+        instance_id: &str,
+        instance: &Instance,
+    ) -> Self {
+        if settings.carry_target(&self.tags) || !settings.carry_target(&instance.tags) {
+            return self;
         }
-    }
-
-    /// The stack's parameter in these tags; the default key for an SSM parameter, which has no
-    /// others. `None` if the key is malformed.
-    fn parameter(&self, tags: &Tags) -> Option<ParameterKey> {
-        match self {
-            Self::Parameter(_) => Some(ParameterKey::default()),
-            Self::Stack(_) => parameter_key(tags).ok(),
-        }
+        let mut tags = settings.ours(&instance.tags);
+        // What the image carries itself counts.
+        tags.extend(self.tags);
+        Self { tags_of: Some(instance_id.to_owned()), tags, ..self }
     }
 }
 
-/// The destinations in an image's tags: a parameter, a stack, both, or none.
-///
-/// # Errors
-/// A tag's value is not a valid name.
-pub(crate) fn destinations(tags: &Tags) -> Result<Vec<Destination>, InvalidInput> {
-    let parameter = parse_tag(tags, TAG_PARAMETER_NAME)?.map(Destination::Parameter);
-    let stack = parse_tag(tags, TAG_STACK_NAME)?.map(Destination::Stack);
-    if stack.is_some() {
-        parameter_key(tags)?;
-    }
-    Ok(parameter.into_iter().chain(stack).collect())
+/// The live instances that name a target that Driftless may touch: backups of theirs may have lost
+/// their tags.
+pub(crate) fn tagged<'a>(
+    settings: &Settings,
+    instances: &'a Instances,
+) -> impl Iterator<Item = &'a String> {
+    let names = |(_, instance): &(&String, &Instance)| {
+        settings.leads(&instance.tags).is_ok_and(|leads| !leads.destinations.is_empty())
+    };
+    instances.iter().filter(names).map(|(id, _)| id)
 }
 
-fn parameter_key(tags: &Tags) -> Result<ParameterKey, InvalidInput> {
-    Ok(parse_tag(tags, TAG_PARAMETER_KEY)?.unwrap_or_default())
-}
-
-fn parse_tag<T: std::str::FromStr<Err = Malformed>>(
-    tags: &Tags,
-    name: &str,
-) -> Result<Option<T>, InvalidInput> {
-    let parsed = tags.get(name).map(|value| value.parse()).transpose();
-    parsed.map_err(|malformed: Malformed| {
-        InvalidInput::new(format!("tags.{name}"), malformed.to_string())
-    })
-}
-
-/// Why an image without a target tag is skipped.
-#[must_use]
-pub(crate) fn no_destination(image: &ImageId) -> String {
-    format!("image {image} carries neither the tag {TAG_PARAMETER_NAME} nor {TAG_STACK_NAME}")
-}
-
-/// Why a reconcile of an account without targets is skipped.
-#[must_use]
-pub(crate) fn no_targets() -> String {
-    format!(
-        "none of the account's images says by its tag {TAG_PARAMETER_NAME} or {TAG_STACK_NAME} where it belongs"
-    )
+/// Those that name this destination.
+pub(crate) fn naming<'a>(
+    settings: &Settings,
+    instances: &'a Instances,
+    destination: &Destination,
+) -> impl Iterator<Item = &'a String> {
+    let names = |(_, instance): &(&String, &Instance)| settings.names(&instance.tags, destination);
+    instances.iter().filter(names).map(|(id, _)| id)
 }
 
 // --- what makes up a target --------------------------------------------------------------------
@@ -127,20 +132,21 @@ pub(crate) fn no_targets() -> String {
 /// others.
 #[must_use]
 pub(crate) fn promotion(
+    settings: &Settings,
     destination: &Destination,
     images: Vec<Image>,
     instances: &Instances,
     run: Run,
 ) -> Promotion {
-    let refresh_tagged = images.iter().any(|image| asks_for_refresh(&image.tags));
+    let refresh_tagged = images.iter().any(|image| settings.ask_for_refresh(&image.tags));
     let mut by_parameter = BTreeMap::<ParameterKey, Vec<Image>>::new();
     for image in images {
-        if let Some(parameter) = destination.parameter(&image.tags) {
+        if let Some(parameter) = settings.key_at(destination, &image.tags) {
             by_parameter.entry(parameter).or_default().push(image);
         }
     }
     let images = |key: &ParameterKey, images: Vec<Image>| {
-        let groups = groups_of(destination, key, &images, instances);
+        let groups = groups_of(settings, destination, key, &images, instances);
         let candidates = newest_first(images).into_iter().map(|image| candidate(image, instances));
         Images { candidates: candidates.collect(), groups }
     };
@@ -160,10 +166,6 @@ pub(crate) fn promotion(
     Promotion { target, run: Run { instance_refresh, ..run } }
 }
 
-fn asks_for_refresh(tags: &Tags) -> bool {
-    tags.get(TAG_INSTANCE_REFRESH).is_some_and(|value| value.eq_ignore_ascii_case("true"))
-}
-
 /// EC2's dates are ISO 8601 in UTC, so text order is time order. The id breaks a tie, so that every
 /// run decides the same. Of duplicate images the first stays.
 fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
@@ -173,11 +175,12 @@ fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
 }
 
 fn candidate(image: Image, instances: &Instances) -> Candidate {
-    let Image { image_id, creation_date, source_instance_id, status_message, .. } = image;
+    let Image { image_id, creation_date, source_instance_id, status_message, tags_of, .. } = image;
     Candidate {
         image_id,
         creation_date,
         origin: origin(source_instance_id, instances),
+        tags_of,
         status_message,
     }
 }
@@ -198,17 +201,17 @@ fn origin(source: Option<String>, instances: &Instances) -> Origin {
 /// The groups of the instances that carry this destination's tag, or that an image is a backup
 /// of (a backup plan may have set the tag on the image alone).
 fn groups_of(
+    settings: &Settings,
     destination: &Destination,
     parameter: &ParameterKey,
     images: &[Image],
     instances: &Instances,
 ) -> Vec<Group> {
-    let (tag, value) = destination.tag();
     let sources: BTreeSet<_> =
         images.iter().filter_map(|image| image.source_instance_id.as_deref()).collect();
     let feeds = |(id, instance): &(&String, &Instance)| {
-        if instance.tags.get(tag).is_some_and(|found| found == value) {
-            destination.parameter(&instance.tags).as_ref() == Some(parameter)
+        if settings.names(&instance.tags, destination) {
+            settings.key_at(destination, &instance.tags).as_ref() == Some(parameter)
         } else {
             sources.contains(id.as_str())
         }
@@ -244,35 +247,45 @@ pub(crate) fn truncate_candidates(promotions: &mut [Promotion]) {
     }
 }
 
-// --- what a rollback takes ---------------------------------------------------------------------
+// --- what an input names -----------------------------------------------------------------------
 
-/// The images that a rollback may choose from: all of the destination, or those of one key.
+/// The images that a run of a named target may choose from: all of the destination, or those of
+/// one key.
 ///
 /// # Errors
-/// No image names this target. Fail explicitly, so that an empty rollback does not look like a
+/// No image names this target. Fail explicitly, so that a misspelt name does not look like a
 /// success.
-pub(crate) fn images_of_rollback(
-    rollback: &Rollback,
+pub(crate) fn images_of_named(
+    settings: &Settings,
+    named: &NamedTarget,
     mut images: Vec<Image>,
+    instances: &Instances,
 ) -> Result<Vec<Image>, InvalidInput> {
-    let Rollback { destination, only } = rollback;
-    let (tag, value) = destination.tag();
-    images.retain(|image| destination.parameter(&image.tags).is_some());
+    let NamedTarget { field, destination, only } = named;
+    let name = destination.name();
+    images.retain(|image| settings.key_at(destination, &image.tags).is_some());
     if images.is_empty() {
-        let path = match destination {
-            Destination::Parameter(_) => "rollback.parameterName",
-            Destination::Stack(_) => "rollback.stackName",
+        let bears =
+            |(_, instance): &(&String, &Instance)| settings.names(&instance.tags, destination);
+        let found = match instances.iter().find(bears) {
+            Some((id, _)) => format!("{name:?}, which only instance {id} names"),
+            None => format!("{name:?}"),
         };
-        let problem = format!("expected what images name by their tag {tag}, found {value:?}");
-        return Err(InvalidInput::new(path, problem));
+        let expected =
+            format!("expected what images name by their tag {}", settings.tag_of(destination));
+        let path = match destination {
+            Destination::Parameter(_) => format!("{field}.parameterName"),
+            Destination::Stack(_) => format!("{field}.stackName"),
+        };
+        return Err(InvalidInput::new(path, format!("{expected}, found {found}")));
     }
     if let Some(key) = only {
-        images.retain(|image| parameter_key(&image.tags).as_ref() == Ok(key));
+        images.retain(|image| settings.parameter_key(&image.tags).as_ref() == Ok(key));
         if images.is_empty() {
-            let problem = format!(
-                "expected what {value}'s images name by their tag {TAG_PARAMETER_KEY}, found \"{key}\""
-            );
-            return Err(InvalidInput::new("rollback.parameterKey", problem));
+            let tag = &settings.keys.parameter_key;
+            let problem =
+                format!("expected what {name}'s images name by their tag {tag}, found \"{key}\"");
+            return Err(InvalidInput::new(format!("{field}.parameterKey"), problem));
         }
     }
     Ok(images)

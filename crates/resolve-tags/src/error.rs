@@ -16,6 +16,16 @@ pub enum Error {
         "EC2 does not list image {0} in this account and Region; it was deregistered, or it is too new to be visible"
     )]
     ImageNotFound(ImageId),
+    /// The image became available a moment ago, and may still be tagged.
+    #[error("image {0} carries no tag that names a target yet")]
+    Untagged(ImageId),
+    /// The image is tagged for Driftless, and nothing says where it belongs.
+    #[error("{0}")]
+    Unplaced(String),
+    /// The input, or the tags of the image that it names, name a target that Driftless may not
+    /// touch.
+    #[error("{0}")]
+    OutsidePrefixes(String),
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -26,6 +36,9 @@ impl Named for Error {
         match self {
             Self::InvalidInput(error) => error.name(),
             Self::ImageNotFound(_) => ErrorName::ImageNotFound,
+            Self::Untagged(_) => ErrorName::ImageUntagged,
+            Self::Unplaced(_) => ErrorName::ImageUnplaced,
+            Self::OutsidePrefixes(_) => ErrorName::TargetNotPermitted,
             Self::Aws(error) => error.name(),
         }
     }

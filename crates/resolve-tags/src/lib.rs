@@ -4,101 +4,166 @@
 
 mod decide;
 mod error;
+mod fetch;
 mod request;
+mod settings;
+mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::SystemTime;
 
-use aws::{AwsError, Called};
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, Tag};
+use aws_sdk_ec2::types::Filter;
 use contract::ids::ImageId;
 use contract::report::{Outcome, Report};
 use contract::steps::Resolved;
-use contract::target::{Promotion, Run, TAG_PARAMETER_NAME, TAG_STACK_NAME};
+use contract::target::{Promotion, Run};
 use serde_json::Value;
 
-use crate::decide::{Destination, Image, Instance, Instances, Tags};
+use crate::decide::{Image, Instance};
 pub use crate::error::Error;
-use crate::request::{Request, Rollback};
-
-/// The maximum number of values in one filter (EC2 user guide, "List and filter your resources").
-const MAX_FILTER_VALUES: usize = 200;
-/// Without a page size EC2 does not paginate, and a long listing may exceed a call's timeout (EC2
-/// API reference, "Query requests", Pagination).
-const PAGE: i32 = 500;
+use crate::request::{NamedTarget, Request, Trigger};
+pub use crate::settings::{BadSettings, Settings, TagKeys};
+use crate::tags::Destination;
 
 /// Resolves `input` to targets and their candidates.
 ///
 /// # Errors
 /// See [`Error`]. An input without targets is an answer, not an error.
-pub async fn handle(ec2: &Client, input: Value) -> Result<Resolved, Error> {
+pub async fn handle(ec2: &Client, settings: &Settings, input: Value) -> Result<Resolved, Error> {
     match request::request(input)? {
         Request::Skip(reason) => Ok(skipped(reason)),
-        Request::Hint { image_id, status_message } => {
-            let image = Image { status_message, ..image(ec2, &image_id).await? };
-            by_image(ec2, image, None).await
-        }
-        Request::Pinned(image_id, run) => {
-            by_image(ec2, image(ec2, &image_id).await?, Some(run)).await
-        }
-        Request::Rollback(rollback, run) => roll_back(ec2, &rollback, run).await,
-        Request::Reconcile(run) => reconcile(ec2, run).await,
+        Request::Image(image_id, trigger) => by_image(ec2, settings, &image_id, trigger).await,
+        Request::Named(named, run) => by_name(ec2, settings, &named, run).await,
+        Request::Reconcile(run) => reconcile(ec2, settings, run).await,
     }
 }
 
-/// The targets in one image's tags. A run pins the image; without a pin, every image of the same
-/// target competes with it.
-async fn by_image(ec2: &Client, image: Image, run: Option<Run>) -> Result<Resolved, Error> {
-    let destinations = decide::destinations(&image.tags)?;
-    if destinations.is_empty() {
-        return Ok(skipped(decide::no_destination(&image.image_id)));
+/// The targets in one image's tags. A manual run pins the image; after an event, every image of the
+/// same target competes with it.
+async fn by_image(
+    ec2: &Client,
+    settings: &Settings,
+    image_id: &ImageId,
+    trigger: Trigger,
+) -> Result<Resolved, Error> {
+    let image = fetch::image(ec2, image_id).await?;
+    let image = decide::as_triggered(image, &trigger);
+    let source = fetch::source(ec2, settings, &image).await?;
+    let image = match &source {
+        Some((id, Some(instance))) if decide::may_inherit(&image, &trigger) => {
+            image.with_tags_of(settings, id, instance)
+        }
+        _ => image,
+    };
+    let leads = settings.leads(&image.tags)?;
+    let run = trigger.run();
+    if leads.destinations.is_empty() {
+        return match (leads.foreign.is_empty(), run) {
+            (true, _) if decide::may_be_tagged_yet(&trigger, SystemTime::now().into()) => {
+                Err(Error::Untagged(image_id.clone()))
+            }
+            (true, _) => nowhere(settings, &image, source.as_ref()),
+            (false, None) => Ok(skipped(format!("image {image_id}: {}", leads.foreign.join("; ")))),
+            // A person who names an image expects something of it.
+            (false, Some(_)) => Err(Error::OutsidePrefixes(leads.foreign.join("; "))),
+        };
     }
     let mut targets = Vec::new();
-    for destination in &destinations {
+    for destination in &leads.destinations {
         let mut images = vec![image.clone()];
         if run.is_none() {
-            images.extend(images_with(ec2, tag_filter(destination)).await?);
+            images.extend(fetch::images_of(ec2, settings, destination).await?);
         }
-        let instances = instances_for(ec2, tag_filter(destination), &images).await?;
-        targets.push(decide::promotion(destination, images, &instances, run.unwrap_or_default()));
+        let instances = fetch::instances_of(ec2, settings, destination, &images).await?;
+        if run.is_none() {
+            let named = decide::naming(settings, &instances, destination);
+            images.extend(fetch::untagged(ec2, settings, &instances, named).await?);
+        }
+        let run = run.unwrap_or_default();
+        targets.push(decide::promotion(settings, destination, images, &instances, run));
     }
     Ok(resolved(targets))
 }
 
-/// The target that a rollback names.
-async fn roll_back(ec2: &Client, rollback: &Rollback, run: Run) -> Result<Resolved, Error> {
-    let destination = &rollback.destination;
-    let images = images_with(ec2, tag_filter(destination)).await?;
-    let images = decide::images_of_rollback(rollback, images)?;
-    let instances = instances_for(ec2, tag_filter(destination), &images).await?;
-    Ok(resolved(vec![decide::promotion(destination, images, &instances, run)]))
+/// An image that belongs nowhere is none of ours, unless it or its instance is tagged for Driftless.
+fn nowhere(
+    settings: &Settings,
+    image: &Image,
+    source: Option<&(String, Option<Instance>)>,
+) -> Result<Resolved, Error> {
+    let reason = settings.no_destination(
+        &image.image_id,
+        source.map(|(id, instance)| (id.as_str(), instance.is_some())),
+    );
+    let instance = source.and_then(|(_, instance)| instance.as_ref());
+    let mut tags =
+        [Some(&image.tags), instance.map(|instance| &instance.tags)].into_iter().flatten();
+    if tags.any(|tags| settings.lack_target(tags)) {
+        let key = &settings.keys.parameter_key;
+        return Err(Error::Unplaced(format!("{reason}, although the tag {key} is there")));
+    }
+    Ok(skipped(reason))
 }
 
-/// Every target that any image names. One listing serves all targets, so the number of calls is the
-/// listing's number of pages.
-async fn reconcile(ec2: &Client, run: Run) -> Result<Resolved, Error> {
-    let tagged =
-        || Filter::builder().name("tag-key").values(TAG_PARAMETER_NAME).values(TAG_STACK_NAME);
-    let by_destination = by_destination(images_with(ec2, tagged().build()).await?);
-    if by_destination.is_empty() {
-        return Ok(skipped(decide::no_targets()));
+/// The target that the input names.
+async fn by_name(
+    ec2: &Client,
+    settings: &Settings,
+    named: &NamedTarget,
+    run: Run,
+) -> Result<Resolved, Error> {
+    let destination = &named.destination;
+    if let Some(reason) = settings.forbids(destination) {
+        let message = format!("{} names {:?}, {reason}", named.field, destination.name());
+        return Err(Error::OutsidePrefixes(message));
     }
+    let mut images = fetch::images_of(ec2, settings, destination).await?;
+    let instances = fetch::instances_of(ec2, settings, destination, &images).await?;
+    let named_by = decide::naming(settings, &instances, destination);
+    images.extend(fetch::untagged(ec2, settings, &instances, named_by).await?);
+    let images = decide::images_of_named(settings, named, images, &instances)?;
+    Ok(resolved(vec![decide::promotion(settings, destination, images, &instances, run)]))
+}
+
+/// Every target that any image names. One listing serves all targets, so the number of calls does not
+/// depend on how many there are, only on the listings' pages.
+async fn reconcile(ec2: &Client, settings: &Settings, run: Run) -> Result<Resolved, Error> {
+    let keys = &settings.keys;
+    let tagged = || {
+        let filter = Filter::builder().name("tag-key");
+        filter.values(&keys.parameter_name).values(&keys.stack_name).build()
+    };
+    let images = fetch::images_with(ec2, [tagged()]).await?;
+    let mut by_destination = grouped(settings, images);
     let images = by_destination.values().flatten();
-    let instances = instances_for(ec2, tagged().build(), images).await?;
-    let targets = by_destination
-        .into_iter()
-        .map(|(destination, images)| decide::promotion(&destination, images, &instances, run));
+    let instances = fetch::instances_for(ec2, tagged(), images).await?;
+    let tagged = decide::tagged(settings, &instances);
+    let untagged = fetch::untagged(ec2, settings, &instances, tagged).await?;
+    for (destination, images) in grouped(settings, untagged) {
+        by_destination.entry(destination).or_default().extend(images);
+    }
+    if by_destination.is_empty() {
+        let reason = format!(
+            "none of the account's images names a target that Driftless may touch by its tag {}",
+            settings.either_tag()
+        );
+        return Ok(skipped(reason));
+    }
+    let targets = by_destination.into_iter().map(|(destination, images)| {
+        decide::promotion(settings, &destination, images, &instances, run)
+    });
     Ok(resolved(targets.collect()))
 }
 
-fn by_destination(images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
+fn grouped(settings: &Settings, images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
     let mut found = BTreeMap::<_, Vec<_>>::new();
     for image in images {
-        match decide::destinations(&image.tags) {
-            Ok(destinations) => {
-                for destination in destinations {
+        match settings.leads(&image.tags) {
+            Ok(leads) => {
+                for destination in leads.destinations {
                     found.entry(destination).or_default().push(image.clone());
                 }
             }
@@ -122,93 +187,4 @@ fn skipped(reason: String) -> Resolved {
     tracing::info!(reason, "found no targets");
     let report = Report { outcome: Outcome::Skipped, summary: reason, targets: Vec::new() };
     Resolved::Skipped { report }
-}
-
-/// The image that the input names.
-async fn image(ec2: &Client, image_id: &ImageId) -> Result<Image, Error> {
-    // EC2 omits a disabled image by default, so it would look as if it did not exist.
-    let request = ec2.describe_images().image_ids(image_id.as_str()).include_disabled(true);
-    let answer = request.send().await;
-    let found = match answer.called("ec2:DescribeImages") {
-        Ok(answer) => answer.images.unwrap_or_default(),
-        Err(error) if is_image_missing(&error) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    let image = found.into_iter().find_map(to_image);
-    image.ok_or_else(|| Error::ImageNotFound(image_id.clone()))
-}
-
-/// EC2's error codes for an ID without an image, or whose image no longer exists: EC2 API
-/// reference, "Error codes".
-fn is_image_missing(error: &AwsError) -> bool {
-    error.has_code("InvalidAMIID.NotFound") || error.has_code("InvalidAMIID.Unavailable")
-}
-
-/// The account's own images that the filter finds.
-async fn images_with(ec2: &Client, filter: Filter) -> Result<Vec<Image>, AwsError> {
-    let request = ec2.describe_images().owners("self").filters(filter);
-    let pages = request.into_paginator().page_size(PAGE).items();
-    let images: Result<Vec<_>, _> = pages.send().collect().await;
-    let images = images.called("ec2:DescribeImages")?;
-    Ok(images.into_iter().filter_map(to_image).collect())
-}
-
-/// The live instances that the filter finds or that the images are backups of.
-async fn instances_for(
-    ec2: &Client,
-    filter: Filter,
-    images: impl IntoIterator<Item = &Image>,
-) -> Result<Instances, AwsError> {
-    let mut found = live_instances(ec2, filter).await?;
-    // A set: the images of many nights have the same source.
-    let sources: BTreeSet<_> = images
-        .into_iter()
-        .filter_map(|image| image.source_instance_id.as_deref())
-        .filter(|id| !found.contains_key(*id))
-        .map(str::to_owned)
-        .collect();
-    for sources in Vec::from_iter(sources).chunks(MAX_FILTER_VALUES) {
-        let by_id = Filter::builder().name("instance-id").set_values(Some(sources.to_vec()));
-        found.extend(live_instances(ec2, by_id.build()).await?);
-    }
-    Ok(found)
-}
-
-async fn live_instances(ec2: &Client, filter: Filter) -> Result<Instances, AwsError> {
-    let live = Filter::builder().name("instance-state-name");
-    let live = live.values("pending").values("running").values("stopping").values("stopped");
-    let request = ec2.describe_instances().filters(filter).filters(live.build());
-    let pages: Result<Vec<_>, _> = request.into_paginator().page_size(PAGE).send().collect().await;
-    let pages = pages.called("ec2:DescribeInstances")?;
-    let instances = pages
-        .into_iter()
-        .flat_map(|page| page.reservations.unwrap_or_default())
-        .flat_map(|reservation| reservation.instances.unwrap_or_default());
-    Ok(instances.filter_map(to_instance).collect())
-}
-
-fn tag_filter(destination: &Destination) -> Filter {
-    let (tag, value) = destination.tag();
-    // EC2 reads * and ? in a filter's value as wildcards; names of parameters and stacks contain
-    // neither.
-    Filter::builder().name(format!("tag:{tag}")).values(value).build()
-}
-
-fn to_image(image: aws_sdk_ec2::types::Image) -> Option<Image> {
-    Some(Image {
-        image_id: image.image_id?.parse().ok()?,
-        creation_date: image.creation_date.unwrap_or_default(),
-        source_instance_id: image.source_instance_id,
-        status_message: None,
-        tags: to_tags(image.tags),
-    })
-}
-
-fn to_instance(instance: aws_sdk_ec2::types::Instance) -> Option<(String, Instance)> {
-    let instance_type = instance.instance_type.map(|kind| kind.as_str().to_owned());
-    Some((instance.instance_id?, Instance { instance_type, tags: to_tags(instance.tags) }))
-}
-
-fn to_tags(tags: Option<Vec<Tag>>) -> Tags {
-    tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect()
 }

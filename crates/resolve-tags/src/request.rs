@@ -1,20 +1,27 @@
 //! The forms of input of resolve-tags: recognises and validates them.
 
+use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat};
 use contract::event::{
-    BACKUP_JOB, BACKUP_SOURCE, BackupEvent, ManualRun, ReconcileRun, RollbackRun, RollbackTarget,
+    BACKUP_JOB, BACKUP_SOURCE, BackupDetail, BackupEvent, EC2_SOURCE, IMAGE_STATE, ImageDetail,
+    ImageEvent, ManualRun, ReconcileRun, RollbackRun, TargetNames, TargetRun,
 };
 use contract::ids::{ImageId, ParameterKey};
 use contract::target::{Run, Selection};
 use serde_json::Value;
 use step::{InvalidInput, decode, truncated};
 
-use crate::decide::Destination;
+use crate::tags::Destination;
 
 /// Every form of input, for the message about an unknown one.
 const FORMS: &str = concat!(
-    r#"AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, "#,
+    r#"AWS Backup's or EC2's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, "#,
+    r#"{"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, "#,
     r#"{"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}"#
 );
+
+/// The fields of an input that name a target.
+const TARGET: &str = "target";
+const ROLLBACK: &str = "rollback";
 
 /// The maximum length of an unknown word in a message.
 const MAX_FOUND_CHARS: usize = 64;
@@ -24,30 +31,55 @@ const MAX_STATUS_CHARS: usize = 1_000;
 /// A request: what to promote or roll back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Promote the newest image of each target that this image's tags name.
-    Hint {
-        /// The image.
-        image_id: ImageId,
-        /// AWS Backup's status message, if the job is "completed with issues".
-        status_message: Option<String>,
-    },
-    /// Promote this image and no other.
-    Pinned(ImageId, Run),
-    /// Put an older image back.
-    Rollback(Rollback, Run),
+    /// Promote to the targets that this image's tags name.
+    Image(ImageId, Trigger),
+    /// Promote the newest image of this target, or put an older one back.
+    Named(NamedTarget, Run),
     /// Promote the newest image of every target.
     Reconcile(Run),
     /// Do nothing, for this reason.
     Skip(String),
 }
 
-/// The target of a rollback.
+/// What names an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rollback {
+pub(crate) enum Trigger {
+    /// AWS Backup: promote the newest image of each target.
+    Backup {
+        /// The instance that the image is a backup of.
+        instance_id: Option<String>,
+        /// The status message, if the job is "completed with issues".
+        status_message: Option<String>,
+    },
+    /// EC2: the same. The image may not have its tags yet.
+    Available {
+        /// When the image became available.
+        time: DateTime,
+    },
+    /// A person or a program: promote this image and no other.
+    Manual(Run),
+}
+
+/// A target that the input names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedTarget {
+    /// The input's field with the name: `target` or `rollback`.
+    pub field: &'static str,
     /// The parameter or the stack.
     pub destination: Destination,
-    /// The stack's parameter to roll back; all when absent.
+    /// The stack's parameter; all when absent.
     pub only: Option<ParameterKey>,
+}
+
+impl Trigger {
+    /// How a manual run promotes its image; `None` for an event.
+    #[must_use]
+    pub(crate) const fn run(&self) -> Option<Run> {
+        match self {
+            Self::Manual(run) => Some(*run),
+            Self::Backup { .. } | Self::Available { .. } => None,
+        }
+    }
 }
 
 /// Recognises the form of the input.
@@ -62,10 +94,12 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
     if let Some(detail_type) = fields.get("detail-type") {
         // An event's other fields depend on this one, so it is checked before decoding.
         return match detail_type.as_str() {
+            Some(IMAGE_STATE) => from_image_event(decode(input)?),
             Some(other) if other != BACKUP_JOB => {
                 let other = truncated(other, MAX_FOUND_CHARS);
                 Ok(Request::Skip(format!(
-                    "{other:?} events are ignored; only {BACKUP_JOB:?} events are handled"
+                    "{other:?} events are ignored; only {BACKUP_JOB:?} and {IMAGE_STATE:?} events are \
+                     handled"
                 )))
             }
             _ => from_event(decode(input)?),
@@ -74,7 +108,10 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
     if has("imageId") {
         return Ok(from_manual(decode(input)?));
     }
-    if has("rollback") {
+    if has(TARGET) {
+        return from_target(decode(input)?);
+    }
+    if has(ROLLBACK) {
         return from_rollback(decode(input)?);
     }
     if has("reconcile") || has("dryRun") {
@@ -87,20 +124,21 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
 }
 
 fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
-    if event.source != BACKUP_SOURCE {
-        let found = format!("expected {BACKUP_SOURCE:?}, found {:?}", event.source);
-        return Err(InvalidInput::new("source", found));
-    }
+    sent_by(BACKUP_SOURCE, &event.source)?;
     if event.detail.state != "COMPLETED" {
         let state = truncated(event.detail.state, MAX_FOUND_CHARS);
         return Ok(Request::Skip(format!("the backup job is {state}, not COMPLETED")));
     }
     match event.detail.resource_type.as_deref() {
         Some("EC2") => {
-            let image_id = image_in(&event.resources)?;
-            let status_message = event.detail.status_message;
+            let Some(image_id) = image_in(&event.resources)? else {
+                let found = truncated(event.resources.join(", "), MAX_FOUND_CHARS);
+                return Ok(Request::Skip(format!("the recovery point {found} is no image")));
+            };
+            let BackupDetail { status_message, resource_arn, .. } = event.detail;
             let status_message = status_message.map(|text| truncated(text, MAX_STATUS_CHARS));
-            Ok(Request::Hint { image_id, status_message })
+            let instance_id = resource_arn.as_deref().and_then(instance_in).map(str::to_owned);
+            Ok(Request::Image(image_id, Trigger::Backup { instance_id, status_message }))
         }
         other => {
             let found = truncated(other.unwrap_or("a resource of no named type"), MAX_FOUND_CHARS);
@@ -109,14 +147,41 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
     }
 }
 
-/// The first image among a backup event's recovery points.
-fn image_in(resources: &[String]) -> Result<ImageId, InvalidInput> {
+fn from_image_event(event: ImageEvent) -> Result<Request, InvalidInput> {
+    sent_by(EC2_SOURCE, &event.source)?;
+    let ImageDetail { image_id, state } = event.detail;
+    if state != "available" {
+        let state = truncated(state, MAX_FOUND_CHARS);
+        return Ok(Request::Skip(format!("image {image_id} is {state}, not available")));
+    }
+    let time = DateTime::from_str(&event.time, DateTimeFormat::DateTime).map_err(|_| {
+        InvalidInput::new("time", format!("expected ISO 8601, found {:?}", event.time))
+    })?;
+    Ok(Request::Image(image_id, Trigger::Available { time }))
+}
+
+fn sent_by(expected: &str, found: &str) -> Result<(), InvalidInput> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(InvalidInput::new("source", format!("expected {expected:?}, found {found:?}")))
+}
+
+/// The instance that an ARN names: `arn:<partition>:ec2:<region>:<account>:instance/i-…`.
+fn instance_in(arn: &str) -> Option<&str> {
+    arn.rsplit_once(":instance/").map(|(_, id)| id).filter(|id| id.starts_with("i-"))
+}
+
+/// The first image among a backup event's recovery points. `None` if they are recovery points that
+/// are no images, such as copies in a logically air-gapped vault.
+fn image_in(resources: &[String]) -> Result<Option<ImageId>, InvalidInput> {
     let images = resources.iter().map(|arn| ImageId::from_arn(arn));
     match images.enumerate().find_map(|(index, image)| image.map(|image| (index, image))) {
-        Some((_, Ok(image))) => Ok(image),
+        Some((_, Ok(image))) => Ok(Some(image)),
         Some((index, Err(malformed))) => {
             Err(InvalidInput::new(format!("resources[{index}]"), malformed.to_string()))
         }
+        None if resources.iter().any(|arn| arn.contains(":recovery-point:")) => Ok(None),
         None => Err(InvalidInput::new(
             "resources",
             format!(
@@ -128,16 +193,31 @@ fn image_in(resources: &[String]) -> Result<ImageId, InvalidInput> {
 
 fn from_manual(manual: ManualRun) -> Request {
     let ManualRun { image_id, allow_older, instance_refresh, dry_run } = manual;
-    let selection = if allow_older { Selection::AllowOlder } else { Selection::Newest };
-    Request::Pinned(image_id, Run { selection, dry_run, instance_refresh })
+    let run = Run { selection: newest(allow_older), dry_run, instance_refresh };
+    Request::Image(image_id, Trigger::Manual(run))
+}
+
+fn newest(allow_older: bool) -> Selection {
+    if allow_older { Selection::AllowOlder } else { Selection::Newest }
+}
+
+fn from_target(run: TargetRun) -> Result<Request, InvalidInput> {
+    let TargetRun { target, allow_older, instance_refresh, dry_run } = run;
+    let run = Run { selection: newest(allow_older), dry_run, instance_refresh };
+    Ok(Request::Named(named(TARGET, target)?, run))
 }
 
 fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
     let RollbackRun { rollback, instance_refresh, dry_run } = run;
-    let RollbackTarget { parameter_name, stack_name, parameter_key } = rollback;
+    let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };
+    Ok(Request::Named(named(ROLLBACK, rollback)?, run))
+}
+
+fn named(field: &'static str, names: TargetNames) -> Result<NamedTarget, InvalidInput> {
+    let TargetNames { parameter_name, stack_name, parameter_key } = names;
     let wrong = |found| {
         let expected = "expected exactly one of parameterName and stackName";
-        InvalidInput::new("rollback", format!("{expected}, found {found}"))
+        InvalidInput::new(field, format!("{expected}, found {found}"))
     };
     let destination = match (parameter_name, stack_name) {
         (Some(_), Some(_)) => return Err(wrong("both")),
@@ -147,10 +227,9 @@ fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
     };
     if let (Destination::Parameter(_), Some(key)) = (&destination, &parameter_key) {
         let problem = format!("expected with a stackName only, found \"{key}\"");
-        return Err(InvalidInput::new("rollback.parameterKey", problem));
+        return Err(InvalidInput::new(format!("{field}.parameterKey"), problem));
     }
-    let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };
-    Ok(Request::Rollback(Rollback { destination, only: parameter_key }, run))
+    Ok(NamedTarget { field, destination, only: parameter_key })
 }
 
 /// `is_named`: the input contains `reconcile`; otherwise it has only `dryRun`.

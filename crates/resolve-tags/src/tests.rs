@@ -1,16 +1,21 @@
 //! resolve-tags: the forms of input, where tags lead, and how images and groups make up a target.
 
+mod belonging;
 mod decide;
 mod handler;
 mod properties;
 mod reconcile;
 mod request;
+mod settings;
+mod tags;
 
 use contract::steps::Resolved;
 use contract::target::Promotion;
 use serde_json::{Value, json};
 
-use crate::decide::{Image, Instance, Tags};
+use crate::decide::{Image, Instance};
+use crate::settings::Settings;
+use crate::tags::Tags;
 
 const FIRST: &str = "ami-00000000000000001";
 const SECOND: &str = "ami-00000000000000002";
@@ -19,6 +24,23 @@ const THIRD: &str = "ami-00000000000000003";
 const TO_PARAMETER: &[(&str, &str)] = &[("ImageIdParameterName", "/golden/web")];
 const TO_STACK: &[(&str, &str)] = &[("StackName", "web")];
 const TO_STACKS_DB: &[(&str, &str)] = &[("StackName", "web"), ("ImageIdParameterKey", "DbImage")];
+
+/// A Driftless of account 111122223333 in eu-west-1 that may touch parameters and stacks with these
+/// prefixes.
+fn permitting(parameters: &str, stacks: &str) -> Settings {
+    let variable = |name: &str| match name {
+        "ACCOUNT_ID" => Some("111122223333".to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        "PARAMETER_PREFIX" => Some(parameters.to_owned()),
+        "STACK_PREFIX" => Some(stacks.to_owned()),
+        _ => None,
+    };
+    Settings::read(variable).unwrap()
+}
+
+fn settings() -> Settings {
+    permitting("/golden/", "web")
+}
 
 fn tags(tags: &[(&str, &str)]) -> Tags {
     tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -30,7 +52,9 @@ fn image(id: &str, night: u8, tagged: &[(&str, &str)]) -> Image {
         image_id: id.parse().unwrap(),
         creation_date: format!("2026-11-{night:02}T03:00:00.000Z"),
         source_instance_id: None,
+        is_backup: false,
         status_message: None,
+        tags_of: None,
         tags: tags(tagged),
     }
 }

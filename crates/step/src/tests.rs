@@ -4,7 +4,7 @@
 
 use contract::steps::{
     DriftInput, PlanInput, PromoteInput, RefreshInput, ReportInput, UpdateInput, ValidateInput,
-    WaitInput,
+    VerifyInput, WaitInput,
 };
 use contract::{ErrorName, Named};
 use proptest::prelude::*;
@@ -26,6 +26,22 @@ fn every_step_decodes_or_refuses(value: &Value) {
     }
 }
 
+fn rows(row: &Value) -> Value {
+    json!({"rows": [row], "more": 1})
+}
+
+/// Where serde reads a tagged enum from a buffer, without a path.
+const BUFFERED: [&str; 8] = [
+    "promotion.target",
+    "writes[0]",
+    "stacks[0]",
+    "before[0]",
+    "groups[0]",
+    "targets[0].writes[0]",
+    "targets[0].drift[0]",
+    "targets[0].refresh[0]",
+];
+
 /// An input of each step with all that it may have, as the state machine builds it.
 fn inputs() -> Vec<Value> {
     let group = json!({"groupName": "web", "stackName": "web", "instanceType": "t3.micro"});
@@ -35,16 +51,19 @@ fn inputs() -> Vec<Value> {
     let difference = json!({
         "logicalId": "Group", "path": "/Size", "expected": "1", "actual": "2", "before": true});
     let drift = json!({
-        "stackName": "web", "detectionId": "1", "status": "DRIFTED", "resourcesChecked": 1,
-        "differences": [difference]});
+        "stackName": "web", "phase": "Settled", "status": "DRIFTED", "resourcesChecked": 1,
+        "differences": rows(&difference), "fingerprints": ["0123456789abcdef"]});
     let write = json!({
-        "parameterName": "/web", "before": "none", "after": image, "written": true,
-        "previousVersion": 1, "version": 2});
+        "parameterName": "/web", "before": "none", "after": image, "phase": "Running",
+        "written": true, "previousVersion": 1, "version": 2});
     let launch = json!({
         "groupName": "web", "expected": image, "boots": image, "imageState": "available"});
     let refresh = json!({
-        "groupName": "web", "expected": image, "refreshId": "1", "adopted": true,
-        "status": "Pending"});
+        "groupName": "web", "expected": image, "phase": "Running", "refreshId": "1",
+        "adopted": true, "status": "Pending"});
+    let proof = json!({
+        "scope": {"stack": "web"}, "groups": [{"groupName": "web", "expected": image}],
+        "before": [image], "after": [image]});
     // Its cause may be any JSON, so there is none of another type.
     let failure = json!({"step": "UpdateStack", "name": "X", "polls": 1});
     let verdict = json!({"check": "state", "expected": "a", "actual": "b", "passed": false});
@@ -69,12 +88,14 @@ fn inputs() -> Vec<Value> {
         json!({"writes": [write], "execution": "name", "polls": 1}),
         json!({"stackName": "web", "images": [change], "execution": "name"}),
         json!({"stackId": "arn", "clientRequestToken": "token", "images": [change]}),
-        json!({"stacks": [drift], "groups": [launch], "before": [drift]}),
+        json!({"stacks": [drift], "before": [drift]}),
+        json!({"proof": proof}),
         json!({"groups": [refresh]}),
         json!({"failure": failure, "targets": [{
             "pattern": "stack", "name": "web", "dryRun": false, "images": [decision],
             "refused": [{"parameter": "B", "name": "ImageRejected", "message": "none"}],
-            "writes": [write], "plan": [planned], "drift": [drift], "groups": [launch],
+            "writes": [write], "plan": rows(&planned), "drift": [drift],
+            "groups": rows(&launch),
             "refresh": [refresh], "hasWritten": true, "rollsBack": true, "hasWayBack": true,
             "isRollback": true, "failure": failure, "promotionFailure": failure}]}),
     ]
@@ -84,13 +105,14 @@ fn inputs() -> Vec<Value> {
 type Decoder = fn(Value) -> Result<(), InvalidInput>;
 
 /// Each step's, in the order of the inputs.
-const DECODERS: [Decoder; 8] = [
+const DECODERS: [Decoder; 9] = [
     |value| decode::<ValidateInput>(value).map(drop),
     |value| decode::<PlanInput>(value).map(drop),
     |value| decode::<PromoteInput>(value).map(drop),
     |value| decode::<UpdateInput>(value).map(drop),
     |value| decode::<WaitInput>(value).map(drop),
     |value| decode::<DriftInput>(value).map(drop),
+    |value| decode::<VerifyInput>(value).map(drop),
     |value| decode::<RefreshInput>(value).map(drop),
     |value| decode::<ReportInput>(value).map(drop),
 ];
@@ -106,9 +128,8 @@ fn a_value_of_another_type_is_refused_with_its_path() {
             let refusal = decode(corrupted).unwrap_err();
             assert_eq!(refusal.name(), ErrorName::InvalidInput);
             let message = refusal.to_string();
-            // Serde reads the contents of a tagged enum from a buffer, without a path.
-            let path =
-                if path.starts_with("promotion.target") { "promotion.target" } else { &*path };
+            let buffered = BUFFERED.into_iter().find(|buffered| path.starts_with(buffered));
+            let path = buffered.unwrap_or(&path);
             assert!(message.starts_with(path), "{path}: {message}");
         }
     }

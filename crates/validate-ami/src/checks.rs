@@ -12,8 +12,9 @@ use contract::steps::Verdict;
 use contract::target::{Candidate, Group};
 
 use crate::Policy;
+use crate::backups::{Backups, Job, Lifecycle};
 
-/// The state of EC2 now, besides what the target contains.
+/// The state of EC2 and AWS Backup now, besides what the target contains.
 #[derive(Debug)]
 pub(crate) struct Ec2State {
     /// When it was read.
@@ -24,6 +25,8 @@ pub(crate) struct Ec2State {
     pub snapshots: BTreeMap<String, Snapshot>,
     /// The instance types of the groups.
     pub instance_types: BTreeMap<String, InstanceTypeInfo>,
+    /// What AWS Backup knows of the images.
+    pub backups: Backups,
 }
 
 /// The input of a check.
@@ -39,8 +42,8 @@ pub(crate) struct CheckInput<'a> {
     pub groups: &'a [Group],
     /// Everything else that was read.
     pub known: &'a Ec2State,
-    /// The account that must own the image.
-    pub account: &'a str,
+    /// The operator's policy.
+    pub policy: &'a Policy,
 }
 
 /// The result of a check: the expected and the actual value, and whether the image passes.
@@ -62,7 +65,7 @@ pub(crate) const CHECKS: &[Check] = &[
     // An image boots only when available; `disabled`, `failed` and the rest do not.
     Check { name: STATE, look: |s| equal(text(&ImageState::Available), text(s.image.state()?)) },
     // The owner of a shared image can change it or stop sharing it.
-    Check { name: "owner", look: |s| equal(s.account, s.image.owner_id()?) },
+    Check { name: "owner", look: |s| equal(&s.policy.account, s.image.owner_id()?) },
     Check { name: "deprecated", look: deprecated },
     // A backup contains everything that the server contained.
     Check { name: "public", look: |s| equal("false", s.image.public()?.to_string()) },
@@ -73,7 +76,9 @@ pub(crate) const CHECKS: &[Check] = &[
         look: |s| equal(text(&DeviceType::Ebs), text(s.image.root_device_type()?)),
     },
     Check { name: "snapshots", look: snapshots },
-    Check { name: "backup", look: backup },
+    Check { name: "tags", look: tags },
+    Check { name: BACKUP, look: backup },
+    Check { name: LIFETIME, look: lifetime },
     // The launch template's instance type stays; an image that differs from the one in use in these
     // properties does not boot on it.
     Check { name: "architecture", look: |s| as_in_use(s, |i| i.architecture().map(text)) },
@@ -85,15 +90,18 @@ pub(crate) const CHECKS: &[Check] = &[
 
 /// The check that no other check can replace.
 const STATE: &str = "state";
+/// The checks that AWS Backup is asked for.
+pub(crate) const BACKUP: &str = "backup";
+pub(crate) const LIFETIME: &str = "lifetime";
 
 /// The verdicts of all enabled checks on an image.
 #[must_use]
-pub(crate) fn verdicts(input: CheckInput<'_>, policy: &Policy) -> Vec<Verdict> {
+pub(crate) fn verdicts(input: CheckInput<'_>) -> Vec<Verdict> {
     let verdict = |check: &Check| {
         let Found { expected, actual, passed } = (check.look)(input)?;
         Some(Verdict { check: check.name.to_owned(), expected, actual, passed })
     };
-    CHECKS.iter().filter(|check| policy.runs(check.name)).filter_map(verdict).collect()
+    CHECKS.iter().filter(|check| input.policy.runs(check.name)).filter_map(verdict).collect()
 }
 
 /// The verdict on an image that EC2 does not list. It cannot be disabled: there is nothing to
@@ -134,7 +142,7 @@ fn snapshots(s: CheckInput<'_>) -> Option<Found> {
         let actual = "none for the root volume".to_owned();
         return Some(Found { expected, actual, passed: false });
     }
-    if s.image.owner_id() != Some(s.account) {
+    if s.image.owner_id() != Some(&s.policy.account) {
         // Sharing an image does not share its snapshots.
         return None;
     }
@@ -149,13 +157,53 @@ fn snapshots(s: CheckInput<'_>) -> Option<Found> {
     Some(Found { expected, actual, passed })
 }
 
+/// An image that has lost its tags still belongs where its instance belongs, but its report says so:
+/// the next backup may lose them after the instance is gone.
+fn tags(s: CheckInput<'_>) -> Option<Found> {
+    let instance = s.candidate.tags_of.as_deref()?;
+    let actual = format!("not on the image; those of its instance {instance} count");
+    Some(Found { expected: "on the image".to_owned(), actual, passed: true })
+}
+
 /// A backup that is "completed with issues" (a failed VSS snapshot, say) has the state COMPLETED
-/// too.
+/// too. Most issues say nothing against the image, such as one about tags or network interfaces.
 fn backup(s: CheckInput<'_>) -> Option<Found> {
-    match &s.candidate.status_message {
-        None => equal("completed", "completed"),
-        Some(issues) => equal("completed", format!("completed with issues: {issues}")),
-    }
+    let backups = &s.known.backups;
+    let event = Job::saying(s.candidate.status_message.as_deref(), None);
+    let (job, unknown) = match backups.jobs.get(&s.candidate.image_id) {
+        Some(job) => (job, None),
+        None if event.issues().is_some() => (&event, None),
+        // It was never a backup of an instance.
+        None if s.image.source_instance_id().is_none() => return None,
+        None => (&event, Some(backups.denied.as_deref().unwrap_or(NO_JOB))),
+    };
+    let (actual, passed) = match (job.issues(), unknown) {
+        (None, None) => ("completed".to_owned(), true),
+        (None, Some(reason)) => (format!("not known: {reason}"), true),
+        (Some(issues), _) if s.policy.is_harmful(job) => {
+            (format!("completed with issues: {issues}"), false)
+        }
+        (Some(issues), _) => (format!("completed, with a message: {issues}"), true),
+    };
+    Some(Found { expected: "completed".to_owned(), actual, passed })
+}
+
+/// AWS Backup keeps jobs for 30 days (`ListBackupJobs`).
+const NO_JOB: &str = "AWS Backup has no job of it from the last 30 days";
+
+/// An image must outlast its use: a group cannot heal into an image that AWS Backup has deleted.
+fn lifetime(s: CheckInput<'_>) -> Option<Found> {
+    let lifecycle = s.known.backups.lifecycles.get(&s.candidate.image_id)?;
+    let passed = lasts(lifecycle, s.known, s.policy);
+    let expected = format!("at least {} hours", s.policy.minimum_lifetime_hours);
+    Some(Found { expected, actual: lifecycle.describe(), passed })
+}
+
+/// Whether an image with this lifecycle lasts as long as it must.
+#[must_use]
+pub(crate) fn lasts(lifecycle: &Lifecycle, known: &Ec2State, policy: &Policy) -> bool {
+    let seconds = i64::from(policy.minimum_lifetime_hours) * 3_600;
+    lifecycle.lasts_until(DateTime::from_secs(known.now.secs() + seconds))
 }
 
 /// Whether the groups' instance types can boot the image. A property that the image or the type

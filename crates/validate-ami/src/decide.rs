@@ -15,7 +15,7 @@ use step::truncated;
 
 use crate::checks::{self, CheckInput, Ec2State};
 use crate::provenance::{self, LaunchSources, PROVENANCE};
-use crate::{Error, Policy, plan};
+use crate::{Error, Policy, expiring, plan};
 
 /// The maximum number of images in an error's message. A rollback has hundreds of candidates, and
 /// Step Functions limits an error's cause to 32,768 characters.
@@ -127,8 +127,23 @@ pub(crate) fn decisions(
 /// [`Error::ImagePending`] when a newer one is still pending; [`Error::ImageRejected`] when none
 /// passes; [`Error::NothingOlder`] when there is no older image to roll back to;
 /// [`Error::TargetNotPermitted`] when nothing can be promoted because the newest does not come from
-/// a group that the target feeds.
+/// a group that the target feeds; [`Error::ImageExpiring`] when the image in place stays, although
+/// AWS Backup deletes it soon.
 pub(crate) fn decision(
+    promotion: &Promotion,
+    parameter: &str,
+    images: &Images,
+    in_place: &InPlace,
+    evidence: Evidence<'_>,
+) -> Result<Decision, Error> {
+    let decided = choice(promotion, parameter, images, in_place, evidence);
+    match expiring::in_place(parameter, &in_place.value, evidence) {
+        Some(expiring) => expiring.unless_replaced(decided),
+        None => decided,
+    }
+}
+
+fn choice(
     Promotion { target, run }: &Promotion,
     parameter: &str,
     images: &Images,
@@ -212,10 +227,9 @@ fn newest_passing<'a>(
         if is_permitted && image.is_some_and(|image| image.state() == Some(&ImageState::Pending)) {
             return Err(Error::ImagePending(candidate.image_id.clone()));
         }
-        let account = policy.account.as_str();
-        let input = |image| CheckInput { candidate, image, in_use, groups, known, account };
-        let mut verdicts = image
-            .map_or_else(|| vec![checks::gone()], |image| checks::verdicts(input(image), policy));
+        let input = |image| CheckInput { candidate, image, in_use, groups, known, policy };
+        let mut verdicts =
+            image.map_or_else(|| vec![checks::gone()], |image| checks::verdicts(input(image)));
         if !is_permitted {
             verdicts.push(provenance::verdict(target, &provenance));
         }
@@ -225,13 +239,16 @@ fn newest_passing<'a>(
         let failed = verdicts.into_iter().filter(|verdict| !verdict.passed).collect();
         rejected.push(Rejected { image_id: candidate.image_id.clone(), failed });
     }
-    let verdicts = sentences(&rejected);
+    let verdicts = if rejected.is_empty() { NONE.to_owned() } else { sentences(&rejected) };
     let parameter = parameter.to_owned();
     Err(match not_permitted(&rejected) {
         Some(_) => Error::TargetNotPermitted { parameter, verdicts },
         None => Error::ImageRejected { parameter, verdicts },
     })
 }
+
+/// What is said of a parameter without any candidate.
+const NONE: &str = "there is none";
 
 /// The newest candidate, if it was rejected because of its provenance.
 fn not_permitted(rejected: &[Rejected]) -> Option<&Rejected> {
@@ -271,7 +288,7 @@ fn sentences(rejected: &[Rejected]) -> String {
     sentences.join("; ")
 }
 
-fn sentence(rejected: &Rejected) -> String {
+pub(crate) fn sentence(rejected: &Rejected) -> String {
     let failed = rejected.failed.iter().map(|verdict| {
         format!("{} is {}, not {}", verdict.check, verdict.actual, verdict.expected)
     });

@@ -18,6 +18,20 @@ pub enum Error {
         /// Every candidate with its failed checks.
         verdicts: String,
     },
+    /// AWS Backup deletes the image in place before another can replace it.
+    #[error(
+        "image {image}, which is in place in {parameter}, lasts {end}, and nothing replaces it: {reason}"
+    )]
+    ImageExpiring {
+        /// The image parameter.
+        parameter: String,
+        /// The image in place.
+        image: ImageId,
+        /// When its lifecycle ends.
+        end: String,
+        /// Why no newer image replaces it.
+        reason: String,
+    },
     /// There is no older image to roll back to.
     #[error("no image for {parameter} is older than {before}, which is in place")]
     NothingOlder {
@@ -98,6 +112,7 @@ impl Error {
     pub fn is_of_one_parameter(&self) -> bool {
         match self {
             Self::ImageRejected { .. }
+            | Self::ImageExpiring { .. }
             | Self::NothingOlder { .. }
             | Self::TargetNotPermitted { .. }
             | Self::Secret(_)
@@ -119,6 +134,7 @@ impl Named for Error {
         match self {
             Self::ImagePending(_) => ErrorName::ImagePending,
             Self::ImageRejected { .. } | Self::NothingOlder { .. } => ErrorName::ImageRejected,
+            Self::ImageExpiring { .. } => ErrorName::ImageExpiring,
             Self::TargetNotPermitted { .. } | Self::Secret(_) => ErrorName::TargetNotPermitted,
             Self::HoldsList { .. } => ErrorName::ParameterHoldsList,
             Self::ParameterNotFound(_) | Self::NotAParameterName { .. } => {

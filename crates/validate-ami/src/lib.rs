@@ -1,9 +1,11 @@
 //! validate-ami decides which image must be in place. It reads the value in place, the candidates
 //! and their origins, and decides for each image parameter of the target.
 
+mod backups;
 mod checks;
 mod decide;
 mod error;
+mod expiring;
 mod fetch;
 mod plan;
 mod policy;
@@ -27,6 +29,8 @@ pub use crate::policy::{BadPolicy, Policy};
 pub struct Clients {
     /// The groups that images come from.
     pub autoscaling: aws_sdk_autoscaling::Client,
+    /// What backup jobs said, and when images are deleted.
+    pub backup: aws_sdk_backup::Client,
     /// The parameters of a stack.
     pub cloudformation: aws_sdk_cloudformation::Client,
     /// The images, their snapshots, launch templates and instance types.
@@ -56,8 +60,13 @@ pub async fn handle(
     )?;
     let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).collect();
     let snapshot_ids: Vec<_> = snapshot_ids.into_iter().map(str::to_owned).collect();
-    let snapshots = fetch::snapshots(&clients.ec2, &snapshot_ids).await?;
-    let known = Ec2State { now: SystemTime::now().into(), images, snapshots, instance_types };
+    let instances = images.values().filter_map(|image| image.source_instance_id()).collect();
+    let (snapshots, backups) = tokio::try_join!(
+        Box::pin(fetch::snapshots(&clients.ec2, &snapshot_ids)),
+        Box::pin(backups::fetch(&clients.backup, policy, instances)),
+    )?;
+    let now = SystemTime::now().into();
+    let known = Ec2State { now, images, snapshots, instance_types, backups };
     let evidence = Evidence { known: &known, sources: &sources, policy };
     let validated = decide::decisions(&promotion, in_place, evidence)?;
     for image in &validated.images {

@@ -8,6 +8,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = aws::sdk_config().await;
     let clients = Clients {
         autoscaling: aws_sdk_autoscaling::Client::new(&config),
+        backup: aws_sdk_backup::Client::new(&config),
         cloudformation: aws_sdk_cloudformation::Client::new(&config),
         ec2: aws_sdk_ec2::Client::new(&config),
         ssm: aws_sdk_ssm::Client::new(&config),

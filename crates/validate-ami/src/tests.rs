@@ -1,7 +1,9 @@
 //! What the tests share: images, candidates and targets with nothing wrong about them.
 
+mod backups;
 mod checks;
 mod decide;
+mod groups;
 mod handle;
 mod plan;
 mod policy;
@@ -26,6 +28,7 @@ use contract::target::{
 
 use crate::Error;
 use crate::Policy;
+use crate::backups::{Backups, Job, Lifecycle};
 use crate::checks::Ec2State;
 use crate::decide::{Evidence, InPlace, decision};
 
@@ -54,6 +57,7 @@ fn image(id: &str) -> ImageBuilder {
     Image::builder()
         .image_id(id)
         .owner_id(ACCOUNT)
+        .source_instance_id("i-1")
         .public(false)
         .creation_date(date(id))
         .state(ImageState::Available)
@@ -84,6 +88,16 @@ fn t3_micro() -> InstanceTypeInfo {
         .build()
 }
 
+/// AWS Backup knows all images, has nothing to say of them, and deletes none.
+fn backups() -> Backups {
+    let ids = || [OLD, MID, NEW].map(|id| id.parse().unwrap()).into_iter();
+    Backups {
+        jobs: ids().map(|id| (id, Job::default())).collect(),
+        lifecycles: ids().map(|id| (id, Lifecycle::Endless)).collect(),
+        denied: None,
+    }
+}
+
 /// These images with all their snapshots, on the day after the newest.
 fn known(images: Vec<Image>) -> Ec2State {
     let snapshots = [OLD, MID, NEW].map(|id| snapshot(&format!("snap-of-{id}"), None));
@@ -94,6 +108,7 @@ fn known(images: Vec<Image>) -> Ec2State {
         images: images.collect(),
         snapshots: snapshots.collect(),
         instance_types: BTreeMap::from([(TYPE.to_owned(), t3_micro())]),
+        backups: backups(),
     }
 }
 
@@ -124,6 +139,7 @@ fn candidate(id: &str) -> Candidate {
         image_id: id.parse().unwrap(),
         creation_date: date(id),
         origin: origin(Some(group("group", Some("web")))),
+        tags_of: None,
         status_message: None,
     }
 }
@@ -168,6 +184,10 @@ fn policy(disabled: &'static str, allow_unverified: &'static str) -> Policy {
         "ACCOUNT_ID" => Some(ACCOUNT.to_owned()),
         "DISABLED_CHECKS" => Some(disabled.to_owned()),
         "ALLOW_UNVERIFIED" => Some(allow_unverified.to_owned()),
+        "AWS_REGION" => Some("eu-west-1".to_owned()),
+        "HARMFUL_MESSAGES" => Some("VSS, PARTIAL_".to_owned()),
+        "MINIMUM_LIFETIME_HOURS" => Some("48".to_owned()),
+        "PARTITION" => Some("aws".to_owned()),
         _ => None,
     };
     Policy::read(variable).unwrap()

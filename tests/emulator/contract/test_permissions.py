@@ -23,6 +23,22 @@ def test_describe_actions_take_no_resource(aws, acting):
     assert wide.ec2.describe_images(ImageIds=[ami])["Images"]
 
 
+def test_backups_by_vault(aws, acting):
+    """Service Authorization Reference, AWS Backup: a vault's recovery points are on the vault, other listings take no
+    resource."""
+    for vault in ("nightly", "weekly"):
+        aws.backup.create_backup_vault(BackupVaultName=vault)
+    nightly = f"arn:aws:backup:us-east-1:{aws.id}:backup-vault:nightly"
+    step = acting(_allow(["backup:ListRecoveryPointsByBackupVault", "backup:ListBackupJobs"], nightly))
+    assert step.backup.list_recovery_points_by_backup_vault(BackupVaultName="nightly")["RecoveryPoints"] == []
+    refused("AccessDeniedException", step.backup.list_recovery_points_by_backup_vault, BackupVaultName="weekly")
+    assert "backup:ListBackupJobs" in refused("AccessDeniedException", step.backup.list_backup_jobs)
+    refused("AccessDeniedException", step.backup.list_recovery_points_by_resource, ResourceArn=nightly)
+    wide = acting(_allow(["backup:ListBackupJobs", "backup:ListRecoveryPointsByResource"]), name="wide")
+    assert wide.backup.list_backup_jobs()["BackupJobs"] == []
+    assert wide.backup.list_recovery_points_by_resource(ResourceArn=nightly)["RecoveryPoints"] == []
+
+
 def test_parameters_by_path(aws, acting):
     """ssm:GetParameter, PutParameter and GetParameterHistory are scoped by the parameter's ARN."""
     aws.ssm.put_parameter(Name="/ami/web", Value="v", Type="String")

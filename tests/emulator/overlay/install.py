@@ -1,6 +1,7 @@
 """Owns the order of the patches: a later one wraps an earlier one."""
 
 from overlay.autoscaling import groups, groups_api, refresh
+from overlay.backup import recovery_points
 from overlay.cloudformation import (
     change_sets,
     drift,
@@ -21,7 +22,7 @@ from overlay.states import branches, history, queries, recordings, runner, statu
 
 MODULES = (
     images, images_describe, snapshots, launch_templates, instance_types, instance_profiles, instances,
-    groups, groups_api, refresh,
+    groups, groups_api, refresh, recovery_points,
     stack_resources, stack_parameters, stack_operations, stack_views, change_sets, drift,
     parameters,
     history, runner, queries, tasks, places, environments, invocations, branches, workflows, status_events,

@@ -1,16 +1,18 @@
-//! Where tags lead, and what makes up a target.
+//! What makes up a target.
 
+use aws_sdk_ec2::primitives::DateTime;
 use contract::target::{Group, Origin, Pattern, Promotion, Run, Selection};
 
 use super::{
     FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates, image, instance,
-    of_instance, tags,
+    of_instance, settings,
 };
 use crate::decide::{
-    Destination, Image, Instance, Instances, MAX_CANDIDATES, MAX_CANDIDATES_PER_RUN, destinations,
-    images_of_rollback, promotion, truncate_candidates,
+    Image, Instance, Instances, MAX_CANDIDATES, MAX_CANDIDATES_PER_RUN, images_of_named,
+    may_be_tagged_yet, may_inherit, promotion, truncate_candidates,
 };
-use crate::request::Rollback;
+use crate::request::{NamedTarget, Trigger};
+use crate::tags::Destination;
 
 fn parameter() -> Destination {
     Destination::Parameter("/golden/web".parse().unwrap())
@@ -28,42 +30,6 @@ fn group(name: &str) -> Group {
     }
 }
 
-// --- where tags lead ---------------------------------------------------------------------------
-
-#[test]
-fn tags_send_an_image_to_a_parameter_to_a_stack_to_both_or_nowhere() {
-    for (tagged, expected) in [
-        (vec![("Name", "web")], vec![]),
-        (TO_PARAMETER.to_vec(), vec![parameter()]),
-        (TO_STACK.to_vec(), vec![stack()]),
-        (TO_STACKS_DB.to_vec(), vec![stack()]),
-        ([TO_PARAMETER, TO_STACK].concat(), vec![parameter(), stack()]),
-        // A key says nothing without a stack.
-        (vec![("ImageIdParameterKey", "no key")], vec![]),
-    ] {
-        assert_eq!(destinations(&tags(&tagged)), Ok(expected), "{tagged:?}");
-    }
-}
-
-#[test]
-fn a_tag_that_cannot_be_a_name_is_invalid_input() {
-    for (tagged, field) in [
-        (vec![("ImageIdParameterName", "")], "tags.ImageIdParameterName"),
-        (vec![("ImageIdParameterName", "/a*")], "tags.ImageIdParameterName"),
-        (vec![("StackName", "1-web")], "tags.StackName"),
-        (vec![("StackName", "web"), ("ImageIdParameterKey", "a-b")], "tags.ImageIdParameterKey"),
-    ] {
-        let message = destinations(&tags(&tagged)).unwrap_err().to_string();
-        assert!(message.starts_with(&format!("{field}: expected the name of")), "{message}");
-    }
-}
-
-#[test]
-fn the_tag_that_selects_is_the_one_that_names_the_destination() {
-    assert_eq!(parameter().tag(), TO_PARAMETER[0]);
-    assert_eq!(stack().tag(), TO_STACK[0]);
-}
-
 // --- what makes up a target --------------------------------------------------------------------
 
 fn target_of(
@@ -72,7 +38,7 @@ fn target_of(
     instances: &[(&str, Instance)],
 ) -> Promotion {
     let instances = instances.iter().map(|(id, instance)| ((*id).to_owned(), instance.clone()));
-    promotion(destination, images, &instances.collect(), Run::default())
+    promotion(&settings(), destination, images, &instances.collect(), Run::default())
 }
 
 #[test]
@@ -182,7 +148,7 @@ fn a_target_is_what_its_run_says_and_a_tag_too_asks_for_a_refresh() {
         (Run { dry_run: true, ..run }, TO_PARAMETER.to_vec(), false),
     ] {
         let images = vec![image(FIRST, 1, &tagged)];
-        let promotion = promotion(&parameter(), images, &Instances::new(), run);
+        let promotion = promotion(&settings(), &parameter(), images, &Instances::new(), run);
         assert_eq!(promotion.run, Run { instance_refresh: refresh, ..run }, "{tagged:?}");
     }
 }
@@ -198,7 +164,7 @@ fn only_the_newest_few_travel_on_and_fewer_when_they_are_of_many_targets() {
         (1, rollback, 28),
         (20, rollback, MAX_CANDIDATES_PER_RUN / 20),
     ] {
-        let one = promotion(&parameter(), nights(), &Instances::new(), run);
+        let one = promotion(&settings(), &parameter(), nights(), &Instances::new(), run);
         let mut promotions = vec![one; targets];
         truncate_candidates(&mut promotions);
         for promotion in &promotions {
@@ -209,10 +175,15 @@ fn only_the_newest_few_travel_on_and_fewer_when_they_are_of_many_targets() {
     }
 }
 
-// --- what a rollback takes ---------------------------------------------------------------------
+// --- what an input names -----------------------------------------------------------------------
+
+fn named(destination: Destination, only: Option<&str>) -> NamedTarget {
+    let only = only.map(|key| key.parse().unwrap());
+    NamedTarget { field: "target", destination, only }
+}
 
 #[test]
-fn a_rollback_takes_all_images_of_its_destination_or_those_of_one_key() {
+fn a_named_target_has_all_images_of_its_destination_or_those_of_one_key() {
     let images = || {
         vec![
             image(FIRST, 1, TO_STACKS_DB),
@@ -227,12 +198,12 @@ fn a_rollback_takes_all_images_of_its_destination_or_those_of_one_key() {
         (
             Some("AppImage"),
             Err(
-                "rollback.parameterKey: expected what web's images name by their tag ImageIdParameterKey, found \"AppImage\"",
+                "target.parameterKey: expected what web's images name by their tag ImageIdParameterKey, found \"AppImage\"",
             ),
         ),
     ] {
-        let only = only.map(|key| key.parse().unwrap());
-        let found = images_of_rollback(&Rollback { destination: stack(), only }, images());
+        let named = named(stack(), only);
+        let found = images_of_named(&settings(), &named, images(), &Instances::new());
         let found = found.as_ref().map_err(ToString::to_string);
         let ids =
             found.map(|images| images.iter().map(|i| i.image_id.as_str()).collect::<Vec<_>>());
@@ -241,18 +212,54 @@ fn a_rollback_takes_all_images_of_its_destination_or_those_of_one_key() {
 }
 
 #[test]
-fn a_rollback_of_what_no_image_names_is_invalid_input() {
-    for (destination, expected) in [
+fn a_name_that_no_image_bears_is_invalid_input_and_says_which_instance_does() {
+    let nobody = Instances::new();
+    let tagged = Instances::from([("i-web".to_owned(), instance("web-group", TO_STACK))]);
+    for (destination, instances, expected) in [
         (
             parameter(),
-            "rollback.parameterName: expected what images name by their tag ImageIdParameterName, found \"/golden/web\"",
+            &nobody,
+            "target.parameterName: expected what images name by their tag ImageIdParameterName, found \"/golden/web\"",
         ),
         (
             stack(),
-            "rollback.stackName: expected what images name by their tag StackName, found \"web\"",
+            &nobody,
+            "target.stackName: expected what images name by their tag StackName, found \"web\"",
+        ),
+        (
+            stack(),
+            &tagged,
+            "target.stackName: expected what images name by their tag StackName, found \"web\", which only instance i-web names",
         ),
     ] {
-        let error = images_of_rollback(&Rollback { destination, only: None }, vec![]);
+        let error = images_of_named(&settings(), &named(destination, None), vec![], instances);
         assert_eq!(error.unwrap_err().to_string(), expected);
     }
+}
+
+// --- what names an image -----------------------------------------------------------------------
+
+#[test]
+fn only_an_image_that_became_available_a_moment_ago_may_be_tagged_yet() {
+    let at = |secs: i64| DateTime::from_secs(1_795_143_600 + secs);
+    let available = Trigger::Available { time: at(0) };
+    let backup = Trigger::Backup { instance_id: None, status_message: None };
+    for (trigger, now, expected) in [
+        (&available, at(0), true),
+        (&available, at(899), true),
+        (&available, at(900), false),
+        (&backup, at(0), false),
+        (&Trigger::Manual(Run::default()), at(0), false),
+    ] {
+        assert_eq!(may_be_tagged_yet(trigger, now), expected, "{trigger:?}");
+    }
+}
+
+#[test]
+fn an_image_that_a_person_made_without_tags_inherits_none_from_an_event() {
+    let by_hand = image(FIRST, 1, &[]);
+    let backup = Image { is_backup: true, ..by_hand.clone() };
+    let available = Trigger::Available { time: DateTime::from_secs(0) };
+    assert!(may_inherit(&backup, &available) && !may_inherit(&by_hand, &available));
+    assert!(may_inherit(&by_hand, &Trigger::Manual(Run::default())));
 }

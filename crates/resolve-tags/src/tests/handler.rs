@@ -11,7 +11,9 @@ use serde_json::json;
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
-use super::{FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates, promotions, reason};
+use super::{
+    FIRST, SECOND, TO_PARAMETER, TO_STACK, backup, candidates, promotions, reason, settings,
+};
 use crate::handle;
 
 pub(super) fn ec2_tags(tagged: &[(&str, &str)]) -> Vec<Tag> {
@@ -42,7 +44,7 @@ pub(super) fn asks_for_pages(max_results: Option<i32>) -> bool {
 }
 
 /// EC2 has this image under this id.
-fn knows(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+pub(super) fn knows(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
     mock!(Client::describe_images)
         .match_requests(move |r| r.image_ids() == [id] && r.filters.is_none())
         .then_output(move || {
@@ -51,11 +53,15 @@ fn knows(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
 }
 
 /// The account's own images with this tag come on two pages.
-fn lists(tag: &'static str, value: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+pub(super) fn lists(
+    tag: &'static str,
+    value: &'static str,
+    tagged: &'static [(&str, &str)],
+) -> Rule {
     mock!(Client::describe_images)
         .match_requests(move |r| {
             r.owners() == ["self"]
-                && r.filters() == [filter(&format!("tag:{tag}"), &[value])]
+                && r.filters() == [filter(&format!("tag:{tag}"), &[&format!("*{value}*")])]
                 && r.image_ids.is_none()
                 && asks_for_pages(r.max_results)
         })
@@ -69,7 +75,7 @@ fn lists(tag: &'static str, value: &'static str, tagged: &'static [(&str, &str)]
 }
 
 /// One live instance that this filter finds, in the group of the same name.
-fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) -> Rule {
+pub(super) fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) -> Rule {
     let tagged = move |group| {
         let mut tags = vec![("aws:autoscaling:groupName", group)];
         if let Some(tag) = name.strip_prefix("tag:") {
@@ -79,7 +85,8 @@ fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) ->
     };
     mock!(Client::describe_instances)
         .match_requests(move |r| {
-            r.filters() == [filter(name, &[value]), is_live()] && asks_for_pages(r.max_results)
+            let value = if name == "instance-id" { value.to_owned() } else { format!("*{value}*") };
+            r.filters() == [filter(name, &[&value]), is_live()] && asks_for_pages(r.max_results)
         })
         .then_output(move || {
             let instances = found.map(|id| {
@@ -89,6 +96,42 @@ fn runs(name: &'static str, value: &'static str, found: Option<&'static str>) ->
             });
             let reservation = Reservation::builder().set_instances(Some(Vec::from_iter(instances)));
             DescribeInstancesOutput::builder().reservations(reservation.build()).build()
+        })
+}
+
+/// A live instance with these tags and no group.
+pub(super) fn tagged_instance(id: &'static str, tagged: &'static [(&str, &str)]) -> Rule {
+    mock!(Client::describe_instances)
+        .match_requests(move |r| r.filters() == [filter("instance-id", &[id]), is_live()])
+        .then_output(move || {
+            let tags = Some(ec2_tags(tagged));
+            let instance = aws_sdk_ec2::types::Instance::builder().instance_id(id).set_tags(tags);
+            let reservation = Reservation::builder().instances(instance.build()).build();
+            DescribeInstancesOutput::builder().reservations(reservation).build()
+        })
+}
+
+/// No backup of this tagged instance has lost its tags.
+pub(super) fn none_lost(instance: &'static str) -> Rule {
+    lost(instance, None)
+}
+
+/// A backup of this tagged instance that has lost its tags.
+pub(super) fn lost(instance: &'static str, image: Option<&'static str>) -> Rule {
+    mock!(Client::describe_images)
+        .match_requests(move |r| {
+            let source = filter("source-instance-id", &[instance]);
+            r.owners() == ["self"]
+                && r.filters() == [source, filter("name", &["AwsBackup_*"])]
+                && asks_for_pages(r.max_results)
+        })
+        .then_output(move || {
+            let images = image.map(|id| {
+                let mut image = ec2_image(id, 3, &[]);
+                image.source_instance_id = Some(instance.to_owned());
+                image
+            });
+            DescribeImagesOutput::builder().set_images(Some(Vec::from_iter(images))).build()
         })
 }
 
@@ -114,8 +157,9 @@ async fn a_hint_lets_all_tagged_images_compete() {
     let tagged = lists("ImageIdParameterName", "/golden/web", TO_PARAMETER);
     let by_tag = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
     let by_id = runs("instance-id", "i-source", Some("i-source"));
-    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
-    let resolved = promotions(handle(&ec2, backup(|_| ())).await.unwrap());
+    let lost = none_lost("i-tagged");
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id, lost]);
+    let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
     let [target] = &resolved[..] else { panic!("{resolved:?}") };
     assert_eq!(candidates(target), [("/golden/web", vec![SECOND, FIRST])]);
     assert_eq!(groups(target), ["i-source", "i-tagged"]);
@@ -137,10 +181,10 @@ async fn every_partition_leads_to_the_same_targets() {
         let in_parameter = runs("tag:ImageIdParameterName", "/golden/web", Some("i-tagged"));
         let in_stack = runs("tag:StackName", "web", None);
         let by_id = runs("instance-id", "i-source", Some("i-source"));
-        let images = (hinted, to_parameter, to_stack);
+        let (images, lost) = ((hinted, to_parameter, to_stack), none_lost("i-tagged"));
         let ec2 = mock_client!(
             aws_sdk_ec2,
-            [images.0, images.1, images.2, in_parameter, in_stack, by_id]
+            [images.0, images.1, images.2, in_parameter, in_stack, by_id, lost]
         );
         let of = |service: &str, account: &str, resource: &str| {
             format!("arn:{partition}:{service}:{region}:{account}:{resource}")
@@ -154,7 +198,7 @@ async fn every_partition_leads_to_the_same_targets() {
             detail["backupVaultArn"] = json!(of("backup", account, "backup-vault:nightly"));
             detail["iamRoleArn"] = json!(format!("arn:{partition}:iam::{account}:role/backup"));
         });
-        let resolved = promotions(handle(&ec2, event).await.unwrap());
+        let resolved = promotions(handle(&ec2, &settings(), event).await.unwrap());
         assert_eq!(resolved.len(), 2, "{partition}: {resolved:?}");
         found.push(resolved);
     }
@@ -169,7 +213,7 @@ async fn what_the_event_says_goes_with_its_image_alone() {
     let by_id = runs("instance-id", "i-source", None);
     let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, by_id]);
     let event = backup(|event| event["detail"]["statusMessage"] = json!("VSS failed"));
-    let target = promotions(handle(&ec2, event).await.unwrap()).remove(0);
+    let target = promotions(handle(&ec2, &settings(), event).await.unwrap()).remove(0);
     assert_eq!(candidates(&target), [("ImageId", vec![SECOND, FIRST])]);
     let images = target.target.images()[0].1;
     let [newer, hinted] = &images.candidates[..] else { panic!("{target:?}") };
@@ -183,8 +227,9 @@ async fn a_source_that_carries_the_tag_is_not_looked_up_again() {
     let by_tag = runs("tag:StackName", "web", Some("i-source"));
     let rules = [knows(FIRST, TO_STACK), lists("StackName", "web", TO_STACK)];
     let [hinted, tagged] = rules;
-    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag]);
-    let resolved = promotions(handle(&ec2, backup(|_| ())).await.unwrap());
+    let lost = none_lost("i-source");
+    let ec2 = mock_client!(aws_sdk_ec2, [hinted, tagged, by_tag, lost]);
+    let resolved = promotions(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
     assert_eq!(groups(&resolved[0]), ["i-source"]);
     assert_eq!(by_tag.num_calls(), 1);
 }
@@ -198,7 +243,7 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
     let by_id = runs("instance-id", "i-source", None);
     let ec2 = mock_client!(aws_sdk_ec2, [pinned, in_parameter, in_stack, by_id]);
     let run = json!({"imageId": FIRST, "allowOlder": true, "dryRun": true});
-    let targets = promotions(handle(&ec2, run).await.unwrap());
+    let targets = promotions(handle(&ec2, &settings(), run).await.unwrap());
     let [parameter, stack] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(parameter), [("/golden/web", vec![FIRST])]);
     assert_eq!(candidates(stack), [("ImageId", vec![FIRST])]);
@@ -208,12 +253,13 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
 }
 
 #[tokio::test]
-async fn a_rollback_lists_the_images_of_what_it_names() {
+async fn a_run_of_a_named_target_lists_its_images() {
     let tagged = lists("StackName", "web", TO_STACK);
     let by_tag = runs("tag:StackName", "web", Some("i-source"));
-    let ec2 = mock_client!(aws_sdk_ec2, [tagged, by_tag]);
+    let lost = none_lost("i-source");
+    let ec2 = mock_client!(aws_sdk_ec2, [tagged, by_tag, lost]);
     let run = json!({"rollback": {"stackName": "web"}, "instanceRefresh": true});
-    let targets = promotions(handle(&ec2, run).await.unwrap());
+    let targets = promotions(handle(&ec2, &settings(), run).await.unwrap());
     let [target] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(target), [("ImageId", vec![SECOND, FIRST])]);
     assert_eq!(origins(target), [(Some("i-source"), None); 2]);
@@ -226,8 +272,10 @@ async fn a_rollback_lists_the_images_of_what_it_names() {
 async fn a_rollback_of_what_no_image_names_fails_with_the_field() {
     let nothing =
         mock!(Client::describe_images).then_output(|| DescribeImagesOutput::builder().build());
+    let nobody = runs("tag:ImageIdParameterName", "/golden/wbe", None);
+    let ec2 = mock_client!(aws_sdk_ec2, [nothing, nobody]);
     let run = json!({"rollback": {"parameterName": "/golden/wbe"}});
-    let error = handle(&mock_client!(aws_sdk_ec2, [nothing]), run).await.unwrap_err();
+    let error = handle(&ec2, &settings(), run).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::InvalidInput);
     assert!(error.to_string().starts_with("rollback.parameterName: expected"), "{error}");
 }
@@ -235,15 +283,17 @@ async fn a_rollback_of_what_no_image_names_fails_with_the_field() {
 #[tokio::test]
 async fn what_is_skipped_is_not_looked_up() {
     let of_volume = backup(|event| event["detail"]["resourceType"] = json!("EBS"));
-    let resolved = handle(&mock_client!(aws_sdk_ec2, []), of_volume).await.unwrap();
+    let resolved = handle(&mock_client!(aws_sdk_ec2, []), &settings(), of_volume).await.unwrap();
     assert_eq!(reason(resolved), "the backup is of EBS, not of EC2");
 }
 
 #[tokio::test]
 async fn an_image_without_a_target_tag_is_skipped() {
     let untagged = knows(FIRST, &[("Name", "web")]);
-    let resolved = handle(&mock_client!(aws_sdk_ec2, [untagged]), backup(|_| ())).await.unwrap();
-    let reason = reason(resolved);
+    let by_id = runs("instance-id", "i-source", None);
+    let ec2 = mock_client!(aws_sdk_ec2, [untagged, by_id]);
+    let reason = reason(handle(&ec2, &settings(), backup(|_| ())).await.unwrap());
+    assert!(reason.ends_with("and its instance i-source is gone"), "{reason}");
     assert!(reason.contains(FIRST) && reason.contains("StackName"), "{reason}");
 }
 
@@ -254,7 +304,8 @@ async fn an_image_that_ec2_does_not_know_is_not_found() {
         // Recently deregistered images are left out of the answer.
         DescribeImagesOutput::builder().build()
     });
-    let error = handle(&mock_client!(aws_sdk_ec2, [nothing]), run()).await.unwrap_err();
+    let error =
+        handle(&mock_client!(aws_sdk_ec2, [nothing]), &settings(), run()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::ImageNotFound);
     for (code, expected) in [
         ("InvalidAMIID.NotFound", ErrorName::ImageNotFound),
@@ -266,15 +317,18 @@ async fn an_image_that_ec2_does_not_know_is_not_found() {
         let refusal = mock!(Client::describe_images).then_error(move || {
             DescribeImagesError::generic(ErrorMetadata::builder().code(code).build())
         });
-        let error = handle(&mock_client!(aws_sdk_ec2, [refusal]), run()).await.unwrap_err();
+        let error =
+            handle(&mock_client!(aws_sdk_ec2, [refusal]), &settings(), run()).await.unwrap_err();
         assert_eq!(error.name(), expected, "{code}");
     }
 }
 
 #[tokio::test]
 async fn a_malformed_tag_of_the_hinted_image_is_invalid_input() {
-    let hinted = knows(FIRST, &[("StackName", "not a stack")]);
-    let error = handle(&mock_client!(aws_sdk_ec2, [hinted]), backup(|_| ())).await.unwrap_err();
+    let hinted = knows(FIRST, &[("StackName", "web server")]);
+    let error = handle(&mock_client!(aws_sdk_ec2, [hinted]), &settings(), backup(|_| ()))
+        .await
+        .unwrap_err();
     assert_eq!(error.name(), ErrorName::InvalidInput);
     assert!(error.to_string().starts_with("tags.StackName: "), "{error}");
 }

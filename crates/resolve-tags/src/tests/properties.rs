@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use testkit::arbitrary::{corrupted, json, json_paths, text};
 
-use super::{FIRST, backup, image, instance};
+use super::{FIRST, backup, image, instance, settings};
 use crate::decide::{
-    Destination, Image, MAX_CANDIDATES, Tags, destinations, images_of_rollback, promotion,
-    truncate_candidates,
+    Image, Instances, MAX_CANDIDATES, images_of_named, promotion, truncate_candidates,
 };
-use crate::request::{Request, Rollback, request};
+use crate::request::{NamedTarget, Request, Trigger, request};
+use crate::tags::{Destination, Tags};
 use contract::target::{Run, Selection};
 
 /// The most characters of a message, of one that is skipped too.
@@ -23,6 +23,8 @@ fn inputs() -> Vec<Value> {
     vec![
         backup(|event| event["detail"]["statusMessage"] = "VSS".into()),
         json!({"imageId": FIRST, "allowOlder": true, "instanceRefresh": true, "dryRun": true}),
+        json!({"target": {"parameterName": "/golden/web"}, "instanceRefresh": true}),
+        json!({"target": {"stackName": "web", "parameterKey": "ImageId"}, "allowOlder": true}),
         json!({"rollback": {"parameterName": "/golden/web"}, "instanceRefresh": true}),
         json!({"rollback": {"stackName": "web", "parameterKey": "ImageId"}, "dryRun": true}),
         json!({"reconcile": true, "dryRun": true}),
@@ -35,7 +37,9 @@ fn requested(input: Value) -> Option<Request> {
     let request = request(input);
     let said = match &request {
         Ok(Request::Skip(reason)) => reason.clone(),
-        Ok(Request::Hint { status_message, .. }) => status_message.clone().unwrap_or_default(),
+        Ok(Request::Image(_, Trigger::Backup { status_message, .. })) => {
+            status_message.clone().unwrap_or_default()
+        }
         Ok(_) => String::new(),
         Err(error) => {
             assert_eq!(error.name(), ErrorName::InvalidInput);
@@ -74,6 +78,9 @@ fn tags() -> impl Strategy<Value = Tags> {
     let value = prop_oneof![
         text(),
         Just("/golden/web".to_owned()),
+        Just(" /golden/web ".to_owned()),
+        Just("arn:aws:ssm:eu-west-1:111122223333:parameter/golden/web".to_owned()),
+        Just("arn:aws:cloudformation:eu-west-1:111122223333:stack/web/1a-2b".to_owned()),
         Just("web".to_owned()),
         Just("DbImage".to_owned()),
         Just("true".to_owned()),
@@ -121,7 +128,7 @@ proptest! {
         let says = |field: &str| input[field] == json!(true);
         let (older, dry, refresh) = (says("allowOlder"), says("dryRun"), says("instanceRefresh"));
         let back = input.get("rollback").is_some();
-        if let Some(Request::Pinned(_, run) | Request::Rollback(_, run) | Request::Reconcile(run)) =
+        if let Some(Request::Image(_, Trigger::Manual(run)) | Request::Named(_, run) | Request::Reconcile(run)) =
             requested(input)
         {
             prop_assert_eq!((run.dry_run, run.instance_refresh), (dry, refresh));
@@ -144,17 +151,26 @@ proptest! {
         resources.retain(|arn| !arn.contains(":image/"));
         resources.push(format!("arn:{partition}:ec2:{region}::image/{FIRST}"));
         let input = backup(|event| event["resources"] = json!(resources));
-        let hint = Request::Hint { image_id: FIRST.parse().unwrap(), status_message: None };
+        let trigger = Trigger::Backup { instance_id: None, status_message: None };
+        let hint = Request::Image(FIRST.parse().unwrap(), trigger);
         prop_assert_eq!(request(input), Ok(hint));
     }
 
     #[test]
     fn any_tags_lead_somewhere_or_are_refused(tags in tags()) {
-        match destinations(&tags) {
-            Ok(found) => for destination in found {
-                let (name, value) = destination.tag();
-                prop_assert_eq!(tags.get(name).map(String::as_str), Some(value));
-            },
+        let settings = settings();
+        match settings.leads(&tags) {
+            Ok(leads) => {
+                for destination in &leads.destinations {
+                    let value = tags.get(settings.tag_of(destination)).unwrap();
+                    prop_assert!(value.contains(destination.name().trim_start_matches('/')));
+                    prop_assert!(settings.names(&tags, destination));
+                    prop_assert_eq!(settings.forbids(destination), None);
+                }
+                for reason in &leads.foreign {
+                    prop_assert!(reason.chars().count() <= MAX_MESSAGE_CHARS);
+                }
+            }
             Err(error) => {
                 prop_assert_eq!(error.name(), ErrorName::InvalidInput);
                 prop_assert!(error.to_string().chars().count() <= MAX_MESSAGE_CHARS);
@@ -174,7 +190,7 @@ proptest! {
         let mut instance = instance("group", &[]);
         instance.tags.extend(group);
         let instances = [("i-1".to_owned(), instance)].into();
-        let mut promotions = [promotion(&destination, images.clone(), &instances, run)];
+        let mut promotions = [promotion(&settings(), &destination, images.clone(), &instances, run)];
         truncate_candidates(&mut promotions);
         let [promotion] = promotions;
         let is_rollback = run.selection == Selection::Rollback;
@@ -197,20 +213,22 @@ proptest! {
         for image in &mut images {
             image.tags.insert("Password".to_owned(), secret.clone());
             instance.tags.extend(image.tags.clone());
-            let refusal = destinations(&image.tags).err().map(|error| error.to_string());
+            let refusal = settings().leads(&image.tags).err().map(|error| error.to_string());
             prop_assert!(refusal.is_none_or(|refusal| !refusal.contains(&secret)));
         }
         let instances = [("i-1".to_owned(), instance)].into();
         let destination = Destination::Stack("web".parse().unwrap());
-        let told = format!("{:?}", promotion(&destination, images, &instances, Run::default()));
+        let promotion = promotion(&settings(), &destination, images, &instances, Run::default());
+        let told = format!("{promotion:?}");
         prop_assert!(!told.contains(&secret), "{}", told);
     }
 
     #[test]
-    fn a_rollback_chooses_among_images_of_its_own(images in images(), with_key in any::<bool>()) {
+    fn a_named_target_chooses_among_images_of_its_own(images in images(), with_key in any::<bool>()) {
         let only = with_key.then(|| "DbImage".parse().unwrap());
         let destination = Destination::Stack("web".parse().unwrap());
-        match images_of_rollback(&Rollback { destination, only }, images.clone()) {
+        let named = NamedTarget { field: "rollback", destination, only };
+        match images_of_named(&settings(), &named, images.clone(), &Instances::new()) {
             Ok(chosen) => prop_assert!(
                 !chosen.is_empty() && chosen.iter().all(|image| images.contains(image))
             ),

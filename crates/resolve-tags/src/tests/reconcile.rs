@@ -13,7 +13,8 @@ use testkit::mocks::{Rule, mock};
 
 use super::handler::{asks_for_pages, ec2_image, ec2_tags, filter, is_live};
 use super::{
-    FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates, promotions, reason,
+    FIRST, SECOND, THIRD, TO_PARAMETER, TO_STACK, TO_STACKS_DB, candidates, permitting, promotions,
+    reason,
 };
 use crate::decide::MAX_CANDIDATES_PER_RUN;
 use crate::handle;
@@ -65,6 +66,17 @@ fn untagged_sources() -> Rule {
         .then_output(|| live(vec![]))
 }
 
+/// No backup has lost its tags; EC2 takes 200 values in a filter.
+fn none_lost() -> Rule {
+    mock!(Client::describe_images)
+        .match_requests(|r| {
+            let [by_source, by_name] = r.filters() else { return false };
+            let few = by_source.values().len() <= 200;
+            by_source.name() == Some("source-instance-id") && few && by_name.name() == Some("name")
+        })
+        .then_output(|| DescribeImagesOutput::builder().build())
+}
+
 /// Half of the targets are parameters, half are stacks.
 fn tag_of(target: usize) -> (&'static str, String) {
     if target.is_multiple_of(2) {
@@ -112,7 +124,7 @@ async fn reconciled(images: Vec<Image>, input: Value) -> Vec<Promotion> {
     let rules = [account(images), tagged_instances(vec![]), untagged_sources()];
     let [images, instances, sources] = rules;
     let ec2 = mock_client!(aws_sdk_ec2, [images, instances, sources]);
-    promotions(handle(&ec2, input).await.unwrap())
+    promotions(handle(&ec2, &permitting("/", ""), input).await.unwrap())
 }
 
 #[tokio::test]
@@ -125,8 +137,10 @@ async fn a_hundred_targets_are_one_listing_of_images_and_one_of_instances() {
     let account = account(images(of_night));
     let tagged = tagged_instances((0..TARGETS).map(instance_of).collect());
     let untagged = untagged_sources();
-    let ec2 = mock_client!(aws_sdk_ec2, [account, tagged, untagged]);
-    let targets = promotions(handle(&ec2, json!({"reconcile": true})).await.unwrap());
+    let lost = none_lost();
+    let ec2 = mock_client!(aws_sdk_ec2, [account, tagged, untagged, lost]);
+    let targets =
+        promotions(handle(&ec2, &permitting("/", ""), json!({"reconcile": true})).await.unwrap());
 
     let names: BTreeSet<_> = targets.iter().map(|promotion| promotion.target.name()).collect();
     assert_eq!((targets.len(), names.len()), (TARGETS, TARGETS));
@@ -150,8 +164,9 @@ async fn a_hundred_targets_stay_far_below_what_a_state_may_carry() {
     // The longest answer: every image's instance still lives, so its group is known.
     let account = account(images(|target, _| format!("i-{target:017x}")));
     let tagged = tagged_instances((0..TARGETS).map(instance_of).collect());
-    let ec2 = mock_client!(aws_sdk_ec2, [account, tagged]);
-    let resolved = handle(&ec2, json!({"reconcile": true})).await.unwrap();
+    let lost = none_lost();
+    let ec2 = mock_client!(aws_sdk_ec2, [account, tagged, lost]);
+    let resolved = handle(&ec2, &permitting("/", ""), json!({"reconcile": true})).await.unwrap();
     let length = serde_json::to_string(&resolved).unwrap().len();
     assert_eq!(promotions(resolved).len(), TARGETS);
     // Step Functions passes 256 KiB on from one state to the next.
@@ -203,10 +218,11 @@ async fn an_image_with_a_malformed_tag_is_left_out_of_a_reconcile() {
 #[tokio::test]
 async fn an_account_without_targets_is_skipped_with_the_reason() {
     for images in [vec![], vec![ec2_image(FIRST, 1, &[("StackName", "not a stack")])]] {
-        let account = account(images);
-        let ec2 = mock_client!(aws_sdk_ec2, [account]);
-        let resolved = handle(&ec2, json!({"reconcile": true})).await.unwrap();
+        let (account, tagged) = (account(images), tagged_instances(vec![]));
+        let ec2 = mock_client!(aws_sdk_ec2, [account, tagged]);
+        let resolved =
+            handle(&ec2, &permitting("/", ""), json!({"reconcile": true})).await.unwrap();
         let reason = reason(resolved);
-        assert!(reason.contains("ImageIdParameterName or StackName"), "{reason}");
+        assert!(reason.contains("by its tag ImageIdParameterName or StackName"), "{reason}");
     }
 }

@@ -4,10 +4,10 @@ use contract::ids::ImageId;
 use serde_json::{Value, json};
 
 use super::{FIRST, backup};
-use crate::decide::Destination;
 use contract::target::{Run, Selection};
 
-use crate::request::{Request, Rollback, request};
+use crate::request::{NamedTarget, Request, Trigger, request};
+use crate::tags::Destination;
 
 fn first() -> ImageId {
     FIRST.parse().unwrap()
@@ -30,7 +30,56 @@ fn a_completed_backup_of_an_instance_hints_at_its_image() {
     for (input, status_message) in
         [(backup(|_| ()), None), (behind_another, None), (with_issues, Some(message.to_owned()))]
     {
-        assert_eq!(request(input), Ok(Request::Hint { image_id: first(), status_message }));
+        assert_eq!(
+            request(input),
+            Ok(Request::Image(first(), Trigger::Backup { instance_id: None, status_message }))
+        );
+    }
+}
+
+#[test]
+fn an_event_names_the_instance_too() {
+    for (arn, expected) in [
+        ("arn:aws:ec2:eu-west-1:111122223333:instance/i-0123", Some("i-0123")),
+        ("arn:aws-cn:ec2:cn-north-1:111122223333:instance/i-0123", Some("i-0123")),
+        ("arn:aws:ec2:eu-west-1:111122223333:volume/vol-1", None),
+        ("nonsense", None),
+    ] {
+        let event = backup(|event| event["detail"]["resourceArn"] = json!(arn));
+        let Ok(Request::Image(_, Trigger::Backup { instance_id, .. })) = request(event) else {
+            panic!("{arn}")
+        };
+        assert_eq!(instance_id.as_deref(), expected, "{arn}");
+    }
+}
+
+/// EC2 user guide, "Monitor AMI events using Amazon EventBridge".
+fn available(change: impl FnOnce(&mut Value)) -> Value {
+    let mut event = json!({
+        "version": "0",
+        "detail-type": "EC2 AMI State Change",
+        "source": "aws.ec2",
+        "time": "2026-11-20T03:00:00Z",
+        "resources": [format!("arn:aws:ec2:eu-west-1::image/{FIRST}")],
+        "detail": {"ImageId": FIRST, "State": "available", "ErrorMessage": ""},
+    });
+    change(&mut event);
+    event
+}
+
+#[test]
+fn an_available_image_is_a_trigger_whoever_made_it() {
+    let Ok(Request::Image(image, Trigger::Available { time })) = request(available(|_| ())) else {
+        panic!("another request")
+    };
+    assert_eq!((image, time.secs()), (first(), 1_795_143_600));
+    for (event, expected) in [
+        (available(|e| e["source"] = json!("my.app")), "source: expected \"aws.ec2\""),
+        (available(|e| e["time"] = json!("today")), "time: expected ISO 8601, found \"today\""),
+        (available(|e| e["detail"]["ImageId"] = json!("i-1")), "detail.ImageId: expected an image"),
+        (available(|e| e["detail"]["State"] = json!(7)), "detail.State: invalid type"),
+    ] {
+        refused(event, expected);
     }
 }
 
@@ -48,12 +97,12 @@ fn a_manual_run_pins_its_image() {
         ),
         (json!({"imageId": FIRST, "dryRun": true}), Run { dry_run: true, ..Run::default() }),
     ] {
-        assert_eq!(request(input), Ok(Request::Pinned(first(), run)));
+        assert_eq!(request(input), Ok(Request::Image(first(), Trigger::Manual(run))));
     }
 }
 
 #[test]
-fn a_rollback_names_a_parameter_or_a_stack_and_goes_to_an_older_image() {
+fn a_target_or_a_rollback_names_a_parameter_or_a_stack() {
     let parameter = || Destination::Parameter("/golden/web".parse().unwrap());
     let stack = || Destination::Stack("web".parse().unwrap());
     let run = Run { selection: Selection::Rollback, ..Run::default() };
@@ -80,9 +129,19 @@ fn a_rollback_names_a_parameter_or_a_stack_and_goes_to_an_older_image() {
         ),
     ] {
         let only = only.map(|key| key.parse().unwrap());
-        let expected = Request::Rollback(Rollback { destination, only }, run);
-        assert_eq!(request(input), Ok(expected));
+        for (field, selection) in [("rollback", Selection::Rollback), ("target", Selection::Newest)]
+        {
+            let mut input = input.clone();
+            let target = input.as_object_mut().unwrap().remove("rollback").unwrap();
+            input[field] = target;
+            let named = NamedTarget { field, destination: destination.clone(), only: only.clone() };
+            assert_eq!(request(input), Ok(Request::Named(named, Run { selection, ..run })));
+        }
     }
+    let older = json!({"target": {"stackName": "web"}, "allowOlder": true});
+    let named = NamedTarget { field: "target", destination: stack(), only: None };
+    let run = Run { selection: Selection::AllowOlder, ..Run::default() };
+    assert_eq!(request(older), Ok(Request::Named(named, run)));
 }
 
 #[test]
@@ -111,14 +170,19 @@ fn events_that_mean_nothing_are_skipped_with_the_reason() {
         event["resources"] = json!([]);
     });
     let copy = backup(|event| event["detail-type"] = json!("Copy Job State Change"));
+    let arn = "arn:aws:backup:eu-west-1:111122223333:recovery-point:1a-2b";
+    let in_air_gapped_vault = backup(|event| event["resources"] = json!([arn]));
+    let failed = available(|event| event["detail"]["State"] = json!("failed"));
     for (input, reason) in [
         (of_volume, "the backup is of EBS, not of EC2"),
         (running, "the backup job is RUNNING, not COMPLETED"),
         (created, "the backup job is CREATED, not COMPLETED"),
         (
             copy,
-            "\"Copy Job State Change\" events are ignored; only \"Backup Job State Change\" events are handled",
+            "\"Copy Job State Change\" events are ignored; only \"Backup Job State Change\" and \"EC2 AMI State Change\" events are handled",
         ),
+        (in_air_gapped_vault, &format!("the recovery point {arn} is no image")),
+        (failed, &format!("image {FIRST} is failed, not available")),
     ] {
         assert_eq!(request(input), Ok(Request::Skip(reason.into())));
     }
@@ -134,7 +198,7 @@ fn what_is_no_known_form_is_told_them_all() {
         (json!({"image": FIRST, "x": 1}), "image, x"),
         (json!({"allowOlder": true}), "allowOlder"),
     ] {
-        let expected = r#"$: expected AWS Backup's event, {"imageId": "ami-…"}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
+        let expected = r#"$: expected AWS Backup's or EC2's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, {"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
         assert_eq!(request(input).unwrap_err().to_string(), format!("{expected}{found}"));
     }
 }
@@ -171,6 +235,22 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
             json!({"rollback": {"parameterName": "/a", "parameterKey": "DbImage"}}),
             "rollback.parameterKey: expected with a stackName only, found \"DbImage\"",
         ),
+        (
+            json!({"target": {}}),
+            "target: expected exactly one of parameterName and stackName, found neither",
+        ),
+        (
+            json!({"target": {"parameterName": "/a", "stackName": "a"}}),
+            "target: expected exactly one of parameterName and stackName, found both",
+        ),
+        (
+            json!({"target": {"parameterName": "/a", "parameterKey": "DbImage"}}),
+            "target.parameterKey: expected with a stackName only, found \"DbImage\"",
+        ),
+        (json!({"target": "web"}), "target: invalid type"),
+        (json!({"target": {"stack": "web"}}), "target.stack: unknown field"),
+        (json!({"target": {"stackName": "web"}, "imageId": FIRST}), "target: unknown field"),
+        (json!({"target": {"stackName": "web"}, "reconcile": true}), "reconcile: unknown field"),
         (json!({"rollback": {"stack": "web"}}), "rollback.stack: unknown field"),
         (json!({"rollback": {"stackName": "web"}, "allowOlder": true}), "allowOlder: unknown"),
         (json!({"rollback": {"stackName": "web"}, "dryRun": "yes"}), "dryRun: invalid type"),

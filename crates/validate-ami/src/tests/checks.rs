@@ -6,6 +6,7 @@ use aws_sdk_ec2::types::{
     ImageState, InstanceTypeInfo, ProcessorInfo, SnapshotState, VirtualizationType,
 };
 use contract::steps::Verdict;
+use contract::target::Candidate;
 
 use super::{ACCOUNT, NEW, OLD, TYPE, candidate, device, group, image, known, policy, snapshot};
 use crate::checks::{CHECKS, CheckInput, Ec2State, verdicts};
@@ -14,28 +15,29 @@ use crate::checks::{CHECKS, CheckInput, Ec2State, verdicts};
 struct Scene {
     image: Image,
     in_use: Option<Image>,
-    status_message: Option<String>,
     known: Ec2State,
 }
 
 impl Scene {
     fn of(image: ImageBuilder) -> Self {
         let in_use = Some(super::image(OLD).build());
-        Self { image: image.build(), in_use, status_message: None, known: known(Vec::new()) }
+        Self { image: image.build(), in_use, known: known(Vec::new()) }
     }
 
     fn verdicts(&self, disabled: &'static str) -> Vec<Verdict> {
-        let mut candidate = candidate(NEW);
-        candidate.status_message.clone_from(&self.status_message);
+        self.verdicts_on(&candidate(NEW), disabled)
+    }
+
+    fn verdicts_on(&self, candidate: &Candidate, disabled: &'static str) -> Vec<Verdict> {
         let input = CheckInput {
-            candidate: &candidate,
+            candidate,
             image: &self.image,
             in_use: self.in_use.as_ref(),
             groups: &[group("group", Some("web"))],
             known: &self.known,
-            account: ACCOUNT,
+            policy: &policy(disabled, "true"),
         };
-        verdicts(input, &policy(disabled, "true"))
+        verdicts(input)
     }
 
     /// The checks that fail, with what was found and what had to be.
@@ -69,7 +71,17 @@ fn a_backup_of_the_same_machine_passes_every_check() {
     let verdicts = scene.verdicts("");
     assert!(verdicts.iter().all(|verdict| verdict.passed), "{verdicts:#?}");
     let names: Vec<_> = verdicts.into_iter().map(|verdict| verdict.check).collect();
-    assert_eq!(names, CHECKS.iter().map(|check| check.name).collect::<Vec<_>>());
+    let all = CHECKS.iter().map(|check| check.name);
+    assert_eq!(names, all.filter(|check| *check != "tags").collect::<Vec<_>>());
+}
+
+#[test]
+fn lost_tags_are_reported_and_reject_nothing() {
+    let candidate = Candidate { tags_of: Some("i-1".to_owned()), ..candidate(NEW) };
+    let verdicts = Scene::of(image(NEW)).verdicts_on(&candidate, "");
+    let tags = verdicts.into_iter().find(|verdict| verdict.check == "tags").unwrap();
+    assert_eq!(tags.actual, "not on the image; those of its instance i-1 count");
+    assert!(tags.passed);
 }
 
 #[test]
@@ -154,13 +166,6 @@ fn the_snapshots_of_another_account_are_not_to_be_seen() {
 }
 
 #[test]
-fn a_backup_with_issues_is_told_by_its_message() {
-    let mut scene = Scene::of(image(NEW));
-    scene.status_message = Some("Windows VSS failed".to_owned());
-    scene.fails("backup", "completed with issues: Windows VSS failed", "completed");
-}
-
-#[test]
 fn the_instance_type_has_to_boot_the_image() {
     let arm = ProcessorInfo::builder().supported_architectures(ArchitectureType::Arm64).build();
     let arm = InstanceTypeInfo::builder().processor_info(arm).build();
@@ -202,7 +207,7 @@ fn what_cannot_be_told_gives_no_verdict() {
     let names: Vec<_> = scene.verdicts("").into_iter().map(|verdict| verdict.check).collect();
     assert_eq!(
         names,
-        ["state", "owner", "deprecated", "public", "rootDevice", "snapshots", "backup"]
+        ["state", "owner", "deprecated", "public", "rootDevice", "snapshots", "backup", "lifetime"]
     );
 }
 

@@ -1,18 +1,13 @@
 //! The handler against rules: what is asked, and what comes of it.
 
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput;
-use aws_sdk_autoscaling::types::{
-    AutoScalingGroup, LaunchTemplate, LaunchTemplateOverrides, LaunchTemplateSpecification,
-    MixedInstancesPolicy, TagDescription,
-};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksOutput;
 use aws_sdk_cloudformation::operation::get_template_summary::GetTemplateSummaryOutput;
 use aws_sdk_cloudformation::types::{Parameter as StackParameter, ParameterDeclaration, Stack};
 use aws_sdk_ec2::operation::describe_images::DescribeImagesOutput;
 use aws_sdk_ec2::operation::describe_instance_types::DescribeInstanceTypesOutput;
-use aws_sdk_ec2::operation::describe_launch_template_versions::{
-    DescribeLaunchTemplateVersionsError, DescribeLaunchTemplateVersionsOutput,
-};
+use aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput;
 use aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsOutput;
 use aws_sdk_ec2::types::{Filter, LaunchTemplateVersion, ResponseLaunchTemplateData};
 use aws_sdk_ssm::operation::get_parameter::{GetParameterError, GetParameterOutput};
@@ -24,6 +19,8 @@ use contract::{ErrorName, Named};
 use testkit::mock_client;
 use testkit::mocks::{Rule, mock};
 
+use super::backups::{jobs_say, points, vault_keeps};
+use super::groups;
 use super::{
     MID, NEW, OLD, candidate, group, image, origin, parameter_target, policy, snapshot, t3_micro,
     target,
@@ -44,6 +41,9 @@ pub(super) struct Rules {
     pub(super) all_groups: Rule,
     pub(super) all_templates: Rule,
     pub(super) summary: Rule,
+    pub(super) jobs: Rule,
+    pub(super) points: Rule,
+    pub(super) vault: Rule,
 }
 
 impl Rules {
@@ -58,9 +58,12 @@ impl Rules {
             stack: stack_has("ImageId", OLD, None),
             nested: nested_stack_has_root("web"),
             parameter: ssm_has(OLD),
-            all_groups: all_groups_are(vec![]),
-            all_templates: all_templates_say(vec![]),
+            all_groups: groups::all_groups_are(vec![]),
+            all_templates: groups::all_templates_say(vec![]),
             summary: image_is_a("AWS::EC2::Image::Id"),
+            jobs: jobs_say(None),
+            points: points(),
+            vault: vault_keeps(None),
         }
     }
 
@@ -71,8 +74,10 @@ impl Rules {
     pub(super) async fn validated(&self, target: Promotion) -> Result<Validated, Error> {
         let Self { groups, images, snapshots, types, template, .. } = self;
         let Self { stack, nested, parameter, summary, all_groups, all_templates, .. } = self;
+        let Self { jobs, points, vault, .. } = self;
         let clients = Clients {
             autoscaling: mock_client!(aws_sdk_autoscaling, [groups, all_groups]),
+            backup: mock_client!(aws_sdk_backup, [jobs, points, vault]),
             cloudformation: mock_client!(aws_sdk_cloudformation, [stack, nested, summary]),
             ec2: mock_client!(aws_sdk_ec2, [images, snapshots, types, template, all_templates]),
             ssm: mock_client!(aws_sdk_ssm, [parameter]),
@@ -98,7 +103,7 @@ fn images() -> Rule {
     mock!(aws_sdk_ec2::Client::describe_images)
         .match_requests(|request| {
             let asked = |ids| is_filtered(request.filters(), "image-id", ids);
-            (asked(&[OLD, NEW]) || asked(&[NEW]))
+            (asked(&[OLD, NEW]) || asked(&[NEW]) || asked(&[OLD]))
                 && request.include_disabled() == Some(true)
                 && request.include_deprecated() == Some(true)
         })
@@ -189,37 +194,6 @@ fn group_boots_from(template: &'static str) -> Rule {
         })
 }
 
-/// Every group of the account.
-fn all_groups_are(groups: Vec<AutoScalingGroup>) -> Rule {
-    mock!(aws_sdk_autoscaling::Client::describe_auto_scaling_groups)
-        .match_requests(|request| request.auto_scaling_group_names().is_empty())
-        .then_output(move || {
-            let groups = Some(groups.clone());
-            DescribeAutoScalingGroupsOutput::builder().set_auto_scaling_groups(groups).build()
-        })
-}
-
-/// The newest version of these launch templates, and its image.
-fn all_templates_say(templates: Vec<(&'static str, i64, &'static str)>) -> Rule {
-    mock!(aws_sdk_ec2::Client::describe_launch_template_versions)
-        .match_requests(|request| {
-            request.launch_template_id().is_none()
-                && request.versions() == ["$Latest", "$Default"]
-                && request.resolve_alias().is_none()
-        })
-        .then_output(move || {
-            let version = |&(id, number, image): &(&str, i64, &str)| {
-                let data = ResponseLaunchTemplateData::builder().image_id(image).build();
-                let version = LaunchTemplateVersion::builder().launch_template_id(id);
-                version.version_number(number).launch_template_data(data).build()
-            };
-            let versions = Some(templates.iter().map(version).collect());
-            DescribeLaunchTemplateVersionsOutput::builder()
-                .set_launch_template_versions(versions)
-                .build()
-        })
-}
-
 fn template_says(image_id: &'static str) -> Rule {
     mock!(aws_sdk_ec2::Client::describe_launch_template_versions)
         .match_requests(|request| {
@@ -253,48 +227,10 @@ async fn a_parameter_is_promoted_with_one_call_of_each_kind() {
     assert_eq!(decided.outcome, DecisionOutcome::Promote);
     assert_eq!((decided.before.expose(), decided.after.as_str()), (OLD, NEW));
     assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
-    assert_eq!(decided.checks.len(), 11, "all but encryption: {:#?}", decided.checks);
+    assert_eq!(decided.checks.len(), 12, "all but encryption: {:#?}", decided.checks);
     assert_eq!(rules.calls(), [1, 1, 1, 1, 1, 0, 0, 1, 0]);
-}
-
-/// The moment that healing exists for: the group's only instance has just died.
-#[tokio::test]
-async fn a_group_without_an_instance_is_known_by_its_launch_template() {
-    let described = |name: &str, template: &str, version: &str| {
-        let template = LaunchTemplateSpecification::builder().launch_template_id(template);
-        let stack = TagDescription::builder().key("aws:cloudformation:stack-name").value("web");
-        AutoScalingGroup::builder()
-            .auto_scaling_group_name(name)
-            .launch_template(template.version(version).build())
-            .tags(stack.build())
-            .build()
-    };
-    let by_override = LaunchTemplateOverrides::builder().image_id("resolve:ssm:/golden/web");
-    let mixed = MixedInstancesPolicy::builder()
-        .launch_template(LaunchTemplate::builder().overrides(by_override.build()).build());
-    let by_override = AutoScalingGroup::builder().auto_scaling_group_name("by-override");
-    let rules = Rules {
-        all_groups: all_groups_are(vec![
-            described("latest", "lt-2", "$Latest"),
-            described("by-number", "lt-2", "7"),
-            // An older version of a launch template that reads the parameter is read by itself.
-            described("older", "lt-1", "3"),
-            described("other", "lt-3", "$Latest"),
-            described("pinned", "lt-4", "$Latest"),
-            by_override.mixed_instances_policy(mixed.build()).build(),
-        ]),
-        all_templates: all_templates_say(vec![
-            ("lt-1", 4, "resolve:ssm:/golden/web"),
-            ("lt-2", 7, "resolve:ssm:/golden/web"),
-            ("lt-3", 1, "resolve:ssm:/golden/db"),
-            ("lt-4", 1, "resolve:ssm:/golden/web:3"),
-        ]),
-        ..Rules::new()
-    };
-    let decided = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap();
-    let found: Vec<_> = decided.groups.iter().map(|group| group.group_name.as_str()).collect();
-    assert_eq!(found, ["latest", "by-number", "older", "by-override"]);
-    assert_eq!(decided.groups[0].stack_name, group("latest", Some("web")).stack_name);
+    let Rules { jobs, points, vault, .. } = rules;
+    assert_eq!([jobs, points, vault].map(|rule| rule.num_calls()), [1, 1, 1]);
 }
 
 #[tokio::test]
@@ -314,19 +250,6 @@ async fn a_backup_of_a_group_that_does_not_read_the_parameter_is_refused() {
     assert_eq!(error.name(), ErrorName::TargetNotPermitted);
     let text = error.to_string();
     assert!(text.contains(&format!("whose launch template boots {MID}")), "{text}");
-}
-
-#[tokio::test]
-async fn a_launch_template_that_is_gone_tells_nothing() {
-    let template = mock!(aws_sdk_ec2::Client::describe_launch_template_versions).then_error(|| {
-        let meta = aws_sdk_ec2::error::ErrorMetadata::builder();
-        let meta = meta.code("InvalidLaunchTemplateId.NotFound").message("lt-1 is not there");
-        DescribeLaunchTemplateVersionsError::generic(meta.build())
-    });
-    let rules = Rules { template, ..Rules::new() };
-    let decided = rules.run(parameter_target(vec![candidate(NEW)])).await.unwrap();
-    assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Unverified);
-    assert!(decided.provenance.reason.unwrap().contains("lt-1 is not there"));
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn hundreds_of_candidates_and_groups_are_asked_for_in_as_few_calls_as_may_
             DescribeSnapshotsOutput::builder().set_snapshots(Some(snapshots.collect())).build()
         });
     let groups = mock!(aws_sdk_autoscaling::Client::describe_auto_scaling_groups)
-        .match_requests(|request| request.auto_scaling_group_names().len() <= 50)
+        .match_requests(|request| matches!(request.auto_scaling_group_names().len(), 1..=50))
         .then_output(|| DescribeAutoScalingGroupsOutput::builder().build());
     let rules = Rules { groups, images, snapshots, ..Rules::new() };
     let candidates = ids.iter().map(|id| Candidate { creation_date: date(OLD), ..candidate(id) });

@@ -16,6 +16,7 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge
 
 from overlay import patching
+from overlay.backup import recovery_points
 from overlay.cloudformation import drift
 from overlay.control import calls, faults, holds, watch
 from overlay.control.settings import SETTINGS
@@ -77,6 +78,16 @@ def _decide_drift(stack: str, body: Any) -> dict[str, Any]:
         return drift.decide(stack, body)
     except LookupError:
         raise Refusal(404, f"no stack {stack} in {get_account_id()} {get_region()}") from None
+
+
+def _add_backup(image_id: str, body: Any) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = recovery_points.add(image_id, body)
+    except KeyError:
+        raise Refusal(404, f"no image {image_id} in {get_account_id()} {get_region()}") from None
+    except ValueError as error:
+        raise Refusal(400, str(error)) from None
+    return found
 
 
 def _fire(name: str) -> dict[str, Any]:
@@ -155,6 +166,7 @@ def _put_back_settings() -> dict[str, float]:
 #: Of (method, first part of the path, whether there is a second one): called with that part, the query, the body.
 _ROUTES: dict[tuple[str, str, bool], Callable[[str, _Query, Any], _Found]] = {
     ("POST", "events", False): lambda _, query, body: _put_events(body),
+    ("POST", "backups", True): lambda image_id, query, body: _add_backup(image_id, body),
     ("POST", "images", True): lambda image_id, query, body: _adjust_image(image_id, body),
     ("POST", "drift", True): lambda stack, query, body: _decide_drift(stack, body),
     ("POST", "schedules", True): lambda name, query, body: _fire(name),

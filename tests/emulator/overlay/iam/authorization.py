@@ -8,6 +8,7 @@ AWS facts (Service Authorization Reference; the texts are recorded ones):
   authorized on `*`, the second on the change set's stack (every change set action takes a stack).
 * Images live at `arn:aws:ec2:REGION::image/ami-…`, without an account.
 * GetParameters is authorized on every parameter it names.
+* ListRecoveryPointsByBackupVault is authorized on the vault; AWS Backup's other listings take no resource.
 * Drift detection of a stack also needs DetectStackResourceDrift and BatchDescribeTypeConfigurations (CloudFormation
   user guide, "Detect drift").
 """
@@ -16,6 +17,7 @@ import json
 
 from ministack import app
 from ministack.core import iam_actions
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import autoscaling
 from ministack.services.cloudformation import changesets, handlers
 from ministack.services.cloudformation.helpers import _error, _p
@@ -69,6 +71,13 @@ def _cloudformation(params):
     return None
 
 
+def _backup(path):
+    parts = path.strip("/").split("/")
+    if parts[0] == "backup-vaults" and parts[2:] == ["recovery-points"]:
+        return f"arn:aws:backup:{get_region()}:{get_account_id()}:backup-vault:{parts[1]}"
+    return None
+
+
 def _ssm(headers, body, region, account):
     if headers.get("x-amz-target", "").rsplit(".", 1)[-1] not in ("GetParameters", "DeleteParameters"):
         return None
@@ -90,6 +99,8 @@ def _resource(original):
             found = _autoscaling(query_params)
         elif service == "cloudformation":
             found = _cloudformation(query_params)
+        elif service == "backup" and method == "GET":
+            found = _backup(path)
         elif service == "ssm":
             found = _ssm(headers, body, region, account_id)
         return found or original(service, method, path, headers, body, query_params, region, account_id)

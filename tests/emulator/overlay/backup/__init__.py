@@ -1,0 +1,1 @@
+"""AWS Backup: what it knows of images that are its recovery points."""
