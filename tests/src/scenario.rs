@@ -109,10 +109,15 @@ impl Scenario {
     /// instance that boots from it.
     pub async fn parameter_with_group(&self, image: &str) -> Result<Parameter> {
         let parameter = self.parameter(image).await?;
+        self.group_that_reads(&parameter).await?;
+        Ok(parameter)
+    }
+
+    /// A group without an instance that boots from this parameter.
+    pub async fn group_that_reads(&self, parameter: &Parameter) -> Result<()> {
         let name = unique("reader");
         self.note(Made::Reader(name.clone()));
-        reader::create(self.cloud(), &name, &parameter.name).await?;
-        Ok(parameter)
+        reader::create(self.cloud(), &name, &parameter.name).await
     }
 
     /// An SSM parameter of this name, with this image in it.

@@ -7,14 +7,49 @@ use contract::steps::DriftStatus;
 use harness::cloud::Called;
 use harness::{Scenario, What};
 
+use serde_json::json;
+
 use crate::support::deployed::careful;
-use crate::support::expect;
+use crate::support::{control, expect};
 
 trials![
     an_image_that_is_disabled_meanwhile_is_found_out;
     only here, "it needs a Driftless with other parameters":
     drift_that_was_there_before_is_reported_as_such,
+    a_detection_that_was_throttled_is_started_again,
+    a_changed_resource_is_drift_whatever_the_stacks_status_is,
 ];
+
+/// coverage-roadmap#801: the reason of a detection that AWS throttled.
+async fn a_detection_that_was_throttled_is_started_again(s: &Scenario) -> Result<()> {
+    let (_, healing) = s.parameter_pattern().await?;
+    let backup = s.backup(&healing.instance).await?;
+    let stack = &healing.stack.name;
+    control(s)?.decide_drift(stack, &json!({"failure": "Rate exceeded"})).await?;
+    let first = s.hold(What::Drift, stack).await?;
+    let execution = s.driftless.send(&backup.event()).await?;
+    first.caught().await?;
+    first.release().await?;
+    let second = s.hold(What::Drift, stack).await?;
+    second.caught().await?;
+    control(s)?.decide_drift(stack, &json!({})).await?;
+    second.release().await?;
+    let target = expect::target(&execution.ended().await?, Outcome::Promoted)?;
+    expect::promoted(&target, &healing, &backup.image)
+}
+
+/// coverage-roadmap#2283: the stack's summary is IN_SYNC while rows are MODIFIED.
+async fn a_changed_resource_is_drift_whatever_the_stacks_status_is(s: &Scenario) -> Result<()> {
+    let (_, healing) = s.parameter_pattern().await?;
+    let backup = s.backup(&healing.instance).await?;
+    healing.group.enlarge().await?;
+    let in_sync = json!({"status": "IN_SYNC"});
+    control(s)?.decide_drift(&healing.stack.name, &in_sync).await?;
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Failed)?;
+    let message = expect::error(&ended, &target, ErrorName::DriftDetected)?;
+    expect::mentions(message, ["IN_SYNC with differences", "/MaxSize"])
+}
 
 async fn an_image_that_is_disabled_meanwhile_is_found_out(s: &Scenario) -> Result<()> {
     let (_, healing) = s.parameter_pattern().await?;

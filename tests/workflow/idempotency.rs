@@ -30,7 +30,11 @@ async fn runs_twice(s: &Scenario, state: &str) -> Result<()> {
     let targets = TwoTargets::new(s).await?;
     let image = targets.image(s).await?;
     let before = targets.snapshot(s).await?;
-    let of = if state == "ValidateAmi" { &targets.healing.stack.name } else { &image };
+    let of = if ["ValidateAmi", "DetectDrift", "VerifyGroups"].contains(&state) {
+        &targets.healing.stack.name
+    } else {
+        &image
+    };
     let fault = json!({
         "service": "lambda", "action": "Invoke", "kind": "twice", "function": state, "match": of,
         "count": CALLS,

@@ -111,7 +111,7 @@ async fn both(s: &Scenario, backup: &Backup) -> Result<()> {
 
 async fn tags_may_come_after_the_event(s: &Scenario) -> Result<()> {
     let s = &listening(s).await?;
-    let parameter = s.parameter(&harness::image::base(s.cloud()).await?).await?;
+    let parameter = s.parameter_with_group(&harness::image::base(s.cloud()).await?).await?;
     let image = s.image(&[]).await?;
     let described = harness::image::describe(s.cloud(), &image).await?;
     let now = described.creation_date.unwrap_or_default();

@@ -26,7 +26,7 @@ const OTHERS: [&str; 4] =
 /// How a test fails without a permission: AWS denies the call, or an image that may not be read
 /// seems not to exist.
 const REFUSALS: [&str; 5] =
-    ["AccessDenied", "is denied", "not authorized", "does not exist", "does not show"];
+    ["AccessDenied", "is denied", "not authorized", "does not exist", "does not return"];
 
 /// A test for each role, and one that there are no others.
 pub fn trials() -> Vec<Trial> {

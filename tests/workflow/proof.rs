@@ -17,6 +17,8 @@ trials![
     a_launch_template_changed_by_hand_is_drift,
     a_template_that_ignores_the_parameter_is_found_out,
     a_group_that_is_scaled_to_zero_is_proved,
+    a_parameters_group_that_is_scaled_to_zero_is_proved_with_its_stack,
+    a_parameter_that_no_launch_template_reads_is_not_proved,
     a_template_that_ignores_the_parameter_is_not_proved_without_an_instance,
     an_override_that_boots_another_image_is_found_out,
     old_drift_does_not_put_a_good_promotion_back,
@@ -100,6 +102,35 @@ async fn a_group_that_is_scaled_to_zero_is_proved(s: &Scenario) -> Result<()> {
     let group = expect::only(target.groups.rows)?;
     ensure!(group.group_name == stack.resource("Group").await?, "{group:#?}");
     ensure!(group.boots.as_ref() == Some(&image), "{group:#?}");
+    Ok(())
+}
+
+async fn a_parameters_group_that_is_scaled_to_zero_is_proved_with_its_stack(
+    s: &Scenario,
+) -> Result<()> {
+    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let template = without_an_instance("parameter")?;
+    let stack = s.stack_of(&template, &[("ImageIdParameterName", &parameter.name)], &[]).await?;
+    let image = s.image(&[("ImageIdParameterName", &parameter.name)]).await?;
+    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    ensure!(expect::drift(&target)?.status == DriftStatus::InSync, "{target:#?}");
+    ensure!(target.drift[0].stack_name.as_str() == stack.name, "{target:#?}");
+    let group = expect::only(target.groups.rows)?;
+    ensure!(group.group_name == stack.resource("Group").await?, "{group:#?}");
+    ensure!(group.boots.as_ref() == Some(&image), "{group:#?}");
+    Ok(())
+}
+
+async fn a_parameter_that_no_launch_template_reads_is_not_proved(s: &Scenario) -> Result<()> {
+    let parameter = s.parameter(&image::base(s.cloud()).await?).await?;
+    let image = s.image(&[("ImageIdParameterName", &parameter.name)]).await?;
+    let ended = s.driftless.start(&json!({"imageId": image})).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Unproven)?;
+    let reason = target.unproven.unwrap_or_default();
+    ensure!(reason.starts_with("no Auto Scaling group was found"), "{reason}");
+    ensure!(parameter.read().await?.value == image, "it was not written");
     Ok(())
 }
 

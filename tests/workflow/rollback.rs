@@ -226,7 +226,7 @@ async fn a_parameter_is_put_back_when_the_stack_that_reads_it_cannot_be_updated(
 
 /// Both reasons, and what a person must check.
 fn says_what_to_do(message: &str, name: &str, reasons: &[&str]) -> Result<()> {
-    for named in reasons.iter().chain(&[name, "back failed in", "by hand"]) {
+    for named in reasons.iter().chain(&[name, "the rollback to", "by hand"]) {
         ensure!(message.contains(named), "no {named:?} in {message:?}");
     }
     Ok(())

@@ -59,7 +59,7 @@ async fn a_tag_inside_the_prefixes_that_is_wrong_stays_loud(s: &Scenario) -> Res
 
 async fn spaces_and_arns_mean_what_they_say(s: &Scenario) -> Result<()> {
     let healing = s.stack_pattern().await?;
-    let parameter = s.parameter(&healing.base).await?;
+    let parameter = s.parameter_with_group(&healing.base).await?;
     let stack_id = healing.stack.describe().await?.stack_id.unwrap_or_default();
     let (account, region) = (s.cloud().account(), s.cloud().region());
     let arn = format!("arn:aws:ssm:{region}:{account}:parameter{}", parameter.name);

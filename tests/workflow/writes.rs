@@ -234,6 +234,7 @@ async fn during_the_write(
 async fn parameter_of_text(s: &Scenario) -> Result<Parameter> {
     let parameter = s.parameter_to_be();
     put_text(s, &parameter.name, &image::base(s.cloud()).await?).await?;
+    s.group_that_reads(&parameter).await?;
     Ok(parameter)
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 
+use aws::refusals;
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
 use aws_sdk_cloudformation::types::{
     StackDriftDetectionStatus, StackDriftStatus, StackResourceDrift, StackResourceDriftStatus,
@@ -25,6 +26,8 @@ pub(crate) enum Answer {
     Running,
     /// It ended.
     Ended(DriftStatus),
+    /// It failed because AWS throttled what CloudFormation reads for it: start another one.
+    Throttled,
     /// It failed for this reason.
     Failed(String),
 }
@@ -42,6 +45,7 @@ pub(crate) fn answer(answer: &DescribeStackDriftDetectionStatusOutput) -> Answer
         (Some(StackDriftDetectionStatus::DetectionComplete), Some(StackDriftStatus::Drifted)) => {
             Answer::Ended(DriftStatus::Drifted)
         }
+        _ if refusals::is_throttling_reason(reason) => Answer::Throttled,
         (_, status) => {
             let status = status.map_or("no status", StackDriftStatus::as_str);
             Answer::Failed(format!("{reason} (the stack is {status})"))

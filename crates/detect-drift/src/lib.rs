@@ -57,6 +57,8 @@ async fn poll(
     };
     match decide::answer(&answer) {
         Answer::Running => Ok(stack.detection.clone()),
+        // The state machine polls again in a while, within its bound.
+        Answer::Throttled => Ok(Detection::NotStarted {}),
         Answer::Failed(reason) => {
             Err(Error::DriftDetectionFailed { stack: name.to_owned(), reason })
         }

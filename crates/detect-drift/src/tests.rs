@@ -93,6 +93,11 @@ fn only_a_detection_that_says_how_the_stack_is_has_ended_well() {
     {
         assert!(matches!(answer(complete(), status), Answer::Failed(_)));
     }
+    // coverage-roadmap#801.
+    let throttled = DescribeStackDriftDetectionStatusOutput::builder()
+        .detection_status(Detecting::DetectionFailed)
+        .detection_status_reason("Rate exceeded");
+    assert_eq!(crate::decide::answer(&throttled.build()), Answer::Throttled);
     let failed = answer(Detecting::DetectionFailed, Some(StackDriftStatus::InSync));
     assert_eq!(failed, Answer::Failed("why (the stack is IN_SYNC)".into()));
 }

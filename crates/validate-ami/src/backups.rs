@@ -162,7 +162,12 @@ async fn points(
         let request = client.list_recovery_points_by_backup_vault().backup_vault_name(vault);
         let request = request.by_resource_arn(instance).into_paginator().page_size(PAGE);
         let of_vault: Result<Vec<_>, _> = request.items().send().collect().await;
-        points.extend(of_vault.called("backup:ListRecoveryPointsByBackupVault")?);
+        match of_vault.called("backup:ListRecoveryPointsByBackupVault") {
+            Ok(of_vault) => points.extend(of_vault),
+            // The vault has been deleted meanwhile.
+            Err(error) if error.has_code("ResourceNotFoundException") => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(points)
 }

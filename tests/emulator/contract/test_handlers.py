@@ -112,7 +112,10 @@ def test_drift_needs_read_permissions(aws, acting):
     # managed-fleets:Get* is in the same list.
     assert drift(acting(begin, anywhere, allow("autoscaling:Describe*"), name="wide"))[0]["DetectionStatus"] == \
         "DETECTION_FAILED"
-    full = acting(begin, anywhere, allow(["autoscaling:Describe*", "managed-fleets:Get*"]), name="full")
+    schema = ["autoscaling:Describe*", "managed-fleets:Get*"]
+    # The same guide: ec2:DescribeLaunchTemplateVersions.
+    assert drift(acting(begin, anywhere, allow(schema), name="schema"))[0]["DetectionStatus"] == "DETECTION_FAILED"
+    full = acting(begin, anywhere, allow([*schema, "ec2:DescribeLaunchTemplateVersions"]), name="full")
     assert drift(full)[0]["StackDriftStatus"] == "IN_SYNC"
     bare = acting(allow("cloudformation:DetectStackDrift", STACK), name="bare")
     assert "cloudformation:DetectStackResourceDrift" in refused(

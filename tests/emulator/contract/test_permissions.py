@@ -29,12 +29,12 @@ def test_backups_by_vault(aws, acting):
     for vault in ("nightly", "weekly"):
         aws.backup.create_backup_vault(BackupVaultName=vault)
     nightly = f"arn:aws:backup:us-east-1:{aws.id}:backup-vault:nightly"
-    step = acting(_allow(["backup:ListRecoveryPointsByBackupVault", "backup:ListBackupJobs"], nightly))
+    step = acting(allow(["backup:ListRecoveryPointsByBackupVault", "backup:ListBackupJobs"], nightly))
     assert step.backup.list_recovery_points_by_backup_vault(BackupVaultName="nightly")["RecoveryPoints"] == []
     refused("AccessDeniedException", step.backup.list_recovery_points_by_backup_vault, BackupVaultName="weekly")
     assert "backup:ListBackupJobs" in refused("AccessDeniedException", step.backup.list_backup_jobs)
     refused("AccessDeniedException", step.backup.list_recovery_points_by_resource, ResourceArn=nightly)
-    wide = acting(_allow(["backup:ListBackupJobs", "backup:ListRecoveryPointsByResource"]), name="wide")
+    wide = acting(allow(["backup:ListBackupJobs", "backup:ListRecoveryPointsByResource"]), name="wide")
     assert wide.backup.list_backup_jobs()["BackupJobs"] == []
     assert wide.backup.list_recovery_points_by_resource(ResourceArn=nightly)["RecoveryPoints"] == []
 

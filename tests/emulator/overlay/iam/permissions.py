@@ -23,8 +23,9 @@ AWS facts:
   when the group has it: the permissions that AWS publishes for updating the group of a stack have no others
   (AWS-MigrateToNewEKSSelfManagedNodeGroup; guardian/riff-raff, AmiCloudFormationParameter.scala, older versions).
 * A typed parameter whose existence may not be checked counts as not existing.
-* Drift detection reads with the caller's permissions: those that the type's read handler names (AWS's GameLift FleetIQ
-  guide, "Additional permissions for CloudFormation", asks for lifecycle hooks and notification configurations).
+* Drift detection reads with the caller's permissions: those that the type's read handler names. For a group AWS's
+  GameLift FleetIQ guide, "Additional permissions for CloudFormation", asks for lifecycle hooks and notification
+  configurations, which the schema covers, and for ec2:DescribeLaunchTemplateVersions, which it does not name.
 Unlike AWS:
 * Creations and deletions need permissions for AWS::EC2::LaunchTemplate and AWS::AutoScaling::AutoScalingGroup only.
 * An update of another type is authorized on `*` or, if its physical id is an ARN, on this.
@@ -170,9 +171,12 @@ def _require(service, action, *resources, **keys):
                 ApiError("AccessDenied", denial(caller(), action, resource), 403), service, "AccessDenied")
 
 
+_BESIDE_SCHEMA = {("AWS::AutoScaling::AutoScalingGroup", "read"): ("ec2:DescribeLaunchTemplateVersions",)}
+
+
 def _denied(kind, handler, resource, without=frozenset()):
     """(action, resource) of a call that a handler of this type may make, and the service role or the caller may not."""
-    for action in registry.permissions(kind, handler):
+    for action in (*registry.permissions(kind, handler), *_BESIDE_SCHEMA.get((kind, handler), ())):
         service, _, name = action.partition(":")
         takes_resource = resource.split(":")[2:3] == [service] and not (
             service in ("autoscaling", "ec2") and name.startswith("Describe"))
