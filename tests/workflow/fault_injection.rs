@@ -135,7 +135,7 @@ async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
             Pattern::Parameter => ((&after.image, &before.image), &after.value),
         };
         // These failed without finding anything wrong with the image: a good promotion stays.
-        // DetectDrift failed before the write already: there it looks for old drift.
+        // DetectDrift failed before the write: there it detects earlier drift.
         let proves_nothing = ["WaitStackComplete", "VerifyGroups", "InstanceRefresh"];
         let expected = if proves_nothing.contains(&state) { &image } else { struck.1 };
         ensure!(struck.0 == expected && *spared == image, "{after:?} was {before:?}");

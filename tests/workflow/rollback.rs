@@ -81,7 +81,7 @@ async fn a_parameter_whose_group_boots_another_image_is_put_back(s: &Scenario) -
     let versions = Versions { written: true, previous_version: 2, version: 3 };
     ensure!(write.phase == WritePhase::Settled(versions), "{write:#?}");
     ensure!(write.before.expose() == image && write.after.as_str() == healing.base, "{write:#?}");
-    // The way back is verified as the way there is.
+    // The rollback is proved like the promotion.
     let group = expect::only(target.groups.rows)?;
     ensure!(group.expected.as_str() == healing.base, "{group:#?}");
     expect::heals_into(&healing, &healing.base).await

@@ -91,7 +91,7 @@ catalogue! {
     ImageUntagged: Retryable, BySteps(&["ResolveTags"]);
     /// The image or its instance is tagged for Driftless, but neither carries a tag that names a target: AWS Backup may have failed to copy the tags. Tag the instance for later backups, and the image to promote it.
     ImageUnplaced: Terminal, BySteps(&["ResolveTags"]);
-    /// The newest image is still pending.
+    /// The newest image is still pending; the state machine waits for it.
     ImagePending: Retryable, BySteps(&["ValidateAmi"]);
     /// No candidate image passes validation; the message lists each failed check with the expected and the actual value.
     ImageRejected: Terminal, BySteps(&["ValidateAmi"]);
@@ -103,7 +103,7 @@ catalogue! {
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
     /// The image parameter is for several values: its type is a list (`List<AWS::EC2::Image::Id>`, `CommaDelimitedList`, an SSM `StringList`), or its value has a comma. Driftless puts one image in its place, so the others would be lost. Give each image a parameter of its own.
     ParameterHoldsList: Terminal, BySteps(&["ValidateAmi"]);
-    /// The SSM parameter is a resource of a stack, so writing it would cause drift. Create one outside any stack.
+    /// The SSM parameter is a resource of a stack, so writing it would cause drift. Create a parameter outside any stack, and name that in the tags.
     ParameterOwnedByStack: Terminal, BySteps(&["PromoteSsm"]);
     /// The parameter has the maximum number of versions, and the oldest cannot be deleted because it has a label. The message names both; move the label to a newer version.
     ParameterVersionsFull: Terminal, BySteps(&["PromoteSsm"]);

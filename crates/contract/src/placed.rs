@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
 
-/// What stands for a value that is not printed, if nothing else is known of it.
+/// Printed instead of a redacted value, if nothing else is known of it.
 pub const REDACTED: &str = "a value that is not an image ID";
 
 /// What stands for a value of each kind: the kind, and nothing of the value.

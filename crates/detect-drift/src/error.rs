@@ -7,7 +7,7 @@ use contract::{ErrorName, Named};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// CloudFormation could not finish the detection.
-    #[error("the drift detection of stack {stack} did not succeed: {reason}")]
+    #[error("the drift detection of stack {stack} failed: {reason}")]
     DriftDetectionFailed {
         /// The stack.
         stack: String,
@@ -23,7 +23,7 @@ pub enum Error {
         reason: String,
     },
     /// The stack no longer exists.
-    #[error("there is no stack {0} in this account and Region")]
+    #[error("stack {0} does not exist in this account and Region")]
     StackNotFound(String),
     /// A call failed.
     #[error(transparent)]

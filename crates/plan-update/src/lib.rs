@@ -108,7 +108,7 @@ async fn look(
             delete(cloudformation, name, id).await?;
             let finding = decide::finding(name, &changes, &input.images, &replaced);
             let changes = Rows::first(changes.iter().map(decide::planned).collect());
-            tracing::info!(stack = name, ?changes, ?finding);
+            tracing::info!(stack = name, ?changes, ?finding, "planned the update");
             Ok(Some(PlanReport { finding, ..complete(changes) }))
         }
     }

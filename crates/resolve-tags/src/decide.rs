@@ -272,7 +272,7 @@ pub(crate) fn images_of_named(
             None => format!("{name:?}"),
         };
         let expected =
-            format!("expected what images name by their tag {}", settings.tag_of(destination));
+            format!("expected a value of the tag {} on an image", settings.tag_of(destination));
         let path = match destination {
             Destination::Parameter(_) => format!("{field}.parameterName"),
             Destination::Stack(_) => format!("{field}.stackName"),
@@ -284,7 +284,7 @@ pub(crate) fn images_of_named(
         if images.is_empty() {
             let tag = &settings.keys.parameter_key;
             let problem =
-                format!("expected what {name}'s images name by their tag {tag}, found \"{key}\"");
+                format!("expected a value of the tag {tag} on an image of {name}, found \"{key}\"");
             return Err(InvalidInput::new(format!("{field}.parameterKey"), problem));
         }
     }

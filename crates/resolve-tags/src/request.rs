@@ -141,8 +141,8 @@ fn from_event(event: BackupEvent) -> Result<Request, InvalidInput> {
             Ok(Request::Image(image_id, Trigger::Backup { instance_id, status_message }))
         }
         other => {
-            let found = truncated(other.unwrap_or("a resource of no named type"), MAX_FOUND_CHARS);
-            Ok(Request::Skip(format!("the backup is of {found}, not of EC2")))
+            let found = truncated(other.unwrap_or("missing"), MAX_FOUND_CHARS);
+            Ok(Request::Skip(format!("the backup's resource type is {found}, not EC2")))
         }
     }
 }
@@ -226,7 +226,7 @@ fn named(field: &'static str, names: TargetNames) -> Result<NamedTarget, Invalid
         (None, Some(name)) => Destination::Stack(name),
     };
     if let (Destination::Parameter(_), Some(key)) = (&destination, &parameter_key) {
-        let problem = format!("expected with a stackName only, found \"{key}\"");
+        let problem = format!("expected only together with stackName, found \"{key}\"");
         return Err(InvalidInput::new(format!("{field}.parameterKey"), problem));
     }
     Ok(NamedTarget { field, destination, only: parameter_key })

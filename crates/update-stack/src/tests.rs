@@ -234,7 +234,7 @@ async fn a_template_that_is_too_long_to_be_sent_is_named() {
     let client = mock_client!(aws_sdk_cloudformation, [describe, events, summary, template]);
     let error = handle(&client, input()).await.unwrap_err();
     assert_eq!(error.name(), ErrorName::TemplateTooLong);
-    assert!(error.to_string().contains("51202 bytes of at most 51200"), "{error}");
+    assert!(error.to_string().contains("51202 bytes, and at most 51200"), "{error}");
 }
 
 #[tokio::test]

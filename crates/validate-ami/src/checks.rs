@@ -57,35 +57,35 @@ struct Found {
 pub(crate) struct Check {
     /// The name in the report, and in the list of disabled checks.
     pub name: &'static str,
-    look: fn(CheckInput<'_>) -> Option<Found>,
+    run: fn(CheckInput<'_>) -> Option<Found>,
 }
 
 /// All checks, in the order of the report.
 pub(crate) const CHECKS: &[Check] = &[
     // An image boots only when available; `disabled`, `failed` and the rest do not.
-    Check { name: STATE, look: |s| equal(text(&ImageState::Available), text(s.image.state()?)) },
+    Check { name: STATE, run: |s| equal(text(&ImageState::Available), text(s.image.state()?)) },
     // The owner of a shared image can change it or stop sharing it.
-    Check { name: "owner", look: |s| equal(&s.policy.account, s.image.owner_id()?) },
-    Check { name: "deprecated", look: deprecated },
+    Check { name: "owner", run: |s| equal(&s.policy.account, s.image.owner_id()?) },
+    Check { name: "deprecated", run: deprecated },
     // A backup contains everything that the server contained.
-    Check { name: "public", look: |s| equal("false", s.image.public()?.to_string()) },
+    Check { name: "public", run: |s| equal("false", s.image.public()?.to_string()) },
     // Launch templates of Auto Scaling groups accept instance-store images too, but AWS Backup
     // creates none: such an image is not a backup.
     Check {
         name: "rootDevice",
-        look: |s| equal(text(&DeviceType::Ebs), text(s.image.root_device_type()?)),
+        run: |s| equal(text(&DeviceType::Ebs), text(s.image.root_device_type()?)),
     },
-    Check { name: "snapshots", look: snapshots },
-    Check { name: "tags", look: tags },
-    Check { name: BACKUP, look: backup },
-    Check { name: LIFETIME, look: lifetime },
+    Check { name: "snapshots", run: snapshots },
+    Check { name: "tags", run: tags },
+    Check { name: BACKUP, run: backup },
+    Check { name: LIFETIME, run: lifetime },
     // The launch template's instance type stays; an image that differs from the one in use in these
     // properties does not boot on it.
-    Check { name: "architecture", look: |s| as_in_use(s, |i| i.architecture().map(text)) },
-    Check { name: "virtualization", look: |s| as_in_use(s, |i| i.virtualization_type().map(text)) },
-    Check { name: "bootMode", look: |s| as_in_use(s, |i| i.boot_mode().map(text)) },
-    Check { name: "instanceType", look: instance_type },
-    Check { name: "encryption", look: encryption },
+    Check { name: "architecture", run: |s| as_in_use(s, |i| i.architecture().map(text)) },
+    Check { name: "virtualization", run: |s| as_in_use(s, |i| i.virtualization_type().map(text)) },
+    Check { name: "bootMode", run: |s| as_in_use(s, |i| i.boot_mode().map(text)) },
+    Check { name: "instanceType", run: instance_type },
+    Check { name: "encryption", run: encryption },
 ];
 
 /// The check that no other check can replace.
@@ -98,7 +98,7 @@ pub(crate) const LIFETIME: &str = "lifetime";
 #[must_use]
 pub(crate) fn verdicts(input: CheckInput<'_>) -> Vec<Verdict> {
     let verdict = |check: &Check| {
-        let Found { expected, actual, passed } = (check.look)(input)?;
+        let Found { expected, actual, passed } = (check.run)(input)?;
         Some(Verdict { check: check.name.to_owned(), expected, actual, passed })
     };
     CHECKS.iter().filter(|check| input.policy.runs(check.name)).filter_map(verdict).collect()

@@ -25,7 +25,7 @@ const MAX_REFUSAL_CHARS: usize = 1_000;
 
 /// The value in place in an image parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InPlace {
+pub(crate) struct CurrentValue {
     /// The value that reaches the launch template. It may be any text, for example an operator's
     /// placeholder.
     pub value: PlacedValue,
@@ -68,7 +68,7 @@ pub(crate) fn one_value(value: String, parameter: String) -> Result<PlacedValue,
 #[must_use]
 pub(crate) fn image_ids<'a>(
     target: &Target,
-    in_place: impl IntoIterator<Item = &'a InPlace>,
+    in_place: impl IntoIterator<Item = &'a CurrentValue>,
 ) -> Vec<ImageId> {
     let candidates = target.images().into_iter().flat_map(|(_, images)| &images.candidates);
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
@@ -88,7 +88,7 @@ pub(crate) fn image_ids<'a>(
 /// target, such as an image that is still pending.
 pub(crate) fn decisions(
     promotion: &Promotion,
-    mut in_place: BTreeMap<String, Result<InPlace, Error>>,
+    mut in_place: BTreeMap<String, Result<CurrentValue, Error>>,
     evidence: Evidence<'_>,
 ) -> Result<Validated, Error> {
     let (mut images, mut refused) = (Vec::new(), Vec::new());
@@ -133,7 +133,7 @@ pub(crate) fn decision(
     promotion: &Promotion,
     parameter: &str,
     images: &Images,
-    in_place: &InPlace,
+    in_place: &CurrentValue,
     evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let decided = choice(promotion, parameter, images, in_place, evidence);
@@ -147,7 +147,7 @@ fn choice(
     Promotion { target, run }: &Promotion,
     parameter: &str,
     images: &Images,
-    in_place: &InPlace,
+    in_place: &CurrentValue,
     evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let before = &in_place.value;

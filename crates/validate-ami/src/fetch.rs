@@ -14,7 +14,7 @@ use contract::placed::PlacedValue;
 use contract::steps::Via;
 use contract::target::{Group, Target};
 
-use crate::decide::{self, InPlace};
+use crate::decide::{self, CurrentValue};
 use crate::provenance::{self, LaunchSources};
 use crate::{Clients, Error};
 
@@ -25,11 +25,11 @@ use crate::{Clients, Error};
 pub(crate) async fn in_place(
     clients: &Clients,
     target: &Target,
-) -> Result<BTreeMap<String, Result<InPlace, Error>>, Error> {
+) -> Result<BTreeMap<String, Result<CurrentValue, Error>>, Error> {
     let (stack_name, keys) = match target {
         Target::Parameter { name, .. } => {
             let value = ssm_value(&clients.ssm, name.as_str()).await?;
-            let in_place = InPlace { value, via: None };
+            let in_place = CurrentValue { value, via: None };
             return Ok(BTreeMap::from([(name.to_string(), Ok(in_place))]));
         }
         Target::Stack { name, parameters } => {
@@ -88,7 +88,7 @@ async fn of_stack(
     key: &str,
     kind: &str,
     parameter: Parameter,
-) -> Result<InPlace, Error> {
+) -> Result<CurrentValue, Error> {
     let value = parameter.parameter_value.unwrap_or_default();
     let told = format!("parameter {key} of stack {stack}");
     if value == NO_ECHO {
@@ -98,7 +98,7 @@ async fn of_stack(
         return Err(Error::HoldsList { parameter: told, kind: format!("a value of type {kind}") });
     }
     let Some(resolved) = parameter.resolved_value else {
-        return Ok(InPlace { value: decide::one_value(value, told)?, via: None });
+        return Ok(CurrentValue { value: decide::one_value(value, told)?, via: None });
     };
     let Ok(name) = value.parse::<ParameterName>() else {
         let (stack, key) = (stack.to_owned(), key.to_owned());
@@ -106,7 +106,7 @@ async fn of_stack(
     };
     let before = ssm_value(ssm, name.as_str()).await?;
     let via = Some(Via { parameter_name: name, before });
-    Ok(InPlace { value: decide::one_value(resolved, told)?, via })
+    Ok(CurrentValue { value: decide::one_value(resolved, told)?, via })
 }
 
 async fn ssm_value(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<PlacedValue, Error> {

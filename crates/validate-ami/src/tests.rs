@@ -30,7 +30,7 @@ use crate::Error;
 use crate::Policy;
 use crate::backups::{Backups, Job, Lifecycle};
 use crate::checks::Ec2State;
-use crate::decide::{Evidence, InPlace, decision};
+use crate::decide::{CurrentValue, Evidence, decision};
 
 const OLD: &str = "ami-0000000000000000a";
 const MID: &str = "ami-0000000000000000b";
@@ -172,7 +172,7 @@ fn selecting(selection: Selection, mut promotion: Promotion) -> Promotion {
 /// The decision about the first image parameter.
 fn decide_first(
     promotion: &Promotion,
-    in_place: &InPlace,
+    in_place: &CurrentValue,
     evidence: Evidence<'_>,
 ) -> Result<Decision, Error> {
     let (name, images) = promotion.target.images()[0];

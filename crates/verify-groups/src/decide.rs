@@ -110,7 +110,7 @@ fn mismatch_sentence(row: &GroupLaunch) -> Option<String> {
         Some(boots) if boots == expected.as_str() => None,
         Some(boots) => Some(format!("group {group_name} would boot {boots}, not {expected}")),
         None => Some(format!(
-            "no image was found that group {group_name} would boot; it has to be {expected}"
+            "no image was found that group {group_name} would boot; it must be {expected}"
         )),
     }
 }

@@ -15,11 +15,13 @@ pub(super) const MAX_TEMPLATE_BYTES: usize = 51_200;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No stack has that name.
-    #[error("there is no stack {0} in this account and Region; the image's tag StackName names it")]
+    #[error(
+        "stack {0} does not exist in this account and Region; correct the image's tag StackName"
+    )]
     NotFound(String),
     /// The stack is nested, and its parent sets its parameters.
     #[error(
-        "stack {stack} is nested in {root}; tag the images with {root} and the parameter of its template"
+        "stack {stack} is nested in {root}; tag the images with {root} and its image parameter instead"
     )]
     Nested {
         /// The stack.
@@ -54,7 +56,7 @@ pub enum Error {
         current: String,
     },
     /// Another operation runs.
-    #[error("stack {stack} is in {status}; it is waited for")]
+    #[error("stack {stack} is in {status}: another operation is running")]
     Busy {
         /// The stack.
         stack: String,
@@ -62,7 +64,7 @@ pub enum Error {
         status: String,
     },
     /// CloudFormation does not update a stack in this state.
-    #[error("stack {stack} is in {status}, from which CloudFormation does not update; {remedy}")]
+    #[error("stack {stack} is in {status} and cannot be updated; {remedy}")]
     NotUpdatable {
         /// The stack.
         stack: String,
@@ -89,7 +91,7 @@ pub enum Error {
     },
     /// The template must be sent and is too long to send.
     #[error(
-        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it has to be sent with an update, and has {length} bytes of at most {MAX_TEMPLATE_BYTES}"
+        "the template of stack {stack} uses {LANGUAGE_EXTENSIONS}, so it must be sent with the update; it has {length} bytes, and at most {MAX_TEMPLATE_BYTES} are allowed"
     )]
     TemplateTooLong {
         /// The stack.

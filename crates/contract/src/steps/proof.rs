@@ -1,4 +1,4 @@
-//! Inputs and answers of detect-drift, verify-groups and instance-refresh, which prove a promotion.
+//! Inputs and outputs of detect-drift, verify-groups and instance-refresh, which prove a promotion.
 
 use std::fmt;
 

@@ -168,7 +168,7 @@ message! {
         change_set_id: Option<String>,
         /// What the update would do, once complete.
         changes: Rows<PlannedChange>,
-        /// The finding, if the update would do more than it may; else absent.
+        /// The finding, if the update would do more than it may.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finding: Option<Finding>,
     }

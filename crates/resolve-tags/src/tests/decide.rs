@@ -198,7 +198,7 @@ fn a_named_target_has_all_images_of_its_destination_or_those_of_one_key() {
         (
             Some("AppImage"),
             Err(
-                "target.parameterKey: expected what web's images name by their tag ImageIdParameterKey, found \"AppImage\"",
+                "target.parameterKey: expected a value of the tag ImageIdParameterKey on an image of web, found \"AppImage\"",
             ),
         ),
     ] {
@@ -219,17 +219,17 @@ fn a_name_that_no_image_bears_is_invalid_input_and_says_which_instance_does() {
         (
             parameter(),
             &nobody,
-            "target.parameterName: expected what images name by their tag ImageIdParameterName, found \"/golden/web\"",
+            "target.parameterName: expected a value of the tag ImageIdParameterName on an image, found \"/golden/web\"",
         ),
         (
             stack(),
             &nobody,
-            "target.stackName: expected what images name by their tag StackName, found \"web\"",
+            "target.stackName: expected a value of the tag StackName on an image, found \"web\"",
         ),
         (
             stack(),
             &tagged,
-            "target.stackName: expected what images name by their tag StackName, found \"web\", which only instance i-web names",
+            "target.stackName: expected a value of the tag StackName on an image, found \"web\", which only instance i-web names",
         ),
     ] {
         let error = images_of_named(&settings(), &named(destination, None), vec![], instances);

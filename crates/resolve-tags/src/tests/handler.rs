@@ -284,7 +284,7 @@ async fn a_rollback_of_what_no_image_names_fails_with_the_field() {
 async fn what_is_skipped_is_not_looked_up() {
     let of_volume = backup(|event| event["detail"]["resourceType"] = json!("EBS"));
     let resolved = handle(&mock_client!(aws_sdk_ec2, []), &settings(), of_volume).await.unwrap();
-    assert_eq!(reason(resolved), "the backup is of EBS, not of EC2");
+    assert_eq!(reason(resolved), "the backup's resource type is EBS, not EC2");
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ fn events_that_mean_nothing_are_skipped_with_the_reason() {
     let in_air_gapped_vault = backup(|event| event["resources"] = json!([arn]));
     let failed = available(|event| event["detail"]["State"] = json!("failed"));
     for (input, reason) in [
-        (of_volume, "the backup is of EBS, not of EC2"),
+        (of_volume, "the backup's resource type is EBS, not EC2"),
         (running, "the backup job is RUNNING, not COMPLETED"),
         (created, "the backup job is CREATED, not COMPLETED"),
         (
@@ -233,7 +233,7 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
         ),
         (
             json!({"rollback": {"parameterName": "/a", "parameterKey": "DbImage"}}),
-            "rollback.parameterKey: expected with a stackName only, found \"DbImage\"",
+            "rollback.parameterKey: expected only together with stackName, found \"DbImage\"",
         ),
         (
             json!({"target": {}}),
@@ -245,7 +245,7 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
         ),
         (
             json!({"target": {"parameterName": "/a", "parameterKey": "DbImage"}}),
-            "target.parameterKey: expected with a stackName only, found \"DbImage\"",
+            "target.parameterKey: expected only together with stackName, found \"DbImage\"",
         ),
         (json!({"target": "web"}), "target: invalid type"),
         (json!({"target": {"stack": "web"}}), "target.stack: unknown field"),

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::backups::{Job, Lifecycle};
 use crate::checks::{CheckInput, Ec2State, verdicts};
-use crate::decide::{Evidence, InPlace};
+use crate::decide::{CurrentValue, Evidence};
 use crate::provenance::LaunchSources;
 
 const VSS: &str = "Windows VSS Backup attempt failed";
@@ -178,7 +178,7 @@ fn decided(
     let sources = LaunchSources::default();
     let policy = policy(disabled, "true");
     let evidence = Evidence { known: &known, sources: &sources, policy: &policy };
-    let in_place = InPlace { value: before.into(), via: None };
+    let in_place = CurrentValue { value: before.into(), via: None };
     let decided = decide_first(target, &in_place, evidence);
     decided.map(|it| it.outcome).map_err(|error| (error.name(), error.to_string()))
 }

@@ -11,7 +11,7 @@ use super::{
     MID, NEW, OLD, candidate, decide_first, first, group, image, known, origin, policy, selecting,
     target, unknown_origin,
 };
-use crate::decide::{Evidence, InPlace, decisions, image_ids};
+use crate::decide::{CurrentValue, Evidence, decisions, image_ids};
 use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 
@@ -23,8 +23,8 @@ fn all() -> Vec<Image> {
     vec![image(OLD).build(), image(MID).build(), image(NEW).build()]
 }
 
-fn in_place(value: &str) -> InPlace {
-    InPlace { value: value.into(), via: None }
+fn in_place(value: &str) -> CurrentValue {
+    CurrentValue { value: value.into(), via: None }
 }
 
 fn decide(
@@ -220,7 +220,7 @@ fn a_decision_goes_through_the_ssm_parameter_that_the_stack_reads() {
     let (known, sources, policy) = (known(all()), LaunchSources::default(), usual());
     let evidence = Evidence { known: &known, sources: &sources, policy: &policy };
     let via = Some(Via { parameter_name: "/golden/web".parse().unwrap(), before: MID.into() });
-    let in_place = InPlace { value: OLD.into(), via: via.clone() };
+    let in_place = CurrentValue { value: OLD.into(), via: via.clone() };
     let decided = decide_first(&target, &in_place, evidence).unwrap();
     assert_eq!(decided.before.expose(), OLD);
     assert_eq!(decided.via, via);

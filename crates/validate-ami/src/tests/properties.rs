@@ -12,7 +12,7 @@ use testkit::arbitrary::text;
 use super::{
     candidate, decide_first, group, image, known, origin, policy, selecting, target, unknown_origin,
 };
-use crate::decide::{Evidence, InPlace, image_ids};
+use crate::decide::{CurrentValue, Evidence, image_ids};
 use crate::provenance::LaunchSources;
 use crate::{Error, Policy};
 
@@ -105,7 +105,7 @@ fn decide(case: &Case) -> Result<Decision, Error> {
     }
     let sources = LaunchSources::default();
     let evidence = Evidence { known: &known, sources: &sources, policy: &case.policy };
-    let in_place = InPlace { value: case.before.as_str().into(), via: None };
+    let in_place = CurrentValue { value: case.before.as_str().into(), via: None };
     let asked = image_ids(&case.target.target, [&in_place]);
     assert!(case.candidates().iter().all(|candidate| asked.contains(&candidate.image_id)));
     decide_first(&case.target, &in_place, evidence)
