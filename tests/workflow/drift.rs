@@ -38,7 +38,7 @@ async fn a_detection_that_was_throttled_is_started_again(s: &Scenario) -> Result
     expect::promoted(&target, &healing, &backup.image)
 }
 
-/// coverage-roadmap#2283: the stack's summary is IN_SYNC while rows are MODIFIED.
+/// coverage-roadmap#2283: the stack's summary is `IN_SYNC` while rows are `MODIFIED`.
 async fn a_changed_resource_is_drift_whatever_the_stacks_status_is(s: &Scenario) -> Result<()> {
     let (_, healing) = s.parameter_pattern().await?;
     let backup = s.backup(&healing.instance).await?;

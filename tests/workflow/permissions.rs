@@ -208,7 +208,6 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             by_stack(),
             Box::pin(stack_settings_preserved::a_secret_stays_what_it_is(s)),
         ],
-        "VerifyGroups" => vec![by_parameter(), by_stack()],
         "ValidateAmi" => vec![by_parameter(), by_stack(), Box::pin(backup::aws_backup_is_asked(s))],
         "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],

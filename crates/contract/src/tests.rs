@@ -91,7 +91,7 @@ fn a_message_with_a_phase_rejects_unknown_fields() {
             serde_json::to_value(&read).unwrap(),
             serde_json::from_str::<serde_json::Value>(json).unwrap()
         );
-        let more = json.replace("}", r#","unknown":1}"#);
+        let more = json.replace('}', r#","unknown":1}"#);
         assert!(serde_json::from_str::<T>(&more).is_err(), "{more}");
     }
     rejects::<StackDrift>(r#"{"stackName":"web","phase":"NotStarted"}"#);

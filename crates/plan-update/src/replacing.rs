@@ -6,12 +6,13 @@ use serde_json::Value;
 const POLICY: &str = "AutoScalingReplacingUpdate";
 
 /// Whether this group's `AutoScalingReplacingUpdate` has `WillReplace` (CloudFormation user guide,
-/// "UpdatePolicy attribute"). The template is JSON or YAML, as `GetTemplate` returns it.
+/// `UpdatePolicy` attribute). The template is JSON or YAML, as `GetTemplate` returns it.
 #[must_use]
 pub(crate) fn will_replace(template: &str, logical_id: &str) -> bool {
     if let Ok(template) = serde_json::from_str::<Value>(template) {
-        let value = &template["Resources"][logical_id]["UpdatePolicy"][POLICY]["WillReplace"];
-        return value == true || value.as_str().is_some_and(|text| text == "true");
+        let path = ["Resources", logical_id, "UpdatePolicy", POLICY, "WillReplace"];
+        let value = path.into_iter().try_fold(&template, |found, name| found.get(name));
+        return value.is_some_and(|value| value == true || value == "true");
     }
     let block: String = block(template, logical_id).collect::<Vec<_>>().concat();
     let block: String =

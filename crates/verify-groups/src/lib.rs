@@ -93,8 +93,8 @@ async fn launches(
     proof: &Proof,
     defined: BTreeSet<String>,
 ) -> Result<Vec<GroupLaunch>, AwsError> {
-    let named = proof.groups.iter().map(|group| group.group_name.as_str());
-    let names = named.chain(defined.iter().map(String::as_str)).collect();
+    let by_instances = proof.groups.iter().map(|group| group.group_name.as_str());
+    let names = by_instances.chain(defined.iter().map(String::as_str)).collect();
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
     let booted = groups::launch_images(autoscaling, ec2, &names, SsmReferences::Resolved).await?;
     let booted: Result<BTreeMap<_, _>, AwsError> =

@@ -71,7 +71,7 @@ pub enum Detection {
     },
 }
 
-/// The summary of a drift detection (`DescribeStackDriftDetectionStatus`, StackDriftStatus). The
+/// The summary of a drift detection (`DescribeStackDriftDetectionStatus`, `StackDriftStatus`). The
 /// other values prove nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
