@@ -6,9 +6,10 @@ use contract::report::{Outcome, TargetOutcome, TargetReport};
 use contract::steps::{DecisionOutcome, PlannedChange, WritePhase};
 use harness::cloud::Called;
 use harness::scenario::AutoHealingStack;
-use harness::{Ended, Scenario, Stack};
+use harness::{Ended, Scenario, Stack, paths, unique};
 use serde_json::json;
 
+use crate::refusals::with_service_role;
 use crate::support::deployed::careful;
 use crate::support::expect;
 
@@ -17,7 +18,8 @@ trials![
     a_plan_of_a_stack_lists_what_would_change_and_leaves_nothing_behind,
     a_plan_of_what_is_in_place_already_is_unchanged,
     a_plan_that_touches_more_says_what_else;
-    only here, "it needs a Driftless with other parameters":
+    only here, "it needs a Driftless with other parameters, or a service role":
+    a_group_that_its_update_policy_replaces_is_named_and_proved,
     an_update_that_would_touch_more_is_refused_before_it_starts,
     an_update_that_touches_no_more_is_planned_and_made,
 ];
@@ -125,6 +127,31 @@ async fn a_plan_that_touches_more_says_what_else(s: &Scenario) -> Result<()> {
     let backup = s.backup(&healing.instance).await?;
     let ended = plan(s, &backup.image).await?;
     says_what_else(s, &healing, &ended).await
+}
+
+/// buildkite/elastic-ci-stack-for-aws#764, coverage-roadmap#1475.
+async fn a_group_that_its_update_policy_replaces_is_named_and_proved(s: &Scenario) -> Result<()> {
+    const GROUP: &str = "    Type: AWS::AutoScaling::AutoScalingGroup\n";
+    const POLICY: &str =
+        "    UpdatePolicy:\n      AutoScalingReplacingUpdate:\n        WillReplace: true\n";
+    let template = paths::fixture("stacks/stack.yaml")?;
+    ensure!(template.matches(GROUP).count() == 1, "not one group");
+    let template = template.replace(GROUP, &format!("{GROUP}{POLICY}"));
+    let (healing, _) = with_service_role(s, &unique("service"), &template).await?;
+    let backup = s.backup(&healing.instance).await?;
+
+    let planned = plan(s, &backup.image).await?;
+    let target = expect::target(&planned, Outcome::Failed)?;
+    let message = expect::error(&planned, &target, ErrorName::PlanTouchesMore)?;
+    expect::mentions(message, ["Group", "AutoScalingReplacingUpdate"])?;
+
+    let ended = s.driftless.send(&backup.event()).await?.ended().await?;
+    let target = expect::target(&ended, Outcome::Promoted)?;
+    let group = expect::only(target.groups.rows)?;
+    ensure!(group.group_name != healing.group.name, "it was not replaced");
+    ensure!(group.group_name == healing.stack.resource("Group").await?, "{group:#?}");
+    ensure!(group.boots.as_ref() == Some(&backup.image), "{group:#?}");
+    Ok(())
 }
 
 async fn an_update_that_would_touch_more_is_refused_before_it_starts(s: &Scenario) -> Result<()> {

@@ -75,20 +75,30 @@ async fn a_stack_that_cannot_be_updated_is_reported_with_its_state(s: &Scenario)
 
 /// aws-amplify/amplify-backend#2325.
 async fn a_stack_whose_service_role_is_gone_is_reported(s: &Scenario) -> Result<()> {
-    let (stack, base, role) = (s.stack_to_be(), image::base(s.cloud()).await?, unique("service"));
-    let arn = service_role(s.cloud(), &role).await?;
-    let create = s.cloud().cloudformation.create_stack().stack_name(&stack.name).role_arn(&arn);
-    let image = Parameter::builder().parameter_key("ImageId").parameter_value(&base).build();
-    let create = create.template_body(paths::fixture("stacks/stack.yaml")?).parameters(image);
-    create.send().await.called("cloudformation:CreateStack")?;
-    ensure!(stack.settled().await? == "CREATE_COMPLETE", "it was not made");
-    let healing = AutoHealingStack::of(stack, base).await?;
+    let (role, template) = (unique("service"), paths::fixture("stacks/stack.yaml")?);
+    let (healing, arn) = with_service_role(s, &role, &template).await?;
     let iam = &s.cloud().iam;
     let gone = iam.delete_role_policy().role_name(&role).policy_name("all").send().await;
     gone.called("iam:DeleteRolePolicy")?;
     iam.delete_role().role_name(&role).send().await.called("iam:DeleteRole")?;
 
     is_refused(s, &healing, ErrorName::ServiceRoleUnusable, &arn).await
+}
+
+/// A stack from this template that CloudFormation updates with a role of this name, and its ARN.
+pub async fn with_service_role(
+    s: &Scenario,
+    role: &str,
+    template: &str,
+) -> Result<(AutoHealingStack, String)> {
+    let (stack, base) = (s.stack_to_be(), image::base(s.cloud()).await?);
+    let arn = service_role(s.cloud(), role).await?;
+    let create = s.cloud().cloudformation.create_stack().stack_name(&stack.name).role_arn(&arn);
+    let image = Parameter::builder().parameter_key("ImageId").parameter_value(&base).build();
+    let create = create.template_body(template).parameters(image);
+    create.send().await.called("cloudformation:CreateStack")?;
+    ensure!(stack.settled().await? == "CREATE_COMPLETE", "it was not made");
+    Ok((AutoHealingStack::of(stack, base).await?, arn))
 }
 
 /// A role that CloudFormation may do everything with.

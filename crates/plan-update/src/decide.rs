@@ -7,7 +7,7 @@ use aws::refusals;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     ChangeAction, ChangeSetStatus, ChangeSource, Replacement, ResourceAttribute, ResourceChange,
-    ResourceChangeDetail,
+    ResourceChangeDetail, Tag,
 };
 use contract::ErrorName;
 use contract::steps::{Change, Finding, PlannedChange};
@@ -32,6 +32,14 @@ pub(crate) fn change_set_name(execution: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let name: String = execution.chars().map(allowed).take(MAX_NAME_CHARS).collect();
     format!("driftless-{name}")
+}
+
+/// The tags that a caller may set: AWS's own begin with `aws:`, such as Service Catalog's, and
+/// nobody may send them back (`Tag`, Key).
+#[must_use]
+pub(crate) fn own_tags(tags: Vec<Tag>) -> Vec<Tag> {
+    let is_own = |tag: &Tag| tag.key().is_none_or(|key| !key.starts_with("aws:"));
+    tags.into_iter().filter(is_own).collect()
 }
 
 /// The state of a change set.

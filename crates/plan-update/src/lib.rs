@@ -71,7 +71,7 @@ async fn create(
         .set_parameters(Some(parameters))
         .set_capabilities(Some(template.capabilities).filter(|list| !list.is_empty()))
         // Unlike an update, a change set without tags removes the stack's tags.
-        .set_tags(found.tags.filter(|tags| !tags.is_empty()))
+        .set_tags(found.tags.map(decide::own_tags).filter(|tags| !tags.is_empty()))
         .send()
         .await;
     match answer.called("cloudformation:CreateChangeSet") {

@@ -101,6 +101,7 @@ fn stack_with(change: impl Fn(&mut Stack) + Send + Sync + 'static) -> Rule {
                 .parameters(parameter("ImageId", OLD))
                 .parameters(parameter("Secret", "****"))
                 .tags(Tag::builder().key("team").value("web").build())
+                .tags(Tag::builder().key("aws:servicecatalog:x").value("y").build())
                 .build();
             change(&mut stack);
             DescribeStacksOutput::builder().stacks(stack).build()

@@ -15,7 +15,8 @@ use step::{MAX_MESSAGE_CHARS, truncated};
 type Booted = BTreeMap<String, BTreeSet<String>>;
 
 /// One row for each image that a group of the target may boot; a mixed instances group may boot
-/// several. A group without an image has one row without one.
+/// several. A group without an image has one row without one. A group that no longer exists has
+/// none: an update may have replaced it (`AutoScalingReplacingUpdate`).
 #[must_use]
 pub(crate) fn rows(proof: &Proof, booted: &Booted) -> Vec<GroupLaunch> {
     let defined = match &proof.scope {
@@ -25,20 +26,21 @@ pub(crate) fn rows(proof: &Proof, booted: &Booted) -> Vec<GroupLaunch> {
         }),
     };
     let groups = proof.groups.iter().cloned().chain(defined);
-    groups.flat_map(|group| rows_of(&group, booted.get(&group.group_name))).collect()
+    let rows = groups.filter_map(|group| Some(rows_of(&group, booted.get(&group.group_name)?)));
+    rows.flatten().collect()
 }
 
-fn rows_of(group: &ExpectedLaunch, images: Option<&BTreeSet<String>>) -> Vec<GroupLaunch> {
+fn rows_of(group: &ExpectedLaunch, images: &BTreeSet<String>) -> Vec<GroupLaunch> {
     let row = |boots: Option<&String>| GroupLaunch {
         group_name: group.group_name.clone(),
         expected: group.expected.clone(),
         boots: boots.cloned(),
         image_state: None,
     };
-    match images {
-        Some(images) if !images.is_empty() => images.iter().map(|id| row(Some(id))).collect(),
-        _ => vec![row(None)],
+    if images.is_empty() {
+        return vec![row(None)];
     }
+    images.iter().map(|id| row(Some(id))).collect()
 }
 
 /// Of the stack's groups that no live instance has named, by what they boot: those that boot from
@@ -54,7 +56,8 @@ fn defined_by_stack(proof: &Proof, booted: &Booted) -> Vec<ExpectedLaunch> {
     let new: Vec<_> = unnamed(proof, booted)
         .filter_map(|(name, boots)| Some(expect(name, &has(boots, &proof.after)?)))
         .collect();
-    if !proof.groups.is_empty() || !new.is_empty() {
+    let is_known = proof.groups.iter().any(|group| booted.contains_key(&group.group_name));
+    if is_known || !new.is_empty() {
         return new;
     }
     let Some(expected) = proof.after.first() else { return Vec::new() };

@@ -94,10 +94,19 @@ fn every_group_that_reads_the_parameter_counts() {
 }
 
 #[test]
-fn a_group_that_is_gone_or_has_no_image_has_a_row_without_one() {
+fn a_group_without_an_image_has_a_row_without_one() {
     let known = proof(stack(), &["k"]);
-    assert_eq!(found(&known, &[]), [("k".to_owned(), None)]);
     assert_eq!(found(&known, &[("k", &[])]), [("k".to_owned(), None)]);
+}
+
+/// buildkite/elastic-ci-stack-for-aws#764: the update creates a group with another name.
+#[test]
+fn a_group_that_was_replaced_is_proved_by_its_successor() {
+    let known = proof(stack(), &["before"]);
+    assert_eq!(found(&known, &[("after", &[NEW])]), [row("after", NEW)]);
+    // The update has replaced the group, and the new one boots the image from before.
+    assert_eq!(found(&known, &[("after", &[OLD])]), [row("after", OLD)]);
+    assert_eq!(found(&known, &[]), []);
 }
 
 #[test]
