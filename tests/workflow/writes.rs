@@ -67,6 +67,7 @@ async fn what_was_no_image_is_replaced_and_not_told(s: &Scenario) -> Result<()> 
     {
         let parameter = s.parameter_to_be();
         put_text(s, &parameter.name, value).await?;
+        s.group_that_reads(&parameter).await?;
         let image = s.image(&[(TAG_PARAMETER_NAME, &parameter.name)]).await?;
         let report = expect::report(&promote(s, &image).await?, Outcome::Promoted)?;
         ensure!(parameter.read().await?.value == image, "the parameter is another");
