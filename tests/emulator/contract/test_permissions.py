@@ -23,18 +23,37 @@ def test_describe_actions_take_no_resource(aws, acting):
     assert wide.ec2.describe_images(ImageIds=[ami])["Images"]
 
 
+def test_an_images_tags_are_conditions(aws, acting):
+    """Service Authorization Reference, Amazon EC2: image has `aws:ResourceTag/${TagKey}` and `aws:TagKeys`."""
+    ours, others = image(aws), image(aws, "others")
+    images = "arn:aws:ec2:us-east-1::image/*"
+    step = acting(
+        allow("ec2:DisableImageDeregistrationProtection", images,
+              Condition={"StringEquals": {"aws:ResourceTag/ours": "true"}}),
+        allow(["ec2:CreateTags", "ec2:DeleteTags"], images, Condition={
+            "Null": {"aws:TagKeys": "false"}, "ForAllValues:StringLike": {"aws:TagKeys": ["ours", "ours:*"]}}))
+    step.ec2.create_tags(Resources=[ours], Tags=[{"Key": "ours", "Value": "true"}, {"Key": "ours:1", "Value": "web"}])
+    step.ec2.disable_image_deregistration_protection(ImageId=ours)
+    refused("UnauthorizedOperation", step.ec2.disable_image_deregistration_protection, ImageId=others)
+    for call in (step.ec2.create_tags, step.ec2.delete_tags):
+        refused("UnauthorizedOperation", call, Resources=[ours], Tags=[{"Key": "ours"}, {"Key": "StackName"}])
+    refused("UnauthorizedOperation", step.ec2.delete_tags, Resources=[ours])
+    step.ec2.delete_tags(Resources=[ours], Tags=[{"Key": "ours"}])
+    refused("UnauthorizedOperation", step.ec2.disable_image_deregistration_protection, ImageId=ours)
+
+
 def test_backups_by_vault(aws, acting):
     """Service Authorization Reference, AWS Backup: a vault's recovery points are on the vault, other listings take no
     resource."""
     for vault in ("nightly", "weekly"):
         aws.backup.create_backup_vault(BackupVaultName=vault)
     nightly = f"arn:aws:backup:us-east-1:{aws.id}:backup-vault:nightly"
-    step = acting(_allow(["backup:ListRecoveryPointsByBackupVault", "backup:ListBackupJobs"], nightly))
+    step = acting(allow(["backup:ListRecoveryPointsByBackupVault", "backup:ListBackupJobs"], nightly))
     assert step.backup.list_recovery_points_by_backup_vault(BackupVaultName="nightly")["RecoveryPoints"] == []
     refused("AccessDeniedException", step.backup.list_recovery_points_by_backup_vault, BackupVaultName="weekly")
     assert "backup:ListBackupJobs" in refused("AccessDeniedException", step.backup.list_backup_jobs)
     refused("AccessDeniedException", step.backup.list_recovery_points_by_resource, ResourceArn=nightly)
-    wide = acting(_allow(["backup:ListBackupJobs", "backup:ListRecoveryPointsByResource"]), name="wide")
+    wide = acting(allow(["backup:ListBackupJobs", "backup:ListRecoveryPointsByResource"]), name="wide")
     assert wide.backup.list_backup_jobs()["BackupJobs"] == []
     assert wide.backup.list_recovery_points_by_resource(ResourceArn=nightly)["RecoveryPoints"] == []
 
