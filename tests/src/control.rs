@@ -95,6 +95,16 @@ impl Control {
         self.call("POST", &format!("backups/{image}"), members).await.map(drop)
     }
 
+    /// Ends the lifecycle of a backup, at which AWS Backup deletes the image. Returns whether it
+    /// could.
+    ///
+    /// # Errors
+    /// AWS Backup does not know the image.
+    pub async fn end_lifecycle(&self, image: &str) -> Result<bool> {
+        let answer = self.call("DELETE", &format!("backups/{image}"), &Value::Null).await?;
+        answer["deleted"].as_bool().context("no \"deleted\" in the response")
+    }
+
     /// Makes calls fail, `[{service, action, kind, count, …}]`.
     pub async fn add_faults(&self, faults: &Value) -> Result<()> {
         self.call("POST", "faults", faults).await.map(drop)

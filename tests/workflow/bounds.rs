@@ -49,7 +49,8 @@ async fn hasty(name: &str, parameters: &[(&str, &str)]) -> Result<ForTests> {
 }
 
 async fn is_given_up(steps: &Steps, state: &str) -> Result<()> {
-    let aws = steps.get_or_try_init(|| hasty("steps", &[("PlanBeforeUpdate", "true")])).await?;
+    const PARAMETERS: &[(&str, &str)] = &[("PlanBeforeUpdate", "true"), ("ProtectImages", "true")];
+    let aws = steps.get_or_try_init(|| hasty("steps", PARAMETERS)).await?;
     scenario::run(&aws.driftless, async |s| {
         let task = definition::states()?.remove(state).context("no such state")?;
         let targets = TwoTargets::new(s).await?;

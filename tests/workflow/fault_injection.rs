@@ -136,7 +136,8 @@ async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
         };
         // These failed without finding anything wrong with the image: a good promotion stays.
         // DetectDrift failed before the write: there it detects earlier drift.
-        let proves_nothing = ["WaitStackComplete", "VerifyGroups", "InstanceRefresh"];
+        let proves_nothing =
+            ["WaitStackComplete", "VerifyGroups", "InstanceRefresh", "GuardImages"];
         let expected = if proves_nothing.contains(&state) { &image } else { struck.1 };
         ensure!(struck.0 == expected && *spared == image, "{after:?} was {before:?}");
     }

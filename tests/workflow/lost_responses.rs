@@ -16,6 +16,7 @@ trials![
     a_stack_update_without_an_answer_is_one_update,
     a_plan_without_an_answer_is_made_and_removed,
     a_refresh_without_an_answer_is_one_refresh,
+    a_protection_without_an_answer_is_found_again,
     a_drift_detection_without_an_answer_is_waited_for,
     a_function_that_was_cut_off_after_its_work_has_done_it_once,
     a_write_that_was_refused_is_made_in_the_end,
@@ -91,6 +92,11 @@ async fn a_refresh_without_an_answer_is_one_refresh(s: &Scenario) -> Result<()> 
     loses(s, "autoscaling", "StartInstanceRefresh", Match::Stack).await
 }
 
+async fn a_protection_without_an_answer_is_found_again(s: &Scenario) -> Result<()> {
+    loses(s, "ec2", "CreateTags", Match::Image).await?;
+    loses(s, "ec2", "EnableImageDeregistrationProtection", Match::Image).await
+}
+
 async fn a_drift_detection_without_an_answer_is_waited_for(s: &Scenario) -> Result<()> {
     loses(s, "cloudformation", "DetectStackDrift", Match::Stack).await
 }
@@ -101,7 +107,8 @@ async fn a_function_that_was_cut_off_after_its_work_has_done_it_once(s: &Scenari
         json!({"kind": "out-of-memory", "runs": true}),
         json!({"kind": "cut-after"}),
     ] {
-        let functions = ["PromoteSsm", "UpdateStack", "PlanUpdate", "InstanceRefresh"];
+        let functions =
+            ["PromoteSsm", "UpdateStack", "PlanUpdate", "InstanceRefresh", "GuardImages"];
         try_join_all(functions.map(async |function| {
             let mut fault = how.clone();
             fault["service"] = json!("lambda");

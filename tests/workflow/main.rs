@@ -55,6 +55,7 @@ mod drift;
 mod errors;
 mod events;
 mod fault_injection;
+mod guard;
 mod idempotency;
 mod image_events;
 mod images;
@@ -139,6 +140,7 @@ fn trials() -> Vec<Trial> {
         errors::trials(),
         events::trials(),
         fault_injection::trials(),
+        guard::trials(),
         idempotency::trials(),
         image_events::trials(),
         images::trials(),

@@ -11,13 +11,17 @@ use serde_json::{Value, json};
 
 use crate::support::{control, definition, event, schedule};
 use crate::{
-    backup, dead_letters, parameter, refresh, refusals, stack, stack_settings_preserved, templates,
-    writes,
+    backup, dead_letters, guard, parameter, refresh, refusals, stack, stack_settings_preserved,
+    templates, writes,
 };
 
 const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
-const PARAMETERS: [(&str, &str); 3] =
-    [("PlanBeforeUpdate", "true"), ("ReconcileSchedule", "rate(1 day)"), ("ImageEvents", "true")];
+const PARAMETERS: [(&str, &str); 4] = [
+    ("PlanBeforeUpdate", "true"),
+    ("ProtectImages", "true"),
+    ("ReconcileSchedule", "rate(1 day)"),
+    ("ImageEvents", "true"),
+];
 
 /// Who has a role besides the steps: the state machine, and the rules that start it.
 const OTHERS: [&str; 4] =
@@ -209,6 +213,7 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
             Box::pin(stack_settings_preserved::a_secret_stays_what_it_is(s)),
         ],
         "ValidateAmi" => vec![by_parameter(), by_stack(), Box::pin(backup::aws_backup_is_asked(s))],
+        "GuardImages" => vec![Box::pin(guard::protects_and_releases(s))],
         "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
         "PromoteAmiImageAvailable" => vec![Box::pin(an_image_starts_something(s))],

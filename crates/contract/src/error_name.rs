@@ -135,6 +135,8 @@ catalogue! {
     DriftDetectionBusy: Retryable, BySteps(&["DetectDrift"]);
     /// The instance refresh ended without success; the message has Auto Scaling's reason.
     InstanceRefreshFailed: Terminal, BySteps(&["InstanceRefresh"]);
+    /// EC2 allows an image 50 tags, and the image in place has no room for those that mark it as protected (`ProtectImages`). The promotion was made. Remove tags from the image, and from the instance or the backup plan that they come from.
+    ImageTagsFull: Terminal, BySteps(&["GuardImages"]);
     /// IAM denied a call; the message names the action. Usually the target is outside the permitted prefix.
     AccessDenied: Terminal, ByEveryCaller;
     /// AWS throttled the call, returned a 5xx error, did not respond, or reported that another caller is changing the same resource, even after the SDK's retries.

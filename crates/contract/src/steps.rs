@@ -21,11 +21,13 @@ macro_rules! message {
     };
 }
 
+mod guard;
 mod proof;
 mod report;
 mod rows;
 mod writes;
 
+pub use guard::*;
 pub use proof::*;
 pub use report::*;
 pub use rows::*;
@@ -88,6 +90,8 @@ message! {
         stacks: Vec<StackDrift>,
         /// What the groups must boot afterwards.
         proof: Proof,
+        /// The images to protect once that is proved.
+        guard: Guard,
     }
 }
 

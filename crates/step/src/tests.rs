@@ -3,8 +3,8 @@
 //! inputs of several forms; its own tests have them.)
 
 use contract::steps::{
-    DriftInput, PlanInput, PromoteInput, RefreshInput, ReportInput, UpdateInput, ValidateInput,
-    VerifyInput, WaitInput,
+    DriftInput, GuardInput, PlanInput, PromoteInput, RefreshInput, ReportInput, UpdateInput,
+    ValidateInput, VerifyInput, WaitInput,
 };
 use contract::{ErrorName, Named};
 use proptest::prelude::*;
@@ -91,6 +91,8 @@ fn inputs() -> Vec<Value> {
         json!({"stacks": [drift], "before": [drift]}),
         json!({"proof": proof}),
         json!({"groups": [refresh]}),
+        json!({"groups": rows(&launch), "guard": {"scope": {"stack": "web"}, "images": [
+            {"parameter": "ImageId", "image": image, "replaced": image}]}}),
         json!({"failure": failure, "targets": [{
             "pattern": "stack", "name": "web", "dryRun": false, "images": [decision],
             "refused": [{"parameter": "B", "name": "ImageRejected", "message": "none"}],
@@ -105,7 +107,7 @@ fn inputs() -> Vec<Value> {
 type Decoder = fn(Value) -> Result<(), InvalidInput>;
 
 /// Each step's, in the order of the inputs.
-const DECODERS: [Decoder; 9] = [
+const DECODERS: [Decoder; 10] = [
     |value| decode::<ValidateInput>(value).map(drop),
     |value| decode::<PlanInput>(value).map(drop),
     |value| decode::<PromoteInput>(value).map(drop),
@@ -114,6 +116,7 @@ const DECODERS: [Decoder; 9] = [
     |value| decode::<DriftInput>(value).map(drop),
     |value| decode::<VerifyInput>(value).map(drop),
     |value| decode::<RefreshInput>(value).map(drop),
+    |value| decode::<GuardInput>(value).map(drop),
     |value| decode::<ReportInput>(value).map(drop),
 ];
 

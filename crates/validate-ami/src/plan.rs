@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use contract::ids::{ImageId, StackName};
 use contract::placed::PlacedValue;
 use contract::steps::{
-    Change, Decision, DecisionOutcome, ExpectedLaunch, ParameterWrite, Plan, Proof, Scope,
-    StackDrift,
+    Change, Decision, DecisionOutcome, ExpectedLaunch, Guard, HeldImage, ParameterWrite, Plan,
+    Proof, Scope, StackDrift,
 };
 use contract::target::Target;
 
@@ -85,6 +85,14 @@ impl Step<'_> {
         Some(ParameterWrite::new(name, before, self.after.clone()))
     }
 
+    fn held(&self) -> HeldImage {
+        HeldImage {
+            parameter: self.decision.parameter.clone(),
+            image: self.after.clone(),
+            replaced: self.is_change().then(|| self.before.image()).flatten(),
+        }
+    }
+
     fn launches(&self) -> impl Iterator<Item = ExpectedLaunch> {
         self.decision.groups.iter().map(|group| ExpectedLaunch {
             group_name: group.group_name.clone(),
@@ -95,19 +103,21 @@ impl Step<'_> {
 
 fn plan(target: &Target, steps: &[Step<'_>]) -> Plan {
     let changed = || steps.iter().filter(|step| step.is_change());
+    let scope = match target {
+        Target::Stack { name, .. } => Scope::Stack(name.clone()),
+        Target::Parameter { name, .. } => Scope::Parameter(name.clone()),
+    };
     Plan {
         changes: changed().map(Step::change).collect(),
         writes: changed().filter_map(|step| step.write(target)).collect(),
         stacks: stacks(target, steps).into_iter().map(StackDrift::of).collect(),
         proof: Proof {
-            scope: match target {
-                Target::Stack { name, .. } => Scope::Stack(name.clone()),
-                Target::Parameter { name, .. } => Scope::Parameter(name.clone()),
-            },
+            scope: scope.clone(),
             groups: steps.iter().flat_map(Step::launches).collect(),
             before: changed().filter_map(|step| step.before.image()).collect(),
             after: steps.iter().map(|step| step.after.clone()).collect(),
         },
+        guard: Guard { scope, images: steps.iter().map(Step::held).collect() },
     }
 }
 

@@ -69,6 +69,21 @@ def test_a_recovery_point_has_a_lifecycle_or_none(aws, backed_up):
     assert aws.backup.list_recovery_points_by_resource(ResourceArn=instance)["RecoveryPoints"] == []
 
 
+def test_a_lifecycle_ends_with_the_image_or_expires(aws, backed_up):
+    """API_DescribeRecoveryPoint, Status: EXPIRED is what AWS Backup is unable to delete."""
+    instance, made = backed_up
+    aws.control("POST", f"backups/{made}", {"DeleteAfterDays": 1})
+    aws.ec2.enable_image_deregistration_protection(ImageId=made)
+    assert aws.control("DELETE", f"backups/{made}")["deleted"] is False
+    assert aws.ec2.describe_images(ImageIds=[made])["Images"][0]["State"] == "available"
+    [point] = aws.backup.list_recovery_points_by_resource(ResourceArn=instance)["RecoveryPoints"]
+    assert point["Status"] == "EXPIRED"
+    aws.ec2.disable_image_deregistration_protection(ImageId=made)
+    assert aws.control("DELETE", f"backups/{made}")["deleted"] is True
+    refused("InvalidAMIID.NotFound", aws.ec2.describe_images, ImageIds=[made])
+    assert aws.backup.list_recovery_points_by_resource(ResourceArn=instance)["RecoveryPoints"] == []
+
+
 def test_vaults_and_resources_that_are_not_there(aws, backed_up):
     """API_ListRecoveryPointsByBackupVault, Errors."""
     refused("ResourceNotFoundException", aws.backup.list_recovery_points_by_backup_vault, BackupVaultName="nowhere")
@@ -93,3 +108,6 @@ def test_the_control_api_refuses_what_is_no_backup(aws):
         with pytest.raises(urllib.error.HTTPError) as caught:
             aws.control("POST", f"backups/{path}", members)
         assert caught.value.code == status
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        aws.control("DELETE", f"backups/{image(aws, 'other')}")
+    assert caught.value.code == 404

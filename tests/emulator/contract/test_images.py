@@ -149,6 +149,52 @@ def test_tags_can_be_added_later(aws, running):
     refused("InvalidAMIID.NotFound", aws.ec2.create_tags, Resources=[MISSING], Tags=[{"Key": "a", "Value": "b"}])
 
 
+def test_fifty_tags(aws, running):
+    """openshift/hive#2679, getmoto/moto#8150."""
+    made = _create(aws, running)
+    aws.ec2.create_tags(Resources=[made], Tags=[{"Key": f"k{n}", "Value": "v"} for n in range(49)])
+    assert refused("TagLimitExceeded", aws.ec2.create_tags, Resources=[made], Tags=[{"Key": "a", "Value": "b"}]) == \
+        "The resultant tag set must not have more than 50 user tags."
+    aws.ec2.create_tags(Resources=[made], Tags=[{"Key": "k0", "Value": "another"}])
+
+
+def _protection(aws, image_id):
+    return aws.ec2.describe_images(ImageIds=[image_id])["Images"][0]["DeregistrationProtection"]
+
+
+def test_a_protected_image_is_not_deregistered(aws, running):
+    """API_EnableImageDeregistrationProtection, API_DisableImageDeregistrationProtection; the values are those of the
+    AWS CLI's examples."""
+    made = _create(aws, running)
+    available(aws, made)
+    assert _protection(aws, made) == "disabled"
+    for _ in range(2):
+        assert aws.ec2.enable_image_deregistration_protection(ImageId=made)["Return"] == "enabled-without-cooldown"
+    assert _protection(aws, made) == "enabled-without-cooldown"
+    refused("OperationNotPermitted", aws.ec2.deregister_image, ImageId=made)
+    copy = aws.ec2.copy_image(SourceImageId=made, SourceRegion="us-east-1", Name="copy")["ImageId"]
+    assert _protection(aws, copy) == "disabled"
+    aws.ec2.disable_image(ImageId=made)
+    aws.ec2.enable_image(ImageId=made)
+    for _ in range(2):
+        assert aws.ec2.disable_image_deregistration_protection(ImageId=made)["Return"] == "disabled"
+    aws.ec2.deregister_image(ImageId=made)
+    for call in (aws.ec2.enable_image_deregistration_protection, aws.ec2.disable_image_deregistration_protection):
+        refused("InvalidAMIID.NotFound", call, ImageId=made)
+
+
+def test_a_cool_down_protects_for_another_day(aws, running):
+    """API_EnableImageDeregistrationProtection, WithCooldown; ekristen/aws-nuke, resources/ec2-image.go."""
+    made = _create(aws, running)
+    aws.ec2.enable_image_deregistration_protection(ImageId=made, WithCooldown=True)
+    assert _protection(aws, made) == "enabled-with-cooldown"
+    aws.ec2.disable_image_deregistration_protection(ImageId=made)
+    assert _protection(aws, made).startswith("disabled after ")
+    refused("OperationNotPermitted", aws.ec2.deregister_image, ImageId=made)
+    aws.ec2.disable_image_deregistration_protection(ImageId=made)
+    refused("OperationNotPermitted", aws.ec2.deregister_image, ImageId=made)
+
+
 def test_duplicate_name(aws, running):
     """InvalidAMIName.Duplicate."""
     made = _create(aws, running, "same")

@@ -23,6 +23,25 @@ def test_describe_actions_take_no_resource(aws, acting):
     assert wide.ec2.describe_images(ImageIds=[ami])["Images"]
 
 
+def test_an_images_tags_are_conditions(aws, acting):
+    """Service Authorization Reference, Amazon EC2: image has `aws:ResourceTag/${TagKey}` and `aws:TagKeys`."""
+    ours, others = image(aws), image(aws, "others")
+    images = "arn:aws:ec2:us-east-1::image/*"
+    step = acting(
+        allow("ec2:DisableImageDeregistrationProtection", images,
+              Condition={"StringEquals": {"aws:ResourceTag/ours": "true"}}),
+        allow(["ec2:CreateTags", "ec2:DeleteTags"], images, Condition={
+            "Null": {"aws:TagKeys": "false"}, "ForAllValues:StringLike": {"aws:TagKeys": ["ours", "ours:*"]}}))
+    step.ec2.create_tags(Resources=[ours], Tags=[{"Key": "ours", "Value": "true"}, {"Key": "ours:1", "Value": "web"}])
+    step.ec2.disable_image_deregistration_protection(ImageId=ours)
+    refused("UnauthorizedOperation", step.ec2.disable_image_deregistration_protection, ImageId=others)
+    for call in (step.ec2.create_tags, step.ec2.delete_tags):
+        refused("UnauthorizedOperation", call, Resources=[ours], Tags=[{"Key": "ours"}, {"Key": "StackName"}])
+    refused("UnauthorizedOperation", step.ec2.delete_tags, Resources=[ours])
+    step.ec2.delete_tags(Resources=[ours], Tags=[{"Key": "ours"}])
+    refused("UnauthorizedOperation", step.ec2.disable_image_deregistration_protection, ImageId=ours)
+
+
 def test_backups_by_vault(aws, acting):
     """Service Authorization Reference, AWS Backup: a vault's recovery points are on the vault, other listings take no
     resource."""

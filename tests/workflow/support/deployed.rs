@@ -16,16 +16,21 @@ type Deployed = HashMap<(String, Parameters), Arc<OnceCell<Driftless>>>;
 static DEPLOYED: Mutex<Option<Deployed>> = Mutex::new(None);
 
 /// The same test against the most careful deployment: it plans each update, distinguishes earlier
-/// drift, and rolls back failed promotions.
+/// drift, rolls back failed promotions, and protects the images in place.
 pub async fn careful(s: &Scenario) -> Result<Scenario> {
-    const PARAMETERS: Parameters =
-        &[("OnFailure", "rollback"), ("DetectDriftBefore", "true"), ("PlanBeforeUpdate", "true")];
+    const PARAMETERS: Parameters = &[
+        ("OnFailure", "rollback"),
+        ("DetectDriftBefore", "true"),
+        ("PlanBeforeUpdate", "true"),
+        ("ProtectImages", "true"),
+    ];
     with(s, PARAMETERS).await
 }
 
-/// The same test against a deployment whose executions enter every state: it plans each update.
+/// The same test against a deployment whose executions enter every state: it plans each update and
+/// protects the images in place.
 pub async fn planned(s: &Scenario) -> Result<Scenario> {
-    with(s, &[("PlanBeforeUpdate", "true")]).await
+    with(s, &[("PlanBeforeUpdate", "true"), ("ProtectImages", "true")]).await
 }
 
 /// A Driftless that may read every type of resource, for stacks with others than the usual ones.

@@ -36,7 +36,8 @@ pub fn targeting(mut fault: Value, state: &str, targets: &TwoTargets, image: &st
     fault["function"] = json!(state);
     // Both targets have the image; what else these get tells them apart.
     fault["match"] = json!(match state {
-        "ValidateAmi" | "DetectDrift" | "VerifyGroups" => targets.healing.stack.name.as_str(),
+        "ValidateAmi" | "DetectDrift" | "VerifyGroups" | "GuardImages" =>
+            targets.healing.stack.name.as_str(),
         "InstanceRefresh" => targets.healing.group.name.as_str(),
         _ => image,
     });
@@ -77,7 +78,8 @@ pub fn fails(
     ensure!((found.step.as_str(), found.name.as_str()) == (state, error), "{found:?}");
     ensure!(other.outcome == TargetOutcome::Updated && other.error.is_none(), "{other:#?}");
     let is_written =
-        ["WaitStackComplete", "DetectDrift", "VerifyGroups", "InstanceRefresh"].contains(&state);
+        ["WaitStackComplete", "DetectDrift", "VerifyGroups", "InstanceRefresh", "GuardImages"]
+            .contains(&state);
     let (value, stack) = match state {
         "PromoteSsm" => (before.value.as_str(), image),
         _ => (image, if is_written { image } else { &before.image }),

@@ -70,6 +70,34 @@ fn a_parameter_is_written_there_and_back_and_its_groups_stacks_are_proved() {
     assert_eq!(stacks, [group("web-1", Some("web")).stack_name]);
 }
 
+/// Each image parameter's image, and the one that it replaces.
+fn guarded(plan: &Plan) -> Vec<(&str, &str, Option<&str>)> {
+    let held = plan.guard.images.iter();
+    held.map(|held| {
+        (held.parameter.as_str(), held.image.as_str(), held.replaced.as_ref().map(|id| id.as_str()))
+    })
+    .collect()
+}
+
+#[test]
+fn what_is_in_place_is_guarded_there_and_back() {
+    let target = target(Vec::new());
+    let stays = Decision {
+        parameter: "B".into(),
+        before: MID.into(),
+        after: MID.parse().unwrap(),
+        ..decision(MID, DecisionOutcome::Unchanged)
+    };
+    let images = [decision(OLD, DecisionOutcome::Promote), stays];
+    let (there, back) = (forward(&target, &images), backward(&target, &images).unwrap());
+    assert_eq!(there.guard.scope, there.proof.scope);
+    assert_eq!(guarded(&there), [("ImageId", NEW, Some(OLD)), ("B", MID, None)]);
+    assert_eq!(guarded(&back), [("ImageId", OLD, Some(NEW)), ("B", MID, None)]);
+    // A placeholder is no image that could be released.
+    let placeholder = [decision("none", DecisionOutcome::Promote)];
+    assert_eq!(guarded(&forward(&target, &placeholder)), [("ImageId", NEW, None)]);
+}
+
 #[test]
 fn a_parameter_that_the_stack_reads_is_written_first_and_goes_back_to_what_it_had() {
     let target = target(Vec::new());

@@ -10,11 +10,16 @@ AWS facts:
   (API_RecoveryPointByResource, API_RecoveryPointByBackupVault).
 * CalculatedLifecycle.DeleteAt is DeleteAfterDays after the creation (API_Lifecycle); without DeleteAfterDays there is
   none. A temporary recovery point has Lifecycle.DeleteAfterEvent DELETE_AFTER_COPY (same page).
+* At the end of its lifecycle, AWS Backup deletes the image. A recovery point that it is "unable to delete" stays, with
+  the status EXPIRED (API_DescribeRecoveryPoint, Status); a protected image cannot be deregistered
+  (`image_protection`).
 * The permission to list a vault's recovery points is on the vault; ListBackupJobs and ListRecoveryPointsByResource
   take no resource (Service Authorization Reference, AWS Backup).
 Unlike AWS:
-* Only the control API makes jobs and recovery points. AWS Backup makes no images here, and deletes none.
+* Only the control API makes jobs and recovery points, and ends a lifecycle. AWS Backup makes no images here.
 * A recovery point is listed as long as its image is there.
+Unsure:
+* That deregistration protection stops AWS Backup too: no page of AWS's says that AWS Backup is exempt.
 """
 
 import datetime
@@ -24,6 +29,8 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 from ministack.services import backup, ec2
 
 from overlay import patching
+from overlay.ec2 import images
+from overlay.wire import ApiError
 
 _VAULT = "nightly"
 _KEPT = datetime.timedelta(days=30)
@@ -85,6 +92,17 @@ def add(image_id, members):
     _points[image_id] = point
     backup._jobs[job_id] = job
     return {"job": job, "recoveryPoint": point}
+
+
+def end_lifecycle(image_id):
+    """Do what AWS Backup does at the end of a recovery point's lifecycle; whether its image is deleted."""
+    point = _points[image_id]
+    try:
+        images.deregister(image_id)
+    except ApiError as error:
+        point.update(Status="EXPIRED", StatusMessage=error.message)
+        return {"deleted": False, "recoveryPoint": point}
+    return {"deleted": True, "recoveryPoint": point}
 
 
 def _page(items, query, key):

@@ -90,6 +90,14 @@ def _add_backup(image_id: str, body: Any) -> dict[str, Any]:
     return found
 
 
+def _end_lifecycle(image_id: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = recovery_points.end_lifecycle(image_id)
+    except KeyError:
+        raise Refusal(404, f"no recovery point {image_id} in {get_account_id()} {get_region()}") from None
+    return found
+
+
 def _fire(name: str) -> dict[str, Any]:
     try:
         return {"fired": schedules.fire(name)}
@@ -167,6 +175,7 @@ def _put_back_settings() -> dict[str, float]:
 _ROUTES: dict[tuple[str, str, bool], Callable[[str, _Query, Any], _Found]] = {
     ("POST", "events", False): lambda _, query, body: _put_events(body),
     ("POST", "backups", True): lambda image_id, query, body: _add_backup(image_id, body),
+    ("DELETE", "backups", True): lambda image_id, query, body: _end_lifecycle(image_id),
     ("POST", "images", True): lambda image_id, query, body: _adjust_image(image_id, body),
     ("POST", "drift", True): lambda stack, query, body: _decide_drift(stack, body),
     ("POST", "schedules", True): lambda name, query, body: _fire(name),

@@ -7,6 +7,8 @@ AWS facts:
   malformed id is `InvalidAMIID.Malformed`, `Invalid id: "…" (expecting "ami-...")` (hashicorp/terraform#22172), without
   the hint when only the digits are wrong (boto/boto3#1505).
 * A disabled image cannot be launched, a deprecated one can (API_DisableImage, API_EnableImageDeprecation).
+* A resource has at most 50 tags of its users: `TagLimitExceeded` (openshift/hive#2679, with the text); the value of one
+  that it has can be replaced (getmoto/moto#8150).
 Unlike AWS:
 * `CreationDate` has real milliseconds; AWS's end in .000Z.
 """
@@ -19,9 +21,10 @@ from ministack.services import ec2
 from overlay import patching
 from overlay.background import later
 from overlay.control.settings import SETTINGS
-from overlay.ec2 import snapshots
+from overlay.ec2 import image_protection, snapshots
 from overlay.wire import ApiError, ec2_action, now_millis, refuse_reserved_tags, tag_specifications
 
+_MOST_TAGS = 50
 _ID = re.compile(r"^ami-(?:[0-9a-f]{8}|[0-9a-f]{17})$")
 
 #: What the harness may change through the control API.
@@ -213,17 +216,23 @@ def _copy_image(p):
     _store({
         **source, "ImageId": image_id, "Name": ec2._p(p, "Name"), "State": "pending",
         "Description": ec2._p(p, "Description"), "CreationDate": now_millis(),
-        "OwnerId": get_account_id(), "LaunchPermissions": [], "DeprecationTime": "",
+        "OwnerId": get_account_id(), "LaunchPermissions": [], "DeprecationTime": "", "DeregistrationProtection": "",
         "SourceImageId": source_id, "SourceImageRegion": source_region, "SourceInstanceId": "",
         "BlockDeviceMappings": snapshots.copied(source, p, image_id),
     }, copied + tags.get("image", []))
     return ec2._xml(200, "CopyImageResponse", f"<imageId>{image_id}</imageId>")
 
 
-def _deregister_image(p):
-    image = own(ec2._p(p, "ImageId"))
+def deregister(image_id):
+    """Delete the caller's own image, unless it is protected."""
+    image = own(image_id)
+    image_protection.refuse_deregistration(image)
     ec2._images.pop(image["ImageId"], None)
     ec2._tags.pop(image["ImageId"], None)
+
+
+def _deregister_image(p):
+    deregister(ec2._p(p, "ImageId"))
     return ec2._xml(200, "DeregisterImageResponse", "<return>true</return>")
 
 
@@ -246,10 +255,15 @@ def _enable_image_deprecation(p):
 
 def _create_tags(original):
     def handle(p):
-        refuse_reserved_tags(t["Key"] for t in ec2._parse_tags(p))
+        keys = {t["Key"] for t in ec2._parse_tags(p)}
+        refuse_reserved_tags(keys)
         for resource_id in ec2._parse_member_list(p, "ResourceId"):
             if resource_id.startswith("ami-"):
                 own(resource_id)
+            before = {t["Key"] for t in ec2._tags.get(resource_id, []) if not t["Key"].startswith("aws:")}
+            if len(keys | before) > _MOST_TAGS:
+                raise ApiError("TagLimitExceeded",
+                               f"The resultant tag set must not have more than {_MOST_TAGS} user tags.")
         return original(p)
     return ec2_action(handle)
 
@@ -297,5 +311,7 @@ def install():
             ("EnableImageDeprecation", _enable_image_deprecation),
             ("DisableImageDeprecation", _set("DisableImageDeprecation", DeprecationTime="")),
             ("DisableImage", _set("DisableImage", State="disabled", LaunchPermissions=[])),
-            ("EnableImage", _set("EnableImage", State="available"))):
+            ("EnableImage", _set("EnableImage", State="available")),
+            ("EnableImageDeregistrationProtection", image_protection.enable(own)),
+            ("DisableImageDeregistrationProtection", image_protection.disable(own))):
         patching.new_entry(table, action, ec2_action(handler), where=where)

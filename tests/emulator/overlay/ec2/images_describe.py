@@ -19,7 +19,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import ec2
 
 from overlay import patching
-from overlay.ec2 import images
+from overlay.ec2 import image_protection, images
 from overlay.wire import ApiError, ec2_action, page
 
 _SIMPLE = {
@@ -130,6 +130,7 @@ def _image_xml(image):
             + _element("sourceImageId", image.get("SourceImageId"))
             + _element("sourceImageRegion", image.get("SourceImageRegion"))
             + _element("imageAllowed", image.get("ImageAllowed"))
+            + _element("deregistrationProtection", image_protection.status(image))
             + (reason or "") + (f"<tagSet>{tags}</tagSet>" if tags else "") + "</item>")
 
 

@@ -7,6 +7,7 @@ AWS facts (Service Authorization Reference; the texts are recorded ones):
 * DescribeStackResources by a physical id, and a change set named by its ARN alone, name no stack: the first is
   authorized on `*`, the second on the change set's stack (every change set action takes a stack).
 * Images live at `arn:aws:ec2:REGION::image/ami-…`, without an account.
+* An image's own tags are `aws:ResourceTag`, what CreateTags and DeleteTags name is `aws:TagKeys` (same reference).
 * GetParameters is authorized on every parameter it names.
 * ListRecoveryPointsByBackupVault is authorized on the vault; AWS Backup's other listings take no resource.
 * Drift detection of a stack also needs DetectStackResourceDrift and BatchDescribeTypeConfigurations (CloudFormation
@@ -18,7 +19,7 @@ import json
 from ministack import app
 from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import autoscaling
+from ministack.services import autoscaling, ec2, tagging
 from ministack.services.cloudformation import changesets, handlers
 from ministack.services.cloudformation.helpers import _error, _p
 
@@ -120,6 +121,11 @@ def _denial(original):
     return respond
 
 
+def _tagged_images():
+    """Every image's ARN, with its tags."""
+    return [(f"arn:aws:ec2:{get_region()}::image/{image_id}", ec2._tags.get(image_id, [])) for image_id in ec2._images]
+
+
 def _drift_needs(original):
     def detect(params):
         stack = handlers._resolve_stack(_p(params, "StackName"))
@@ -135,7 +141,10 @@ def _drift_needs(original):
 def install():
     patching.requires(app, "AUTH")
     patching.requires(changesets, "_find_change_set")
+    patching.requires(ec2, "_images", "_tags")
     patching.attribute(iam_actions, "extract_resource_arn", _resource)
+    patching.new_entry(tagging._RESOURCE_TAG_COLLECTORS, "ec2", _tagged_images,
+                       where="tagging._RESOURCE_TAG_COLLECTORS")
     patching.attribute(iam_actions, "access_denied_response", _denial)
     patching.entry(handlers._ACTION_HANDLERS, "DetectStackDrift", _drift_needs,
                    where="cloudformation.handlers._ACTION_HANDLERS")
