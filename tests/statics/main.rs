@@ -15,6 +15,7 @@ mod definition;
 mod errors;
 mod expressions;
 mod machine;
+mod papers;
 mod supply_chain;
 mod template;
 mod time;
