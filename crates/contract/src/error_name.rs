@@ -200,11 +200,13 @@ impl ErrorName {
                 max_attempts: 250,
                 full_jitter: false,
             },
+            // The executions of a template's ten groups detect the drift of one stack one after
+            // the other.
             Self::DriftDetectionBusy => Retry {
                 interval_seconds: 20,
                 backoff_rate: 1.2,
                 max_delay_seconds: Some(120),
-                max_attempts: 30,
+                max_attempts: 60,
                 full_jitter: false,
             },
             _ => return None,
