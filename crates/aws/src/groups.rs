@@ -141,18 +141,17 @@ async fn current_versions(
 /// longer exists. Empty for a launch configuration, which cannot take an image from a parameter.
 type LaunchImages = Result<BTreeSet<String>, AwsError>;
 
-/// The images that each of these groups may boot, without groups that no longer exist.
+/// The images that each of these groups may boot.
 ///
 /// # Errors
 /// [`AwsError`]
 pub async fn launch_images(
-    autoscaling: &aws_sdk_autoscaling::Client,
     ec2: &aws_sdk_ec2::Client,
-    names: &BTreeSet<&str>,
+    groups: Vec<AutoScalingGroup>,
     references: SsmReferences,
 ) -> Result<BTreeMap<String, LaunchImages>, AwsError> {
     let (mut found, mut known) = (BTreeMap::new(), BTreeMap::new());
-    for group in describe(autoscaling, names).await? {
+    for group in groups {
         let Some(name) = group.auto_scaling_group_name() else { continue };
         let mut images = Ok(override_images(&group));
         for version in template_versions(&group) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder;
 use aws_sdk_ec2::types::{Filter, Image};
 use contract::ids::ImageId;
 
@@ -29,15 +30,22 @@ pub async fn describe(ec2: &Client, ids: &[ImageId]) -> Result<BTreeMap<ImageId,
     let mut found = BTreeMap::new();
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     for filter in filters("image-id", &ids) {
-        let request = ec2.describe_images().filters(filter);
-        // The image in place may belong to another account; EC2 omits another account's deprecated
-        // images by default.
-        let request = request.include_disabled(true).include_deprecated(true);
-        let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        found.extend(answer.called("ec2:DescribeImages")?.into_iter().filter_map(|image| {
-            let id = image.image_id.as_deref()?.parse().ok()?;
-            Some((id, image))
-        }));
+        found.extend(list(ec2.describe_images().filters(filter)).await?);
     }
     Ok(found)
+}
+
+/// All images that a request lists, disabled and deprecated ones too.
+///
+/// # Errors
+/// [`AwsError`]
+pub async fn list(
+    request: DescribeImagesFluentBuilder,
+) -> Result<BTreeMap<ImageId, Image>, AwsError> {
+    // The image in place may belong to another account; EC2 omits another account's deprecated
+    // images by default.
+    let request = request.include_disabled(true).include_deprecated(true);
+    let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+    let images = answer.called("ec2:DescribeImages")?.into_iter();
+    Ok(images.filter_map(|image| Some((image.image_id.as_deref()?.parse().ok()?, image))).collect())
 }

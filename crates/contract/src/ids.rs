@@ -18,6 +18,12 @@ impl std::fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+/// Whether this is an account's ID: 12 digits.
+#[must_use]
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 macro_rules! checked_name {
     ($(#[doc = $doc:literal])+ $name:ident, $expected:literal, $is_valid:expr) => {
         $(#[doc = $doc])+

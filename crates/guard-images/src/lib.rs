@@ -62,13 +62,7 @@ async fn concerned(
     let mut found = images::describe(ec2, &ids).await?;
     let keys: Vec<_> = holders.iter().map(|holder| holder.key.clone()).collect();
     for filter in images::filters("tag-key", &keys) {
-        let request = ec2.describe_images().owners("self").filters(filter);
-        let request = request.include_disabled(true).include_deprecated(true);
-        let tagged: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        found.extend(tagged.called("ec2:DescribeImages")?.into_iter().filter_map(|image| {
-            let id = image.image_id.as_deref()?.parse().ok()?;
-            Some((id, image))
-        }));
+        found.extend(images::list(ec2.describe_images().owners("self").filters(filter)).await?);
     }
     Ok(found)
 }

@@ -1,5 +1,6 @@
 //! The operator's settings: which tags name targets, and which targets Driftless may touch.
 
+use contract::ids::is_account_id;
 use contract::target::{
     TAG_INSTANCE_REFRESH, TAG_PARAMETER_KEY, TAG_PARAMETER_NAME, TAG_STACK_NAME,
 };
@@ -68,7 +69,7 @@ impl Settings {
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
         let required = |name: &'static str| variable(name).ok_or(BadSettings::Missing(name));
         let account = required(ACCOUNT_ID)?;
-        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+        if !is_account_id(&account) {
             return Err(BadSettings::NotAnAccount(account));
         }
         let key = |name, default: &str| variable(name).unwrap_or_else(|| default.to_owned());

@@ -185,7 +185,8 @@ pub(crate) async fn sources(
     let names = provenance::group_names(target);
     let references = SsmReferences::AsWritten;
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
-    let launches = groups::launch_images(autoscaling, ec2, &names, references).await?;
+    let described = groups::describe(autoscaling, &names).await?;
+    let launches = groups::launch_images(ec2, described, references).await?;
     sources.launches = launches
         .into_iter()
         .map(|(name, images)| (name, images.map_err(|refusal| refusal.to_string())))

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use contract::ids::is_account_id;
 use contract::steps::{Provenance, ProvenanceVerdict};
 
 use crate::backups::Job;
@@ -70,7 +71,7 @@ impl Policy {
     /// The first variable that cannot be parsed.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadPolicy> {
         let account = variable(ACCOUNT_ID).unwrap_or_default();
-        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+        if !is_account_id(&account) {
             return Err(BadPolicy::NotAnAccount(account));
         }
         let allow_unverified = variable(ALLOW_UNVERIFIED).unwrap_or_default();

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::groups::{self, SsmReferences};
 use aws::{AwsError, Called, images};
+use aws_sdk_autoscaling::types::AutoScalingGroup;
 use contract::ids::ImageId;
 use contract::steps::{GroupLaunch, Proof, Scope, Verified, VerifyInput};
 
@@ -38,8 +39,8 @@ pub async fn handle(
     VerifyInput { proof }: VerifyInput,
 ) -> Result<Verified, Error> {
     // Boxed, because the nested futures exceed the compiler's limit for computing a layout.
-    let defined = Box::pin(defined(clients, account, &proof.scope)).await?;
-    let mut rows = Box::pin(launches(clients, &proof, defined)).await?;
+    let groups = Box::pin(groups(clients, account, &proof)).await?;
+    let mut rows = Box::pin(launches(clients, &proof, groups)).await?;
     set_image_states(&clients.ec2, &mut rows).await?;
     let verified = decide::verified(rows);
     for GroupLaunch { group_name, expected, boots, image_state } in &verified.groups.rows {
@@ -48,21 +49,30 @@ pub async fn handle(
     Ok(verified)
 }
 
-/// The names of the groups that the target's scope defines.
-async fn defined(
+/// The groups that the target's scope defines, and those that live instances named.
+async fn groups(
     clients: &Clients,
     account: &str,
-    scope: &Scope,
-) -> Result<BTreeSet<String>, AwsError> {
+    proof: &Proof,
+) -> Result<Vec<AutoScalingGroup>, AwsError> {
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
-    match scope {
-        Scope::Stack(stack) => groups_of_stack(&clients.cloudformation, stack.as_str()).await,
-        Scope::Parameter(parameter) => {
-            let name = parameter.as_str();
-            let groups = groups::booting_from(autoscaling, ec2, name, account).await?;
-            Ok(groups.into_iter().filter_map(|group| group.auto_scaling_group_name).collect())
+    let mut names: BTreeSet<_> =
+        proof.groups.iter().map(|group| group.group_name.clone()).collect();
+    let mut found = match &proof.scope {
+        Scope::Stack(stack) => {
+            names.extend(groups_of_stack(&clients.cloudformation, stack.as_str()).await?);
+            Vec::new()
         }
+        Scope::Parameter(parameter) => {
+            groups::booting_from(autoscaling, ec2, parameter.as_str(), account).await?
+        }
+    };
+    for group in found.iter().filter_map(AutoScalingGroup::auto_scaling_group_name) {
+        names.remove(group);
     }
+    let names = names.iter().map(String::as_str).collect();
+    found.extend(groups::describe(autoscaling, &names).await?);
+    Ok(found)
 }
 
 /// The names of the groups in a stack and in the stacks nested in it.
@@ -91,12 +101,9 @@ async fn groups_of_stack(
 async fn launches(
     clients: &Clients,
     proof: &Proof,
-    defined: BTreeSet<String>,
+    groups: Vec<AutoScalingGroup>,
 ) -> Result<Vec<GroupLaunch>, AwsError> {
-    let by_instances = proof.groups.iter().map(|group| group.group_name.as_str());
-    let names = by_instances.chain(defined.iter().map(String::as_str)).collect();
-    let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
-    let booted = groups::launch_images(autoscaling, ec2, &names, SsmReferences::Resolved).await?;
+    let booted = groups::launch_images(&clients.ec2, groups, SsmReferences::Resolved).await?;
     let booted: Result<BTreeMap<_, _>, AwsError> =
         booted.into_iter().map(|(name, images)| Ok((name, images?))).collect();
     Ok(decide::rows(proof, &booted?))

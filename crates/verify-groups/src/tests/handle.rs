@@ -118,10 +118,8 @@ async fn a_parameters_groups_are_those_whose_launch_templates_read_it() {
     let answer = run(
         parameter(),
         mock_client!(aws_sdk_cloudformation, []),
-        mock_client!(
-            aws_sdk_autoscaling,
-            [groups_are(&[], &["web-group"]), groups_are(&["web-group"], &["web-group"])]
-        ),
+        // A group that was listed is not described again.
+        mock_client!(aws_sdk_autoscaling, [groups_are(&[], &["web-group"])]),
         mock_client!(
             aws_sdk_ec2,
             [
