@@ -77,8 +77,8 @@ impl Control {
         self.call("POST", &format!("images/{image}"), members).await.map(drop)
     }
 
-    /// Decides what the drift detections of a stack come to: `{status: "IN_SYNC"}` whatever the rows
-    /// say, `{failure: "Rate exceeded"}`, `{}` what they find.
+    /// Decides what the stack's drift detection that ends next comes to: `{status: "IN_SYNC"}` whatever
+    /// the rows say, `{failure: "Rate exceeded"}`.
     ///
     /// # Errors
     /// There is no such stack.

@@ -26,14 +26,11 @@ async fn a_detection_that_was_throttled_is_started_again(s: &Scenario) -> Result
     let backup = s.backup(&healing.instance).await?;
     let stack = &healing.stack.name;
     control(s)?.decide_drift(stack, &json!({"failure": "Rate exceeded"})).await?;
-    let first = s.hold(What::Drift, stack).await?;
+    let detection = s.hold(What::Drift, stack).await?;
     let execution = s.driftless.send(&backup.event()).await?;
-    first.caught().await?;
-    first.release().await?;
-    let second = s.hold(What::Drift, stack).await?;
-    second.caught().await?;
-    control(s)?.decide_drift(stack, &json!({})).await?;
-    second.release().await?;
+    // It is this one that fails; the next one is as usual.
+    detection.caught().await?;
+    detection.release().await?;
     let target = expect::target(&execution.ended().await?, Outcome::Promoted)?;
     expect::promoted(&target, &healing, &backup.image)
 }

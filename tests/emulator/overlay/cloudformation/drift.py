@@ -47,7 +47,7 @@ on_read: list[Callable[[dict[str, Any], dict[str, Any]], None]] = []
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What becomes of a stack's detections, as no request can bring it about; "" leaves it as it is."""
+    """What becomes of a stack's detection, as no request can bring it about; "" leaves it as it is."""
     #: The stack's status, whatever the rows say.
     status: str = ""
     #: Why no resource can be read.
@@ -87,7 +87,7 @@ def _read_launch_template(physical_id, props):
 
 
 def decide(name: str, body: dict[str, str]) -> dict[str, str]:
-    """Make this the outcome of the stack's detections from now on; `LookupError` if there is no such stack."""
+    """Make this the outcome of the detection that ends next; `LookupError` if there is no such stack."""
     stack = handlers._resolve_stack(name)
     if not stack:
         raise LookupError(name)
@@ -139,7 +139,7 @@ def _is_checked(record):
 
 
 def _finish(stack, detection, wanted):
-    now, outcome = now_iso(), stack.get("_drift_outcome") or Outcome()
+    now, outcome = now_iso(), stack.pop("_drift_outcome", None) or Outcome()
     drifted, failed = 0, {}
     for logical_id, record in stack.get("_resources", {}).items():
         if (wanted and logical_id not in wanted) or not _is_checked(record):
