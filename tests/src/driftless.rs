@@ -30,8 +30,10 @@ pub struct Driftless {
     pub(crate) cloud: Cloud,
     /// The stack's name.
     pub stack: String,
-    /// The state machine.
+    /// The state machine of promotions.
     pub state_machine: String,
+    /// The state machine that promotes every target.
+    pub reconcile_machine: String,
     /// The rule that AWS Backup's events match.
     pub rule: String,
     /// The rule's event bus.
@@ -162,6 +164,7 @@ impl Driftless {
             cloud: stack.cloud.clone(),
             stack: stack.name.clone(),
             state_machine: output("StateMachineArn")?,
+            reconcile_machine: output("ReconcileStateMachineArn")?,
             rule: output("RuleName")?,
             event_bus: output("EventBusName")?,
             dead_letters: output("DeadLetterQueueUrl")?,
@@ -196,14 +199,28 @@ impl Driftless {
         Ok(Execution::by_arn(&self.cloud, &arn))
     }
 
+    /// Starts a reconcile with this input.
+    pub async fn reconcile(&self, input: &Value) -> Result<Execution> {
+        let request = self.cloud.sfn.start_execution().state_machine_arn(&self.reconcile_machine);
+        let answer = request.input(input.to_string()).send().await;
+        let arn = answer.called("states:StartExecution")?.execution_arn;
+        Ok(Execution::by_arn(&self.cloud, &arn))
+    }
+
+    /// The promotion of this name, which a reconcile has started.
+    #[must_use]
+    pub fn promotion(&self, name: &str) -> Execution {
+        let executions = self.state_machine.replace(":stateMachine:", ":execution:");
+        Execution::by_arn(&self.cloud, &format!("{executions}:{name}"))
+    }
+
     /// The same under this name; if an execution with that name exists, returns it.
     pub async fn start_named(&self, name: &str, input: &Value) -> Result<Execution> {
         let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
         let answer = request.name(name).input(input.to_string()).send().await;
         let arn = match answer {
             Err(error) if error.code() == Some("ExecutionAlreadyExists") => {
-                let executions = self.state_machine.replace(":stateMachine:", ":execution:");
-                format!("{executions}:{name}")
+                self.promotion(name).arn
             }
             answer => answer.called("states:StartExecution")?.execution_arn,
         };

@@ -8,7 +8,8 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use contract::ErrorName;
-use contract::report::Report;
+use contract::report::{ReconcileReport, Report};
+use serde::de::DeserializeOwned;
 
 use crate::cloud::{Called, Cloud};
 use crate::control::Until;
@@ -105,6 +106,18 @@ impl Ended {
     /// # Errors
     /// There is none, or it does not match the contract.
     pub fn report(&self) -> Result<Report> {
+        self.parsed()
+    }
+
+    /// The report of a reconcile.
+    ///
+    /// # Errors
+    /// There is none, or it does not match the contract.
+    pub fn reconcile_report(&self) -> Result<ReconcileReport> {
+        self.parsed()
+    }
+
+    fn parsed<T: DeserializeOwned>(&self) -> Result<T> {
         let text = self.output.as_deref().or(self.cause.as_deref());
         let text = text.with_context(|| format!("{} without output or cause", self.status))?;
         serde_json::from_str(text).with_context(|| {
@@ -213,6 +226,11 @@ impl Execution {
     pub async fn input(&self) -> Result<serde_json::Value> {
         let input = self.describe().await?.input.context("the execution has no input")?;
         serde_json::from_str(&input).context("the execution's input is not JSON")
+    }
+
+    /// Its status now.
+    pub async fn status(&self) -> Result<String> {
+        Ok(self.describe().await?.status.to_string())
     }
 
     /// Stops it.

@@ -55,6 +55,14 @@ impl Driftless {
         Ok(found)
     }
 
+    /// The newest reconcile; absent if there was none.
+    pub async fn newest_reconcile(&self) -> Result<Option<Execution>> {
+        let request = self.cloud.sfn.list_executions().state_machine_arn(&self.reconcile_machine);
+        let listed = request.max_results(1).send().await.called("states:ListExecutions")?;
+        let newest = listed.executions.first();
+        Ok(newest.map(|newest| Execution::by_arn(&self.cloud, &newest.execution_arn)))
+    }
+
     /// The executions that began at this time or after it, newest first.
     async fn listed_since(&self, since: Option<DateTime>) -> Result<Vec<ExecutionListItem>> {
         let pages = self.list_executions().max_results(PAGE).into_paginator();

@@ -6,12 +6,15 @@ import sys
 
 import botocore.session
 
+#: The services whose actions IAM names otherwise.
+NAMES = {"states": "stepfunctions"}
+
 session = botocore.session.get_session()
 
 
 def codes(call: str) -> list[str]:
     service, _, operation = call.partition(":")
-    shapes = session.get_service_model(service).operation_model(operation).error_shapes
+    shapes = session.get_service_model(NAMES.get(service, service)).operation_model(operation).error_shapes
     return sorted((shape.metadata.get("error") or {}).get("code") or shape.name for shape in shapes)
 
 

@@ -9,6 +9,8 @@ use crate::machine;
 
 /// One expression.
 pub struct Expression {
+    /// The file of its definition.
+    pub machine: &'static str,
     pub state: &'static str,
     /// Where in the state: `Assign.polls`.
     pub path: String,
@@ -38,20 +40,22 @@ fn parse() -> Vec<Expression> {
     for state in machine::states() {
         for (path, text) in state.texts() {
             if let Some(inside) = text.strip_prefix("{%").and_then(|rest| rest.strip_suffix("%}")) {
-                found.push((state.name, path, inside.trim()));
+                found.push((state, path, inside.trim()));
             }
         }
     }
     let texts: Vec<_> = found.iter().map(|(_, _, text)| text).collect();
     let parsed: Vec<Parsed> = from_value(crate::python("expressions.py", &json!(texts))).unwrap();
     assert_eq!(parsed.len(), found.len());
-    let expression = |((state, path, text), Parsed { error, reads })| Expression {
-        state,
-        path,
-        text,
-        error,
-        reads,
-    };
+    let expression =
+        |((state, path, text), Parsed { error, reads }): ((machine::State, _, _), _)| Expression {
+            machine: state.machine,
+            state: state.name,
+            path,
+            text,
+            error,
+            reads,
+        };
     found.into_iter().zip(parsed).map(expression).collect()
 }
 

@@ -1,17 +1,19 @@
-//! The state machine as a graph.
+//! The state machines as graphs.
 
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-pub const PATH: &str = "statemachine/promote-ami.asl.json";
+/// The files of the definitions.
+pub const PATHS: [&str; 2] =
+    ["statemachine/promote-ami.asl.json", "statemachine/reconcile.asl.json"];
 
-static MACHINE: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(&crate::text(PATH)).expect(PATH));
+static MACHINES: LazyLock<[Value; 2]> =
+    LazyLock::new(|| PATHS.map(|path| serde_json::from_str(&crate::text(path)).expect(path)));
 
-/// The whole definition.
-pub fn definition() -> &'static Value {
-    &MACHINE
+/// The whole definitions, each with its file.
+pub fn definitions() -> impl Iterator<Item = (&'static str, &'static Value)> {
+    PATHS.into_iter().zip(MACHINES.iter())
 }
 
 /// States with one start: those of the machine, or those in a Map or Parallel state.
@@ -19,11 +21,13 @@ pub struct Scope {
     pub start: &'static str,
     pub states: Vec<State>,
     /// The state that holds them.
-    pub within: Option<&'static str>,
+    pub within: Option<State>,
 }
 
 #[derive(Clone, Copy)]
 pub struct State {
+    /// The file of its definition.
+    pub machine: &'static str,
     pub name: &'static str,
     pub body: &'static Map<String, Value>,
 }
@@ -34,6 +38,8 @@ pub struct Edge {
     pub to: &'static str,
     /// What is assigned on the way.
     pub assign: Option<&'static Map<String, Value>>,
+    /// The input that the way makes for the next state.
+    pub output: Option<&'static Value>,
     /// A Choice rule's condition.
     pub condition: Option<&'static str>,
 }
@@ -41,19 +47,19 @@ pub struct Edge {
 /// Every scope, an outer one before its inner ones.
 pub fn scopes() -> Vec<Scope> {
     let mut scopes = Vec::new();
-    let mut open = vec![(definition(), None)];
-    while let Some((scope, within)) = open.pop() {
+    let mut open: Vec<_> = definitions().map(|(file, all)| (file, all, None)).collect();
+    while let Some((machine, scope, within)) = open.pop() {
         let states: Vec<_> = scope["States"]
             .as_object()
             .expect("States")
             .iter()
-            .map(|(name, body)| State { name, body: body.as_object().expect(name) })
+            .map(|(name, body)| State { machine, name, body: body.as_object().expect(name) })
             .collect();
         for state in &states {
             let branches = state.body.get("Branches").and_then(Value::as_array);
             let inner =
                 state.body.get("ItemProcessor").into_iter().chain(branches.into_iter().flatten());
-            open.extend(inner.map(|inner| (inner, Some(state.name))));
+            open.extend(inner.map(|inner| (machine, inner, Some(*state))));
         }
         scopes.push(Scope { start: scope["StartAt"].as_str().expect("StartAt"), states, within });
     }
@@ -63,6 +69,12 @@ pub fn scopes() -> Vec<Scope> {
 /// Every state.
 pub fn states() -> Vec<State> {
     scopes().into_iter().flat_map(|scope| scope.states).collect()
+}
+
+/// Every Task state that invokes a step's function.
+pub fn steps() -> Vec<State> {
+    let invokes = |state: &State| state.body["Resource"] == "arn:aws:states:::lambda:invoke";
+    tasks().into_iter().filter(invokes).collect()
 }
 
 /// Every Task state.
@@ -87,6 +99,7 @@ impl State {
             from,
             to: to.as_str().expect("the name of a state"),
             assign: of.get("Assign").and_then(Value::as_object),
+            output: of.get("Output"),
             condition: of.get("Condition").and_then(Value::as_str),
         };
         let straight = ["Next", "Default"].into_iter().filter_map(|field| self.body.get(field));
@@ -126,9 +139,10 @@ fn collect(path: String, value: &'static Value, found: &mut Vec<(String, &'stati
     }
 }
 
-/// The names in `${…}` that the template must fill in, anywhere in a text.
-pub fn substitutions() -> Vec<&'static str> {
-    let texts = states().into_iter().flat_map(|state| state.texts());
+/// The names in `${…}` that the template must fill in, anywhere in a definition's text.
+pub fn substitutions(machine: &str) -> Vec<&'static str> {
+    let states = states().into_iter().filter(|state| state.machine == machine);
+    let texts = states.flat_map(|state| state.texts());
     let rests = texts.flat_map(|(_, text)| text.split("${").skip(1));
     rests.filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
 }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{none, text};
 
-const PAPERS: [&str; 10] = [
+const PAPERS: [&str; 9] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -14,7 +14,6 @@ const PAPERS: [&str; 10] = [
     "docs/errors.md",
     "docs/glossary.md",
     "docs/operations.md",
-    "crates/resolve-tags/fuzz/README.md",
     "tests/emulator/README.md",
 ];
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, from_value, json};
 
-use crate::machine::{self, tasks};
+use crate::machine::{self, steps};
 use crate::workspace::{pascal_case, step_crates};
 use crate::{none, text};
 
@@ -30,10 +30,8 @@ fn functions() -> Vec<(&'static str, &'static Map<String, Value>)> {
     resources("AWS::Serverless::Function")
 }
 
-fn state_machine() -> &'static Map<String, Value> {
-    let machines = resources("AWS::Serverless::StateMachine");
-    let [(_, machine)] = machines[..] else { panic!("one state machine, not {}", machines.len()) };
-    machine
+fn state_machines() -> Vec<(&'static str, &'static Map<String, Value>)> {
+    resources("AWS::Serverless::StateMachine")
 }
 
 fn arn_of(function: &str) -> Value {
@@ -76,16 +74,16 @@ fn cfn_lint_finds_nothing_in_the_fixtures() {
 
 #[test]
 fn each_step_is_one_crate_one_function_and_one_state() {
-    let steps: BTreeSet<String> = step_crates().iter().map(|step| pascal_case(step)).collect();
+    let crates: BTreeSet<String> = step_crates().iter().map(|step| pascal_case(step)).collect();
     let functions: BTreeSet<_> = functions().iter().map(|(name, _)| (*name).to_owned()).collect();
-    let states: BTreeSet<_> = tasks().iter().map(|task| task.name.to_owned()).collect();
-    assert_eq!(functions, steps, "functions in the template against crates");
-    assert_eq!(states, steps, "Task states against crates");
+    let states: BTreeSet<_> = steps().iter().map(|task| task.name.to_owned()).collect();
+    assert_eq!(functions, crates, "functions in the template against crates");
+    assert_eq!(states, crates, "Task states against crates");
 }
 
 #[test]
 fn each_state_calls_its_own_function() {
-    none(tasks().iter().filter_map(|task| {
+    none(steps().iter().filter_map(|task| {
         let function = &task.body["Arguments"]["FunctionName"];
         let expected = format!("${{{}FunctionArn}}", task.name);
         (*function != expected).then(|| format!("{} calls {function}", task.name))
@@ -93,40 +91,39 @@ fn each_state_calls_its_own_function() {
 }
 
 #[test]
-fn the_template_substitutes_every_placeholder_of_the_machine() {
-    let filled = state_machine()["DefinitionSubstitutions"].as_object().expect("substitutions");
-    let open: BTreeSet<_> = machine::substitutions().into_iter().collect();
-    assert_eq!(filled.keys().map(String::as_str).collect::<BTreeSet<_>>(), open);
-    none(filled.iter().filter_map(|(name, value)| {
-        let function = name.strip_suffix("FunctionArn")?;
-        (*value != arn_of(function)).then(|| format!("{name} is {value}"))
-    }));
-    assert_eq!(state_machine()["DefinitionUri"], machine::PATH);
+fn the_template_substitutes_every_placeholder_of_the_machines() {
+    let files = state_machines().into_iter().filter_map(|(_, it)| it["DefinitionUri"].as_str());
+    assert_eq!(files.collect::<BTreeSet<_>>(), BTreeSet::from(machine::PATHS));
+    for (_, machine) in state_machines() {
+        let filled = machine["DefinitionSubstitutions"].as_object().expect("substitutions");
+        let file = machine["DefinitionUri"].as_str().expect("a file");
+        let open: BTreeSet<_> = machine::substitutions(file).into_iter().collect();
+        assert_eq!(filled.keys().map(String::as_str).collect::<BTreeSet<_>>(), open, "{file}");
+        none(filled.iter().filter_map(|(name, value)| {
+            let function = name.strip_suffix("FunctionArn")?;
+            (*value != arn_of(function)).then(|| format!("{name} is {value}"))
+        }));
+    }
 }
 
 #[test]
-fn the_machine_may_invoke_the_steps_and_nothing_else() {
-    let invoke: Vec<_> = statements(state_machine())
-        .into_iter()
-        .filter(|statement| actions(statement).iter().any(|action| action.starts_with("lambda:")))
-        .collect();
-    let [statement] = invoke[..] else {
-        panic!("one statement about Lambda, not {}", invoke.len())
-    };
-    let allowed = statement["Resource"].as_array().expect("a list");
-    let functions: Vec<_> = functions().iter().map(|(name, _)| arn_of(name)).collect();
-    none(
-        functions
-            .iter()
-            .filter(|arn| !allowed.contains(arn))
-            .map(|arn| format!("{arn} is missing")),
-    );
-    none(
-        allowed
-            .iter()
-            .filter(|arn| !functions.contains(arn))
-            .map(|arn| format!("{arn} is not a function of the template")),
-    );
+fn each_machine_may_invoke_its_steps_and_nothing_else() {
+    for (name, machine) in state_machines() {
+        let invoke: Vec<_> = statements(machine)
+            .into_iter()
+            .filter(|statement| actions(statement).iter().any(|a| a.starts_with("lambda:")))
+            .collect();
+        let [statement] = invoke[..] else {
+            panic!("one statement about Lambda, not {}", invoke.len())
+        };
+        let allowed = statement["Resource"].as_array().expect("a list");
+        let own = steps().into_iter().filter(|step| machine["DefinitionUri"] == step.machine);
+        let own: Vec<_> = own.map(|step| arn_of(step.name)).collect();
+        let missing = own.iter().filter(|arn| !allowed.contains(arn));
+        none(missing.map(|arn| format!("{arn} is missing in {name}")));
+        let strange = allowed.iter().filter(|arn| !own.contains(arn));
+        none(strange.map(|arn| format!("{arn} is not a step of {name}")));
+    }
 }
 
 #[test]
@@ -164,8 +161,8 @@ fn every_log_group_has_a_retention() {
     let logs = resources("AWS::Logs::LogGroup");
     assert_eq!(
         logs.len(),
-        functions().len() + 1,
-        "a log for each function and one for the machine"
+        functions().len() + state_machines().len(),
+        "a log for each function and for each machine"
     );
     none(logs.into_iter().filter(endless).map(|(name, _)| name));
 }
@@ -175,15 +172,16 @@ fn every_log_group_has_a_retention() {
 #[test]
 fn every_rule_has_the_dead_letter_queue_and_so_has_every_end_without_success() {
     let queue = json!({"Fn::GetAtt": ["DeadLetters", "Arn"]});
-    let events = state_machine()["Events"].as_object().expect("Events");
-    none(events.iter().filter_map(|(name, event)| {
+    let events = state_machines();
+    let events = events.iter().flat_map(|(_, it)| it["Events"].as_object().expect("Events"));
+    none(events.filter_map(|(name, event)| {
         let letters = &event["Properties"]["DeadLetterConfig"]["Arn"];
         (*letters != queue).then(|| format!("{name} has {letters}"))
     }));
     let (_, rule) = resources("AWS::Events::Rule")[0];
     let detail = &rule["EventPattern"]["detail"];
     assert_eq!(detail["status"], json!(["FAILED", "TIMED_OUT", "ABORTED"]));
-    assert_eq!(detail["stateMachineArn"], json!([{"Ref": "PromoteAmi"}]));
+    assert_eq!(detail["stateMachineArn"], json!([{"Ref": "PromoteAmi"}, {"Ref": "Reconcile"}]));
     assert_eq!(rule["Targets"][0]["Arn"], queue);
 }
 

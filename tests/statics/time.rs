@@ -4,7 +4,7 @@
 use contract::bounds::{MAX_DECISIONS, POLLS};
 use serde_json::Value;
 
-use crate::machine::{State, definition, states, tasks};
+use crate::machine::{State, definitions, states, steps};
 use crate::none;
 
 /// The delays of all retries of a state, in seconds, as if each retrier were used up.
@@ -63,8 +63,9 @@ fn all_bounds_together_are_within_the_machines_own_limit() {
     let waits: f64 = waits
         .map(|w| w.body["Seconds"].as_f64().expect("Seconds") * f64::from(passes(w.name)))
         .sum();
-    let retries: f64 = tasks().iter().map(retries).sum();
-    let limit = definition()["TimeoutSeconds"].as_f64().expect("TimeoutSeconds");
+    let retries: f64 = steps().iter().map(retries).sum();
+    let (_, definition) = definitions().next().expect("a definition");
+    let limit = definition["TimeoutSeconds"].as_f64().expect("TimeoutSeconds");
     let longest = waits + retries;
     assert!(longest < limit, "waits {waits} s and retries {retries} s are more than {limit} s");
 }

@@ -23,7 +23,10 @@ fn dependencies(package: &Package) -> BTreeSet<&str> {
 
 /// Every crate of a step, by name: what the shell is a dependency of.
 pub fn step_crates() -> BTreeSet<String> {
-    let steps = METADATA.packages.iter().filter(|package| dependencies(package).contains("step"));
+    let is_step = |package: &&Package| {
+        dependencies(package).contains("step") && package.targets.iter().any(|it| it.is_bin())
+    };
+    let steps = METADATA.packages.iter().filter(is_step);
     steps.map(|package| package.name.to_string()).collect()
 }
 
@@ -71,7 +74,8 @@ fn dependencies_point_to_the_contract() {
             "contract" | "replay" => &[],
             "step" | "aws" => &["contract", "testkit"],
             "testkit" | "cli" | "harness" | "xtask" => &["contract"],
-            name if steps.contains(name) => &["aws", "contract", "step", "testkit"],
+            "tags" => &["aws", "contract", "step"],
+            name if steps.contains(name) => &["aws", "contract", "step", "tags", "testkit"],
             name => return Some(format!("{name} has no place in the order of dependencies")),
         };
         let all = package.dependencies.iter().map(|dependency| dependency.name.as_str());

@@ -15,7 +15,7 @@ use crate::support::{control, expect};
 trials![
     ;
     only here, "only AWS Backup makes its jobs and recovery points":
-    a_bad_backup_is_refused_by_event_by_hand_by_target_and_by_reconcile,
+    a_bad_backup_is_refused_by_event_by_hand_and_by_target,
     a_bad_backup_leaves_the_one_before_it_whatever_the_trigger,
     issues_that_say_nothing_against_the_image_pass_and_are_reported,
     which_messages_are_harmful_is_a_parameter,
@@ -41,12 +41,11 @@ async fn backed_up(s: &Scenario, says: &Value) -> Result<(Parameter, AutoHealing
 }
 
 /// Every trigger that can lead to this backup.
-fn triggers(backup: &Backup, parameter: &Parameter) -> [(&'static str, Value); 4] {
+fn triggers(backup: &Backup, parameter: &Parameter) -> [(&'static str, Value); 3] {
     [
         ("event", backup.event()),
         ("hand", json!({"imageId": backup.image})),
         ("target", json!({"target": {"parameterName": parameter.name}})),
-        ("reconcile", json!({"reconcile": true})),
     ]
 }
 
@@ -62,9 +61,7 @@ async fn promoted(s: &Scenario, backup: &Backup) -> Result<TargetReport> {
     expect::target(&ended, Outcome::Promoted)
 }
 
-async fn a_bad_backup_is_refused_by_event_by_hand_by_target_and_by_reconcile(
-    s: &Scenario,
-) -> Result<()> {
+async fn a_bad_backup_is_refused_by_event_by_hand_and_by_target(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
     let says = json!({"StatusMessage": VSS, "MessageCategory": "VSS_ERROR"});
     let (parameter, healing, backup) = backed_up(s, &says).await?;

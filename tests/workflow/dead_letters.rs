@@ -80,7 +80,7 @@ async fn failed_promotions_are_run_again(s: &Scenario) -> Result<()> {
         let is_named = |failure: &Value| failure["name"] == "ParameterNotFound";
         ensure!(one.failures.iter().any(is_named) == (*why == "PromotionFailed"), "{one:#?}");
     }
-    ensure!(planned.iter().any(|one| one.input == Some(json!({"reconcile": true}))));
+    ensure!(planned.iter().any(|one| one.input == Some(json!({}))));
     ensure!(planned.len() == all && letters(s).await? == all, "{planned:#?}");
 
     let done = redriven(s, false).await?;
@@ -189,7 +189,7 @@ async fn an_execution_that_ran_out_of_time(s: &Scenario) -> Result<Missed> {
 async fn a_schedule_that_started_nothing(s: &Scenario) -> Result<()> {
     let fault = json!({
         "service": "states", "action": "StartExecution", "kind": "5xx", "rate": 1,
-        "match": "reconcile",
+        "match": "verify",
     });
     let fault = control(s)?.add_fault(&fault).await?;
     let before = letters(s).await?;

@@ -68,7 +68,10 @@ async fn a_reconcile_finds_it_too(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
     let (_, healing) = s.parameter_pattern().await?;
     let backup = untagged(s, &healing).await?;
-    let ended = s.driftless.start(&json!({"reconcile": true})).await?.ended().await?;
+    let reconciled = s.driftless.reconcile(&json!({})).await?.ended().await?;
+    let row =
+        expect::only(expect::reconciled(&reconciled, Outcome::Promoted)?.results.others.rows)?;
+    let ended = s.driftless.promotion(&row.execution).ended().await?;
     let target = expect::target(&ended, Outcome::Promoted)?;
     expect::promoted(&target, &healing, &backup.image)?;
     says_so(&target, &backup)

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::support::{control, definition, event, schedule};
 use crate::{
-    backup, dead_letters, guard, parameter, refresh, refusals, stack, stack_settings_preserved,
-    templates, writes,
+    backup, dead_letters, guard, parameter, reconcile, refresh, refusals, stack,
+    stack_settings_preserved, templates, writes,
 };
 
 const ONLY_HERE: &str = "it needs a Driftless of its own, whose roles are changed";
@@ -23,9 +23,17 @@ const PARAMETERS: [(&str, &str); 4] = [
     ("ImageEvents", "true"),
 ];
 
-/// Who has a role besides the steps: the state machine, and the rules that start it.
-const OTHERS: [&str; 4] =
-    ["PromoteAmi", "PromoteAmiBackupCompleted", "PromoteAmiImageAvailable", "PromoteAmiReconcile"];
+/// Who has a role besides the steps of a promotion: those of a reconcile, the state machines, and
+/// the rules that start them.
+const OTHERS: [&str; 7] = [
+    "CollectResults",
+    "ListTargets",
+    "PromoteAmi",
+    "PromoteAmiBackupCompleted",
+    "PromoteAmiImageAvailable",
+    "Reconcile",
+    "ReconcileScheduled",
+];
 
 /// How a test fails without a permission: AWS denies the call, or an image that may not be read
 /// seems not to exist.
@@ -214,17 +222,25 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
         ],
         "ValidateAmi" => vec![by_parameter(), by_stack(), Box::pin(backup::aws_backup_is_asked(s))],
         "GuardImages" => vec![Box::pin(guard::protects_and_releases(s))],
-        "PromoteAmi" => vec![by_parameter(), Box::pin(the_machine_is_defined_anew(s))],
+        "PromoteAmi" => {
+            vec![by_parameter(), Box::pin(is_defined_anew(s, &s.driftless.state_machine))]
+        }
+        "Reconcile" => vec![
+            Box::pin(reconcile::promotes(s)),
+            Box::pin(reconcile::stops_what_it_started(s)),
+            Box::pin(is_defined_anew(s, &s.driftless.reconcile_machine)),
+        ],
+        "ListTargets" | "CollectResults" => vec![Box::pin(reconcile::promotes(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
         "PromoteAmiImageAvailable" => vec![Box::pin(an_image_starts_something(s))],
-        "PromoteAmiReconcile" => vec![Box::pin(the_schedule_starts_something(s))],
+        "ReconcileScheduled" => vec![Box::pin(the_schedule_starts_something(s))],
         _ => vec![by_parameter(), by_stack()],
     }
 }
 
 /// Its log configuration is validated when it is defined.
-async fn the_machine_is_defined_anew(s: &Scenario) -> Result<()> {
-    let (sfn, arn) = (&s.cloud().sfn, &s.driftless.state_machine);
+async fn is_defined_anew(s: &Scenario, arn: &str) -> Result<()> {
+    let sfn = &s.cloud().sfn;
     let found = sfn.describe_state_machine().state_machine_arn(arn).send().await;
     let found = found.called("states:DescribeStateMachine")?;
     let request = sfn.update_state_machine().state_machine_arn(arn).definition(found.definition);
@@ -243,23 +259,30 @@ async fn an_image_starts_something(s: &Scenario) -> Result<()> {
 
 async fn the_schedule_starts_something(s: &Scenario) -> Result<()> {
     let (rule, _) = schedule(s).await?;
-    let fire = async {
-        ensure!(control(s)?.fire(&rule).await?, "the rule is off");
-        Ok(())
-    };
-    starts(s, fire).await
+    let letters = dead_letters::letters(s).await?;
+    ensure!(control(s)?.fire(&rule).await?, "the rule is off");
+    delivered(s, letters, async || Ok(s.driftless.newest_reconcile().await?.is_some())).await
 }
 
 /// Whether this starts an execution: what could not be delivered is a dead letter.
 async fn starts(s: &Scenario, something: impl Future<Output = Result<()>>) -> Result<()> {
     let (before, letters) = (s.driftless.mark().await?, dead_letters::letters(s).await?);
     something.await?;
+    let is_started = async || Ok(!s.driftless.started_since(&before).await?.is_empty());
+    delivered(s, letters, is_started).await
+}
+
+async fn delivered(
+    s: &Scenario,
+    letters: usize,
+    is_started: impl AsyncFn() -> Result<bool>,
+) -> Result<()> {
     wait::until(s.cloud(), wait::START, "an execution or a dead letter", async || {
         if dead_letters::letters(s).await? > letters {
             let all = dead_letters::redriven(s, true).await?;
             bail!("not delivered: {:?}", all.iter().map(|one| &one.error).collect::<Vec<_>>());
         }
-        Ok((!s.driftless.started_since(&before).await?.is_empty()).then_some(()))
+        Ok(is_started().await?.then_some(()))
     })
     .await
 }

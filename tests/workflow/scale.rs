@@ -4,29 +4,26 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
-use contract::report::{Outcome, TargetOutcome, TargetReport};
-use contract::target::TAG_PARAMETER_NAME;
+use contract::report::{Counts, Outcome};
+use contract::target::{TAG_PARAMETER_NAME, TAG_STACK_NAME};
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use harness::{Scenario, What, groups_template, image};
 use serde_json::json;
 
-use crate::support::{control, expect};
+use crate::support::{control, definition, expect};
 
 trials![
     ten_groups_of_one_template_get_their_images_by_two_updates_at_most;
     only here, "it needs an account of its own":
-    a_hundred_targets_are_reconciled_by_one_listing,
+    three_hundred_targets_are_reconciled_and_three_of_them_fail,
 ];
 
 const GROUPS: usize = 10;
-const TARGETS: usize = 100;
-/// Images of each of those targets.
-const NIGHTS: usize = 2;
+const PARAMETERS: usize = 247;
+const STACKS: usize = 50;
 /// How many calls a test makes at once.
 const AT_ONCE: usize = 16;
-/// What one state may give to the next (Step Functions, "Service quotas").
-const MOST_STATE_DATA: usize = 256 * 1024;
 
 async fn ten_groups_of_one_template_get_their_images_by_two_updates_at_most(
     s: &Scenario,
@@ -85,48 +82,60 @@ async fn all<T>(calls: impl Iterator<Item = impl Future<Output = Result<T>>>) ->
     stream::iter(calls).buffered(AT_ONCE).try_collect().await
 }
 
-async fn a_hundred_targets_are_reconciled_by_one_listing(s: &Scenario) -> Result<()> {
+async fn three_hundred_targets_are_reconciled_and_three_of_them_fail(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
     let base = image::base(s.cloud()).await?;
-    let parameters = all((0..TARGETS).map(|_| s.parameter_with_group(&base))).await?;
-    let mut newest = Vec::new();
-    for _ in 0..NIGHTS {
-        newest = all(parameters.iter().map(async |parameter| {
-            let tags = [(TAG_PARAMETER_NAME, parameter.name.as_str())];
-            let image = image::copy(s.cloud(), &base, &tags).await?;
-            image::available(s.cloud(), &image).await?;
-            Ok(image)
-        }))
-        .await?;
-    }
-    let ended = s.driftless.start(&json!({"reconcile": true})).await?.ended().await?;
+    let parameters = all((0..PARAMETERS).map(|_| s.parameter_with_group(&base))).await?;
+    let of_stack = [("ImageId", base.as_str())];
+    let stacks = all((0..STACKS).map(|_| s.stack("stack", &of_stack))).await?;
+    let missing = [s.driftless.parameter_name(), s.driftless.parameter_name()];
+    let unknown = s.driftless.stack_name();
+    let tag = |key: &'static str, name: &str| (key, name.to_owned());
+    let tags = parameters.iter().map(|parameter| tag(TAG_PARAMETER_NAME, &parameter.name));
+    let tags = tags.chain(stacks.iter().map(|stack| tag(TAG_STACK_NAME, &stack.name)));
+    let tags = tags.chain(missing.iter().map(|name| tag(TAG_PARAMETER_NAME, name)));
+    let tags: Vec<_> = tags.chain([tag(TAG_STACK_NAME, &unknown)]).collect();
+    let images = all(tags.iter().map(async |tag| {
+        let (key, name) = tag;
+        let tags = [(*key, name.as_str())];
+        let image = image::copy(s.cloud(), &base, &tags).await?;
+        image::available(s.cloud(), &image).await?;
+        Ok(image)
+    }))
+    .await?;
+    let ended = s.driftless.reconcile(&json!({})).await?.ended().await?;
 
-    let report = expect::report(&ended, Outcome::Promoted)?;
-    let is_updated = |target: &&TargetReport| target.outcome == TargetOutcome::Updated;
-    ensure!(report.targets.iter().filter(is_updated).count() == TARGETS, "{}", report.summary);
-    let values = all(parameters.iter().map(|parameter| parameter.read())).await?;
-    for (value, image) in values.iter().zip(&newest) {
-        ensure!(value.value == *image, "{value:?}, not {image}");
+    let report = expect::reconciled(&ended, Outcome::Failed)?;
+    let expected = Counts { promoted: PARAMETERS + STACKS, failed: 3, ..Counts::default() };
+    ensure!(report.results.counts == expected, "{report:#?}");
+    let failed = &report.results.failed;
+    let told: BTreeMap<_, _> =
+        failed.rows.iter().map(|row| (row.name.as_str(), row.error.as_deref())).collect();
+    let [parameter, stack] = [ErrorName::ParameterNotFound, ErrorName::StackNotFound];
+    let should = missing.iter().map(|name| (name.as_str(), Some(parameter.as_str())));
+    let should = should.chain([(unknown.as_str(), Some(stack.as_str()))]).collect();
+    ensure!(told == should && failed.more == 0, "{failed:#?}");
+    let values = all(parameters.iter().map(|parameter| parameter.values())).await?;
+    for (values, image) in values.iter().zip(&images) {
+        ensure!(*values == [base.clone(), image.clone()], "{values:?}, not {image} once");
     }
-    let size = ended.output.as_ref().map(String::len).unwrap_or_default();
-    ensure!(size < MOST_STATE_DATA, "the report has {size} bytes");
+    for updates in all(stacks.iter().map(|stack| stack.updates())).await? {
+        ensure!(updates == 1, "{updates} updates");
+    }
     let calls = calls(s).await?;
     let count = |function: &str, action: &str| {
         calls.get(&(function.to_owned(), action.to_owned())).copied().unwrap_or_default()
     };
-    ensure!(count("ResolveTags", "DescribeImages") == 1, "{calls:#?}");
-    ensure!(count("ResolveTags", "DescribeInstances") <= 2, "{calls:#?}");
-    // Once for a target, however many images it has.
-    ensure!(count("ValidateAmi", "DescribeImages") == TARGETS, "{calls:#?}");
-    // The parameter and the claim on it, which goes again.
-    ensure!(count("PromoteSsm", "PutParameter") == 2 * TARGETS, "{calls:#?}");
-    ensure!(count("PromoteSsm", "DeleteParameter") == TARGETS, "{calls:#?}");
+    // One page of images, one of launch templates, and four of groups, for all targets together.
+    ensure!(count("ListTargets", "DescribeImages") == 1, "{calls:#?}");
+    ensure!(count("ListTargets", "DescribeLaunchTemplateVersions") <= 4, "{calls:#?}");
+    ensure!(count("ListTargets", "DescribeAutoScalingGroups") <= 4, "{calls:#?}");
+    // The groups of a target are known: no promotion lists those of the account.
+    let all = PARAMETERS + STACKS;
+    ensure!(count("VerifyGroups", "DescribeAutoScalingGroups") <= all, "{calls:#?}");
+    ensure!(count("ValidateAmi", "DescribeAutoScalingGroups") <= all, "{calls:#?}");
     let total: usize = calls.values().sum();
-    println!(
-        "{TARGETS} targets with {NIGHTS} images each: {:.1?}, {total} calls, a report of {size} \
-         bytes: {calls:?}",
-        ended.took
-    );
+    println!("{} targets: {:.1?}, {total} calls: {calls:?}", report.targets, ended.took);
     Ok(())
 }
 
@@ -134,11 +143,11 @@ async fn a_hundred_targets_are_reconciled_by_one_listing(s: &Scenario) -> Result
 async fn calls(s: &Scenario) -> Result<BTreeMap<(String, String), usize>> {
     let mut counts = BTreeMap::new();
     for call in control(s)?.calls_of_functions().await? {
-        let function = ["ResolveTags", "ValidateAmi", "PromoteSsm", "DetectDrift", "VerifyGroups"]
+        let function = definition::functions()?
             .into_iter()
-            .find(|name| call.caller.contains(name))
+            .find(|name| call.caller.contains(name.as_str()))
             .with_context(|| format!("an unexpected caller: {call:?}"))?;
-        *counts.entry((function.to_owned(), call.action)).or_default() += 1;
+        *counts.entry((function, call.action)).or_default() += 1;
     }
     Ok(counts)
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
+use contract::ids::ParameterName;
 
 use crate::{AwsError, Called};
 
@@ -46,11 +47,12 @@ pub enum SsmReferences {
     Resolved,
 }
 
-/// The version or label of this account's parameter that an image of a launch template reads; empty
-/// for the newest version. The image is `resolve:ssm:` and the parameter's name or ARN, perhaps
-/// with a version or label (`RequestLaunchTemplateData`, `ImageId`).
+/// The parameter of this account that an image of a launch template reads, without its first slash,
+/// and the version or label; empty for the newest version. The image is `resolve:ssm:` and the
+/// parameter's name or ARN, perhaps with a version or label (`RequestLaunchTemplateData`,
+/// `ImageId`).
 #[must_use]
-pub fn version_read<'a>(image: &'a str, parameter: &str, account: &str) -> Option<&'a str> {
+pub fn parameter_read<'a>(image: &'a str, account: &str) -> Option<(&'a str, &'a str)> {
     let mut parts = image.strip_prefix("resolve:ssm:")?.split(':');
     let name = match parts.next()? {
         // `arn:PARTITION:ssm:REGION:ACCOUNT:parameter/NAME`
@@ -58,47 +60,72 @@ pub fn version_read<'a>(image: &'a str, parameter: &str, account: &str) -> Optio
         "arn" => return None,
         name => name,
     };
-    // An ARN has one slash before the name, whether or not the name begins with one.
-    let is_same = name.trim_start_matches('/') == parameter.trim_start_matches('/');
-    is_same.then(|| parts.next().unwrap_or_default())
+    Some((unslashed(name), parts.next().unwrap_or_default()))
+}
+
+/// An ARN has one slash before the name, whether or not the name begins with one.
+fn unslashed(name: &str) -> &str {
+    name.trim_start_matches('/')
 }
 
 /// Every group of the account that boots from this parameter, whether or not it has an instance.
-///
-/// It costs one call for each page of launch templates and of groups, and one for each group that
-/// uses an older version of a launch template that reads the parameter.
 ///
 /// # Errors
 /// [`AwsError`]
 pub async fn booting_from(
     autoscaling: &aws_sdk_autoscaling::Client,
     ec2: &aws_sdk_ec2::Client,
-    parameter: &str,
+    parameter: &ParameterName,
     account: &str,
 ) -> Result<Vec<AutoScalingGroup>, AwsError> {
+    let parameters = BTreeSet::from([parameter]);
+    let mut found = readers(autoscaling, ec2, &parameters, account).await?;
+    Ok(found.remove(parameter).unwrap_or_default())
+}
+
+/// Every group of the account that boots from one of these parameters, whether or not it has an
+/// instance.
+///
+/// It costs one call for each page of launch templates and of groups, and one for each older
+/// version that a group uses of a launch template that reads one of them.
+///
+/// # Errors
+/// [`AwsError`]
+pub async fn readers<'a>(
+    autoscaling: &aws_sdk_autoscaling::Client,
+    ec2: &aws_sdk_ec2::Client,
+    parameters: &BTreeSet<&'a ParameterName>,
+    account: &str,
+) -> Result<BTreeMap<&'a ParameterName, Vec<AutoScalingGroup>>, AwsError> {
+    let by_name: BTreeMap<_, _> =
+        parameters.iter().map(|name| (unslashed(name.as_str()), *name)).collect();
     // A promotion does not move a version or a label.
-    let reads = |image: &str| version_read(image, parameter, account) == Some("");
-    let (mut images, mut readers) = (BTreeMap::new(), BTreeSet::new());
+    let read = |image: &str| match parameter_read(image, account) {
+        Some((name, "")) => by_name.get(name).copied(),
+        _ => None,
+    };
+    let (mut images, mut reading) = (BTreeMap::new(), BTreeSet::new());
     for (version, image) in current_versions(ec2).await? {
-        if image.as_deref().is_some_and(reads) {
-            readers.insert(version.template_id.clone());
+        if image.as_deref().and_then(read).is_some() {
+            reading.insert(version.template_id.clone());
         }
         images.insert(version, image);
     }
     let all = autoscaling.describe_auto_scaling_groups().max_records(MAX_RECORDS);
     let all: Result<Vec<_>, _> = all.into_paginator().items().send().collect().await;
-    let mut found = Vec::new();
+    let mut found = BTreeMap::<_, Vec<_>>::new();
     for group in all.called("autoscaling:DescribeAutoScalingGroups")? {
-        let mut is_reader = override_images(&group).iter().any(|image| reads(image));
+        let overrides = override_images(&group);
+        let mut of_group: BTreeSet<_> = overrides.iter().filter_map(|image| read(image)).collect();
         for version in template_versions(&group) {
-            if !images.contains_key(&version) && readers.contains(&version.template_id) {
+            if !images.contains_key(&version) && reading.contains(&version.template_id) {
                 let image = image_of(ec2, &version, SsmReferences::AsWritten).await?;
                 images.insert(version.clone(), image.unwrap_or_default());
             }
-            is_reader |= images.get(&version).and_then(Option::as_deref).is_some_and(reads);
+            of_group.extend(images.get(&version).and_then(Option::as_deref).and_then(read));
         }
-        if is_reader {
-            found.push(group);
+        for parameter in of_group {
+            found.entry(parameter).or_default().push(group.clone());
         }
     }
     Ok(found)
@@ -243,22 +270,25 @@ mod tests {
     fn an_image_names_a_parameter_by_its_name_or_its_arn() {
         const ACCOUNT: &str = "111122223333";
         for (image, expected) in [
-            ("resolve:ssm:/golden/web", Some("")),
-            ("resolve:ssm:golden/web", Some("")),
-            ("resolve:ssm:/golden/web:3", Some("3")),
-            ("resolve:ssm:/golden/web:stable", Some("stable")),
-            ("resolve:ssm:arn:aws:ssm:us-east-1:111122223333:parameter/golden/web", Some("")),
+            ("resolve:ssm:/golden/web", Some(("golden/web", ""))),
+            ("resolve:ssm:golden/web", Some(("golden/web", ""))),
+            ("resolve:ssm:/golden/web:3", Some(("golden/web", "3"))),
+            ("resolve:ssm:/golden/web:stable", Some(("golden/web", "stable"))),
+            (
+                "resolve:ssm:arn:aws:ssm:us-east-1:111122223333:parameter/golden/web",
+                Some(("golden/web", "")),
+            ),
             (
                 "resolve:ssm:arn:aws-cn:ssm:cn-north-1:111122223333:parameter/golden/web:3",
-                Some("3"),
+                Some(("golden/web", "3")),
             ),
             ("resolve:ssm:arn:aws:ssm:us-east-1:444455556666:parameter/golden/web", None),
             ("resolve:ssm:arn:aws:ssm", None),
-            ("resolve:ssm:/golden/web2", None),
-            ("resolve:ssm:", None),
+            ("resolve:ssm:/golden/web2", Some(("golden/web2", ""))),
+            ("resolve:ssm:", Some(("", ""))),
             ("ami-0000000000000000a", None),
         ] {
-            assert_eq!(version_read(image, "/golden/web", ACCOUNT), expected, "{image}");
+            assert_eq!(parameter_read(image, ACCOUNT), expected, "{image}");
         }
     }
 

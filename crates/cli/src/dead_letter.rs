@@ -13,6 +13,8 @@ use contract::report::Report;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::deployment::Parts;
+
 /// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,10 +98,23 @@ impl DeadLetter {
             "Step Functions Execution Status Change" => letter.of_execution(&event["detail"]),
             // The execution would have got the rule's own input, which is not in the message.
             "Scheduled Event" => {
-                let input = Some(json!({"reconcile": true}));
+                let input = Some(json!({}));
                 Ok(Self { trigger: Trigger::Schedule, input, ..letter })
             }
             _ => Ok(Self { input: Some(event), ..letter }),
+        }
+    }
+
+    /// The state machine that runs it again.
+    pub(crate) fn machine(&self, parts: &Parts) -> String {
+        match (&self.failed_execution, self.trigger) {
+            // `arn:aws:states:<region>:<account>:execution:<state machine>:<name>`
+            (Some(arn), _) => {
+                let machine = arn.replace(":execution:", ":stateMachine:");
+                machine.rsplit_once(':').map_or_else(|| machine.clone(), |(arn, _)| arn.to_owned())
+            }
+            (None, Trigger::Schedule) => parts.reconcile.clone(),
+            (None, Trigger::Event | Trigger::Execution) => parts.state_machine.clone(),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::aws::Called;
 
 /// The outputs of `template.yaml` that are read here.
 const STATE_MACHINE: &str = "StateMachineArn";
+const RECONCILE: &str = "ReconcileStateMachineArn";
 const QUEUE: &str = "DeadLetterQueueUrl";
 
 /// A deployed Driftless, with the clients to reach it.
@@ -25,8 +26,10 @@ pub(crate) struct Deployment {
 pub(crate) struct Parts {
     /// The stack's name.
     pub stack: String,
-    /// The state machine's ARN.
+    /// The ARN of the state machine of promotions.
     pub state_machine: String,
+    /// The ARN of the state machine that promotes every target.
+    pub reconcile: String,
     /// The dead-letter queue's URL.
     pub queue: String,
 }
@@ -73,6 +76,7 @@ impl Parts {
         Ok(Self {
             stack: stack.to_owned(),
             state_machine: output(STATE_MACHINE)?,
+            reconcile: output(RECONCILE)?,
             queue: output(QUEUE)?,
         })
     }
@@ -87,9 +91,9 @@ impl Parts {
         self.arn_part(3)
     }
 
-    /// The ARN of an execution of this name.
-    pub(crate) fn execution(&self, name: &str) -> String {
-        format!("{}:{name}", self.state_machine.replace(":stateMachine:", ":execution:"))
+    /// The ARN of an execution of this state machine.
+    pub(crate) fn execution(machine: &str, name: &str) -> String {
+        format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"))
     }
 
     /// `arn:aws:states:<region>:<account>:stateMachine:<name>`

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::aws::Called;
 use crate::dead_letter::{DeadLetter, Failure, Trigger};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Parts};
 
 /// How long a received message is invisible to other consumers. A message that starts no execution
 /// reappears afterwards.
@@ -133,6 +133,7 @@ async fn redrive(
     let mut one = Redriven { message_id, ..Redriven::default() };
     let start = async {
         let letter = letter?;
+        let machine = letter.machine(&deployment.parts);
         one.trigger = Some(letter.trigger);
         one.subject = Some(letter.subject);
         one.time = letter.time;
@@ -149,7 +150,7 @@ async fn redrive(
         if !dry_run {
             one.result = Outcome::NotStarted;
             let name = format!("redrive-{}", one.message_id);
-            one.execution = Some(start(deployment, &name, &input).await?);
+            one.execution = Some(start(deployment, &machine, &name, &input).await?);
             one.result = Outcome::Started;
         }
         anyhow::Ok(())
@@ -159,12 +160,16 @@ async fn redrive(
 }
 
 /// Starts an execution with this name, or returns the existing one.
-async fn start(deployment: &Deployment, name: &str, input: &Value) -> Result<String> {
-    let request =
-        deployment.sfn.start_execution().state_machine_arn(&deployment.parts.state_machine);
+async fn start(
+    deployment: &Deployment,
+    machine: &str,
+    name: &str,
+    input: &Value,
+) -> Result<String> {
+    let request = deployment.sfn.start_execution().state_machine_arn(machine);
     match request.name(name).input(input.to_string()).send().await {
         Err(error) if error.code() == Some("ExecutionAlreadyExists") => {
-            Ok(deployment.parts.execution(name))
+            Ok(Parts::execution(machine, name))
         }
         answer => Ok(answer.called("states:StartExecution")?.execution_arn),
     }

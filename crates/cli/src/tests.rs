@@ -20,6 +20,7 @@ fn parts() -> Parts {
     Parts {
         stack: "driftless".into(),
         state_machine: "arn:aws:states:eu-west-1:111122223333:stateMachine:driftless".into(),
+        reconcile: "arn:aws:states:eu-west-1:111122223333:stateMachine:reconcile".into(),
         queue: "https://sqs.eu-west-1.amazonaws.com/111122223333/letters".into(),
     }
 }

@@ -54,6 +54,16 @@ pub const LAMBDA_ERRORS: &[&str] = &[
 pub const CUT_OFF_ERRORS: &[&str] =
     &["Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown", "States.Timeout"];
 
+/// Errors of starting an execution of another state machine that pass: throttling, and the quota of
+/// running executions, by the names that Step Functions gives the errors of its own API (developer
+/// guide, "Start workflow executions"; the general one as in aws-samples' definitions).
+pub const START_ERRORS: &[&str] = &[
+    "StepFunctions.AWSStepFunctionsException",
+    "StepFunctions.ExecutionLimitExceededException",
+    "StepFunctions.SdkClientException",
+    "StepFunctions.ThrottlingException",
+];
+
 /// A loop of the definition: a Task polls, a Choice counts, a Wait pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Poll {
@@ -122,6 +132,9 @@ pub const TAGS_MAY_COME_SECONDS: u32 = 15 * 60;
 /// The maximum number of decisions about one target, if other writers keep changing it before the
 /// write.
 pub const MAX_DECISIONS: u32 = 5;
+
+/// The longest name of an execution in characters (`StartExecution`, name).
+pub const MAX_EXECUTION_NAME_CHARS: usize = 80;
 
 /// The longest cause of a failed execution in characters (`Fail` state, Cause; `StopExecution`,
 /// cause).

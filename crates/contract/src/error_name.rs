@@ -169,6 +169,10 @@ catalogue! {
     ReportFailed: Terminal, ByStateMachine;
     /// At least one target failed; the cause is the report.
     PromotionFailed: Terminal, ByStateMachine;
+    /// A reconcile could not start some promotions, or could not learn how they ended. The cause names them; the next reconcile promotes what is left.
+    ReconcileIncomplete: Terminal, ByStateMachine;
+    /// The account has more targets than one reconcile takes: twelve thousand. Those listed were promoted.
+    TooManyTargets: Terminal, ByStateMachine;
 }
 
 impl ErrorName {

@@ -1,7 +1,7 @@
 //! The inputs that start the workflow: AWS Backup's or EC2's event as EventBridge delivers it, or a
 //! manual run.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{ImageId, ParameterKey, ParameterName, StackName};
 
@@ -103,7 +103,7 @@ pub struct RollbackRun {
 }
 
 /// A run that promotes the newest image of one target.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetRun {
     /// The target.
@@ -117,28 +117,43 @@ pub struct TargetRun {
     /// Report what would be done, and do nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// Detect drift even if there is nothing to promote.
+    #[serde(default = "yes")]
+    pub verify: bool,
+    /// The groups that boot from the parameter, if whoever starts the run has just listed all groups
+    /// of the account: a reconcile lists them once for all its targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The target of a [`RollbackRun`] or a [`TargetRun`]: either a parameter or a stack.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetNames {
     /// The SSM parameter (pattern 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter_name: Option<ParameterName>,
     /// The stack (pattern 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stack_name: Option<StackName>,
     /// The stack's parameter; when absent, all parameters that images name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter_key: Option<ParameterKey>,
 }
 
-/// A run over every tagged target of the account, which a schedule starts.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// The input of the state machine `reconcile`: a run over every tagged target of the account. `{}`
+/// promotes them all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReconcileRun {
-    /// Marks the input as a reconcile. `{"dryRun": true}` alone is a reconcile too.
-    #[serde(default)]
-    pub reconcile: bool,
     /// Report what would be done, and write nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// Detect the drift of targets with nothing to promote, too.
+    #[serde(default)]
+    pub verify: bool,
 }

@@ -107,3 +107,120 @@ impl StepError {
         ErrorName::ALL.iter().copied().find(|name| name.as_str() == self.name)
     }
 }
+
+// --- reconcile ---------------------------------------------------------------------------------
+
+/// The report of a reconcile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReconcileReport {
+    /// The outcome of all promotions together.
+    pub outcome: Outcome,
+    /// How many there were, and how they ended.
+    pub summary: String,
+    /// How many targets were listed.
+    pub targets: usize,
+    /// What became of them.
+    #[serde(flatten)]
+    pub results: Summary,
+}
+
+/// What became of some promotions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// How many ended in which way.
+    pub counts: Counts,
+    /// Those that failed, and those of which nobody knows how they ended.
+    pub failed: Rows<PromotionRow>,
+    /// The first of the others, those that changed something first.
+    pub others: Rows<PromotionRow>,
+}
+
+/// How many promotions ended in which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Counts {
+    /// A new image is in place.
+    pub promoted: usize,
+    /// The right image was in place.
+    pub unchanged: usize,
+    /// A dry run.
+    pub planned: usize,
+    /// The right image is in place, but not proved to be booted.
+    pub unproven: usize,
+    /// The target was gone when its promotion ran.
+    pub skipped: usize,
+    /// The promotion failed.
+    pub failed: usize,
+    /// The promotion could not be started, or its end is unknown.
+    pub unknown: usize,
+}
+
+/// One promotion of a reconcile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PromotionRow {
+    /// How the image reaches the launch template.
+    pub pattern: Pattern,
+    /// The SSM parameter's name, or the stack's; shortened if it is very long.
+    pub name: String,
+    /// The name of the execution of `promote-ami`.
+    pub execution: String,
+    /// Its outcome; absent if it is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The error, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What happened, in a sentence. Absent where nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
+}
+
+impl Counts {
+    /// Counts one promotion more.
+    pub const fn add(&mut self, outcome: Option<Outcome>) {
+        *match outcome {
+            Some(Outcome::Promoted) => &mut self.promoted,
+            Some(Outcome::Unchanged) => &mut self.unchanged,
+            Some(Outcome::Planned) => &mut self.planned,
+            Some(Outcome::Unproven) => &mut self.unproven,
+            Some(Outcome::Skipped) => &mut self.skipped,
+            Some(Outcome::Failed) => &mut self.failed,
+            None => &mut self.unknown,
+        } += 1;
+    }
+
+    /// Each count with its word.
+    #[must_use]
+    pub const fn all(&self) -> [(&'static str, usize); 7] {
+        [
+            ("promoted", self.promoted),
+            ("unchanged", self.unchanged),
+            ("planned", self.planned),
+            ("unproven", self.unproven),
+            ("skipped", self.skipped),
+            ("failed", self.failed),
+            ("unknown", self.unknown),
+        ]
+    }
+
+    /// How many promotions these are.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.all().iter().map(|(_, count)| count).sum()
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.promoted += other.promoted;
+        self.unchanged += other.unchanged;
+        self.planned += other.planned;
+        self.unproven += other.unproven;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+    }
+}

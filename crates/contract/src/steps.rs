@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::ErrorName;
 use crate::ids::{ImageId, ParameterName};
 use crate::placed::PlacedValue;
-use crate::report::Report;
 use crate::target::{Group, Promotion};
 
 // A message with a flattened phase is written out below: serde cannot reject unknown fields beside
@@ -23,12 +22,14 @@ macro_rules! message {
 
 mod guard;
 mod proof;
+mod reconcile;
 mod report;
 mod rows;
 mod writes;
 
 pub use guard::*;
 pub use proof::*;
+pub use reconcile::*;
 pub use report::*;
 pub use rows::*;
 pub use writes::*;
@@ -46,8 +47,8 @@ pub enum Resolved {
     },
     /// The input has no targets.
     Skipped {
-        /// The report of the execution, which ends here.
-        report: Report,
+        /// Why, for people.
+        reason: String,
     },
 }
 

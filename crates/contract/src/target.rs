@@ -35,7 +35,7 @@ pub struct Promotion {
 }
 
 /// The settings of a run, which apply to all its targets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Run {
     /// Which candidates may be chosen.
@@ -44,6 +44,19 @@ pub struct Run {
     pub dry_run: bool,
     /// Replace the running instances afterwards.
     pub instance_refresh: bool,
+    /// Detect drift even if there is nothing to promote.
+    pub verify: bool,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            selection: Selection::default(),
+            dry_run: false,
+            instance_refresh: false,
+            verify: true,
+        }
+    }
 }
 
 /// Which candidates may be chosen.
@@ -73,6 +86,9 @@ pub enum Target {
         name: ParameterName,
         /// The images meant for it.
         images: Images,
+        /// All groups that boot from it, by name, if they have just been listed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        readers: Option<Vec<String>>,
     },
     /// Pattern 2.
     Stack {
@@ -126,7 +142,7 @@ impl Target {
     #[must_use]
     pub fn images(&self) -> Vec<(&str, &Images)> {
         match self {
-            Self::Parameter { name, images } => vec![(name.as_str(), images)],
+            Self::Parameter { name, images, .. } => vec![(name.as_str(), images)],
             Self::Stack { parameters, .. } => {
                 parameters.iter().map(|one| (one.key.as_str(), &one.images)).collect()
             }

@@ -4,7 +4,7 @@ use contract::ErrorName;
 use contract::placed::PlacedValue;
 use contract::report::{Outcome, Report, StepError, TargetOutcome, TargetReport};
 use contract::steps::{
-    Decision, DecisionOutcome, Detection, Failure, ParameterWrite, ReportInput, StackDrift,
+    Collected, Decision, DecisionOutcome, Detection, Failure, ParameterWrite, StackDrift,
     TargetRecord,
 };
 use contract::target::Pattern;
@@ -13,11 +13,14 @@ use crate::sentences;
 
 /// The report of an execution.
 #[must_use]
-pub(crate) fn report(input: ReportInput) -> Report {
+pub(crate) fn report(input: Collected) -> Report {
     if let Some(failure) = input.failure {
         let message = sentences::cause_text(failure.cause.as_ref());
         let summary = format!("{} failed with {}: {message}", failure.step, failure.name);
         return Report { outcome: Outcome::Failed, summary, targets: Vec::new() };
+    }
+    if let Some(reason) = input.skipped {
+        return Report { outcome: Outcome::Skipped, summary: reason, targets: Vec::new() };
     }
     let targets: Vec<_> = input.targets.into_iter().map(target).collect();
     let summary: Vec<_> = targets.iter().map(sentences::target).collect();
@@ -89,6 +92,10 @@ pub(crate) fn unproven(record: &TargetRecord) -> Option<String> {
     }
     if record.groups.rows.is_empty() {
         return Some(sentences::NO_GROUP.to_owned());
+    }
+    // Where nothing was promoted, a reconcile detects no drift unless it was asked to.
+    if !record.verify && !record.has_written {
+        return None;
     }
     let is_unchecked = |stack: &&StackDrift| match stack.detection {
         Detection::Settled { resources_checked, .. } => resources_checked == 0,

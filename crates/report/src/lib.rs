@@ -7,21 +7,40 @@
 mod cause;
 mod decide;
 mod error;
+mod reconcile;
 mod sentences;
 #[cfg(test)]
 mod tests;
 
-use contract::steps::{ReportInput, Reported};
+use contract::steps::{Collected, Reconciled, ReportInput, Reported};
+use serde::Serialize;
 
 pub use crate::error::Error;
+
+/// The report on what a state machine has collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// For `promote-ami`.
+    Promotion(Reported),
+    /// For `reconcile`.
+    Reconcile(Reconciled),
+}
 
 /// Builds the report from what was collected.
 ///
 /// # Errors
 /// [`Error::NotEncoded`]
-pub fn handle(input: ReportInput) -> Result<Reported, Error> {
-    let resolution_failure = input.failure.clone();
-    let report = decide::report(input);
+pub fn handle(input: ReportInput) -> Result<Answer, Error> {
+    Ok(match input {
+        ReportInput::Promotion(collected) => Answer::Promotion(promotion(collected)?),
+        ReportInput::Reconcile(round) => Answer::Reconcile(reconcile::reconciled(round)?),
+    })
+}
+
+fn promotion(collected: Collected) -> Result<Reported, Error> {
+    let resolution_failure = collected.failure.clone();
+    let report = decide::report(collected);
     if let Some(failure) = resolution_failure {
         let cause = sentences::cause_text(failure.cause.as_ref());
         return Ok(Reported { report, error: Some(failure.name), cause: Some(cause) });

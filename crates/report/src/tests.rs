@@ -4,11 +4,13 @@ use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
 use contract::placed::REDACTED;
 use contract::report::{Outcome, Report, TargetOutcome};
-use contract::steps::{ReportInput, Reported, TargetRecord};
+use contract::steps::{Collected, ReportInput, Reported, TargetRecord};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{decide, handle, sentences};
+use crate::{Answer, decide, handle, sentences};
+
+mod reconcile;
 
 const OLD: &str = "ami-0000000000000000a";
 const NEW: &str = "ami-0000000000000000b";
@@ -35,7 +37,7 @@ fn compared(resources: usize) -> Value {
 /// A record of a target that got its image, with these fields instead.
 fn record(changed: &Value) -> TargetRecord {
     let mut record = json!({
-        "pattern": "stack", "name": "web", "dryRun": false, "images": [image(OLD, "Promote")],
+        "pattern": "stack", "name": "web", "dryRun": false, "verify": true, "images": [image(OLD, "Promote")],
         "refused": [], "writes": [], "plan": rows(&[]), "drift": [compared(2)],
         "groups": rows(&[json!({"groupName": "web-1", "expected": NEW})]), "refresh": [], "hasWritten": true, "rollsBack": false, "hasWayBack": true,
         "isRollback": false, "failure": null, "promotionFailure": null,
@@ -47,7 +49,14 @@ fn record(changed: &Value) -> TargetRecord {
 }
 
 fn reported(targets: Vec<TargetRecord>) -> Reported {
-    handle(ReportInput { targets, failure: None }).unwrap()
+    promotion(Collected { targets, skipped: None, failure: None })
+}
+
+fn promotion(collected: Collected) -> Reported {
+    match handle(ReportInput::Promotion(collected)).unwrap() {
+        Answer::Promotion(reported) => reported,
+        Answer::Reconcile(reconciled) => panic!("{reconciled:?}"),
+    }
 }
 
 fn failure(step: &str, name: &str, cause: &str) -> Value {
@@ -254,7 +263,7 @@ fn causes_of_every_form_give_a_text() {
 fn targets_that_are_not_known_end_with_the_steps_own_error() {
     let failure = failure("ResolveTags", "InvalidInput", "{\"errorMessage\": \"imageId: no\"}");
     let input = json!({"targets": [], "failure": failure});
-    let Reported { report, error, cause } = handle(serde_json::from_value(input).unwrap()).unwrap();
+    let Reported { report, error, cause } = promotion(serde_json::from_value(input).unwrap());
     assert_eq!((error.as_deref(), cause.as_deref()), (Some("InvalidInput"), Some("imageId: no")));
     assert_eq!(report.summary, "ResolveTags failed with InvalidInput: imageId: no");
     assert_eq!(report.outcome, Outcome::Failed);

@@ -4,50 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::primitives::DateTime;
 use contract::bounds::TAGS_MAY_COME_SECONDS;
-use contract::ids::{ImageId, ParameterKey};
+use contract::ids::ParameterKey;
 use contract::target::{
     Candidate, Group, ImageParameter, Images, Origin, Promotion, Run, Selection, Target,
 };
 use step::InvalidInput;
+use tags::{Destination, Image, Instance, Instances, Settings};
 
 use crate::request::{NamedTarget, Trigger};
-use crate::settings::Settings;
-use crate::tags::{Destination, Tags};
 
 /// The maximum number of candidates per parameter: enough to skip a few bad nights.
 pub(crate) const MAX_CANDIDATES: usize = 5;
-/// The maximum number of candidates of all parameters together. With these, a hundred targets take
-/// about half of the data that Step Functions passes from one state to the next (256 KiB).
+/// The maximum number of candidates of all parameters together: about half of the data that Step
+/// Functions passes from one state to the next (256 KiB).
 pub(crate) const MAX_CANDIDATES_PER_RUN: usize = 300;
 
 /// The tag with an instance's group (only Auto Scaling can set it).
 const TAG_GROUP: &str = "aws:autoscaling:groupName";
 /// The tag with the stack of an instance's group (CloudFormation sets it).
 const TAG_STACK: &str = "aws:cloudformation:stack-name";
-
-/// The parts of an image that this step reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Image {
-    pub image_id: ImageId,
-    pub creation_date: String,
-    pub source_instance_id: Option<String>,
-    /// Whether AWS Backup made it.
-    pub is_backup: bool,
-    pub status_message: Option<String>,
-    /// The instance whose tags stand for the image's.
-    pub tags_of: Option<String>,
-    pub tags: Tags,
-}
-
-/// The parts of a live instance that this step reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Instance {
-    pub instance_type: Option<String>,
-    pub tags: Tags,
-}
-
-/// Live instances by ID, to find each image's source.
-pub(crate) type Instances = BTreeMap<String, Instance>;
 
 // --- what names an image -----------------------------------------------------------------------
 
@@ -76,51 +51,6 @@ pub(crate) fn may_be_tagged_yet(trigger: &Trigger, now: DateTime) -> bool {
         Trigger::Available { time } => now.secs() < time.secs() + i64::from(TAGS_MAY_COME_SECONDS),
         Trigger::Backup { .. } | Trigger::Manual(_) => false,
     }
-}
-
-// --- lost tags ---------------------------------------------------------------------------------
-
-impl Image {
-    /// The image with the tags of its instance where it carries no target tag itself. AWS Backup
-    /// may fail to copy tags, or to fit all of them (developer guide, "Copy tags onto backups"), and
-    /// the image belongs where its instance belongs.
-    #[must_use]
-    pub(crate) fn with_tags_of(
-        self,
-        settings: &Settings,
-        instance_id: &str,
-        instance: &Instance,
-    ) -> Self {
-        if settings.carry_target(&self.tags) || !settings.carry_target(&instance.tags) {
-            return self;
-        }
-        let mut tags = settings.ours(&instance.tags);
-        // What the image carries itself counts.
-        tags.extend(self.tags);
-        Self { tags_of: Some(instance_id.to_owned()), tags, ..self }
-    }
-}
-
-/// The live instances that name a target that Driftless may touch: backups of theirs may have lost
-/// their tags.
-pub(crate) fn tagged<'a>(
-    settings: &Settings,
-    instances: &'a Instances,
-) -> impl Iterator<Item = &'a String> {
-    let names = |(_, instance): &(&String, &Instance)| {
-        settings.leads(&instance.tags).is_ok_and(|leads| !leads.destinations.is_empty())
-    };
-    instances.iter().filter(names).map(|(id, _)| id)
-}
-
-/// Those that name this destination.
-pub(crate) fn naming<'a>(
-    settings: &Settings,
-    instances: &'a Instances,
-    destination: &Destination,
-) -> impl Iterator<Item = &'a String> {
-    let names = |(_, instance): &(&String, &Instance)| settings.names(&instance.tags, destination);
-    instances.iter().filter(names).map(|(id, _)| id)
 }
 
 // --- what makes up a target --------------------------------------------------------------------
@@ -156,7 +86,7 @@ pub(crate) fn promotion(
     let target = match destination {
         Destination::Parameter(name) => {
             let images = parameters.next().map(|only| only.images).unwrap_or_default();
-            Target::Parameter { name: name.clone(), images }
+            Target::Parameter { name: name.clone(), images, readers: None }
         }
         Destination::Stack(name) => {
             Target::Stack { name: name.clone(), parameters: parameters.collect() }
@@ -261,7 +191,7 @@ pub(crate) fn images_of_named(
     mut images: Vec<Image>,
     instances: &Instances,
 ) -> Result<Vec<Image>, InvalidInput> {
-    let NamedTarget { field, destination, only } = named;
+    let NamedTarget { field, destination, only, .. } = named;
     let name = destination.name();
     images.retain(|image| settings.key_at(destination, &image.tags).is_some());
     if images.is_empty() {

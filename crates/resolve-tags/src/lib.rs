@@ -6,27 +6,20 @@ mod decide;
 mod error;
 mod fetch;
 mod request;
-mod settings;
-mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::Filter;
 use contract::ids::ImageId;
-use contract::report::{Outcome, Report};
 use contract::steps::Resolved;
-use contract::target::{Promotion, Run};
+use contract::target::{Promotion, Run, Target};
 use serde_json::Value;
+use tags::{Image, Instance, Settings, listing};
 
-use crate::decide::{Image, Instance};
 pub use crate::error::Error;
 use crate::request::{NamedTarget, Request, Trigger};
-pub use crate::settings::{BadSettings, Settings, TagKeys};
-use crate::tags::Destination;
 
 /// Resolves `input` to targets and their candidates.
 ///
@@ -37,7 +30,6 @@ pub async fn handle(ec2: &Client, settings: &Settings, input: Value) -> Result<R
         Request::Skip(reason) => Ok(skipped(reason)),
         Request::Image(image_id, trigger) => by_image(ec2, settings, &image_id, trigger).await,
         Request::Named(named, run) => by_name(ec2, settings, &named, run).await,
-        Request::Reconcile(run) => reconcile(ec2, settings, run).await,
     }
 }
 
@@ -79,8 +71,8 @@ async fn by_image(
         }
         let instances = fetch::instances_of(ec2, settings, destination, &images).await?;
         if run.is_none() {
-            let named = decide::naming(settings, &instances, destination);
-            images.extend(fetch::untagged(ec2, settings, &instances, named).await?);
+            let named = tags::naming(settings, &instances, destination);
+            images.extend(listing::untagged_backups(ec2, settings, &instances, named).await?);
         }
         let run = run.unwrap_or_default();
         targets.push(decide::promotion(settings, destination, images, &instances, run));
@@ -122,58 +114,14 @@ async fn by_name(
     }
     let mut images = fetch::images_of(ec2, settings, destination).await?;
     let instances = fetch::instances_of(ec2, settings, destination, &images).await?;
-    let named_by = decide::naming(settings, &instances, destination);
-    images.extend(fetch::untagged(ec2, settings, &instances, named_by).await?);
+    let named_by = tags::naming(settings, &instances, destination);
+    images.extend(listing::untagged_backups(ec2, settings, &instances, named_by).await?);
     let images = decide::images_of_named(settings, named, images, &instances)?;
-    Ok(resolved(vec![decide::promotion(settings, destination, images, &instances, run)]))
-}
-
-/// Every target that any image names. One listing serves all targets, so the number of calls does not
-/// depend on how many there are, only on the listings' pages.
-async fn reconcile(ec2: &Client, settings: &Settings, run: Run) -> Result<Resolved, Error> {
-    let keys = &settings.keys;
-    let tagged = || {
-        let filter = Filter::builder().name("tag-key");
-        filter.values(&keys.parameter_name).values(&keys.stack_name).build()
-    };
-    let images = fetch::images_with(ec2, [tagged()]).await?;
-    let mut by_destination = grouped(settings, images);
-    let images = by_destination.values().flatten();
-    let instances = fetch::instances_for(ec2, tagged(), images).await?;
-    let tagged = decide::tagged(settings, &instances);
-    let untagged = fetch::untagged(ec2, settings, &instances, tagged).await?;
-    for (destination, images) in grouped(settings, untagged) {
-        by_destination.entry(destination).or_default().extend(images);
+    let mut promotion = decide::promotion(settings, destination, images, &instances, run);
+    if let Target::Parameter { readers, .. } = &mut promotion.target {
+        readers.clone_from(&named.groups);
     }
-    if by_destination.is_empty() {
-        let reason = format!(
-            "none of the account's images names a target that Driftless may touch by its tag {}",
-            settings.either_tag()
-        );
-        return Ok(skipped(reason));
-    }
-    let targets = by_destination.into_iter().map(|(destination, images)| {
-        decide::promotion(settings, &destination, images, &instances, run)
-    });
-    Ok(resolved(targets.collect()))
-}
-
-fn grouped(settings: &Settings, images: Vec<Image>) -> BTreeMap<Destination, Vec<Image>> {
-    let mut found = BTreeMap::<_, Vec<_>>::new();
-    for image in images {
-        match settings.leads(&image.tags) {
-            Ok(leads) => {
-                for destination in leads.destinations {
-                    found.entry(destination).or_default().push(image.clone());
-                }
-            }
-            // The other images have nothing to do with this target.
-            Err(error) => {
-                tracing::warn!(image_id = %image.image_id, %error, "ignored an image with a malformed tag");
-            }
-        }
-    }
-    found
+    Ok(resolved(vec![promotion]))
 }
 
 fn resolved(mut promotions: Vec<Promotion>) -> Resolved {
@@ -185,6 +133,5 @@ fn resolved(mut promotions: Vec<Promotion>) -> Resolved {
 
 fn skipped(reason: String) -> Resolved {
     tracing::info!(reason, "found no targets");
-    let report = Report { outcome: Outcome::Skipped, summary: reason, targets: Vec::new() };
-    Resolved::Skipped { report }
+    Resolved::Skipped { reason }
 }

@@ -1,6 +1,6 @@
 //! The `ResolveTags` Lambda: wires the step to AWS.
 
-use resolve_tags::Settings;
+use tags::Settings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

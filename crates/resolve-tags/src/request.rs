@@ -3,21 +3,23 @@
 use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat};
 use contract::event::{
     BACKUP_JOB, BACKUP_SOURCE, BackupDetail, BackupEvent, EC2_SOURCE, IMAGE_STATE, ImageDetail,
-    ImageEvent, ManualRun, ReconcileRun, RollbackRun, TargetNames, TargetRun,
+    ImageEvent, ManualRun, RollbackRun, TargetNames, TargetRun,
 };
 use contract::ids::{ImageId, ParameterKey};
 use contract::target::{Run, Selection};
 use serde_json::Value;
 use step::{InvalidInput, decode, truncated};
-
-use crate::tags::Destination;
+use tags::Destination;
 
 /// Every form of input, for the message about an unknown one.
 const FORMS: &str = concat!(
     r#"AWS Backup's or EC2's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, "#,
-    r#"{"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, "#,
-    r#"{"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}"#
+    r#"{"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}} or "#,
+    r#"{"rollback": {"stackName": "…"}}"#
 );
+/// Where a run over every target is started.
+const OF_RECONCILE: &str = "the state machine of the output ReconcileStateMachineArn promotes every \
+                            target: start it with {} or {\"dryRun\": true}";
 
 /// The fields of an input that name a target.
 const TARGET: &str = "target";
@@ -35,8 +37,6 @@ pub(crate) enum Request {
     Image(ImageId, Trigger),
     /// Promote the newest image of this target, or put an older one back.
     Named(NamedTarget, Run),
-    /// Promote the newest image of every target.
-    Reconcile(Run),
     /// Do nothing, for this reason.
     Skip(String),
 }
@@ -69,6 +69,8 @@ pub(crate) struct NamedTarget {
     pub destination: Destination,
     /// The stack's parameter; all when absent.
     pub only: Option<ParameterKey>,
+    /// All groups that boot from the parameter, if they have just been listed.
+    pub groups: Option<Vec<String>>,
 }
 
 impl Trigger {
@@ -114,9 +116,9 @@ pub(crate) fn request(input: Value) -> Result<Request, InvalidInput> {
     if has(ROLLBACK) {
         return from_rollback(decode(input)?);
     }
-    if has("reconcile") || has("dryRun") {
-        let is_named = has("reconcile");
-        return from_reconcile(&decode(input)?, is_named);
+    if let Some(field) = ["reconcile", "dryRun"].into_iter().find(|field| has(field)) {
+        let problem = format!("expected a target or an image beside it; {OF_RECONCILE}");
+        return Err(InvalidInput::new(field, problem));
     }
     let found: Vec<_> = fields.keys().map(String::as_str).collect();
     let found = if found.is_empty() { "no field".to_owned() } else { found.join(", ") };
@@ -193,7 +195,8 @@ fn image_in(resources: &[String]) -> Result<Option<ImageId>, InvalidInput> {
 
 fn from_manual(manual: ManualRun) -> Request {
     let ManualRun { image_id, allow_older, instance_refresh, dry_run } = manual;
-    let run = Run { selection: newest(allow_older), dry_run, instance_refresh };
+    let selection = newest(allow_older);
+    let run = Run { selection, dry_run, instance_refresh, ..Run::default() };
     Request::Image(image_id, Trigger::Manual(run))
 }
 
@@ -202,14 +205,20 @@ fn newest(allow_older: bool) -> Selection {
 }
 
 fn from_target(run: TargetRun) -> Result<Request, InvalidInput> {
-    let TargetRun { target, allow_older, instance_refresh, dry_run } = run;
-    let run = Run { selection: newest(allow_older), dry_run, instance_refresh };
-    Ok(Request::Named(named(TARGET, target)?, run))
+    let TargetRun { target, allow_older, instance_refresh, dry_run, verify, groups } = run;
+    let run = Run { selection: newest(allow_older), dry_run, instance_refresh, verify };
+    let named = named(TARGET, target)?;
+    if let (Destination::Stack(_), Some(_)) = (&named.destination, &groups) {
+        let problem = "expected only together with parameterName: a stack says which groups it has";
+        return Err(InvalidInput::new("groups", problem));
+    }
+    Ok(Request::Named(NamedTarget { groups, ..named }, run))
 }
 
 fn from_rollback(run: RollbackRun) -> Result<Request, InvalidInput> {
     let RollbackRun { rollback, instance_refresh, dry_run } = run;
-    let run = Run { selection: Selection::Rollback, dry_run, instance_refresh };
+    let selection = Selection::Rollback;
+    let run = Run { selection, dry_run, instance_refresh, ..Run::default() };
     Ok(Request::Named(named(ROLLBACK, rollback)?, run))
 }
 
@@ -229,18 +238,5 @@ fn named(field: &'static str, names: TargetNames) -> Result<NamedTarget, Invalid
         let problem = format!("expected only together with stackName, found \"{key}\"");
         return Err(InvalidInput::new(format!("{field}.parameterKey"), problem));
     }
-    Ok(NamedTarget { field, destination, only: parameter_key })
-}
-
-/// `is_named`: the input contains `reconcile`; otherwise it has only `dryRun`.
-fn from_reconcile(run: &ReconcileRun, is_named: bool) -> Result<Request, InvalidInput> {
-    if is_named && !run.reconcile {
-        return Err(InvalidInput::new("reconcile", "expected true, found false"));
-    }
-    if !is_named && !run.dry_run {
-        // `dryRun: false` alone does not ask for a run over every target.
-        let expected = "expected true when it is the only field (plans a reconcile)";
-        return Err(InvalidInput::new("dryRun", format!("{expected}, found false")));
-    }
-    Ok(Request::Reconcile(Run { dry_run: run.dry_run, ..Run::default() }))
+    Ok(NamedTarget { field, destination, only: parameter_key, groups: None })
 }

@@ -1,21 +1,15 @@
-//! resolve-tags: the forms of input, where tags lead, and how images and groups make up a target.
+//! resolve-tags: the forms of input, and how images and groups make up a target.
 
 mod belonging;
 mod decide;
 mod handler;
 mod properties;
-mod reconcile;
 mod request;
-mod settings;
-mod tags;
 
 use contract::steps::Resolved;
 use contract::target::Promotion;
 use serde_json::{Value, json};
-
-use crate::decide::{Image, Instance};
-use crate::settings::Settings;
-use crate::tags::Tags;
+use tags::{Image, Instance, Settings, Tags};
 
 const FIRST: &str = "ami-00000000000000001";
 const SECOND: &str = "ami-00000000000000002";
@@ -102,7 +96,7 @@ fn promotions(resolved: Resolved) -> Vec<Promotion> {
 /// Why an answer is skipped.
 fn reason(resolved: Resolved) -> String {
     match resolved {
-        Resolved::Skipped { report } => report.summary,
+        Resolved::Skipped { reason } => reason,
         Resolved::Targets { promotions } => panic!("{promotions:?}"),
     }
 }

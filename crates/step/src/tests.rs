@@ -3,8 +3,8 @@
 //! inputs of several forms; its own tests have them.)
 
 use contract::steps::{
-    DriftInput, GuardInput, PlanInput, PromoteInput, RefreshInput, ReportInput, UpdateInput,
-    ValidateInput, VerifyInput, WaitInput,
+    CollectInput, Collected, DriftInput, GuardInput, ListInput, PlanInput, PromoteInput,
+    RefreshInput, UpdateInput, ValidateInput, VerifyInput, WaitInput,
 };
 use contract::{ErrorName, Named};
 use proptest::prelude::*;
@@ -63,6 +63,7 @@ fn inputs() -> Vec<Value> {
         "adopted": true, "status": "Pending"});
     let proof = json!({
         "scope": {"stack": "web"}, "groups": [{"groupName": "web", "expected": image}],
+        "isComplete": false,
         "before": [image], "after": [image]});
     // Its cause may be any JSON, so there is none of another type.
     let failure = json!({"step": "UpdateStack", "name": "X", "polls": 1});
@@ -82,7 +83,7 @@ fn inputs() -> Vec<Value> {
                     "imageId": image, "creationDate": "2026-11-01T03:00:00.000Z",
                     "statusMessage": "VSS",
                     "origin": {"kind": "Group", "instanceId": "i-1", "group": group}}]}}]},
-            "run": {"selection": "Newest", "dryRun": false, "instanceRefresh": false}}}),
+            "run": {"selection": "Newest", "dryRun": false, "instanceRefresh": false, "verify": true}}}),
         json!({
             "stackName": "web", "images": [change], "execution": "name", "changeSetId": "arn"}),
         json!({"writes": [write], "execution": "name", "polls": 1}),
@@ -94,12 +95,17 @@ fn inputs() -> Vec<Value> {
         json!({"groups": rows(&launch), "guard": {"scope": {"stack": "web"}, "images": [
             {"parameter": "ImageId", "image": image, "replaced": image}]}}),
         json!({"failure": failure, "targets": [{
-            "pattern": "stack", "name": "web", "dryRun": false, "images": [decision],
+            "pattern": "stack", "name": "web", "dryRun": false, "verify": true, "images": [decision],
             "refused": [{"parameter": "B", "name": "ImageRejected", "message": "none"}],
             "writes": [write], "plan": rows(&planned), "drift": [drift],
             "groups": rows(&launch),
             "refresh": [refresh], "hasWritten": true, "rollsBack": true, "hasWayBack": true,
             "isRollback": true, "failure": failure, "promotionFailure": failure}]}),
+        json!({"run": {"dryRun": true, "verify": true}, "execution": "name", "after": "stack web"}),
+        json!({"results": [{
+            "start": {"name": "web-1", "input": {
+                "target": {"parameterName": "/web"}, "dryRun": true, "groups": ["web"]}},
+            "outcome": "Promoted", "summary": "text", "error": "X", "cause": "text"}]}),
     ]
 }
 
@@ -107,7 +113,7 @@ fn inputs() -> Vec<Value> {
 type Decoder = fn(Value) -> Result<(), InvalidInput>;
 
 /// Each step's, in the order of the inputs.
-const DECODERS: [Decoder; 10] = [
+const DECODERS: [Decoder; 12] = [
     |value| decode::<ValidateInput>(value).map(drop),
     |value| decode::<PlanInput>(value).map(drop),
     |value| decode::<PromoteInput>(value).map(drop),
@@ -117,7 +123,9 @@ const DECODERS: [Decoder; 10] = [
     |value| decode::<VerifyInput>(value).map(drop),
     |value| decode::<RefreshInput>(value).map(drop),
     |value| decode::<GuardInput>(value).map(drop),
-    |value| decode::<ReportInput>(value).map(drop),
+    |value| decode::<Collected>(value).map(drop),
+    |value| decode::<ListInput>(value).map(drop),
+    |value| decode::<CollectInput>(value).map(drop),
 ];
 
 #[test]

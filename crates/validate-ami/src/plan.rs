@@ -114,6 +114,7 @@ fn plan(target: &Target, steps: &[Step<'_>]) -> Plan {
         proof: Proof {
             scope: scope.clone(),
             groups: steps.iter().flat_map(Step::launches).collect(),
+            is_complete: matches!(target, Target::Parameter { readers: Some(_), .. }),
             before: changed().filter_map(|step| step.before.image()).collect(),
             after: steps.iter().map(|step| step.after.clone()).collect(),
         },

@@ -116,7 +116,8 @@ fn by_parameter(
         Some(Ok(images))
             if images
                 .iter()
-                .any(|image| groups::version_read(image, parameter, account).is_some()) =>
+                .filter_map(|image| groups::parameter_read(image, account))
+                .any(|(name, _)| name == parameter.trim_start_matches('/')) =>
         {
             VERIFIED
         }

@@ -155,7 +155,7 @@ fn target(candidates: Vec<Candidate>) -> Promotion {
 /// The SSM parameter `/golden/web`.
 fn parameter_target(candidates: Vec<Candidate>) -> Promotion {
     let images = Images { candidates, groups: vec![group("group", Some("web"))] };
-    let target = Target::Parameter { name: "/golden/web".parse().unwrap(), images };
+    let target = Target::Parameter { name: "/golden/web".parse().unwrap(), images, readers: None };
     Promotion { target, run: Run::default() }
 }
 

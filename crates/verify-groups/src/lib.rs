@@ -63,8 +63,9 @@ async fn groups(
             names.extend(groups_of_stack(&clients.cloudformation, stack.as_str()).await?);
             Vec::new()
         }
+        Scope::Parameter(_) if proof.is_complete => Vec::new(),
         Scope::Parameter(parameter) => {
-            groups::booting_from(autoscaling, ec2, parameter.as_str(), account).await?
+            groups::booting_from(autoscaling, ec2, parameter, account).await?
         }
     };
     for group in found.iter().filter_map(AutoScalingGroup::auto_scaling_group_name) {

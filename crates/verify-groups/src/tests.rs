@@ -38,7 +38,7 @@ fn proof(scope: Scope, named: &[&str]) -> Proof {
         expected: NEW.parse().unwrap(),
     };
     let groups = named.iter().map(group).collect();
-    Proof { scope, groups, before: images(&[OLD]), after: images(&[NEW]) }
+    Proof { scope, groups, is_complete: false, before: images(&[OLD]), after: images(&[NEW]) }
 }
 
 /// The groups and the images of the rows about these groups.

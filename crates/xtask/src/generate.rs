@@ -7,25 +7,33 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
-use contract::bounds::{CUT_OFF_ERRORS, LAMBDA_ERRORS, POLLS, Retry};
+use contract::bounds::{CUT_OFF_ERRORS, LAMBDA_ERRORS, POLLS, Retry, START_ERRORS};
 use contract::error_name::Raised;
 
 use crate::asl::Node;
 use crate::paths::Paths;
 
 /// The states without a generated catcher: their failure is not a target's failure.
-const OUTSIDE_TARGETS: &[&str] = &["ResolveTags", "Report"];
+const OUTSIDE_TARGETS: &[&str] =
+    &["ResolveTags", "Report", "ListTargets", "StartPromotion", "CollectResults"];
+/// The state that starts executions of another state machine.
+const STARTS_EXECUTIONS: &str = "StartPromotion";
+/// The state that decides, before which nothing is known about the target.
+const DECIDES: &str = "ValidateAmi";
 /// The state that drift found before may lead to.
 const SECOND_HALF_OF_PROOF: &str = "VerifyGroups";
-const DEFINITION: &str = "statemachine/promote-ami.asl.json";
+const PROMOTE_AMI: &str = "statemachine/promote-ami.asl.json";
+const RECONCILE: &str = "statemachine/reconcile.asl.json";
 const ERRORS: &str = "docs/errors.md";
 
 /// Writes the generated parts, or with `check` prints which files would change.
 pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
     let mut stale = Vec::new();
-    for (file, generate) in
-        [(DEFINITION, definition as fn(&str) -> Result<String>), (ERRORS, |_| Ok(errors()))]
-    {
+    for (file, generate) in [
+        (PROMOTE_AMI, promote_ami as fn(&str) -> Result<String>),
+        (RECONCILE, reconcile),
+        (ERRORS, |_| Ok(errors())),
+    ] {
         let path = paths.root.join(file);
         let found = fs::read_to_string(&path).unwrap_or_default();
         let generated = generate(&found).with_context(|| format!("generating {file}"))?;
@@ -45,8 +53,22 @@ pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The definition with its generated fields as the catalogue has them now.
-fn definition(text: &str) -> Result<String> {
+/// The definition of the promotions with its generated fields as the catalogue has them now.
+fn promote_ami(text: &str) -> Result<String> {
+    let (definition, waits) = definition(text)?;
+    for poll in POLLS {
+        ensure!(waits.contains(&poll.wait), "there is no Wait state {}", poll.wait);
+    }
+    Ok(definition)
+}
+
+/// The same of the reconcile, which polls nothing.
+fn reconcile(text: &str) -> Result<String> {
+    Ok(definition(text)?.0)
+}
+
+/// A definition with its generated fields, and its Wait states between two polls.
+fn definition(text: &str) -> Result<(String, Vec<&'static str>)> {
     let mut definition: Node = serde_json::from_str(text).context("it is not JSON")?;
     let mut generated = Vec::new();
     each_state(
@@ -67,10 +89,7 @@ fn definition(text: &str) -> Result<String> {
             _ => {}
         },
     );
-    for poll in POLLS {
-        ensure!(generated.contains(&poll.wait), "there is no Wait state {}", poll.wait);
-    }
-    Ok(definition.printed())
+    Ok((definition.printed(), generated))
 }
 
 /// Visits every state, including nested ones.
@@ -97,6 +116,9 @@ fn each_state(scope: &mut Node, visit: &mut impl FnMut(&str, &mut Node)) {
 
 /// Lambda's own errors, then the step's: those of every step first.
 fn retriers(state: &str) -> Node {
+    if state == STARTS_EXECUTIONS {
+        return Node::Array(vec![retrier(START_ERRORS, Retry::TRANSIENT)]);
+    }
     let mut all =
         vec![retrier(LAMBDA_ERRORS, Retry::TRANSIENT), retrier(CUT_OFF_ERRORS, Retry::CUT_OFF)];
     let raised = |is_of_every_step: bool| {
@@ -137,6 +159,9 @@ fn number(value: f64) -> Node {
 /// After another writer's write the state machine decides again; any other error fails the target,
 /// unless the first half of the proof has already failed it.
 fn catchers(state: &str) -> Node {
+    if state == DECIDES {
+        return Node::Array(vec![undecided()]);
+    }
     let failure = format!(
         "{{'step': '{state}', 'name': $states.errorOutput.Error, 'cause': $states.errorOutput.Cause}}"
     );
@@ -156,6 +181,20 @@ fn catchers(state: &str) -> Node {
     let assign = object(vec![("failure", failure.as_str().into())]);
     all.push(catcher("States.ALL", assign, "ShouldRollBack"));
     Node::Array(all)
+}
+
+/// Without a decision there is nothing to roll back, and nothing to report but the error.
+fn undecided() -> Node {
+    let output = object(vec![
+        ("name", "{% $states.errorOutput.Error %}".into()),
+        ("cause", "{% $states.errorOutput.Cause %}".into()),
+        ("hasWritten", "{% $states.input.hasWritten %}".into()),
+    ]);
+    object(vec![
+        ("ErrorEquals", error_equals(&["States.ALL"])),
+        ("Output", output),
+        ("Next", "RecordUndecided".into()),
+    ])
 }
 
 fn catcher(error: &str, assign: Node, next: &str) -> Node {
@@ -214,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_task_retries_temporary_errors_and_catches_the_rest() {
-        let text = definition(MACHINE).unwrap();
+        let text = promote_ami(MACHINE).unwrap();
         for part in [
             r#""ErrorEquals": ["StackBusy"]"#,
             r#""ErrorEquals": ["ServiceUnavailable"]"#,
@@ -225,12 +264,12 @@ mod tests {
             assert!(text.contains(part), "no {part} in {text}");
         }
         assert!(!text.contains("StackUpdateFailed"), "{text}");
-        assert_eq!(definition(&text).unwrap(), text, "generating again changes nothing");
+        assert_eq!(promote_ami(&text).unwrap(), text, "generating again changes nothing");
     }
 
     #[test]
     fn a_missing_wait_is_reported() {
-        let error = definition(&MACHINE.replace("\"WaitForPlan\"", "\"WaitForNothing\""));
+        let error = promote_ami(&MACHINE.replace("\"WaitForPlan\"", "\"WaitForNothing\""));
         assert!(error.unwrap_err().to_string().contains("WaitForPlan"));
     }
 

@@ -30,6 +30,12 @@ pub fn of_type(kind: &str) -> Result<Vec<String>> {
     Ok(states()?.into_iter().filter_map(of_kind).collect())
 }
 
+/// The names of the functions, those of a reconcile too.
+pub fn functions() -> Result<Vec<String>> {
+    let of_reconcile = ["ListTargets", "CollectResults"].map(str::to_owned);
+    Ok(of_type("Task")?.into_iter().chain(of_reconcile).collect())
+}
+
 /// Whether a Task state tries again after this error.
 pub fn retries(task: &Value, error: &str) -> bool {
     let retriers = task["Retry"].as_array().into_iter().flatten();

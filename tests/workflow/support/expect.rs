@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use contract::ErrorName;
 use contract::error_name::Raised;
-use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
+use contract::report::{Outcome, ReconcileReport, Report, TargetOutcome, TargetReport};
 use contract::steps::{DecisionOutcome, Detection, Difference, DriftStatus};
 use harness::scenario::AutoHealingStack;
 use harness::{Ended, Stack};
@@ -24,6 +24,16 @@ pub fn report(ended: &Ended, outcome: Outcome) -> Result<Report> {
     ensure!(ended.status == status, "expected {status}, found {found}");
     ensure!(ended.error.as_deref() == error, "expected {error:?}, found {:?}", ended.error);
     ensure!(!report.summary.is_empty(), "a report without a summary: {found}");
+    Ok(report)
+}
+
+/// The report of a reconcile that did its work, with this outcome.
+pub fn reconciled(ended: &Ended, outcome: Outcome) -> Result<ReconcileReport> {
+    let report = ended.reconcile_report()?;
+    let found = format!("{}: {}", ended.status, serde_json::to_string_pretty(&report)?);
+    ensure!(report.outcome == outcome, "expected {outcome:?}, found {found}");
+    ensure!(ended.status == "SUCCEEDED", "expected SUCCEEDED, found {found}");
+    ensure!(report.results.counts.total() == report.targets, "not all are counted: {found}");
     Ok(report)
 }
 

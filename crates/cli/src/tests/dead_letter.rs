@@ -4,7 +4,7 @@ use aws_sdk_sqs::types::{Message, MessageAttributeValue};
 use contract::event::ReconcileRun;
 use serde_json::{Value, json};
 
-use super::{EXECUTION, ended};
+use super::{EXECUTION, ended, parts};
 use crate::dead_letter::{DeadLetter, Failure, Trigger};
 
 fn backup() -> Value {
@@ -48,8 +48,9 @@ fn a_schedule_that_started_nothing_is_a_reconcile() {
     });
     let parsed = DeadLetter::of(event, "").unwrap();
     assert_eq!((parsed.trigger, parsed.subject.as_str()), (Trigger::Schedule, "nightly"));
+    assert_eq!(parsed.machine(&parts()), parts().reconcile);
     let run: ReconcileRun = serde_json::from_value(parsed.input.unwrap()).unwrap();
-    assert_eq!(run, ReconcileRun { reconcile: true, dry_run: false });
+    assert_eq!(run, ReconcileRun::default());
 }
 
 #[test]
@@ -58,6 +59,7 @@ fn an_execution_that_failed_has_its_input_or_can_be_asked_for_it() {
     assert_eq!((parsed.trigger, parsed.subject.as_str()), (Trigger::Execution, "run-1"));
     assert_eq!(parsed.input, Some(json!({"imageId": "ami-1"})));
     assert_eq!(parsed.failed_execution.as_deref(), Some(EXECUTION));
+    assert_eq!(parsed.machine(&parts()), parts().state_machine);
     let parsed = DeadLetter::of(ended(&json!({"input": null})), "").unwrap();
     assert_eq!((parsed.input, parsed.failed_execution.as_deref()), (None, Some(EXECUTION)));
 }

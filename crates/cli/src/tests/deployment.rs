@@ -15,10 +15,11 @@ fn the_outputs_name_the_parts() {
     let outputs = [
         output("RuleName", "rule"),
         output("StateMachineArn", &expected.state_machine),
+        output("ReconcileStateMachineArn", &expected.reconcile),
         output("DeadLetterQueueUrl", &expected.queue),
     ];
     assert_eq!(Parts::of("driftless", &outputs).unwrap(), expected);
-    let error = Parts::of("web", &outputs[..2]).unwrap_err().to_string();
+    let error = Parts::of("web", &outputs[..3]).unwrap_err().to_string();
     assert!(error.contains("stack web has no output DeadLetterQueueUrl"), "{error}");
 }
 
@@ -26,5 +27,5 @@ fn the_outputs_name_the_parts() {
 fn the_state_machines_arn_names_the_rest() {
     let parts = parts();
     assert_eq!((parts.account(), parts.region()), ("111122223333", "eu-west-1"));
-    assert_eq!(parts.execution("run-1"), super::EXECUTION);
+    assert_eq!(Parts::execution(&parts.state_machine, "run-1"), super::EXECUTION);
 }

@@ -13,7 +13,7 @@ use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http
 use serde_json::{Value, json};
 
 use super::{EXECUTION, ended, parts};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Parts};
 use crate::redrive::{self, Outcome, Redriven};
 
 /// A client that answers from these rules. (`mock_client!` needs the SDKs' `test-util` feature,
@@ -103,7 +103,7 @@ async fn a_started_message_is_deleted() {
 async fn a_message_that_was_started_before_is_deleted_too() {
     let rules = [refuses("ExecutionAlreadyExists")];
     let (one, deleted, shown) = redriven(&failed(), false, &rules).await;
-    let expected = parts().execution("redrive-m-1");
+    let expected = Parts::execution(&parts().state_machine, "redrive-m-1");
     assert_eq!((one.result, one.execution), (Outcome::Started, Some(expected)));
     assert_eq!((deleted, shown, one.failure), (1, 0, None));
 }

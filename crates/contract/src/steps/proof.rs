@@ -141,8 +141,10 @@ message! {
     Proof {
         /// Where the groups are defined.
         scope: Scope,
-        /// The groups that live instances named, with the image that each must boot.
+        /// The groups that are known, with the image that each must boot.
         groups: Vec<ExpectedLaunch>,
+        /// Whether these are all groups of the scope, so that no other has to be looked for.
+        is_complete: bool,
         /// The images that were in place.
         before: Vec<ImageId>,
         /// The images that must be in place.

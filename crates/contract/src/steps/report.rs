@@ -4,16 +4,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, Refusal, Rows, StackDrift,
+    Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, Refusal, Round, Rows,
+    StackDrift,
 };
 use crate::report::Report;
 use crate::target::Pattern;
 
+/// The input of report: what a state machine has collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum ReportInput {
+    /// About the targets of one input.
+    Promotion(Collected),
+    /// About the promotions of a reconcile.
+    Reconcile(Round),
+}
+
 message! {
-    /// The input of report.
-    ReportInput {
-        /// What the state machine has collected about each target.
+    /// What `promote-ami` has collected.
+    Collected {
+        /// About each target.
         targets: Vec<TargetRecord>,
+        /// Why the input has no targets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        skipped: Option<String>,
         /// Why the targets could not be resolved; the execution then has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
@@ -29,6 +43,8 @@ message! {
         name: String,
         /// Whether this is a dry run.
         dry_run: bool,
+        /// Whether drift is detected even if there is nothing to promote.
+        verify: bool,
         /// The decision about each image parameter; empty when validate-ami failed.
         images: Vec<Decision>,
         /// The image parameters for which no image could be chosen.

@@ -19,11 +19,44 @@ impl<T> Rows<T> {
 
     /// The first rows of a list.
     #[must_use]
-    pub fn first(mut rows: Vec<T>) -> Self {
-        let more = rows.len().saturating_sub(Self::MAX);
-        rows.truncate(Self::MAX);
-        Self { rows, more }
+    pub fn first(rows: Vec<T>) -> Self {
+        Self { rows, more: 0 }.shortened()
     }
+
+    /// The first rows of these.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        self.more += self.rows.len().saturating_sub(Self::MAX);
+        self.rows.truncate(Self::MAX);
+        self
+    }
+}
+
+impl<T: Serialize> Rows<T> {
+    /// As many of the first rows as fit into this many bytes of JSON.
+    #[must_use]
+    pub fn within(mut self, bytes: usize) -> Self {
+        let mut total = 0;
+        let fits = |row: &&T| {
+            total += length(row);
+            total <= bytes
+        };
+        let kept = self.rows.iter().take_while(fits).count();
+        self.more += self.rows.len() - kept;
+        self.rows.truncate(kept);
+        self
+    }
+
+    /// The length of the rows as JSON, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.rows.iter().map(length).sum()
+    }
+}
+
+/// With the comma after it.
+fn length<T: Serialize>(row: &T) -> usize {
+    serde_json::to_string(row).map_or(0, |text| text.len() + 1)
 }
 
 impl<T> Default for Rows<T> {

@@ -8,11 +8,11 @@ use super::{
     of_instance, settings,
 };
 use crate::decide::{
-    Image, Instance, Instances, MAX_CANDIDATES, MAX_CANDIDATES_PER_RUN, images_of_named,
-    may_be_tagged_yet, may_inherit, promotion, truncate_candidates,
+    MAX_CANDIDATES, MAX_CANDIDATES_PER_RUN, images_of_named, may_be_tagged_yet, may_inherit,
+    promotion, truncate_candidates,
 };
 use crate::request::{NamedTarget, Trigger};
-use crate::tags::Destination;
+use tags::{Destination, Image, Instance, Instances};
 
 fn parameter() -> Destination {
     Destination::Parameter("/golden/web".parse().unwrap())
@@ -179,7 +179,7 @@ fn only_the_newest_few_travel_on_and_fewer_when_they_are_of_many_targets() {
 
 fn named(destination: Destination, only: Option<&str>) -> NamedTarget {
     let only = only.map(|key| key.parse().unwrap());
-    NamedTarget { field: "target", destination, only }
+    NamedTarget { field: "target", destination, only, groups: None }
 }
 
 #[test]

@@ -247,7 +247,7 @@ async fn a_pinned_image_competes_with_no_other_in_both_its_targets() {
     let [parameter, stack] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(parameter), [("/golden/web", vec![FIRST])]);
     assert_eq!(candidates(stack), [("ImageId", vec![FIRST])]);
-    let run = Run { selection: Selection::AllowOlder, dry_run: true, instance_refresh: false };
+    let run = Run { selection: Selection::AllowOlder, dry_run: true, ..Run::default() };
     assert_eq!((parameter.run, stack.run), (run, run));
     assert_eq!(pinned.num_calls(), 1);
 }
@@ -263,7 +263,7 @@ async fn a_run_of_a_named_target_lists_its_images() {
     let [target] = &targets[..] else { panic!("{targets:?}") };
     assert_eq!(candidates(target), [("ImageId", vec![SECOND, FIRST])]);
     assert_eq!(origins(target), [(Some("i-source"), None); 2]);
-    let run = Run { selection: Selection::Rollback, dry_run: false, instance_refresh: true };
+    let run = Run { selection: Selection::Rollback, instance_refresh: true, ..Run::default() };
     assert_eq!(target.run, run);
     assert_eq!((tagged.num_calls(), by_tag.num_calls()), (2, 1));
 }

@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 use testkit::arbitrary::{corrupted, json, json_paths, text};
 
 use super::{FIRST, backup, image, instance, settings};
-use crate::decide::{
-    Image, Instances, MAX_CANDIDATES, images_of_named, promotion, truncate_candidates,
-};
+use crate::decide::{MAX_CANDIDATES, images_of_named, promotion, truncate_candidates};
 use crate::request::{NamedTarget, Request, Trigger, request};
-use crate::tags::{Destination, Tags};
 use contract::target::{Run, Selection};
+use tags::{Destination, Image, Instances, Tags};
 
 /// The most characters of a message, of one that is skipped too.
 const MAX_MESSAGE_CHARS: usize = 1_000;
@@ -27,8 +25,7 @@ fn inputs() -> Vec<Value> {
         json!({"target": {"stackName": "web", "parameterKey": "ImageId"}, "allowOlder": true}),
         json!({"rollback": {"parameterName": "/golden/web"}, "instanceRefresh": true}),
         json!({"rollback": {"stackName": "web", "parameterKey": "ImageId"}, "dryRun": true}),
-        json!({"reconcile": true, "dryRun": true}),
-        json!({"dryRun": true}),
+        json!({"target": {"parameterName": "/golden/web"}, "verify": false, "groups": ["web"]}),
     ]
 }
 
@@ -101,10 +98,8 @@ fn images() -> impl Strategy<Value = Vec<Image>> {
 fn run() -> impl Strategy<Value = Run> {
     let selections = vec![Selection::Newest, Selection::AllowOlder, Selection::Rollback];
     let selection = proptest::sample::select(selections);
-    (selection, any::<[bool; 2]>()).prop_map(|(selection, [dry_run, instance_refresh])| Run {
-        selection,
-        dry_run,
-        instance_refresh,
+    (selection, any::<[bool; 3]>()).prop_map(|(selection, [dry_run, instance_refresh, verify])| {
+        Run { selection, dry_run, instance_refresh, verify }
     })
 }
 
@@ -128,7 +123,7 @@ proptest! {
         let says = |field: &str| input[field] == json!(true);
         let (older, dry, refresh) = (says("allowOlder"), says("dryRun"), says("instanceRefresh"));
         let back = input.get("rollback").is_some();
-        if let Some(Request::Image(_, Trigger::Manual(run)) | Request::Named(_, run) | Request::Reconcile(run)) =
+        if let Some(Request::Image(_, Trigger::Manual(run)) | Request::Named(_, run)) =
             requested(input)
         {
             prop_assert_eq!((run.dry_run, run.instance_refresh), (dry, refresh));
@@ -227,7 +222,7 @@ proptest! {
     fn a_named_target_chooses_among_images_of_its_own(images in images(), with_key in any::<bool>()) {
         let only = with_key.then(|| "DbImage".parse().unwrap());
         let destination = Destination::Stack("web".parse().unwrap());
-        let named = NamedTarget { field: "rollback", destination, only };
+        let named = NamedTarget { field: "rollback", destination, only, groups: None };
         match images_of_named(&settings(), &named, images.clone(), &Instances::new()) {
             Ok(chosen) => prop_assert!(
                 !chosen.is_empty() && chosen.iter().all(|image| images.contains(image))

@@ -7,7 +7,7 @@ use super::{FIRST, backup};
 use contract::target::{Run, Selection};
 
 use crate::request::{NamedTarget, Request, Trigger, request};
-use crate::tags::Destination;
+use tags::Destination;
 
 fn first() -> ImageId {
     FIRST.parse().unwrap()
@@ -134,26 +134,43 @@ fn a_target_or_a_rollback_names_a_parameter_or_a_stack() {
             let mut input = input.clone();
             let target = input.as_object_mut().unwrap().remove("rollback").unwrap();
             input[field] = target;
-            let named = NamedTarget { field, destination: destination.clone(), only: only.clone() };
+            let (destination, only) = (destination.clone(), only.clone());
+            let named = NamedTarget { field, destination, only, groups: None };
             assert_eq!(request(input), Ok(Request::Named(named, Run { selection, ..run })));
         }
     }
     let older = json!({"target": {"stackName": "web"}, "allowOlder": true});
-    let named = NamedTarget { field: "target", destination: stack(), only: None };
+    let named = NamedTarget { field: "target", destination: stack(), only: None, groups: None };
     let run = Run { selection: Selection::AllowOlder, ..Run::default() };
     assert_eq!(request(older), Ok(Request::Named(named, run)));
 }
 
 #[test]
-fn a_reconcile_is_named_and_a_dry_run_alone_is_the_plan_of_one() {
-    for (input, dry_run) in [
-        (json!({"reconcile": true}), false),
-        (json!({"reconcile": true, "dryRun": false}), false),
-        (json!({"reconcile": true, "dryRun": true}), true),
-        (json!({"dryRun": true}), true),
+fn a_run_of_a_parameter_may_name_the_groups_and_leave_out_the_drift() {
+    let input =
+        json!({"target": {"parameterName": "/golden/web"}, "verify": false, "groups": ["a"]});
+    let destination = Destination::Parameter("/golden/web".parse().unwrap());
+    let groups = Some(vec!["a".to_owned()]);
+    let named = NamedTarget { field: "target", destination, only: None, groups };
+    let run = Run { verify: false, ..Run::default() };
+    assert_eq!(request(input), Ok(Request::Named(named, run)));
+    refused(
+        json!({"target": {"stackName": "web"}, "groups": []}),
+        "groups: expected only together with parameterName",
+    );
+}
+
+#[test]
+fn a_reconcile_is_told_where_it_belongs() {
+    for (input, field) in [
+        (json!({"reconcile": true}), "reconcile"),
+        (json!({"reconcile": true, "dryRun": true}), "reconcile"),
+        (json!({"dryRun": true}), "dryRun"),
+        (json!({"dryRun": false, "stackName": "web"}), "dryRun"),
     ] {
-        let run = Run { dry_run, ..Run::default() };
-        assert_eq!(request(input), Ok(Request::Reconcile(run)));
+        let message = request(input).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{field}: ")), "{message}");
+        assert!(message.contains("ReconcileStateMachineArn"), "{message}");
     }
 }
 
@@ -198,7 +215,7 @@ fn what_is_no_known_form_is_told_them_all() {
         (json!({"image": FIRST, "x": 1}), "image, x"),
         (json!({"allowOlder": true}), "allowOlder"),
     ] {
-        let expected = r#"$: expected AWS Backup's or EC2's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, {"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}}, {"rollback": {"stackName": "…"}}, {"reconcile": true} or {"dryRun": true}; found "#;
+        let expected = r#"$: expected AWS Backup's or EC2's event, {"imageId": "ami-…"}, {"target": {"parameterName": "…"}}, {"target": {"stackName": "…"}}, {"rollback": {"parameterName": "…"}} or {"rollback": {"stackName": "…"}}; found "#;
         assert_eq!(request(input).unwrap_err().to_string(), format!("{expected}{found}"));
     }
 }
@@ -254,13 +271,6 @@ fn a_known_form_that_is_wrong_is_refused_with_the_field() {
         (json!({"rollback": {"stack": "web"}}), "rollback.stack: unknown field"),
         (json!({"rollback": {"stackName": "web"}, "allowOlder": true}), "allowOlder: unknown"),
         (json!({"rollback": {"stackName": "web"}, "dryRun": "yes"}), "dryRun: invalid type"),
-        (json!({"reconcile": false}), "reconcile: expected true, found false"),
-        (json!({"reconcile": false, "dryRun": true}), "reconcile: expected true, found false"),
-        (json!({"reconcile": "true"}), "reconcile: invalid type"),
-        (json!({"reconcile": true, "instanceRefresh": true}), "instanceRefresh: unknown field"),
-        (json!({"dryRun": false}), "dryRun: expected true when it is the only field"),
-        (json!({"dryRun": 1}), "dryRun: invalid type"),
-        (json!({"dryRun": true, "stackName": "web"}), "stackName: unknown field"),
         (
             backup(|event| event["source"] = json!("my.app")),
             "source: expected \"aws.backup\", found \"my.app\"",

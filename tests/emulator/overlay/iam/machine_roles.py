@@ -7,6 +7,9 @@ AWS facts:
 * Logs of a level but OFF need the log delivery actions, on `*` (developer guide, "Using CloudWatch Logs to log
   execution history"). Without them CreateStateMachine and UpdateStateMachine fail with AccessDeniedException, which is
   the resource's reason in a stack (aws/aws-cdk#26432).
+* A definition that waits for executions which it starts needs events:PutRule, PutTargets and DescribeRule on a rule of
+  Step Functions' own, else it cannot be created: "is not authorized to create managed-rule" (developer guide, "Start
+  workflow executions"; nasa/cumulus#2693 has the text).
 * DescribeStateMachine shows a stack's LoggingConfiguration in the API's spelling.
 Unlike AWS:
 * The function's own policy, which could allow the call too, does not count. Other integrations need no permission.
@@ -16,6 +19,8 @@ Unsure:
 * What a call without a loggingConfiguration needs (here nothing).
 * A function as a task's resource, without `lambda:invoke`, fails by the same name.
 """
+
+import json
 
 from ministack.core.responses import error_response_json, get_account_id, get_region, new_uuid
 from ministack.services import stepfunctions
@@ -29,6 +34,8 @@ _MACHINE = "AWS::StepFunctions::StateMachine"
 _DELIVERING = tuple(f"logs:{name}" for name in (
     "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
     "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups"))
+_MANAGING = ("events:PutRule", "events:PutTargets", "events:DescribeRule")
+_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
 _NO_ACCESS = "The state machine IAM Role is not authorized to access the Log Destination"
 
 
@@ -44,10 +51,22 @@ def _may_log(role, logging):
         permissions.role_refusal(role or "", role or "", action, "*") for action in _DELIVERING)
 
 
+def _refusal(role, logging, definition):
+    """Why the role does not suffice for a state machine; "" if it does."""
+    if not _may_log(role, logging):
+        return _NO_ACCESS
+    rule = f"arn:aws:events:{get_region()}:{get_account_id()}:rule/{_RULE}"
+    waits = "states:startExecution.sync" in definition
+    if waits and any(permissions.role_refusal(role or "", role or "", action, rule) for action in _MANAGING):
+        return f"'{role}' is not authorized to create managed-rule."
+    return ""
+
+
 def _create(original):
     def create(data):
-        if not _may_log(data.get("roleArn"), data.get("loggingConfiguration")):
-            return error_response_json("AccessDeniedException", _NO_ACCESS, 400)
+        refusal = _refusal(data.get("roleArn"), data.get("loggingConfiguration"), data.get("definition", ""))
+        if refusal:
+            return error_response_json("AccessDeniedException", refusal, 400)
         return original(data)
     return create
 
@@ -57,8 +76,10 @@ def _update(original):
         machine = stepfunctions._state_machines.get(data.get("stateMachineArn")) or {}
         data = {**data, **({"loggingConfiguration": _of_api(data["loggingConfiguration"])}
                            if "loggingConfiguration" in data else {})}
-        if machine and not _may_log(data.get("roleArn", machine.get("roleArn")), data.get("loggingConfiguration")):
-            return error_response_json("AccessDeniedException", _NO_ACCESS, 400)
+        refusal = machine and _refusal(data.get("roleArn", machine.get("roleArn")), data.get("loggingConfiguration"),
+                                       data.get("definition", machine.get("definition", "")))
+        if refusal:
+            return error_response_json("AccessDeniedException", refusal, 400)
         return original(data)
     return update
 
@@ -73,9 +94,10 @@ def _of_api(value):
 
 
 def _require(props):
-    if not _may_log(props.get("RoleArn"), _of_api(props.get("LoggingConfiguration"))):
+    refusal = _refusal(props.get("RoleArn"), _of_api(props.get("LoggingConfiguration")), json.dumps(props, default=str))
+    if refusal:
         raise stack_resources.ResourceFailure(
-            f'Resource handler returned message: "{_NO_ACCESS} (Service: AWSStepFunctions; Status Code: 400; Error '
+            f'Resource handler returned message: "{refusal} (Service: AWSStepFunctions; Status Code: 400; Error '
             f'Code: AccessDeniedException; Request ID: {new_uuid()}; Proxy: null)" (RequestToken: {new_uuid()}, '
             "HandlerErrorCode: AccessDenied)")
 

@@ -21,7 +21,7 @@ import functools
 from ministack.services import stepfunctions
 
 from overlay import patching
-from overlay.states import history, runner
+from overlay.states import distributed, history, runner
 from overlay.states.queries import is_jsonata, within
 
 _ITERATIONS_AT_ONCE = 40
@@ -32,8 +32,10 @@ def _map(original):
     def run(state, data, execution, ctx):
         processor = state.get("ItemProcessor") or state.get("Iterator", {})
         is_distributed = processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
-        if not is_jsonata(state, ctx) or is_distributed:
+        if not is_jsonata(state, ctx) or (is_distributed and "ItemReader" in state):
             return original(state, data, execution, ctx)
+        if is_distributed:
+            return distributed.run(state, processor, data, execution, ctx)
         items = stepfunctions._jsonata_state_field(
             {"Items": "{% $states.input %}", **state}, "Items", "array", data, ctx)
         at_once = 0

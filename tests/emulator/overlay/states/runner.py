@@ -103,16 +103,17 @@ def _run_execution(_original):
         try:
             history.end(execution, "SUCCEEDED", output=encoded(_result(execution)))
         except stepfunctions._ExecutionError as error:
-            _end(execution, error.error, error.cause)
+            end_with(execution, error.error, error.cause)
         except history.Over:
             pass
         except Exception as error:
             logger.exception("execution %s", arn)
-            _end(execution, "States.Runtime", str(error))
+            end_with(execution, "States.Runtime", str(error))
     return run_execution
 
 
-def _end(execution, error, cause):
+def end_with(execution, error, cause):
+    """End it as failed, unless it has ended otherwise."""
     with contextlib.suppress(history.Over):
         stepfunctions._fail_execution(execution, error, cause)
 

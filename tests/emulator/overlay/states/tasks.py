@@ -17,7 +17,7 @@ from ministack.core.responses import get_region
 from ministack.services import stepfunctions
 
 from overlay import patching
-from overlay.states import history
+from overlay.states import history, nested
 from overlay.states.history import encoded
 from overlay.states.queries import is_jsonata, within
 from overlay.states.runner import limited
@@ -43,15 +43,14 @@ def _execute(original):
 
 
 def _call(state, arguments, data, ctx):
-    kind, _, action = state["Resource"].removeprefix(_INTEGRATION).rpartition(":")
-    of = {"resourceType": kind, "resource": action}
+    of = _names(state["Resource"])
     limit = {}
     if "TimeoutSeconds" in state:
         limit["timeoutInSeconds"] = stepfunctions._jsonata_state_field(state, "TimeoutSeconds", "number", data, ctx)
     history.add("TaskScheduled", "taskScheduled", **of, region=get_region(), parameters=encoded(arguments), **limit)
     history.add("TaskStarted", "taskStarted", **of)
     try:
-        result = limited(_invoke(state["Resource"], arguments, **limit), kind)
+        result = limited(_invoke(state["Resource"], arguments, **limit), of["resourceType"])
     except stepfunctions._ExecutionError as error:
         if error.error == "States.Timeout":
             error.cause = ""
@@ -63,7 +62,19 @@ def _call(state, arguments, data, ctx):
     return result
 
 
+def _names(resource):
+    """ "lambda", "invoke"; "states", "startExecution.sync:2"; "aws-sdk:sfn", "describeExecution"."""
+    integration = resource.removeprefix(_INTEGRATION)
+    if integration.startswith("aws-sdk:"):
+        kind, _, action = integration.rpartition(":")
+    else:
+        kind, _, action = integration.partition(":")
+    return {"resourceType": kind, "resource": action}
+
+
 def _invoke(resource, arguments, timeoutInSeconds=None):
+    if resource == _INTEGRATION + nested.RESOURCE:
+        return nested.run(arguments, timeoutInSeconds)
     if timeoutInSeconds is None:
         return stepfunctions._invoke_resource(resource, arguments)
     return stepfunctions._invoke_resource_with_timeout(resource, arguments, timeoutInSeconds)

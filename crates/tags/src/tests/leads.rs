@@ -1,8 +1,7 @@
 //! Where tags lead, in every form that people write, and what is another's business.
 
 use super::{TO_PARAMETER, TO_STACK, TO_STACKS_DB, settings, tags};
-use crate::settings::{Settings, TagKeys};
-use crate::tags::{Destination, Leads};
+use crate::{Destination, Leads, Settings, TagKeys};
 
 fn parameter() -> Destination {
     Destination::Parameter("/golden/web".parse().unwrap())

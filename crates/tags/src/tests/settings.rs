@@ -1,7 +1,7 @@
 //! The function's environment, as the template sets it, and each way to get it wrong.
 
 use super::settings;
-use crate::settings::{BadSettings, Settings};
+use crate::{BadSettings, Settings};
 
 fn read(changed: &[(&str, Option<&str>)]) -> Result<Settings, BadSettings> {
     let template = [

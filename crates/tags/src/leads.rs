@@ -6,17 +6,17 @@ use std::str::FromStr;
 use contract::ids::{ImageId, Malformed, ParameterKey, ParameterName, StackName};
 use step::{InvalidInput, truncated};
 
-use crate::settings::{Settings, TagKeys};
+use crate::{Settings, TagKeys};
 
 /// An image's or an instance's tags.
-pub(crate) type Tags = BTreeMap<String, String>;
+pub type Tags = BTreeMap<String, String>;
 
 /// The maximum length of a tag's value in a message. EC2 allows 256 characters.
 const MAX_VALUE_CHARS: usize = 100;
 
 /// A destination in an image's tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Destination {
+pub enum Destination {
     /// Pattern 1.
     Parameter(ParameterName),
     /// Pattern 2.
@@ -26,7 +26,7 @@ pub(crate) enum Destination {
 impl Destination {
     /// The SSM parameter's name, or the stack's.
     #[must_use]
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Parameter(name) => name.as_str(),
             Self::Stack(name) => name.as_str(),
@@ -36,7 +36,7 @@ impl Destination {
 
 /// Where an image's tags lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Leads {
+pub struct Leads {
     /// The targets that Driftless may touch.
     pub destinations: Vec<Destination>,
     /// Tags that name something else, for people. The keys are in wide use, `StackName` for cost
@@ -69,7 +69,7 @@ impl Settings {
     ///
     /// # Errors
     /// A tag names something with a permitted prefix that cannot be a target.
-    pub(crate) fn leads(&self, tags: &Tags) -> Result<Leads, InvalidInput> {
+    pub fn leads(&self, tags: &Tags) -> Result<Leads, InvalidInput> {
         let mut leads = Leads::default();
         match self.parameter(tags)? {
             Named::Ours(name) => leads.destinations.push(Destination::Parameter(name)),
@@ -89,7 +89,7 @@ impl Settings {
 
     /// Whether these tags name this destination, in whatever form.
     #[must_use]
-    pub(crate) fn names(&self, tags: &Tags, destination: &Destination) -> bool {
+    pub fn names(&self, tags: &Tags, destination: &Destination) -> bool {
         match destination {
             Destination::Parameter(name) => {
                 matches!(self.parameter(tags), Ok(Named::Ours(found)) if found == *name)
@@ -103,7 +103,7 @@ impl Settings {
     /// The stack's parameter in these tags; the default key for an SSM parameter, which has no
     /// others. `None` if the key is malformed.
     #[must_use]
-    pub(crate) fn key_at(&self, destination: &Destination, tags: &Tags) -> Option<ParameterKey> {
+    pub fn key_at(&self, destination: &Destination, tags: &Tags) -> Option<ParameterKey> {
         match destination {
             Destination::Parameter(_) => Some(ParameterKey::default()),
             Destination::Stack(_) => self.parameter_key(tags).ok(),
@@ -112,27 +112,27 @@ impl Settings {
 
     /// Whether these tags ask for an instance refresh.
     #[must_use]
-    pub(crate) fn ask_for_refresh(&self, tags: &Tags) -> bool {
+    pub fn ask_for_refresh(&self, tags: &Tags) -> bool {
         let value = tags.get(&self.keys.instance_refresh);
         value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
     }
 
     /// Whether a target tag is among these tags, whatever it names.
     #[must_use]
-    pub(crate) fn carry_target(&self, tags: &Tags) -> bool {
+    pub fn carry_target(&self, tags: &Tags) -> bool {
         let keys = [&self.keys.parameter_name, &self.keys.stack_name];
         keys.into_iter().any(|key| tags.contains_key(key))
     }
 
     /// Whether these tags are for Driftless but name no target. The other keys are in wider use.
     #[must_use]
-    pub(crate) fn lack_target(&self, tags: &Tags) -> bool {
+    pub fn lack_target(&self, tags: &Tags) -> bool {
         tags.contains_key(&self.keys.parameter_key) && !self.carry_target(tags)
     }
 
     /// The tags among these that Driftless reads.
     #[must_use]
-    pub(crate) fn ours(&self, tags: &Tags) -> Tags {
+    pub fn ours(&self, tags: &Tags) -> Tags {
         let TagKeys { parameter_name, stack_name, parameter_key, instance_refresh } = &self.keys;
         let keys = [parameter_name, stack_name, parameter_key, instance_refresh];
         let ours = keys.into_iter().filter_map(|key| tags.get_key_value(key));
@@ -141,7 +141,7 @@ impl Settings {
 
     /// The tag that names this destination.
     #[must_use]
-    pub(crate) fn tag_of(&self, destination: &Destination) -> &str {
+    pub fn tag_of(&self, destination: &Destination) -> &str {
         match destination {
             Destination::Parameter(_) => &self.keys.parameter_name,
             Destination::Stack(_) => &self.keys.stack_name,
@@ -150,7 +150,7 @@ impl Settings {
 
     /// Why Driftless may not touch this destination; `None` if it may.
     #[must_use]
-    pub(crate) fn forbids(&self, destination: &Destination) -> Option<String> {
+    pub fn forbids(&self, destination: &Destination) -> Option<String> {
         let (kind, prefix) = match destination {
             Destination::Parameter(_) => (&PARAMETER, &self.parameter_prefix),
             Destination::Stack(_) => (&STACK, &self.stack_prefix),
@@ -160,14 +160,14 @@ impl Settings {
 
     /// The end of a sentence about an image or an account that no target tag is on.
     #[must_use]
-    pub(crate) fn either_tag(&self) -> String {
+    pub fn either_tag(&self) -> String {
         format!("{} or {}", self.keys.parameter_name, self.keys.stack_name)
     }
 
     /// Why an image without a target tag has no target. `instance`: its source, and whether that
     /// lives.
     #[must_use]
-    pub(crate) fn no_destination(&self, image: &ImageId, instance: Option<(&str, bool)>) -> String {
+    pub fn no_destination(&self, image: &ImageId, instance: Option<(&str, bool)>) -> String {
         let keys = &self.keys;
         let (parameter, stack) = (&keys.parameter_name, &keys.stack_name);
         let neither = format!("image {image} carries neither the tag {parameter} nor {stack}");
@@ -186,7 +186,11 @@ impl Settings {
         self.named(tags, &self.keys.stack_name, &STACK, &self.stack_prefix)
     }
 
-    pub(crate) fn parameter_key(&self, tags: &Tags) -> Result<ParameterKey, InvalidInput> {
+    /// The stack's parameter in these tags.
+    ///
+    /// # Errors
+    /// The key is malformed.
+    pub fn parameter_key(&self, tags: &Tags) -> Result<ParameterKey, InvalidInput> {
         let key = &self.keys.parameter_key;
         tags.get(key).map_or(Ok(ParameterKey::default()), |value| parsed(key, value.trim()))
     }
