@@ -46,7 +46,10 @@ impl Coverage {
     /// Adds what one execution has evaluated. One that ran by another definition, which a test made,
     /// adds nothing.
     pub(crate) fn add(&mut self, deployed: &Value, evaluated: BTreeSet<Place>) {
-        let is_it = |one: &&mut Machine| definition::is_deployed_from(deployed, &one.definition);
+        let is_it = |one: &&mut Machine| {
+            let machines = definition::machines(&one.definition);
+            machines.iter().any(|machine| definition::is_deployed_from(deployed, machine))
+        };
         if let Some(machine) = self.machines.iter_mut().find(is_it) {
             machine.evaluated.extend(evaluated);
         }

@@ -20,8 +20,11 @@ const FIELDS: [(&str, &[&str]); 7] = [
         &[
             "Items",
             "ItemSelector",
+            "ItemBatcher",
             "ItemProcessor",
+            "Label",
             "MaxConcurrency",
+            "ToleratedFailurePercentage",
             "Retry",
             "Catch",
             "Assign",
@@ -34,7 +37,7 @@ const FIELDS: [(&str, &[&str]); 7] = [
 /// Those of every state.
 const COMMON_FIELDS: [&str; 4] = ["Type", "Comment", "Next", "End"];
 /// Those that must be constants, because no event shows what an expression made of them.
-const CONSTANTS: [&str; 2] = ["TimeoutSeconds", "MaxConcurrency"];
+const CONSTANTS: [&str; 3] = ["TimeoutSeconds", "MaxConcurrency", "ToleratedFailurePercentage"];
 
 /// The place of an expression: the state, and the field in it.
 pub(crate) type Place = (String, String);
@@ -115,6 +118,22 @@ pub(crate) fn is_deployed_from(deployed: &Value, committed: &Value) -> bool {
     }
 }
 
+/// Whether the iterations of this processor are executions with recordings of their own.
+pub(crate) fn is_distributed(processor: &Value) -> bool {
+    processor["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+}
+
+/// What executions run by this definition: itself, and the iterations of its Distributed Maps, which
+/// the local AWS records with the processor as their definition.
+pub(crate) fn machines(definition: &Value) -> Vec<Value> {
+    let iterations = states(definition).into_values().filter_map(|state| {
+        let mut processor = state.get("ItemProcessor").filter(|it| is_distributed(it))?.clone();
+        processor["QueryLanguage"] = definition["QueryLanguage"].clone();
+        Some(processor)
+    });
+    std::iter::once(definition.clone()).chain(iterations).collect()
+}
+
 /// Refuses a definition with anything in it that the replay would do otherwise than Step Functions.
 pub(crate) fn check(definition: &Value) -> Result<()> {
     ensure!(definition["QueryLanguage"] == "JSONata", "only JSONata is supported");
@@ -130,7 +149,7 @@ pub(crate) fn check(definition: &Value) -> Result<()> {
             let is_constant = !CONSTANTS.contains(&field) || value.is_number();
             ensure!(is_constant, "{name}: {field} must be a number");
         }
-        if let Some(processor) = state.get("ItemProcessor") {
+        if let Some(processor) = state.get("ItemProcessor").filter(|it| !is_distributed(it)) {
             let mode = &processor["ProcessorConfig"]["Mode"];
             ensure!(mode.is_null() || mode == "INLINE", "{name}: the mode {mode} is not supported");
             let nested = states(processor).into_iter().find(|(_, inner)| inner["Type"] == "Map");

@@ -169,6 +169,11 @@ impl<'r> Trail<'r> {
         self.events.get(self.at).is_some_and(|event| event.kind == kind)
     }
 
+    /// The first event of those that follow that is this one.
+    pub(crate) fn ahead(&self, wanted: &str) -> Option<&'r Event> {
+        self.events.iter().skip(self.at).copied().find(|event| event.label() == wanted)
+    }
+
     /// The next event, which must be this one: its type, and what it names.
     pub(crate) fn expect(&mut self, state: &str, wanted: &str) -> Result<&'r Event, Stop> {
         let Some(event) = self.events.get(self.at).copied() else {

@@ -48,7 +48,7 @@ def run(state, processor, data, execution, ctx):
     map_run = _map_run(state, execution, len(items), len(inputs))
     history.add("MapStateStarted", "mapStateStarted", length=len(items))
     started = history.add("MapRunStarted", "mapRunStarted", mapRunArn=map_run["mapRunArn"])
-    children = [_child(map_run, execution, each) for each in inputs]
+    children = [_child(map_run, execution, each, processor, ctx) for each in inputs]
     at_once = stepfunctions._jsonata_state_field(state, "MaxConcurrency", "number", data, ctx) \
         if "MaxConcurrency" in state else 0
     _run_all(own, role, map_run, children, processor, int(at_once) or len(children) or 1, ctx)
@@ -117,7 +117,7 @@ def _map_run(state, execution, items, children):
     return found
 
 
-def _child(map_run, execution, given):
+def _child(map_run, execution, given, processor, ctx):
     machine, name = map_run["_stateMachineArn"], new_uuid()
     text = encoded(given)
     child = {
@@ -125,6 +125,8 @@ def _child(map_run, execution, given):
         "name": name, "status": "RUNNING", "startDate": now_iso(), "stopDate": None, "input": text,
         "inputDetails": {"included": True}, "output": None, "outputDetails": {"included": True},
         "mapRunArn": map_run["mapRunArn"], "testCase": "", "mockAttempts": {},
+        # For its recording: what it runs.
+        "definition": encoded({"QueryLanguage": ctx["QueryLanguage"], **processor}),
         "events": [{"id": 1, "type": "ExecutionStarted", "timestamp": now_iso(), "previousEventId": 0,
                     "executionStartedEventDetails": {
                         "input": text, "inputDetails": {"truncated": False},

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{At, Chain, Done, Walk, made};
 use crate::data::Data;
-use crate::difference::Stop;
+use crate::definition;
+use crate::difference::{Failure, Stop};
 
 impl<'r> Walk<'r> {
     pub(super) fn map(&mut self, chain: &mut Chain<'r>, at: &At<'_>) -> Result<Done, Stop> {
@@ -17,7 +18,11 @@ impl<'r> Walk<'r> {
             let started = chain.trail.expect(at.name, "MapStateStarted")?;
             let made = made(at.name, chain, "Items", at.state.get("Items"));
             made.is_same(started.field("length"), &json!(items.len()))?;
-            let result = Data::from(Value::Array(walk.iterations(chain, at, started.id, &items)?));
+            let result = if definition::is_distributed(&at.state["ItemProcessor"]) {
+                executions(chain, at)?
+            } else {
+                Data::from(Value::Array(walk.iterations(chain, at, started.id, &items)?))
+            };
             chain.trail.expect(at.name, "MapStateSucceeded")?;
             walk.leave(chain, at, "", Some(("result", &result)), result.clone())
         })
@@ -82,4 +87,19 @@ impl<'r> Walk<'r> {
             Err(stop) => Err(stop),
         }
     }
+}
+
+/// The result of a Distributed Map, as it is recorded: its iterations are executions, each with a
+/// recording of its own.
+fn executions(chain: &mut Chain<'_>, at: &At<'_>) -> Result<Data, Stop> {
+    chain.trail.expect(at.name, "MapRunStarted")?;
+    if chain.trail.is_next("MapRunFailed") {
+        let failed = chain.trail.expect(at.name, "MapRunFailed")?;
+        let [error, cause] = ["error", "cause"].map(|field| failed.text(field).to_owned());
+        chain.trail.expect(at.name, "MapStateFailed")?;
+        return Err(Stop::Failed(Failure { error, cause }));
+    }
+    chain.trail.expect(at.name, "MapRunSucceeded")?;
+    let exited = chain.trail.ahead(&format!("MapStateExited {}", at.name));
+    Ok(exited.map(|exited| exited.json("output")).unwrap_or_default().into())
 }
