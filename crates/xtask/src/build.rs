@@ -1,6 +1,6 @@
-//! Builds the functions, into the folders that `template.yaml` names, and then the programs that
-//! run on this machine.
+//! Builds the functions for a local AWS, and then the programs that run on this machine.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::process::Command;
@@ -34,10 +34,9 @@ const STATUS_WORDS: [&str; 14] = [
 pub(crate) fn run(paths: &Paths) -> Result<()> {
     setup::run(paths)?;
     // The default members are the functions. Build them with cargo, which shows its progress;
-    // cargo-lambda then only copies them to where the template expects them.
+    // cargo-lambda then only copies them.
     cargo(paths, "Building the functions", &["build"])?;
-    let mut lambda = Command::new(paths.venv_program("cargo-lambda"));
-    paths.with_paths(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
+    let mut lambda = functions(paths);
     command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
         .context("cargo lambda build")?;
     // cargo-lambda moves every program that it finds, so build the others after it. Build the whole
@@ -48,6 +47,17 @@ pub(crate) fn run(paths: &Paths) -> Result<()> {
         keep(paths, name).with_context(|| format!("keeping {name}"))?;
     }
     Ok(())
+}
+
+/// Puts the functions into the folder that a local AWS takes them from. By default cargo-lambda would
+/// put them where `template.yaml` has its `CodeUri`, and the next `sam deploy` would upload
+/// development builds for this machine's architecture.
+fn functions(paths: &Paths) -> Command {
+    let mut lambda = Command::new(paths.venv_program("cargo-lambda"));
+    let folder = paths.functions();
+    let arguments = ["lambda", "build", "--compiler", "cargo", "--lambda-dir"].map(OsStr::new);
+    paths.with_paths(&mut lambda).args(arguments).arg(folder);
+    lambda
 }
 
 /// Links a program into a folder where another build's cargo-lambda does not move it away.
@@ -117,7 +127,29 @@ fn bar(text: &str) -> Option<(u64, u64, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// `cargo lambda build --release` writes to `lambda` in the target directory, and `sam deploy`
+    /// uploads from there.
+    #[test]
+    fn a_local_build_does_not_lie_where_sam_takes_its_code() {
+        let paths = Paths::find().unwrap();
+        let template = fs::read_to_string(paths.root.join("template.yaml")).unwrap();
+        let code: Vec<_> =
+            template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: ")).collect();
+        assert!(!code.is_empty());
+        let command = functions(&paths);
+        let mut arguments = command.get_args().skip_while(|argument| *argument != "--lambda-dir");
+        let folder = Path::new(arguments.nth(1).unwrap());
+        assert_eq!(folder, paths.functions());
+        for uri in code {
+            let uri = Path::new(uri).strip_prefix("target").unwrap();
+            let uri = paths.target.join(uri);
+            assert!(!uri.starts_with(folder) && !folder.starts_with(&uri), "{}", uri.display());
+        }
+    }
 
     #[test]
     fn cargos_own_bar_is_read() {

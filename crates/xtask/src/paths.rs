@@ -63,6 +63,11 @@ impl Paths {
         self.target.join("driftless").join(name)
     }
 
+    /// The functions that a local AWS runs: `NAME/bootstrap`. The harness reads them here.
+    pub(crate) fn functions(&self) -> PathBuf {
+        self.target.join("driftless").join("functions")
+    }
+
     /// Programs that are built for the checks, each in a folder of its own.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("driftless").join("tools")
