@@ -31,6 +31,12 @@ pub fn function(name: &str) -> PathBuf {
     own().join("functions").join(name).join("bootstrap")
 }
 
+/// A program of the release build, which `cargo xtask bench` makes.
+#[must_use]
+pub fn released(name: &str) -> PathBuf {
+    own().join("release").join(name)
+}
+
 /// A program of the Python environment that `cargo xtask setup` creates.
 pub fn venv_program(name: &str) -> Result<PathBuf> {
     let program = own().join("venv").join("bin").join(name);
