@@ -41,7 +41,7 @@ pub(crate) fn zipped(folder: &Path, functions: &[String]) -> Result<Vec<PathBuf>
 
 /// Links the function's program under a name that is unique to this build.
 fn keep(folder: &Path, function: &str) -> Result<PathBuf> {
-    let program = paths::target().join("lambda").join(function).join("bootstrap");
+    let program = paths::function(function);
     let found = program
         .metadata()
         .with_context(|| format!("{} (`cargo xtask build` builds it)", program.display()))?;

@@ -3,6 +3,7 @@
 //! API").
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_sfn::primitives::{DateTime, DateTimeFormat as Format};
 use http::Request;
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
@@ -34,6 +35,44 @@ pub struct Call {
     pub status: u16,
     /// AWS's error code; empty when the call succeeded.
     pub error: String,
+    /// What was sent and answered, if the local AWS keeps it (`OVERLAY_ANSWERS`).
+    pub exchange: Option<Exchange>,
+}
+
+impl Call {
+    /// When it was made, in milliseconds since 1970.
+    pub fn milliseconds(&self) -> Result<i64> {
+        let time = DateTime::from_str(&self.time, Format::DateTimeWithOffset)
+            .with_context(|| format!("{} is no time", self.time))?;
+        time.to_millis().context("a time beyond all times")
+    }
+}
+
+/// What was sent in a call, and what was answered.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Exchange {
+    /// The HTTP method.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// `SERVICE.OPERATION`, in the services whose protocol is JSON; otherwise empty.
+    pub target: String,
+    /// The request's body.
+    pub body: String,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The type of its body.
+    pub content_type: String,
+    /// Its body.
+    pub body: String,
 }
 
 /// What to wait for in an execution.

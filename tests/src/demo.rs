@@ -9,10 +9,10 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
 use harness::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
+use harness::progress::ProgressLines;
 use harness::{Cloud, Driftless};
 use tokio::sync::Mutex;
 
-use crate::progress::ProgressLines;
 use demo_run::{DemoRun, Method};
 
 /// How to print the result.
@@ -31,7 +31,7 @@ const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/demo/", stack: "demo-" };
 /// Runs all three in a local AWS of their own. Returns whether both patterns healed into the
 /// promoted image, with their stacks in sync.
 pub(crate) async fn run(format: Format) -> Result<bool> {
-    let progress = ProgressLines::new();
+    let progress = ProgressLines::start();
     let folder = emulator::scratch_folder()?;
     let started = Emulator::start(&folder, Lifetime::Attached, WAIT_SCALE);
     let emulator = progress.during("Starting a local AWS", started).await?;

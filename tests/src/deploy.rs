@@ -53,7 +53,7 @@ pub async fn upload(cloud: &Cloud, template: &str) -> Result<String> {
     let cloud = cloud.clone();
     tokio::task::spawn_blocking(move || {
         let put = ["s3api", "put-object", "--bucket", &bucket, "--key", &key];
-        aws(&cloud, &[put.as_slice(), &["--body", text(&file)?]].concat())
+        aws(&cloud, &[put.as_slice(), &["--body", text(&file)?]].concat()).map(drop)
     })
     .await??;
     Ok(address)
@@ -76,7 +76,7 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
         let bucket = scope.spawn(|| aws(cloud, &["s3api", "create-bucket", "--bucket", &bucket]));
         fs::write(&prepared, with_absolute_paths(&template, folder)?)
             .context("writing the template")?;
-        bucket.join().map_err(|_| anyhow::anyhow!("creating the bucket panicked"))?
+        bucket.join().map_err(|_| anyhow::anyhow!("creating the bucket panicked"))?.map(drop)
     })?;
     let (prepared, output) = (text(&prepared)?, text(&packaged)?);
     aws(
@@ -120,8 +120,8 @@ fn function_names(template: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Runs the AWS CLI against this cloud, without the user's own environment.
-fn aws(cloud: &Cloud, arguments: &[&str]) -> Result<()> {
+/// Runs the AWS CLI against this cloud, without the user's own environment, and returns its output.
+pub(crate) fn aws(cloud: &Cloud, arguments: &[&str]) -> Result<String> {
     let output = Command::new(paths::venv_program("aws")?)
         .args(arguments)
         .env_clear()
@@ -136,7 +136,7 @@ fn aws(cloud: &Cloud, arguments: &[&str]) -> Result<()> {
         .context("starting the AWS CLI")?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "aws {}: {}", arguments.join(" "), errors.trim());
-    Ok(())
+    String::from_utf8(output.stdout).context("the AWS CLI's output is not UTF-8")
 }
 
 fn text(path: &Path) -> Result<&str> {

@@ -33,8 +33,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(30);
 pub const WAIT_SCALE: f64 = 0.02;
 /// The fraction for tests that need only the end of a wait of hours.
 pub const NO_WAIT_SCALE: f64 = 0.0002;
-/// What it has of this program's environment. With the last, which xtask sets, it records executions.
-const HANDED_ON: [&str; 3] = ["PATH", "HOME", "OVERLAY_HISTORIES"];
+/// What it has of this program's environment. With the last two, which xtask sets, it records
+/// executions, and what is answered to calls.
+const HANDED_ON: [&str; 4] = ["PATH", "HOME", "OVERLAY_HISTORIES", "OVERLAY_ANSWERS"];
 /// How much of the log is shown when it does not start.
 const LOG_TAIL_LINES: usize = 30;
 /// Ports to try; another program may take a free one before the local AWS does.

@@ -202,7 +202,7 @@ impl Execution {
         let found = wait::until(&self.cloud, wait::EXECUTION, &self.to_end(), async || {
             // The status first: a history that is read after the end is complete.
             let found = self.describe().await?;
-            for event in self.events().await? {
+            for event in self.events(false).await? {
                 if let Some(moment) = history.add(&event) {
                     report(&moment);
                 }
@@ -241,16 +241,16 @@ impl Execution {
 
     async fn history(&self) -> Result<History> {
         let mut history = History::default();
-        for event in self.events().await? {
+        for event in self.events(false).await? {
             history.add(&event);
         }
         Ok(history)
     }
 
-    async fn events(&self) -> Result<Vec<HistoryEvent>> {
+    /// Its history; the inputs and outputs of states are long, so only if they are needed.
+    pub(crate) async fn events(&self, with_data: bool) -> Result<Vec<HistoryEvent>> {
         let request = self.cloud.sfn.get_execution_history().execution_arn(&self.arn);
-        // The inputs and outputs of states are not needed, and are long.
-        let request = request.include_execution_data(false).max_results(1000);
+        let request = request.include_execution_data(with_data).max_results(1000);
         let mut pages = request.into_paginator().send();
         let mut events = Vec::new();
         while let Some(page) = pages.next().await {

@@ -12,11 +12,11 @@ use contract::report::TargetReport;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use harness::driftless::Prefixes;
 use harness::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
+use harness::progress::ProgressLines;
 use harness::{Cloud, Driftless, Ended, Execution};
 use serde_json::{Value, json};
 
 use crate::demo::Format;
-use crate::progress::ProgressLines;
 use figures::Figures;
 use target::Target;
 
@@ -47,7 +47,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) async fn run(load: Load, format: Format) -> Result<bool> {
     ensure!(load.targets > 0 && load.events >= load.targets, "each target needs an event");
     ensure!(load.throttle < 100, "if all calls are throttled, nothing can succeed");
-    let progress = ProgressLines::new();
+    let progress = ProgressLines::start();
     let folder = emulator::scratch_folder()?;
     let started = Emulator::start(&folder, Lifetime::Attached, WAIT_SCALE);
     let emulator = progress.during("Starting a local AWS", started).await?;

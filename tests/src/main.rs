@@ -5,7 +5,6 @@
 
 mod demo;
 mod load;
-mod progress;
 mod up;
 
 use std::process::ExitCode;

@@ -24,6 +24,19 @@ pub fn own() -> PathBuf {
     target().join("driftless")
 }
 
+/// The program of a function that `cargo xtask build` has built for this machine. It is not where
+/// `template.yaml` has its `CodeUri`, so `sam deploy` never takes a development build.
+#[must_use]
+pub fn function(name: &str) -> PathBuf {
+    own().join("functions").join(name).join("bootstrap")
+}
+
+/// A program of the release build, which `cargo xtask bench` makes.
+#[must_use]
+pub fn released(name: &str) -> PathBuf {
+    own().join("release").join(name)
+}
+
 /// A program of the Python environment that `cargo xtask setup` creates.
 pub fn venv_program(name: &str) -> Result<PathBuf> {
     let program = own().join("venv").join("bin").join(name);

@@ -13,7 +13,8 @@ const TICK: Duration = Duration::from_millis(100);
 const SUBJECT_WIDTH: usize = 9;
 
 /// The progress output of a command.
-pub(crate) struct ProgressLines {
+#[derive(Debug)]
+pub struct ProgressLines {
     /// Absent if stderr is not a terminal.
     spinners: Option<MultiProgress>,
     started: Instant,
@@ -21,13 +22,14 @@ pub(crate) struct ProgressLines {
 
 impl ProgressLines {
     /// Starts; times are relative to now.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn start() -> Self {
         let spinners = std::io::stderr().is_terminal().then(MultiProgress::new);
         Self { spinners, started: Instant::now() }
     }
 
     /// Prints a permanent line.
-    pub(crate) fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         let time = format!("{:5.1} s", self.started.elapsed().as_secs_f64());
         let line = format!("{}  {text}", style(time).for_stderr().dim());
         match &self.spinners {
@@ -37,14 +39,14 @@ impl ProgressLines {
     }
 
     /// Prints a line about one of several subjects.
-    pub(crate) fn about(&self, subject: &str, text: &str) {
+    pub fn about(&self, subject: &str, text: &str) {
         // Padded before it is styled: a format would count the escape codes.
         let subject = format!("{subject:SUBJECT_WIDTH$}");
         self.line(&format!("{}  {text}", style(subject).for_stderr().cyan()));
     }
 
     /// Shows an operation while it runs, and prints a line when it is done.
-    pub(crate) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+    pub async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
         let spinner = self.spinners.as_ref().map(|spinners| {
             let spinner = spinners.add(ProgressBar::new_spinner().with_message(what.to_owned()));
             spinner.enable_steady_tick(TICK);

@@ -12,10 +12,9 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
 use harness::emulator::{self, Emulator, Lifetime, Running, WAIT_SCALE};
+use harness::progress::ProgressLines;
 use harness::{Cloud, Driftless, paths};
 use serde_json::Map;
-
-use crate::progress::ProgressLines;
 
 /// How long another `up` may take to start its local AWS, and how often to poll.
 const OTHER_UP: Duration = Duration::from_mins(5);
@@ -34,7 +33,7 @@ pub(crate) enum Format {
 /// Starts it unless it is running, deploys the current build of Driftless, and prints the
 /// environment variables for a client.
 pub(crate) async fn run(format: Format, parameter_prefix: &str, stack_prefix: &str) -> Result<()> {
-    let progress = ProgressLines::new();
+    let progress = ProgressLines::start();
     let prefixes = Prefixes { parameter: parameter_prefix, stack: stack_prefix };
     let deploy = async |endpoint: &str| {
         let deployed = async {

@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::{none, text};
 
 const WORKFLOWS: &str = ".github/workflows";
-const REQUIREMENTS: [&str; 2] = ["requirements", "requirements-nodeps"];
 
 fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -45,26 +44,21 @@ fn crates_come_from_the_registry_with_checksums() {
 
 #[test]
 fn the_local_aws_is_pinned_with_hashes() {
-    none(REQUIREMENTS.iter().flat_map(|file| requirements(&format!("{file}.txt"))).filter(
-        |line| {
-            let mut words = line.split_whitespace();
-            let is_exact = words.next().is_some_and(|word| word.contains("=="));
-            // What is after a semicolon says for which Python and system.
-            let mut hashes =
-                words.filter_map(|word| word.strip_prefix("--hash=sha256:")).peekable();
-            !is_exact || hashes.peek().is_none() || !hashes.all(|hash| is_hex(hash, 64))
-        },
-    ));
+    none(requirements("requirements.txt").into_iter().filter(|line| {
+        let mut words = line.split_whitespace();
+        let is_exact = words.next().is_some_and(|word| word.contains("=="));
+        // What is after a semicolon says for which Python and system.
+        let mut hashes = words.filter_map(|word| word.strip_prefix("--hash=sha256:")).peekable();
+        !is_exact || hashes.peek().is_none() || !hashes.all(|hash| is_hex(hash, 64))
+    }));
 }
 
 #[test]
 fn the_local_aws_installs_what_it_requires() {
-    none(REQUIREMENTS.iter().flat_map(|file| {
-        let installed = requirements(&format!("{file}.txt"));
-        let installed: BTreeSet<_> = installed.iter().map(|line| name(line).to_owned()).collect();
-        let asked = requirements(&format!("{file}.in"));
-        asked.into_iter().filter(move |line| !installed.contains(name(line)))
-    }));
+    let installed = requirements("requirements.txt");
+    let installed: BTreeSet<_> = installed.iter().map(|line| name(line)).collect();
+    let asked = requirements("requirements.in");
+    none(asked.iter().filter(|line| !installed.contains(name(line))));
 }
 
 /// The replay's JSONata.

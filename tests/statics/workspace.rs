@@ -71,7 +71,8 @@ fn dependencies_point_to_the_contract() {
     let steps = step_crates();
     none(METADATA.packages.iter().filter_map(|package| {
         let allowed: &[&str] = match package.name.as_str() {
-            "contract" | "replay" => &[],
+            "bench-floor" | "contract" | "replay" => &[],
+            "bench" => &["harness"],
             "step" | "aws" => &["contract", "testkit"],
             "testkit" | "cli" | "harness" | "xtask" => &["contract"],
             "tags" => &["aws", "contract", "step"],

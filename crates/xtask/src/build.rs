@@ -1,8 +1,8 @@
-//! Builds the functions, into the folders that `template.yaml` names, and then the programs that
-//! run on this machine.
+//! Builds the functions for a local AWS, and then the programs that run on this machine.
 
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -33,30 +33,40 @@ const STATUS_WORDS: [&str; 14] = [
 /// Sets up, then builds the functions, the harness and `driftless`.
 pub(crate) fn run(paths: &Paths) -> Result<()> {
     setup::run(paths)?;
-    // The default members are the functions. Build them with cargo, which shows its progress;
-    // cargo-lambda then only copies them to where the template expects them.
-    cargo(paths, "Building the functions", &["build"])?;
-    let mut lambda = Command::new(paths.venv_program("cargo-lambda"));
-    paths.with_paths(&mut lambda).args(["lambda", "build", "--compiler", "cargo"]);
-    command::run(&mut lambda, Progress::start("Functions"), |line| cargo_line(line, Line::Keep))
-        .context("cargo lambda build")?;
-    // cargo-lambda moves every program that it finds, so build the others after it. Build the whole
-    // workspace: for a part of it cargo may choose other features, and compile the SDKs again.
-    let programs = ["build", "--workspace", "--bin", paths::HARNESS, "--bin", paths::CLI];
-    cargo(paths, "Building the harness and driftless", &programs)?;
-    for name in [paths::HARNESS, paths::CLI] {
+    // Of the whole workspace: for a part of it cargo may choose other features, and compile the SDKs
+    // again.
+    let ours = [paths::HARNESS, paths::CLI];
+    let programs = paths.functions.iter().map(String::as_str).chain(ours);
+    let programs = programs.flat_map(|name| ["--bin", name]);
+    let arguments: Vec<_> = ["build", "--workspace"].into_iter().chain(programs).collect();
+    cargo(paths, "Building the functions and the harness", &arguments)?;
+    for name in &paths.functions {
+        place(paths, name).with_context(|| format!("placing {name}"))?;
+    }
+    for name in ours {
         keep(paths, name).with_context(|| format!("keeping {name}"))?;
     }
     Ok(())
 }
 
+/// Links a function to where a local AWS takes it from. That is not where `template.yaml` has its
+/// `CodeUri`: the next `sam deploy` would upload development builds for this machine.
+fn place(paths: &Paths, name: &str) -> io::Result<()> {
+    let function = paths.local_function(name);
+    fs::create_dir_all(function.parent().unwrap_or(&function))?;
+    link(&paths.built(name), &function)
+}
+
 /// Links a program into a folder where another build's cargo-lambda does not move it away.
 fn keep(paths: &Paths, name: &str) -> io::Result<()> {
-    let kept = paths.kept(name);
+    link(&paths.built(name), &paths.kept(name))
+}
+
+fn link(program: &Path, kept: &Path) -> io::Result<()> {
     if kept.exists() {
-        fs::remove_file(&kept)?;
+        fs::remove_file(kept)?;
     }
-    fs::hard_link(paths.built(name), kept)
+    fs::hard_link(program, kept)
 }
 
 /// Builds every test, so that running them is not interrupted by compiling.
@@ -69,6 +79,29 @@ pub(crate) fn tests(paths: &Paths) -> Result<()> {
 pub(crate) fn replay(paths: &Paths) -> Result<()> {
     cargo(paths, "Building the replay", &["build", "--workspace", "--bin", paths::REPLAY])?;
     keep(paths, paths::REPLAY).context("keeping the replay")
+}
+
+/// Builds the benchmark.
+pub(crate) fn bench(paths: &Paths) -> Result<()> {
+    cargo(paths, "Building the benchmark", &["build", "--workspace", "--bin", paths::BENCH])?;
+    keep(paths, paths::BENCH).context("keeping the benchmark")
+}
+
+/// Builds the functions as they are deployed, but for this machine, and what the benchmark compares
+/// them with.
+pub(crate) fn release(paths: &Paths) -> Result<()> {
+    // All in one command: alone, the floor would have dependencies with other features.
+    let packages = paths.functions.iter().map(String::as_str).chain([paths::FLOOR[0]]);
+    let packages = packages.flat_map(|package| ["--package", package]);
+    let arguments: Vec<_> = ["build", "--release"].into_iter().chain(packages).collect();
+    cargo(paths, "Building for release", &arguments)?;
+    let folder = paths.released();
+    fs::create_dir_all(&folder).context("creating the folder of the release build")?;
+    for name in paths.functions.iter().map(String::as_str).chain(paths::FLOOR) {
+        link(&paths.built_for_release(name), &folder.join(name))
+            .with_context(|| format!("keeping {name}"))?;
+    }
+    Ok(())
 }
 
 /// Runs a cargo command that builds, with a bar.
@@ -118,6 +151,21 @@ fn bar(text: &str) -> Option<(u64, u64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `cargo lambda build --release` writes to `lambda` in the target directory, and `sam deploy`
+    /// uploads from there.
+    #[test]
+    fn a_local_build_does_not_lie_where_sam_takes_its_code() {
+        let paths = Paths::find().unwrap();
+        let template = fs::read_to_string(paths.root.join("template.yaml")).unwrap();
+        let code: Vec<_> =
+            template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: ")).collect();
+        assert_eq!(code.len(), paths.functions.len());
+        for (uri, name) in code.into_iter().zip(&paths.functions) {
+            let code = paths.target.join(Path::new(uri).strip_prefix("target").unwrap());
+            assert!(!paths.local_function(name).starts_with(code.parent().unwrap()), "{uri}");
+        }
+    }
 
     #[test]
     fn cargos_own_bar_is_read() {

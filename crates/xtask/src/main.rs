@@ -39,7 +39,7 @@ const EXIT_STATUS: &str = "Exit status: 0 success, 1 failure, 2 wrong usage.";
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install the pinned local AWS and cargo-lambda into their own Python environment.
+    /// Install the pinned local AWS and the AWS CLI into their own Python environment.
     Setup,
     /// Build the Lambda functions, the harness and `driftless` (after `setup`).
     Build,
@@ -49,6 +49,9 @@ enum Task {
     /// Send many events at once to a local AWS that throttles, and count lost and repeated writes.
     #[command(disable_help_flag = true)]
     LoadTest(Handed),
+    /// Measure cold starts of the functions' release build: CPU time, memory, size.
+    #[command(disable_help_flag = true)]
+    Bench(Handed),
     /// Start a local AWS with Driftless deployed, and print the environment variables for a client.
     #[command(disable_help_flag = true)]
     Up(Handed),
@@ -98,6 +101,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => build::run(&paths)?,
         Task::Demo(handed) => return harness(&paths, "demo", &handed),
         Task::LoadTest(handed) => return harness(&paths, "load-test", &handed),
+        Task::Bench(handed) => return bench(&paths, &handed),
         Task::Up(handed) => return harness(&paths, "up", &handed),
         Task::Down(handed) => return harness(&paths, "down", &handed),
         Task::Test(options) => return suite::test(&paths, &options),
@@ -109,16 +113,34 @@ fn run(task: Task) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the harness and replaces this process with it, so that it receives Ctrl-C and sets the
-/// exit status.
+/// Builds the harness and becomes it.
 fn harness(paths: &Paths, task: &str, handed: &Handed) -> Result<ExitCode> {
     let program = paths.kept(paths::HARNESS);
     // For `down`, an existing program is enough, even if the sources no longer compile.
     if task != "down" || !program.exists() {
         build::run(paths)?;
     }
-    let mut command = Command::new(&program);
-    paths.with_paths(&mut command).arg(task).args(&handed.arguments);
-    let error = command.exec();
-    Err(error).with_context(|| format!("starting {}", program.display()))
+    let mut command = Command::new(program);
+    command.arg(task).args(&handed.arguments);
+    become_program(paths, command)
+}
+
+/// The same with the benchmark.
+fn bench(paths: &Paths, handed: &Handed) -> Result<ExitCode> {
+    let asks_for_help = |argument: &OsString| argument == "--help" || argument == "-h";
+    if !handed.arguments.iter().any(asks_for_help) {
+        build::run(paths)?;
+        build::release(paths)?;
+    }
+    build::bench(paths)?;
+    let mut command = Command::new(paths.kept(paths::BENCH));
+    // The local AWS keeps what it answers, so that the benchmark can answer the same.
+    command.args(&handed.arguments).env("OVERLAY_ANSWERS", "1");
+    become_program(paths, command)
+}
+
+/// Replaces this process, so that the program receives Ctrl-C and sets the exit status.
+fn become_program(paths: &Paths, mut command: Command) -> Result<ExitCode> {
+    let error = paths.with_paths(&mut command).exec();
+    Err(error).with_context(|| format!("starting {}", command.get_program().display()))
 }

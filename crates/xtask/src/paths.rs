@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 
 /// The harness's program.
 pub(crate) const HARNESS: &str = "harness";
 /// The program that replays executions.
 pub(crate) const REPLAY: &str = "replay";
+/// The benchmark's program.
+pub(crate) const BENCH: &str = "bench";
+/// The functions that it compares with, which are built like the functions.
+pub(crate) const FLOOR: [&str; 2] = ["bench-floor", "bench-empty"];
 /// The operators' program.
 pub(crate) const CLI: &str = "driftless";
 
@@ -19,8 +24,24 @@ pub(crate) struct Paths {
     pub(crate) root: PathBuf,
     /// Cargo's target directory, absolute.
     pub(crate) target: PathBuf,
+    /// The packages of the functions, each of which has one program of the same name.
+    pub(crate) functions: Vec<String>,
     /// The target triple of this machine, as cargo names its build folder.
     host: String,
+}
+
+/// The output of `cargo metadata`.
+#[derive(Deserialize)]
+struct Metadata {
+    target_directory: PathBuf,
+    packages: Vec<Package>,
+    workspace_default_members: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    id: String,
+    name: String,
 }
 
 impl Paths {
@@ -37,20 +58,20 @@ impl Paths {
             "--format-version=1",
             "--no-deps",
         ]))?;
-        let metadata: serde_json::Value =
+        let Metadata { target_directory: target, packages, workspace_default_members } =
             serde_json::from_str(&metadata).context("parsing the output of cargo metadata")?;
-        let target = metadata
-            .get("target_directory")
-            .and_then(serde_json::Value::as_str)
-            .context("the output of cargo metadata has no target directory")?
-            .into();
+        let functions = packages.into_iter().filter(|package| {
+            // The default members are the functions.
+            workspace_default_members.contains(&package.id)
+        });
+        let functions = functions.map(|package| package.name).collect();
         let version = output(Command::new("rustc").current_dir(&root).arg("-vV"))?;
         let host = version
             .lines()
             .find_map(|line| line.strip_prefix("host: "))
             .context("the output of rustc -vV has no host")?
             .to_owned();
-        Ok(Self { root, target, host })
+        Ok(Self { root, target, functions, host })
     }
 
     /// A program of the development build.
@@ -58,9 +79,24 @@ impl Paths {
         self.target.join(&self.host).join("debug").join(name)
     }
 
+    /// A program of the release build.
+    pub(crate) fn built_for_release(&self, name: &str) -> PathBuf {
+        self.target.join(&self.host).join("release").join(name)
+    }
+
     /// Its link, in a folder where another build's cargo-lambda does not move it away.
     pub(crate) fn kept(&self, name: &str) -> PathBuf {
         self.target.join("driftless").join(name)
+    }
+
+    /// The program of a function that a local AWS runs. The harness reads it here.
+    pub(crate) fn local_function(&self, name: &str) -> PathBuf {
+        self.target.join("driftless").join("functions").join(name).join("bootstrap")
+    }
+
+    /// Links to the programs of the release build. The benchmark reads them here.
+    pub(crate) fn released(&self) -> PathBuf {
+        self.target.join("driftless").join("release")
     }
 
     /// Programs that are built for the checks, each in a folder of its own.

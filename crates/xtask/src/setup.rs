@@ -1,5 +1,5 @@
-//! Sets up the Python environment with the local AWS, the AWS CLI and cargo-lambda, pinned with
-//! hashes and separate from everything else on this machine.
+//! Sets up the Python environment with the local AWS and the AWS CLI, pinned with hashes and separate
+//! from everything else on this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,8 @@ const OLDEST_PYTHON: (u32, u32) = (3, 10);
 /// The newest minor version to look for by name; `python3` itself may be newer.
 const NEWEST_NAMED: u32 = 15;
 
-/// The requirement files, and whether pip follows their dependencies.
-const REQUIREMENTS: [(&str, bool); 2] =
-    [("requirements.txt", true), ("requirements-nodeps.txt", false)];
+/// The file with the packages.
+const REQUIREMENTS: &str = "requirements.txt";
 
 /// Creates the environment, unless it already matches the requirement files.
 pub(crate) fn run(paths: &Paths) -> Result<()> {
@@ -36,39 +35,28 @@ pub(crate) fn run(paths: &Paths) -> Result<()> {
     venv.args(["-m", "venv"]).arg(paths.venv());
     command::run(&mut venv, Progress::start("Python environment"), |_| Line::Keep)
         .context("creating the Python environment")?;
-    for (file, dependencies) in REQUIREMENTS {
-        install(paths, file, dependencies).with_context(|| {
-            format!("installing {file} (the first set-up needs network access or a package mirror)")
-        })?;
-    }
+    install(paths).context(
+        "installing the packages (the first set-up needs network access or a package mirror)",
+    )?;
     // Last, so that an interrupted set-up begins again.
     fs::write(&stamp, expected).context("marking the environment as complete")
 }
 
-/// The texts of the requirement files.
+/// What is installed, in full.
 fn fingerprint(paths: &Paths) -> Result<String> {
-    let mut text = String::new();
-    for (file, _) in REQUIREMENTS {
-        let path = paths.emulator().join(file);
-        text +=
-            &fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    }
-    Ok(text)
+    let path = paths.emulator().join(REQUIREMENTS);
+    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
 }
 
-fn install(paths: &Paths, file: &str, dependencies: bool) -> Result<()> {
-    let path = paths.emulator().join(file);
+fn install(paths: &Paths) -> Result<()> {
+    let path = paths.emulator().join(REQUIREMENTS);
     let total = count_packages(&path)?;
     let mut pip = Command::new(paths.venv_program("python"));
     pip.args(["-m", "pip", "install", "--require-hashes", "--disable-pip-version-check"])
-        .args(["--no-input", "--progress-bar=off"]);
-    if !dependencies {
-        // cargo-lambda's wheel asks for 400 MB of zig, which only cross builds need.
-        pip.arg("--no-deps");
-    }
-    pip.arg("-r").arg(&path);
+        .args(["--no-input", "--progress-bar=off", "-r"])
+        .arg(&path);
     let mut collected = 0;
-    let progress = Progress::start(&format!("Installing {file}"));
+    let progress = Progress::start("Python packages");
     command::run(&mut pip, progress, |line| {
         if let Some(package) = line.strip_prefix("Collecting ") {
             collected += 1;

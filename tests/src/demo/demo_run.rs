@@ -8,13 +8,13 @@ use harness::control::Call;
 use harness::execution::Moment;
 use harness::group::{Group, Instance};
 use harness::image::{self, Parameter};
+use harness::progress::ProgressLines;
 use harness::stack::Drift;
 use harness::{Backup, Cloud, Driftless, Stack, naive};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::PREFIXES;
-use crate::progress::ProgressLines;
 
 /// How an image is promoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -2,6 +2,7 @@
 
 A test counts calls with it, or proves that no write happened. The log has every request that the server dispatches to
 a service. What MiniStack's services do among themselves (a state machine invokes a function) is not a request.
+With OVERLAY_ANSWERS=1 it also has what was sent and what was answered, so that a program can be run again without AWS.
 """
 
 import collections
@@ -9,6 +10,7 @@ import contextvars
 import dataclasses
 import datetime
 import json
+import os
 import re
 import sys
 import time
@@ -55,10 +57,14 @@ class Call:
     error: str = ""
     #: The kind of the fault that struck it.
     fault: str = ""
+    #: What was sent and answered, if that is kept.
+    exchange: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def described(self) -> dict[str, Any]:
         moment = datetime.datetime.fromtimestamp(self.time, datetime.timezone.utc)
-        return {**{f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "fault" or self.fault},
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        optional = ("fault", "exchange")
+        return {**{name: value for name, value in found.items() if value or name not in optional},
                 "time": moment.isoformat(timespec="milliseconds")}
 
 
@@ -121,6 +127,15 @@ async def _instead(call: Call, request: Request) -> Answer | None:
     return None
 
 
+def _exchange(method: str, path: str, headers: Mapping[str, str], body: bytes, answer: Answer) -> dict[str, Any]:
+    """All but the headers that a replay has no use for."""
+    status, answered, content = answer
+    target = next((value for name, value in headers.items() if name.lower() == "x-amz-target"), "")
+    kind = next((value for name, value in answered.items() if name.lower() == "content-type"), "")
+    return {"method": method, "path": path, "target": target, "body": body.decode(errors="replace"),
+            "answer": {"status": status, "contentType": kind, "body": bytes(content).decode(errors="replace")}}
+
+
 def _watched(original: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
     async def dispatch(method: str, path: str, headers: dict[str, str], body: bytes,
                        query_params: dict[str, Any], request_id: str) -> Answer:
@@ -141,6 +156,8 @@ def _watched(original: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaita
         call.error = sys.intern(_error_code(*answer))
         for hook in after:
             answer = await hook(call, answer)
+        if os.environ.get("OVERLAY_ANSWERS") == "1":
+            call.exchange = _exchange(method, path, headers, body, answer)
         return answer
     return dispatch
 

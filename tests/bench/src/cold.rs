@@ -1,0 +1,185 @@
+//! Owns `bench cold`: records, measures in turns, prints.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use harness::control::Exchange;
+use harness::paths;
+use harness::progress::ProgressLines;
+use serde_json::json;
+
+use crate::figures::{Figures, Kind, Measured, Size};
+use crate::record::{self, Recording};
+use crate::runtime::{Function, Lambda, Sample};
+use crate::table;
+
+/// How to measure, and how to print the result.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How often to start each function.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    starts: u32,
+    /// How often to invoke it after the first invocation.
+    #[arg(long, default_value_t = 10)]
+    warm: u32,
+    /// How to print the result; progress always goes to stderr.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Exit with status 1 if a bound is exceeded, and print which.
+    #[arg(long)]
+    check: bool,
+    /// Measure only the functions whose names contain this, and those they are compared with.
+    filter: Option<String>,
+}
+
+/// How to print the result.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// A table for people.
+    #[default]
+    Table,
+    /// The same for programs.
+    Json,
+}
+
+/// The zip file's size as cargo-lambda makes it.
+const ZIPPED: &str = "import io, sys, zipfile
+for path in sys.argv[1:]:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, 'bootstrap')
+    print(len(buffer.getvalue()))";
+
+/// Returns whether nothing exceeds its bound, or it was not asked for.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    ensure!(Path::new("/proc/self/schedstat").exists(), "this needs Linux: it reads /proc");
+    let progress = ProgressLines::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let recording = runtime.block_on(record::record(&progress))?;
+    let is_wanted = |name: &str| options.filter.as_deref().is_none_or(|part| name.contains(part));
+    let functions = functions(&recording, is_wanted)?;
+    let sizes = sizes(&functions)?;
+    let samples = in_turns(&progress, &functions, options)?;
+    let measured = functions.iter().zip(samples).zip(sizes).map(|((function, samples), size)| {
+        let calls = function.exchanges.len();
+        Measured::of(&function.name, kind(&function.name), calls, &samples, size)
+    });
+    let figures = Figures::new(measured.collect(), &recording.of_a_parameter, options.starts)?;
+    match options.format {
+        Format::Table => print!("{}", table::printed(&figures)),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&figures)?),
+    }
+    Ok(!options.check || figures.findings.is_empty())
+}
+
+const FLOOR: &str = "bench-floor";
+const EMPTY: &str = "bench-empty";
+const PYTHON: &str = "python";
+
+fn kind(name: &str) -> Kind {
+    match name {
+        FLOOR => Kind::Floor,
+        EMPTY => Kind::Empty,
+        PYTHON => Kind::Python,
+        _ => Kind::Step,
+    }
+}
+
+/// Every function of the release build, and what they are compared with.
+fn functions(recording: &Recording, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Function>> {
+    let mut functions = Vec::new();
+    let steps = recording.variables.iter().filter(|(name, _)| is_wanted(name));
+    for (name, variables) in steps {
+        let recorded = recording.invocations.get(name);
+        let recorded = recorded.with_context(|| format!("no execution has invoked {name}"))?;
+        functions.push(Function {
+            name: name.clone(),
+            program: paths::released(name),
+            arguments: Vec::new(),
+            variables: variables.clone(),
+            input: recorded.input.clone(),
+            output: Some(recorded.output.clone()),
+            exchanges: recorded.exchanges.clone(),
+        });
+    }
+    let two_calls = vec![
+        recorded(recording, "DescribeImages")?,
+        recorded(recording, "AmazonSSM.PutParameter")?,
+    ];
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join("promote.py");
+    let compared = [
+        (FLOOR, paths::released(FLOOR), Vec::new(), two_calls.clone()),
+        (EMPTY, paths::released(EMPTY), Vec::new(), Vec::new()),
+        (PYTHON, paths::venv_program("python")?, vec![PathBuf::from("-B"), python], two_calls),
+    ];
+    functions.extend(compared.map(|(name, program, arguments, exchanges)| Function {
+        name: name.to_owned(),
+        program,
+        arguments,
+        variables: BTreeMap::new(),
+        input: json!({"imageId": "ami-0123456789abcdef0", "parameterName": "/golden/web"}),
+        output: None,
+        exchanges,
+    }));
+    for function in &functions {
+        ensure!(function.program.is_file(), "{} is not built", function.program.display());
+    }
+    Ok(functions)
+}
+
+/// A recorded call of this operation that succeeded.
+fn recorded(recording: &Recording, operation: &str) -> Result<Exchange> {
+    let all = recording.invocations.values().flat_map(|one| &one.exchanges);
+    let is_one = |exchange: &&Exchange| {
+        exchange.answer.status == 200
+            && (exchange.target == operation
+                || exchange.body.contains(&format!("Action={operation}&"))
+                || exchange.body.ends_with(&format!("Action={operation}")))
+    };
+    let found = all.filter(is_one).last().cloned();
+    found.with_context(|| format!("no function has called {operation}"))
+}
+
+/// All functions once, then all again: what disturbs the machine for a while disturbs all alike.
+fn in_turns(
+    progress: &ProgressLines,
+    functions: &[Function],
+    options: &Options,
+) -> Result<Vec<Vec<Sample>>> {
+    let lambda = Lambda::start()?;
+    let mut samples: Vec<Vec<Sample>> = functions.iter().map(|_| Vec::new()).collect();
+    for turn in 1..=options.starts {
+        progress.line(&format!("Starting every function cold, {turn} of {}", options.starts));
+        for (function, samples) in functions.iter().zip(&mut samples) {
+            let sample = lambda.measure(function, options.warm);
+            samples.push(sample.with_context(|| format!("measuring {}", function.name))?);
+        }
+    }
+    Ok(samples)
+}
+
+/// The sizes of the programs; Python's is of no interest, Lambda brings it along.
+fn sizes(functions: &[Function]) -> Result<Vec<Option<Size>>> {
+    let has_size = |function: &&Function| function.name != PYTHON;
+    let programs = functions.iter().filter(has_size).map(|function| &function.program);
+    let output = Command::new(paths::venv_program("python")?)
+        .args(["-c", ZIPPED])
+        .args(programs)
+        .output()
+        .context("zipping the functions")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).context("the sizes are not UTF-8")?;
+    let mut zips = text.lines();
+    let mut size = |function: &Function| {
+        if !has_size(&function) {
+            return Ok(None);
+        }
+        let zip = zips.next().context("a function without a size")?.parse()?;
+        Ok(Some(Size { binary: fs::metadata(&function.program)?.len(), zip }))
+    };
+    functions.iter().map(&mut size).collect()
+}

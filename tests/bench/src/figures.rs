@@ -1,0 +1,241 @@
+//! The figures of a benchmark, and the bounds that they must keep.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::runtime::Sample;
+
+/// Milliseconds of CPU until the first invocation.
+const MAX_INIT: f64 = 3.6;
+/// The same with the first invocation, if it makes up to `CALLS_INCLUDED` calls.
+const MAX_COLD: f64 = 5.0;
+const CALLS_INCLUDED: usize = 3;
+/// For each call more.
+const MAX_PER_CALL: f64 = 0.5;
+/// On a slower machine: this many times what the floor takes there.
+const TIMES_FLOOR: f64 = 2.0;
+/// Megabytes.
+const MAX_MEMORY: f64 = 6.0;
+const MAX_BINARY: f64 = 4.5;
+const MAX_ZIP: f64 = 2.0;
+/// How much less than the Python function all functions of a promotion together must take.
+const MIN_TIMES_BELOW_PYTHON: f64 = 40.0;
+
+/// What a function is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Kind {
+    /// A function of Driftless.
+    Step,
+    /// The two calls of a promotion and nothing else.
+    Floor,
+    /// A function that calls nothing.
+    Empty,
+    /// The two calls in Python.
+    Python,
+}
+
+/// Bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) binary: u64,
+    pub(crate) zip: u64,
+}
+
+/// The medians of one function.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Measured {
+    pub(crate) function: String,
+    pub(crate) kind: Kind,
+    /// The calls to AWS in the invocation.
+    pub(crate) calls: usize,
+    pub(crate) init_ms: f64,
+    pub(crate) first_ms: f64,
+    pub(crate) warm_ms: f64,
+    pub(crate) memory_mb: f64,
+    pub(crate) binary_mb: Option<f64>,
+    pub(crate) zip_mb: Option<f64>,
+}
+
+impl Measured {
+    pub(crate) fn of(
+        function: &str,
+        kind: Kind,
+        calls: usize,
+        samples: &[Sample],
+        size: Option<Size>,
+    ) -> Self {
+        let milliseconds = |times: Vec<Duration>| {
+            median(times.iter().map(|time| time.as_secs_f64() * 1e3).collect())
+        };
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        Self {
+            function: function.to_owned(),
+            kind,
+            calls,
+            init_ms: milliseconds(samples.iter().map(|sample| sample.init).collect()),
+            first_ms: milliseconds(samples.iter().map(|sample| sample.first).collect()),
+            warm_ms: milliseconds(samples.iter().flat_map(|sample| sample.warm.clone()).collect()),
+            memory_mb: median(samples.iter().map(|sample| megabytes(sample.memory)).collect()),
+            binary_mb: size.map(|size| megabytes(size.binary)),
+            zip_mb: size.map(|size| megabytes(size.zip)),
+        }
+    }
+
+    /// The CPU time of a cold start: of the initialisation and the first invocation.
+    pub(crate) fn cold_ms(&self) -> f64 {
+        self.init_ms + self.first_ms
+    }
+}
+
+/// The result.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Figures {
+    pub(crate) starts: u32,
+    pub(crate) functions: Vec<Measured>,
+    pub(crate) promotion: Option<Promotion>,
+    /// What exceeds its bound, one line each.
+    pub(crate) findings: Vec<String>,
+}
+
+/// A promotion of a parameter with all functions cold, beside one Python function.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Promotion {
+    pub(crate) functions: Vec<String>,
+    pub(crate) cold_ms: f64,
+    pub(crate) times_below_python: f64,
+}
+
+impl Figures {
+    /// `path` are the functions that a promotion invokes.
+    pub(crate) fn new(functions: Vec<Measured>, path: &[String], starts: u32) -> Result<Self> {
+        let mut figures = Self { starts, functions, promotion: None, findings: Vec::new() };
+        let on_path: Vec<_> =
+            figures.functions.iter().filter(|one| path.contains(&one.function)).collect();
+        // With a filter, not every function is there.
+        if on_path.len() == path.len() {
+            let cold_ms: f64 = on_path.iter().map(|one| one.cold_ms()).sum();
+            let times_below_python = figures.of(Kind::Python)?.cold_ms() / cold_ms;
+            let functions = path.to_vec();
+            figures.promotion = Some(Promotion { functions, cold_ms, times_below_python });
+        }
+        figures.findings = figures.findings()?;
+        Ok(figures)
+    }
+
+    /// The function of this kind, of which there is one.
+    pub(crate) fn of(&self, kind: Kind) -> Result<&Measured> {
+        let found = self.functions.iter().find(|one| one.kind == kind);
+        found.with_context(|| format!("{kind:?} was not measured"))
+    }
+
+    fn findings(&self) -> Result<Vec<String>> {
+        let floor = self.of(Kind::Floor)?;
+        let mut findings = Vec::new();
+        for one in self.functions.iter().filter(|one| one.kind == Kind::Step) {
+            let further = one.calls.saturating_sub(CALLS_INCLUDED) as f64;
+            let cold = MAX_COLD.max(TIMES_FLOOR * floor.cold_ms()) + MAX_PER_CALL * further;
+            let init = MAX_INIT.max(TIMES_FLOOR * floor.init_ms);
+            let bounds = [
+                ("initialisation", "ms", Some(one.init_ms), init),
+                ("cold start", "ms", Some(one.cold_ms()), cold),
+                ("memory", "MB", Some(one.memory_mb), MAX_MEMORY),
+                ("program", "MB", one.binary_mb, MAX_BINARY),
+                ("zip file", "MB", one.zip_mb, MAX_ZIP),
+            ];
+            findings.extend(bounds.into_iter().filter_map(|(what, unit, found, most)| {
+                let found = found.filter(|found| *found > most)?;
+                let function = &one.function;
+                Some(format!("{function}: {what} {found:.2} {unit}, at most {most:.2} {unit}"))
+            }));
+        }
+        let too_close = self.promotion.as_ref().map(|promotion| promotion.times_below_python);
+        findings.extend(too_close.filter(|times| *times < MIN_TIMES_BELOW_PYTHON).map(|times| {
+            let least = MIN_TIMES_BELOW_PYTHON;
+            format!(
+                "a promotion takes {times:.1} times less than Python, at least {least:.0} times"
+            )
+        }));
+        Ok(findings)
+    }
+}
+
+/// The middle one, or the mean of the two in the middle; zero of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = |n: usize| values.get(n).copied().unwrap_or_default();
+    let half = values.len() / 2;
+    if values.len() % 2 == 1 {
+        at(half)
+    } else {
+        f64::midpoint(at(half.saturating_sub(1)), at(half))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(kind: Kind, function: &str, init_ms: f64, first_ms: f64) -> Measured {
+        Measured {
+            function: function.to_owned(),
+            kind,
+            calls: 4,
+            init_ms,
+            first_ms,
+            warm_ms: 0.1,
+            memory_mb: 5.0,
+            binary_mb: Some(4.0),
+            zip_mb: Some(1.0),
+        }
+    }
+
+    fn figures(step: Measured, path: &[&str]) -> Figures {
+        let floor = measured(Kind::Floor, "floor", 1.5, 0.5);
+        let python = measured(Kind::Python, "python", 300.0, 100.0);
+        let path: Vec<_> = path.iter().map(|name| (*name).to_owned()).collect();
+        Figures::new(vec![floor, step, python], &path, 1).unwrap()
+    }
+
+    #[test]
+    fn the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(median(vec![]), 0.0);
+    }
+
+    #[test]
+    fn what_keeps_its_bounds_is_no_finding() {
+        let found = figures(measured(Kind::Step, "a", 3.5, 2.0), &["a"]);
+        assert_eq!(found.findings, [] as [&str; 0]);
+        assert!(found.promotion.unwrap().times_below_python > 70.0);
+    }
+
+    #[test]
+    fn what_exceeds_a_bound_is_named() {
+        let found = figures(
+            Measured { memory_mb: 6.5, zip_mb: Some(2.5), ..measured(Kind::Step, "a", 9.0, 2.0) },
+            &["a"],
+        );
+        assert_eq!(
+            found.findings,
+            [
+                "a: initialisation 9.00 ms, at most 3.60 ms",
+                "a: cold start 11.00 ms, at most 5.50 ms",
+                "a: memory 6.50 MB, at most 6.00 MB",
+                "a: zip file 2.50 MB, at most 2.00 MB",
+                "a promotion takes 36.4 times less than Python, at least 40 times",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_part_of_a_promotion_is_not_compared() {
+        assert!(figures(measured(Kind::Step, "a", 1.0, 1.0), &["a", "b"]).promotion.is_none());
+    }
+}

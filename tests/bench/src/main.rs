@@ -1,0 +1,45 @@
+//! Implements `cargo xtask bench`, which xtask starts once everything is built: what the functions
+//! cost where Lambda charges for it, their cold starts.
+
+mod aws;
+mod cold;
+mod figures;
+mod process;
+mod record;
+mod runtime;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 success, 1 failure, 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start each function cold, beside a function with only the bare calls and one in Python.
+    ///
+    /// CPU time is that of the process, so other work on this machine disturbs it little. Every
+    /// function gets an input that an execution in a local AWS gave it, and its calls are answered
+    /// as they were there.
+    Cold(cold::Options),
+}
+
+fn main() -> ExitCode {
+    let Task::Cold(options) = Arguments::parse().task;
+    match cold::run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
