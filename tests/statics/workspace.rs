@@ -72,7 +72,7 @@ fn dependencies_point_to_the_contract() {
     none(METADATA.packages.iter().filter_map(|package| {
         let allowed: &[&str] = match package.name.as_str() {
             "bench-floor" | "contract" | "replay" => &[],
-            "bench" => &["harness"],
+            "bench" => &["contract", "harness"],
             "step" | "aws" => &["contract", "testkit"],
             "testkit" | "cli" | "harness" | "xtask" => &["contract"],
             "tags" => &["aws", "contract", "step"],

@@ -128,14 +128,23 @@ fn harness(paths: &Paths, task: &str, handed: &Handed) -> Result<ExitCode> {
 /// The same with the benchmark.
 fn bench(paths: &Paths, handed: &Handed) -> Result<ExitCode> {
     let asks_for_help = |argument: &OsString| argument == "--help" || argument == "-h";
+    let is_scale = handed.arguments.first().is_some_and(|task| task == "scale");
     if !handed.arguments.iter().any(asks_for_help) {
         build::run(paths)?;
-        build::release(paths)?;
+        if !is_scale {
+            build::release(paths)?;
+        }
     }
     build::bench(paths)?;
     let mut command = Command::new(paths.kept(paths::BENCH));
-    // The local AWS keeps what it answers, so that the benchmark can answer the same.
-    command.args(&handed.arguments).env("OVERLAY_ANSWERS", "1");
+    command.args(&handed.arguments);
+    if is_scale {
+        // The benchmark counts in the recordings of executions.
+        command.env(replay::FOLDER_VARIABLE, paths.recordings_of_scale());
+    } else {
+        // The local AWS keeps what it answers, so that the benchmark can answer the same.
+        command.env("OVERLAY_ANSWERS", "1");
+    }
     become_program(paths, command)
 }
 

@@ -104,6 +104,11 @@ impl Paths {
         self.target.join("driftless").join("tools")
     }
 
+    /// Where the local AWS records the executions of `bench scale`.
+    pub(crate) fn recordings_of_scale(&self) -> PathBuf {
+        self.target.join("driftless").join("scale")
+    }
+
     /// Where the local AWS records the executions of the workflow tests.
     pub(crate) fn histories(&self) -> PathBuf {
         self.target.join("driftless").join("histories")

@@ -15,7 +15,7 @@ use crate::paths::{self, Paths};
 use crate::{build, stream};
 
 /// Where the local AWS reads the folder for its recordings.
-const FOLDER_VARIABLE: &str = "OVERLAY_HISTORIES";
+pub(crate) const FOLDER_VARIABLE: &str = "OVERLAY_HISTORIES";
 /// The definitions, from the top of the repository.
 const DEFINITIONS: &str = "statemachine";
 /// What it prints before the name of an execution that it replayed with another result.

@@ -38,7 +38,7 @@ pub(crate) struct Options {
 
 /// How to print the result.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     /// A table for people.
     #[default]
     Table,

@@ -1,5 +1,5 @@
 //! Implements `cargo xtask bench`, which xtask starts once everything is built: what the functions
-//! cost where Lambda charges for it, their cold starts.
+//! cost where Lambda charges for it, their cold starts; and what a reconcile of many targets costs.
 
 mod aws;
 mod cold;
@@ -7,6 +7,7 @@ mod figures;
 mod process;
 mod record;
 mod runtime;
+mod scale;
 mod table;
 
 use std::process::ExitCode;
@@ -30,11 +31,19 @@ enum Task {
     /// function gets an input that an execution in a local AWS gave it, and its calls are answered
     /// as they were there.
     Cold(cold::Options),
+    /// Reconcile an account with many targets: what each costs, and what a night costs on AWS.
+    ///
+    /// The account is in a local AWS. It is reconciled twice: with a new image for every target, and
+    /// with nothing to do.
+    Scale(scale::Options),
 }
 
 fn main() -> ExitCode {
-    let Task::Cold(options) = Arguments::parse().task;
-    match cold::run(&options) {
+    let result = match Arguments::parse().task {
+        Task::Cold(options) => cold::run(&options),
+        Task::Scale(options) => scale::run(&options),
+    };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

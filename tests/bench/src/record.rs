@@ -59,10 +59,10 @@ async fn promotions(s: &Scenario) -> Result<Ended> {
     for input in [
         json!({"imageId": image, "dryRun": true}),
         json!({"imageId": image, "instanceRefresh": true}),
-        json!({"reconcile": true}),
     ] {
         succeeded(&s.driftless.start(&input).await?.ended().await?)?;
     }
+    succeeded(&s.driftless.reconcile(&json!({})).await?.ended().await?)?;
     Ok(of_a_parameter)
 }
 
