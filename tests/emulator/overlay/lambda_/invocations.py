@@ -52,9 +52,11 @@ def _call_lambda(original):
 
 
 def _machine():
-    """The state machine that this thread runs, if any."""
+    """The state machine that this thread runs, if any; a batch of a Distributed Map runs that of the Map."""
     branch = history.branch()
-    return {} if branch is None else stepfunctions._state_machines.get(branch.execution["stateMachineArn"]) or {}
+    if branch is None:
+        return {}
+    return stepfunctions._state_machines.get(branch.execution["stateMachineArn"].split("/")[0]) or {}
 
 
 def _caller():

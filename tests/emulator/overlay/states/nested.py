@@ -4,7 +4,7 @@ AWS facts (measured on AWS: floci-io/floci's AslExecutorNestedStartExecutionTest
 * TaskSubmitted follows TaskStarted as soon as the execution has started, with StartExecution's answer. The integration
   is "states", "startExecution.sync:2".
 * The result is DescribeExecution's answer in PascalCase, `Input` and `Output` as JSON values.
-* StartExecution's refusal is `StepFunctions.` and its code and `Exception`: StepFunctions.ExecutionAlreadyExistsException.
+* StartExecution's refusal is `StepFunctions.`, its code and `Exception`: StepFunctions.ExecutionAlreadyExistsException.
 * An execution that does not succeed is States.TaskFailed; the cause is DescribeExecution's answer as text.
 * StartExecution is idempotent: the same name and input while that execution runs returns it (API_StartExecution).
 * An execution that is stopped, or whose task runs out of time, stops the one that it waits for (developer guide, "Run
