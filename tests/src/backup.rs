@@ -2,6 +2,7 @@
 //! emits the event "Backup Job State Change".
 
 use anyhow::{Context, Result};
+use aws_sdk_backup::types::{BackupPlanInput, BackupRuleInput, BackupSelection, Lifecycle};
 use aws_sdk_ec2::types::{Image, ResourceType, Tag, TagSpecification};
 use serde_json::{Value, json};
 
@@ -10,6 +11,9 @@ use crate::{image, unique};
 
 /// Tags that only AWS may set. AWS Backup cannot copy them.
 const RESERVED: &str = "aws:";
+
+/// The vault of the backups.
+const VAULT: &str = "nightly";
 
 /// A backup of an instance.
 #[derive(Debug, Clone)]
@@ -103,8 +107,8 @@ impl Backup {
             "detail": {
                 "backupJobId": self.job,
                 "backupSizeInBytes": "8589934592",
-                "backupVaultArn": format!("{backup}:backup-vault:nightly"),
-                "backupVaultName": "nightly",
+                "backupVaultArn": format!("{backup}:backup-vault:{VAULT}"),
+                "backupVaultName": VAULT,
                 "bytesTransferred": "0",
                 "creationDate": self.creation_date,
                 "createdBy": {
@@ -123,6 +127,22 @@ impl Backup {
             },
         })
     }
+}
+
+/// Creates a backup plan that covers everything and keeps it for this many days.
+pub async fn plan(cloud: &Cloud, name: &str, days: i64) -> Result<()> {
+    let lifecycle = Lifecycle::builder().delete_after_days(days).build();
+    let rule = BackupRuleInput::builder().rule_name("daily").target_backup_vault_name(VAULT);
+    let plan = BackupPlanInput::builder().backup_plan_name(name);
+    let plan = plan.rules(rule.lifecycle(lifecycle).build()?).build()?;
+    let made = cloud.backup.create_backup_plan().backup_plan(plan).send().await;
+    let id = made.called("backup:CreateBackupPlan")?.backup_plan_id.context("no plan")?;
+    let backup_role = format!("arn:aws:iam::{}:role/backup", cloud.account());
+    let selection = BackupSelection::builder().selection_name("all").iam_role_arn(backup_role);
+    let selection = selection.resources("*").build()?;
+    let request = cloud.backup.create_backup_selection().backup_plan_id(id);
+    let made = request.backup_selection(selection).send().await;
+    made.called("backup:CreateBackupSelection").map(drop)
 }
 
 async fn instance_tags(cloud: &Cloud, instance: &str) -> Result<Vec<Tag>> {

@@ -40,6 +40,8 @@ pub struct Redriven {
     pub trigger: Option<String>,
     /// What the message is about.
     pub subject: Option<String>,
+    /// The image or the targets that did not get one.
+    pub about: Option<String>,
     /// When it happened.
     pub time: Option<String>,
     /// The error.
@@ -50,7 +52,7 @@ pub struct Redriven {
     pub failed_execution: Option<String>,
     /// The input of the new execution.
     pub input: Option<Value>,
-    /// `started`, `wouldStart`, `notStarted`.
+    /// `started`, `wouldStart`, `left`, `notStarted`.
     pub result: String,
     /// The execution that runs it again.
     pub execution: Option<String>,
@@ -58,11 +60,31 @@ pub struct Redriven {
     pub failure: Option<String>,
 }
 
-/// Runs the program with these arguments in the account of this Driftless.
+/// Runs the program with these arguments against this Driftless.
 ///
 /// # Errors
 /// It has not been built.
 pub async fn run(driftless: &Driftless, arguments: &[&str]) -> Result<Output> {
+    let place = ["--deployment", &driftless.stack];
+    let output = command(driftless, &[arguments, &place].concat()).output().await;
+    output.with_context(|| format!("{PROGRAM} (`cargo xtask build` builds it)"))
+}
+
+/// Runs the program, which prints JSON, and returns that and the exit status.
+///
+/// # Errors
+/// It has not been built, or does not print JSON.
+pub async fn json(driftless: &Driftless, arguments: &[&str]) -> Result<(Value, i32)> {
+    let output = run(driftless, &[arguments, &["--format", "json"]].concat()).await?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let printed = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{arguments:?}: {}: {errors}", output.status))?;
+    Ok((printed, output.status.code().context("it was killed")?))
+}
+
+/// The program with these arguments and the credentials of the account of this Driftless.
+#[must_use]
+pub fn command(driftless: &Driftless, arguments: &[&str]) -> Command {
     let program = paths::own().join(PROGRAM);
     let mut command = Command::new(&program);
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
@@ -70,17 +92,16 @@ pub async fn run(driftless: &Driftless, arguments: &[&str]) -> Result<Output> {
     }
     command.envs(driftless.cloud().variables()).args(arguments);
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-    let output = command.kill_on_drop(true).output().await;
-    output.with_context(|| format!("{} (`cargo xtask build` builds it)", program.display()))
+    command.kill_on_drop(true);
+    command
 }
 
 /// Redrives the queue. The exit status must agree with whether anything stays in it.
 ///
 /// # Errors
 /// The program failed, or its exit status does not match its output.
-pub async fn redrive(driftless: &Driftless, dry_run: bool) -> Result<Redrive> {
-    let mut arguments = vec!["redrive", "--format", "json", "--stack", &driftless.stack];
-    arguments.extend(dry_run.then_some("--dry-run"));
+pub async fn redrive(driftless: &Driftless, flags: &[&str]) -> Result<Redrive> {
+    let arguments = [&["redrive", "--format", "json"], flags].concat();
     let output = run(driftless, &arguments).await?;
     let errors = String::from_utf8_lossy(&output.stderr);
     let redrive: Redrive = serde_json::from_slice(&output.stdout)

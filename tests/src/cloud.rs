@@ -39,6 +39,8 @@ pub struct Cloud {
     pub autoscaling: aws_sdk_autoscaling::Client,
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
+    /// AWS Backup.
+    pub backup: aws_sdk_backup::Client,
     /// EventBridge.
     pub eventbridge: aws_sdk_eventbridge::Client,
     /// IAM.
@@ -122,6 +124,7 @@ impl Cloud {
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),
+            backup: aws_sdk_backup::Client::new(&config),
             eventbridge: aws_sdk_eventbridge::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),

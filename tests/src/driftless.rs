@@ -142,6 +142,7 @@ impl Driftless {
             // The fixtures have no service role.
             ("AllowStackResourceUpdates", "true"),
         ];
+        parameters.retain(|(key, _)| others.iter().all(|(other, _)| other != key));
         parameters.extend(others);
         let stack = deploy::template(cloud, folder, stack, &parameters).await?;
         Self::of(&stack).await

@@ -48,8 +48,16 @@ pub fn venv_program(name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// A fixture's text, by its path under `tests/fixtures`.
+/// Templates for users to copy. They are fixtures too, so every test of a pattern tests them.
+pub const TEMPLATES: &str = "docs/templates";
+
+/// A fixture's text, by its path under `tests/fixtures`; of a stack also by the name of a template
+/// to copy.
 pub fn fixture(path: &str) -> Result<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path);
+    let copied = path.strip_prefix("stacks/").map(|name| root().join(TEMPLATES).join(name));
+    let path = match copied.filter(|path| path.exists()) {
+        Some(path) => path,
+        None => root().join("tests/fixtures").join(path),
+    };
     std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
 }

@@ -63,7 +63,7 @@ impl Stack {
         Self { cloud: cloud.clone(), name: name.to_owned() }
     }
 
-    /// Creates a stack from `tests/fixtures/stacks/<fixture>.yaml` and waits until it is complete.
+    /// Creates a stack from a fixture or a template to copy, and waits until it is complete.
     ///
     /// # Errors
     /// It did not become complete; the error has the first failing resource and its reason.

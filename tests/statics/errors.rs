@@ -210,7 +210,7 @@ fn generated_files_match_the_catalogue() {
 fn the_example_reports_match_the_contract() {
     use contract::report::{ReconcileReport, Report};
     let read = |name| text(format!("tests/fixtures/reports/{name}.json"));
-    for name in ["refused", "planned", "rolled-back"] {
+    for name in ["promoted", "refused", "planned", "rolled-back"] {
         let report = serde_json::from_str::<Report>(&read(name));
         assert!(report.is_ok(), "{name}: {}", report.unwrap_err());
     }

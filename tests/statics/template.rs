@@ -63,12 +63,13 @@ fn cfn_lint_finds_nothing() {
 /// tests nothing.
 #[test]
 fn cfn_lint_finds_nothing_in_the_fixtures() {
-    let folder = "tests/fixtures/stacks";
-    let files = harness::paths::root().join(folder).read_dir().expect(folder);
-    none(files.flat_map(|file| {
-        let name = file.expect("an entry").file_name().display().to_string();
-        let findings = lint(&text(format!("{folder}/{name}")));
-        findings.into_iter().map(move |finding| format!("{name}: {finding}"))
+    none(["tests/fixtures/stacks", harness::paths::TEMPLATES].into_iter().flat_map(|folder| {
+        let files = harness::paths::root().join(folder).read_dir().expect(folder);
+        files.flat_map(move |file| {
+            let name = file.expect("an entry").file_name().display().to_string();
+            let findings = lint(&text(format!("{folder}/{name}")));
+            findings.into_iter().map(move |finding| format!("{name}: {finding}"))
+        })
     }));
 }
 

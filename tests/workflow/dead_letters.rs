@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
+use contract::ErrorName;
 use contract::target::TAG_PARAMETER_NAME;
 use harness::cli::{self, Redriven};
 use harness::cloud::Called;
@@ -17,6 +18,7 @@ trials![
     only here, "it needs a queue of its own, and only a local AWS fails when it is told to":
     failed_promotions_are_run_again,
     an_execution_that_fails_again_is_a_new_message,
+    a_wrong_input_is_left_unless_all_are_run_again,
     a_missing_stack_is_named,
 ];
 
@@ -40,7 +42,8 @@ async fn arrive(s: &Scenario, count: usize) -> Result<()> {
 }
 
 pub async fn redriven(s: &Scenario, dry_run: bool) -> Result<Vec<Redriven>> {
-    let redrive = cli::redrive(&s.driftless, dry_run).await?;
+    let flags: &[&str] = if dry_run { &["--dry-run"] } else { &[] };
+    let redrive = cli::redrive(&s.driftless, flags).await?;
     ensure!(redrive.stack == s.driftless.stack && redrive.dry_run == dry_run, "{redrive:#?}");
     let (account, region) = (s.cloud().account(), s.cloud().region());
     ensure!(redrive.account == account && redrive.region == region, "{redrive:#?}");
@@ -106,7 +109,7 @@ async fn failed_promotions_are_run_again(s: &Scenario) -> Result<()> {
 
 /// The table goes to stdout, and the exit status shows that something stays.
 async fn people_see_it_too(s: &Scenario) -> Result<()> {
-    let output = cli::run(&s.driftless, &["redrive", "--stack", &s.driftless.stack]).await?;
+    let output = cli::run(&s.driftless, &["redrive"]).await?;
     let table = String::from_utf8(output.stdout)?;
     ensure!(output.status.code() == Some(1) && table.contains("not an event"), "{table}");
     Ok(())
@@ -214,9 +217,26 @@ async fn an_execution_that_fails_again_is_a_new_message(s: &Scenario) -> Result<
     arrive(s, 1).await
 }
 
+/// A re-run cannot mend it, so it would come back with every redrive.
+async fn a_wrong_input_is_left_unless_all_are_run_again(s: &Scenario) -> Result<()> {
+    let s = &s.alone(&[]).await?;
+    let input = json!({"imageId": "web"});
+    let ended = s.driftless.start(&input).await?.ended().await?;
+    expect::failure(&ended, ErrorName::InvalidInput)?;
+    arrive(s, 1).await?;
+    let left = expect::only(redriven(s, false).await?)?;
+    ensure!(left.result == "left" && left.input == Some(input), "{left:#?}");
+    ensure!(left.about.as_deref() == Some("web") && left.failure.is_some(), "{left:#?}");
+    arrive(s, 1).await?;
+    let all = cli::redrive(&s.driftless, &["--all"]).await?;
+    ensure!(expect::only(all.messages)?.result == "started");
+    arrive(s, 1).await
+}
+
 /// The status is not that of a message that stays.
 async fn a_missing_stack_is_named(s: &Scenario) -> Result<()> {
-    let output = cli::run(&s.driftless, &["redrive", "--stack", "nowhere"]).await?;
+    let arguments = ["redrive", "--deployment", "nowhere"];
+    let output = cli::command(&s.driftless, &arguments).output().await?;
     let errors = String::from_utf8(output.stderr)?;
     ensure!(output.status.code() == Some(2) && output.stdout.is_empty(), "{}", output.status);
     ensure!(errors.contains("stack nowhere") && errors.contains("does not exist"), "{errors}");

@@ -51,6 +51,7 @@ mod backup;
 mod bounds;
 mod checks;
 mod dead_letters;
+mod doctor;
 mod drift;
 mod errors;
 mod events;
@@ -62,6 +63,7 @@ mod images;
 mod input;
 mod lost_responses;
 mod lost_tags;
+mod operators;
 mod parameter;
 mod permissions;
 mod plan;
@@ -136,6 +138,7 @@ fn trials() -> Vec<Trial> {
         bounds::trials(),
         checks::trials(),
         dead_letters::trials(),
+        doctor::trials(),
         drift::trials(),
         errors::trials(),
         events::trials(),
@@ -147,6 +150,7 @@ fn trials() -> Vec<Trial> {
         input::trials(),
         lost_responses::trials(),
         lost_tags::trials(),
+        operators::trials(),
         parameter::trials(),
         permissions::trials(),
         plan::trials(),

@@ -5,7 +5,7 @@ use contract::ErrorName;
 use contract::report::{Outcome, TargetOutcome};
 use contract::steps::DriftStatus;
 use harness::cloud::Called;
-use harness::paths::root;
+use harness::paths;
 use harness::{Scenario, image, naive};
 use serde_json::json;
 
@@ -26,10 +26,9 @@ trials![
 
 /// A fixture whose group has no instance, as one whose instance has just died.
 fn without_an_instance(fixture: &str) -> Result<String> {
-    let path = root().join(format!("tests/fixtures/stacks/{fixture}.yaml"));
-    let template = std::fs::read_to_string(&path)?;
+    let template = paths::fixture(&format!("stacks/{fixture}.yaml"))?;
     let asleep = template.replace("MinSize: \"1\"", "MinSize: \"0\"");
-    ensure!(asleep != template, "{} has no MinSize of 1", path.display());
+    ensure!(asleep != template, "{fixture} has no MinSize of 1");
     Ok(asleep)
 }
 

@@ -224,14 +224,16 @@ async fn image_of(
 
 /// A version of a launch template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct TemplateVersion {
-    template_id: String,
+pub struct TemplateVersion {
+    /// The launch template.
+    pub template_id: String,
     /// A number, `$Latest` or `$Default`.
-    version: String,
+    pub version: String,
 }
 
 /// The launch templates that a group may boot from.
-fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> {
+#[must_use]
+pub fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> {
     let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
     let base = mixed.and_then(|mixed| mixed.launch_template_specification());
     let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
@@ -240,7 +242,8 @@ fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> {
 }
 
 /// The images in a mixed instances policy's overrides, which replace its launch template's image.
-fn override_images(group: &AutoScalingGroup) -> BTreeSet<String> {
+#[must_use]
+pub fn override_images(group: &AutoScalingGroup) -> BTreeSet<String> {
     let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
     let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
     overrides.filter_map(|o| o.image_id().map(str::to_owned)).collect()

@@ -1,23 +1,29 @@
-//! `driftless`, the program for operators of a deployed Driftless: its commands, their arguments
-//! and their exit statuses.
+//! `driftless`, the program for operators of a deployed Driftless: its commands. Each is a module
+//! with its arguments, its examples and its exit statuses.
 
-mod aws;
-mod dead_letter;
+mod client;
 mod deployment;
+mod doctor;
+mod follow;
+mod inventory;
+mod output;
+mod promote;
+mod reconcile;
 mod redrive;
-mod show;
+mod rollback;
+mod run;
+mod status;
+mod target;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 
-use crate::deployment::Deployment;
-use crate::redrive::Redriven;
-use crate::show::Format;
+/// The exit status if a call failed; clap's for wrong usage is the same.
+const FAILED: u8 = 2;
 
 /// Operates a deployed Driftless.
 #[derive(Parser)]
@@ -29,80 +35,60 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show what each target's groups boot, and whether that is the newest image, in sync, and lasts.
+    #[command(after_help = status::HELP)]
+    Status(status::StatusArguments),
+    /// Check whether groups are ready for Driftless, and say what to change where they are not.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Doctor),
+    /// Promote an image, or the newest image of a target.
+    #[command(after_help = with_exit_status(promote::HELP))]
+    Promote(promote::Promote),
+    /// Report what a promotion would do, and write nothing.
+    #[command(after_help = with_exit_status(promote::PLAN_HELP))]
+    Plan(promote::Plan),
+    /// Put an older image back.
+    #[command(after_help = with_exit_status(rollback::HELP))]
+    Rollback(rollback::Rollback),
+    /// Promote the newest image of every tagged target.
+    #[command(after_help = with_exit_status(reconcile::HELP))]
+    Reconcile(reconcile::Reconcile),
+    /// Follow an execution to its end.
+    #[command(after_help = with_exit_status(follow::HELP))]
+    Follow(follow::Follow),
     /// Start an execution for each message in the dead-letter queue.
     ///
     /// A message is deleted from the queue once its execution has started, and stays in the queue
-    /// if none can be started. It is safe to run this twice: a message starts at most one
-    /// execution. If that execution fails again, it becomes a new message.
-    #[command(after_help = EXIT_STATUS)]
-    Redrive(Redrive),
+    /// if none can be started, or if a re-run would fail in the same way. It is safe to run this
+    /// twice: a message starts at most one execution. If that execution fails again, it becomes a
+    /// new message.
+    #[command(after_help = redrive::HELP)]
+    Redrive(redrive::Redrive),
 }
 
-/// The exit status if a message stays in the queue.
-const MESSAGES_REMAIN: u8 = 1;
-/// The exit status if a call failed; clap's for wrong usage is the same.
-const FAILED: u8 = 2;
-
-const EXIT_STATUS: &str = "\
-Exit status:
-  0  every message started an execution (with --dry-run: could), or the queue is empty
-  1  at least one message stays in the queue; the result has the reason
-  2  wrong usage, or a call to AWS failed; the error message names the call";
-
-#[derive(Args)]
-struct Redrive {
-    /// The name of the stack that Driftless is deployed in.
-    #[arg(long, default_value = "driftless")]
-    stack: String,
-    /// List the messages and start nothing.
-    #[arg(long)]
-    dry_run: bool,
-    /// How to print the result; progress always goes to stderr.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    #[command(flatten)]
-    access: Access,
-}
-
-/// The account and Region; without these flags, those that the AWS CLI would use.
-#[derive(Args)]
-struct Access {
-    /// The profile in the AWS configuration files.
-    #[arg(long)]
-    profile: Option<String>,
-    /// The Region.
-    #[arg(long)]
-    region: Option<String>,
+fn with_exit_status(help: &str) -> String {
+    format!("{help}\n{}", follow::EXIT_STATUS)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Command::Redrive(command) = Arguments::parse().command;
-    command.run().await.unwrap_or_else(|error| {
+    Arguments::parse().command.run().await.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         FAILED.into()
     })
 }
 
-impl Redrive {
+impl Command {
     async fn run(self) -> Result<ExitCode> {
-        let Self { stack, dry_run, format, access } = self;
-        let config = aws::config(access.profile.as_deref(), access.region).await?;
-        let deployment = Deployment::find(&config, &stack).await?;
-        eprintln!("Reading {}", deployment.parts.queue);
-        let mut redriven = Vec::new();
-        let report = |one: &Redriven| eprintln!("{}", show::line(one));
-        let done = redrive::run(&deployment, dry_run, &mut redriven, report).await;
-        // Print the messages that were started before a call failed, too.
-        if done.is_ok() || !redriven.is_empty() {
-            let text = show::result(&deployment.parts, dry_run, &redriven, format)?;
-            io::stdout().write_all(text.as_bytes()).context("printing the result")?;
+        match self {
+            Self::Status(command) => command.run().await,
+            Self::Doctor(command) => command.run().await,
+            Self::Promote(command) => command.run().await,
+            Self::Plan(command) => command.run().await,
+            Self::Rollback(command) => command.run().await,
+            Self::Reconcile(command) => command.run().await,
+            Self::Follow(command) => command.run().await,
+            Self::Redrive(command) => command.run().await,
         }
-        done?;
-        Ok(status(&redriven).into())
     }
-}
-
-fn status(redriven: &[Redriven]) -> u8 {
-    if redriven.iter().any(|one| one.failure.is_some()) { MESSAGES_REMAIN } else { 0 }
 }

@@ -1,17 +1,23 @@
-//! The redrive of the dead-letter queue: starts an execution for each message, and then deletes the
-//! message from the queue.
+//! `driftless redrive`: starts an execution for each message in the dead-letter queue, and then
+//! deletes the message.
+
+pub(crate) mod dead_letter;
+pub(crate) mod show;
 
 use std::collections::HashSet;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::Message;
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::aws::Called;
-use crate::dead_letter::{DeadLetter, Failure, Trigger};
-use crate::deployment::{Deployment, Parts};
+use self::dead_letter::{DeadLetter, Failure, Trigger};
+use crate::client::Called;
+use crate::deployment::{self, Deployment, Where};
+use crate::output::{self, Format};
 
 /// How long a received message is invisible to other consumers. A message that starts no execution
 /// reappears afterwards.
@@ -20,6 +26,46 @@ const VISIBILITY_TIMEOUT_SECONDS: i32 = 120;
 const WAIT_TIME_SECONDS: i32 = 1;
 /// The maximum number of messages that SQS returns at once.
 const MAX_MESSAGES: i32 = 10;
+/// The exit status if a message stays in the queue.
+const MESSAGES_REMAIN: u8 = 1;
+/// Why a message is left in the queue.
+const FINAL: &str = "a re-run would fail in the same way; --all starts it nevertheless";
+
+pub(crate) const HELP: &str = "\
+Examples:
+  driftless redrive --dry-run   list the messages, and what failed in each
+  driftless redrive             run them again, after fixing the cause
+  driftless redrive --all       also those that a re-run cannot mend
+
+Exit status:
+  0  every message started an execution (with --dry-run: could), or the queue is empty
+  1  at least one message stays in the queue; the result has the reason
+  2  wrong usage, or a call to AWS failed; the error message names the call";
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub(crate) struct Redrive {
+    /// List the messages and start nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Also start the inputs that are wrong themselves, and so fail again (`InvalidInput`).
+    #[arg(long)]
+    all: bool,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// What to start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Choice {
+    /// Start nothing.
+    pub dry_run: bool,
+    /// Start the messages that a re-run cannot mend, too.
+    pub all: bool,
+}
 
 /// One message and its result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +77,8 @@ pub(crate) struct Redriven {
     pub trigger: Option<Trigger>,
     /// What the message is about.
     pub subject: Option<String>,
+    /// The image or the targets that did not get one, if the message names them.
+    pub about: Option<String>,
     /// When it happened.
     pub time: Option<String>,
     /// The error, if the message has it.
@@ -57,13 +105,40 @@ pub(crate) enum Outcome {
     Started,
     /// A dry run: an execution would run it again.
     WouldStart,
-    /// No execution was started.
+    /// No re-run can mend it.
+    Left,
+    /// No execution could be started.
     #[default]
     NotStarted,
 }
 
+impl Redrive {
+    /// Redrives the queue and prints the result.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let Self { dry_run, all, format, place } = self;
+        let (_, deployment) = place.find().await?;
+        eprintln!("Reading {}", deployment.parts.queue);
+        let mut redriven = Vec::new();
+        let done = run(&deployment, Choice { dry_run, all }, &mut redriven).await;
+        // Print the messages that were started before a call failed, too.
+        if done.is_ok() || !redriven.is_empty() {
+            output::print(&show::result(&deployment.parts, dry_run, &redriven, format)?)?;
+        }
+        done?;
+        Ok(status(&redriven).into())
+    }
+}
+
+/// The exit status.
+pub(crate) fn status(redriven: &[Redriven]) -> u8 {
+    if redriven.iter().any(|one| one.failure.is_some()) { MESSAGES_REMAIN } else { 0 }
+}
+
 /// Starts an execution for each message in the queue, or only lists the messages. `redriven`
-/// collects each message with its result, and `report` is called for it at once.
+/// collects each message with its result.
 ///
 /// It may run twice: an execution is named after its message, and Step Functions accepts a name
 /// only once. An execution that fails again meanwhile becomes a new message, which stays.
@@ -72,22 +147,20 @@ pub(crate) enum Outcome {
 /// The queue cannot be read. A failure of one message is in its [`Redriven`].
 pub(crate) async fn run(
     deployment: &Deployment,
-    dry_run: bool,
+    choice: Choice,
     redriven: &mut Vec<Redriven>,
-    mut report: impl FnMut(&Redriven),
 ) -> Result<()> {
     let mut kept = Vec::new();
-    let read = read_all(deployment, dry_run, redriven, &mut kept, &mut report).await;
+    let read = read_all(deployment, choice, redriven, &mut kept).await;
     // Continue after a failed call; the first failure is returned.
     read.and(make_visible(deployment, &kept).await)
 }
 
 async fn read_all(
     deployment: &Deployment,
-    dry_run: bool,
+    choice: Choice,
     redriven: &mut Vec<Redriven>,
     kept: &mut Vec<String>,
-    report: &mut impl FnMut(&Redriven),
 ) -> Result<()> {
     let mut seen = HashSet::new();
     loop {
@@ -104,13 +177,12 @@ async fn read_all(
                 kept.push(receipt);
                 continue;
             }
-            let mut one = redrive(deployment, dry_run, &message, letter).await;
+            let mut one = redrive(deployment, choice, &message, letter).await;
             if one.execution.is_none() {
                 kept.push(receipt);
             } else if let Err(error) = delete(deployment, &receipt).await {
                 one.failure = Some(format!("{error:#}; the next redrive deletes the message"));
             }
-            report(&one);
             redriven.push(one);
         }
     }
@@ -122,10 +194,10 @@ fn is_of_this_run(letter: &DeadLetter, redriven: &[Redriven]) -> bool {
     failed.is_some_and(|arn| redriven.iter().any(|one| one.execution.as_ref() == Some(arn)))
 }
 
-/// Starts one message's execution, unless this is a dry run.
+/// Starts one message's execution, unless this is a dry run or it would fail in the same way.
 async fn redrive(
     deployment: &Deployment,
-    dry_run: bool,
+    choice: Choice,
     message: &Message,
     letter: Result<DeadLetter>,
 ) -> Redriven {
@@ -133,21 +205,16 @@ async fn redrive(
     let mut one = Redriven { message_id, ..Redriven::default() };
     let start = async {
         let letter = letter?;
-        let machine = letter.machine(&deployment.parts);
-        one.trigger = Some(letter.trigger);
-        one.subject = Some(letter.subject);
-        one.time = letter.time;
-        one.error = Some(letter.error);
-        one.failures = letter.failures;
-        one.failed_execution = letter.failed_execution;
-        let input = match (letter.input, &one.failed_execution) {
-            (Some(input), _) => input,
-            (None, Some(arn)) => input_of(deployment, arn).await?,
-            (None, None) => bail!("the message has no input"),
-        };
+        let is_left = letter.is_final() && !choice.all;
+        one.describe(&letter);
+        let (machine, input) = again(deployment, letter).await?;
         one.input = Some(input.clone());
+        if is_left {
+            one.result = Outcome::Left;
+            bail!(FINAL);
+        }
         one.result = Outcome::WouldStart;
-        if !dry_run {
+        if !choice.dry_run {
             one.result = Outcome::NotStarted;
             let name = format!("redrive-{}", one.message_id);
             one.execution = Some(start(deployment, &machine, &name, &input).await?);
@@ -157,6 +224,33 @@ async fn redrive(
     };
     one.failure = start.await.err().map(|error| format!("{error:#}"));
     one
+}
+
+impl Redriven {
+    fn describe(&mut self, letter: &DeadLetter) {
+        self.trigger = Some(letter.trigger);
+        self.subject = Some(letter.subject.clone());
+        self.about.clone_from(&letter.about);
+        self.time.clone_from(&letter.time);
+        self.error = Some(letter.error.clone());
+        self.failures.clone_from(&letter.failures);
+        self.failed_execution.clone_from(&letter.failed_execution);
+    }
+}
+
+/// The state machine and the input that run a message again.
+async fn again(deployment: &Deployment, letter: DeadLetter) -> Result<(String, Value)> {
+    let parts = &deployment.parts;
+    if letter.trigger == Trigger::Schedule {
+        let (machine, input) = parts.reconcile(false, false);
+        return Ok((machine.to_owned(), input));
+    }
+    let input = match (letter.input, &letter.failed_execution) {
+        (Some(input), _) => input,
+        (None, Some(arn)) => input_of(deployment, arn).await?,
+        (None, None) => bail!("the message has no input"),
+    };
+    Ok((letter.state_machine.unwrap_or_else(|| parts.state_machine.clone()), input))
 }
 
 /// Starts an execution with this name, or returns the existing one.
@@ -169,7 +263,7 @@ async fn start(
     let request = deployment.sfn.start_execution().state_machine_arn(machine);
     match request.name(name).input(input.to_string()).send().await {
         Err(error) if error.code() == Some("ExecutionAlreadyExists") => {
-            Ok(Parts::execution(machine, name))
+            Ok(deployment::execution(machine, name))
         }
         answer => Ok(answer.called("states:StartExecution")?.execution_arn),
     }

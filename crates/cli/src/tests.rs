@@ -1,17 +1,18 @@
-//! Tests of `driftless`: how messages are parsed, which calls they cause, and how the result is
-//! printed.
+//! Tests of `driftless`: what each command decides, which calls it makes, and what it prints.
 
-mod aws;
-mod dead_letter;
+mod client;
+mod commands;
 mod deployment;
+mod doctor;
+mod follow;
+mod inventory;
 mod redrive;
-mod show;
+mod rollback;
+mod status;
 
-use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
-use crate::Arguments;
-use crate::deployment::Parts;
+use crate::deployment::{Parts, Settings};
 
 const STATUS_CHANGE: &str = "Step Functions Execution Status Change";
 const EXECUTION: &str = "arn:aws:states:eu-west-1:111122223333:execution:driftless:run-1";
@@ -22,6 +23,7 @@ fn parts() -> Parts {
         state_machine: "arn:aws:states:eu-west-1:111122223333:stateMachine:driftless".into(),
         reconcile: "arn:aws:states:eu-west-1:111122223333:stateMachine:reconcile".into(),
         queue: "https://sqs.eu-west-1.amazonaws.com/111122223333/letters".into(),
+        settings: Settings::of(&[]),
     }
 }
 
@@ -37,20 +39,4 @@ fn ended(detail: &Value) -> Value {
         event["detail"][name] = value.clone();
     }
     event
-}
-
-#[test]
-fn the_arguments_are_what_clap_accepts() {
-    Arguments::command().debug_assert();
-    for (arguments, is_accepted) in [
-        (&["redrive"][..], true),
-        (&["redrive", "--stack", "web", "--dry-run", "--format", "json"], true),
-        (&["redrive", "--profile", "ops", "--region", "eu-west-1"], true),
-        (&["redrive", "--format", "xml"], false),
-        (&["redrive", "now"], false),
-        (&[], false),
-    ] {
-        let parsed = Arguments::try_parse_from([&["driftless"], arguments].concat());
-        assert_eq!(parsed.is_ok(), is_accepted, "{arguments:?}");
-    }
 }

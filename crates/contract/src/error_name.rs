@@ -176,6 +176,13 @@ catalogue! {
 }
 
 impl ErrorName {
+    /// Whether the input itself is wrong, so that the same input fails again whatever is corrected
+    /// in the account. Every other terminal error can be corrected, and the input run again.
+    #[must_use]
+    pub const fn is_of_the_input(self) -> bool {
+        matches!(self, Self::InvalidInput)
+    }
+
     /// How the state machine retries a state that raises this error. `None` for a terminal error, and
     /// for [`ErrorName::ConcurrentWrite`], after which the state machine decides again instead.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task,
-//! the seconds of each Wait between two polls, and `docs/errors.md`. The files are committed, so
-//! that the definition opens in Workflow Studio.
+//! the seconds of each Wait between two polls, and `docs/errors.md`; and from each definition its
+//! picture. The files are committed, so that the definition opens in Workflow Studio.
 
 use std::fs;
 use std::process::ExitCode;
@@ -11,7 +11,9 @@ use contract::bounds::{CUT_OFF_ERRORS, LAMBDA_ERRORS, POLLS, Retry, START_ERRORS
 use contract::error_name::Raised;
 
 use crate::asl::Node;
+use crate::graph::Graph;
 use crate::paths::Paths;
+use crate::picture;
 
 /// The states without a generated catcher: their failure is not a target's failure.
 const OUTSIDE_TARGETS: &[&str] =
@@ -24,33 +26,63 @@ const DECIDES: &str = "ValidateAmi";
 const SECOND_HALF_OF_PROOF: &str = "VerifyGroups";
 const PROMOTE_AMI: &str = "statemachine/promote-ami.asl.json";
 const RECONCILE: &str = "statemachine/reconcile.asl.json";
+const DEFINITIONS: &str = "statemachine";
 const ERRORS: &str = "docs/errors.md";
 
 /// Writes the generated parts, or with `check` prints which files would change.
 pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
     let mut stale = Vec::new();
-    for (file, generate) in [
-        (PROMOTE_AMI, promote_ami as fn(&str) -> Result<String>),
+    let own = [
+        (PROMOTE_AMI, promote_ami as Generate),
         (RECONCILE, reconcile),
-        (ERRORS, |_| Ok(errors())),
-    ] {
-        let path = paths.root.join(file);
+        (ERRORS, |_: &str| Ok(errors())),
+    ];
+    let own = own.into_iter().map(|(file, generate)| (file.to_owned(), file.to_owned(), generate));
+    let pictures = pictures(paths)?.into_iter();
+    for (source, file, generate) in
+        own.chain(pictures.map(|(source, file)| (source, file, picture as Generate)))
+    {
+        let path = paths.root.join(&file);
         let found = fs::read_to_string(&path).unwrap_or_default();
-        let generated = generate(&found).with_context(|| format!("generating {file}"))?;
+        let source = fs::read_to_string(paths.root.join(source)).unwrap_or_default();
+        let generated = generate(&source).with_context(|| format!("generating {file}"))?;
         if found == generated {
             continue;
         }
-        stale.push(file);
         if !check {
             fs::write(&path, generated).with_context(|| format!("writing {}", path.display()))?;
             println!("wrote {file}");
         }
+        stale.push(file);
     }
     if check && !stale.is_empty() {
         eprintln!("{} would change: run `cargo xtask generate`", stale.join(" and "));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// From the text of a file that of another, or of the same.
+type Generate = fn(&str) -> Result<String>;
+
+/// Every definition, and its picture.
+fn pictures(paths: &Paths) -> Result<Vec<(String, String)>> {
+    let folder = paths.root.join(DEFINITIONS);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
+        let file = entry?.file_name().into_string().unwrap_or_default();
+        if let Some(name) = file.strip_suffix(".asl.json") {
+            found.push((format!("{DEFINITIONS}/{file}"), format!("docs/{name}.svg")));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn picture(definition: &str) -> Result<String> {
+    let definition: Node = serde_json::from_str(definition).context("it is not JSON")?;
+    let title = definition.get("Comment").and_then(Node::as_str).unwrap_or_default();
+    Ok(picture::svg(&Graph::of(&definition)?, title))
 }
 
 /// The definition of the promotions with its generated fields as the catalogue has them now.

@@ -10,7 +10,10 @@ mod deny;
 mod failures;
 mod gate;
 mod generate;
+mod graph;
+mod layout;
 mod paths;
+mod picture;
 mod progress;
 mod replay;
 mod setup;
@@ -64,7 +67,8 @@ enum Task {
     Test(suite::Options),
     /// Replay the executions of the last workflow tests on the reference implementation of JSONata.
     Replay(replay::Options),
-    /// Generate retries, catchers, waits and docs/errors.md from the catalogue of errors.
+    /// Generate retries, catchers, waits and docs/errors.md from the catalogue of errors, and the
+    /// pictures of the state machines.
     Generate {
         /// Write nothing; exit with status 1 if a file would change.
         #[arg(long)]

@@ -84,6 +84,20 @@ def test_a_lifecycle_ends_with_the_image_or_expires(aws, backed_up):
     assert aws.backup.list_recovery_points_by_resource(ResourceArn=instance)["RecoveryPoints"] == []
 
 
+def test_a_recovery_point_is_described_with_its_lifecycle(aws, backed_up):
+    """API_DescribeRecoveryPoint."""
+    _, made = backed_up
+    arn = f"arn:aws:ec2:us-east-1::image/{made}"
+    refused("ResourceNotFoundException", aws.backup.describe_recovery_point, BackupVaultName="nightly",
+            RecoveryPointArn=arn)
+    aws.control("POST", f"backups/{made}", {"DeleteAfterDays": 35})
+    point = aws.backup.describe_recovery_point(BackupVaultName="nightly", RecoveryPointArn=arn)
+    assert (point["RecoveryPointArn"], point["ResourceType"], point["Status"]) == (arn, "EC2", "COMPLETED")
+    assert point["CalculatedLifecycle"]["DeleteAt"] - point["CreationDate"] == datetime.timedelta(days=35)
+    refused("ResourceNotFoundException", aws.backup.describe_recovery_point, BackupVaultName="elsewhere",
+            RecoveryPointArn=arn)
+
+
 def test_vaults_and_resources_that_are_not_there(aws, backed_up):
     """API_ListRecoveryPointsByBackupVault, Errors."""
     refused("ResourceNotFoundException", aws.backup.list_recovery_points_by_backup_vault, BackupVaultName="nowhere")

@@ -40,9 +40,8 @@ pub(super) fn nights(size: &Size) -> Vec<Night> {
         let of = |each: f64| each * number(groups);
         let (transitions, invocations) = (of(transitions), of(invocations));
         let gb_seconds = of(seconds / number(targets)) * MEMORY_GB;
-        let dollars = transitions * STATE_TRANSITION
-            + invocations * INVOCATION
-            + gb_seconds * GB_SECOND;
+        let dollars =
+            transitions * STATE_TRANSITION + invocations * INVOCATION + gb_seconds * GB_SECOND;
         Night { groups, transitions, invocations, gb_seconds, dollars }
     };
     GROUPS.map(night).into()

@@ -29,7 +29,8 @@ pub(super) fn printed(figures: &Figures) -> String {
     if let Some(last) = figures.sizes.last() {
         for (what, run) in [("promoted", &last.promoting), ("unchanged", &last.unchanged)] {
             let calls = run.counts.calls_by_action.iter();
-            let each = calls.map(|(call, count)| format!("{call} {:.2}", ratio(*count, last.targets)));
+            let each =
+                calls.map(|(call, count)| format!("{call} {:.2}", ratio(*count, last.targets)));
             let each = each.collect::<Vec<_>>().join(", ");
             text += &format!("\nCalls per target, all {what}: {each}\n");
         }

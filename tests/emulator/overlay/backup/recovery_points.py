@@ -8,6 +8,8 @@ AWS facts:
   guide, "Monitoring AWS Backup events using Amazon EventBridge", the example of a copy job).
 * ListRecoveryPointsByResource has vaults and no lifecycles; ListRecoveryPointsByBackupVault has both
   (API_RecoveryPointByResource, API_RecoveryPointByBackupVault).
+* DescribeRecoveryPoint has the lifecycles of one recovery point; one that is not in the vault is
+  ResourceNotFoundException (API_DescribeRecoveryPoint).
 * CalculatedLifecycle.DeleteAt is DeleteAfterDays after the creation (API_Lifecycle); without DeleteAfterDays there is
   none. A temporary recovery point has Lifecycle.DeleteAfterEvent DELETE_AFTER_COPY (same page).
 * At the end of its lifecycle, AWS Backup deletes the image. A recovery point that it is "unable to delete" stays, with
@@ -136,6 +138,13 @@ def _by_vault(vault, query):
     return _page(points, query, "RecoveryPoints")
 
 
+def _describe(vault, arn):
+    point = next((point for point in _listed() if point["RecoveryPointArn"] == arn), None)
+    if point is None or point["BackupVaultName"] != vault:
+        return backup._not_found(f"Recovery point '{arn}' not found in vault '{vault}'.")
+    return backup._ok(point)
+
+
 def _with_resources(original):
     async def handle_request(method, path, headers, body_bytes, query_params):
         parts = [part for part in unquote(path).strip("/").split("/") if part]
@@ -154,8 +163,9 @@ def _with_points(original):
 
 
 def install():
-    patching.requires(backup, "_vaults", "_jobs", "_create_vault", "_vault_arn", "_paginate", "_not_found")
+    patching.requires(backup, "_vaults", "_jobs", "_create_vault", "_vault_arn", "_paginate", "_not_found", "_ok")
     patching.attribute(backup, "_list_jobs", patching.instead(_list_jobs))
     patching.attribute(backup, "_list_recovery_points_by_vault", patching.instead(_by_vault))
+    patching.attribute(backup, "_describe_recovery_point", patching.instead(_describe))
     patching.attribute(backup, "handle_request", _with_resources)
     patching.attribute(backup, "reset", _with_points)

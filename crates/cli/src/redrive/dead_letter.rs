@@ -9,11 +9,10 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::Message;
+use contract::ErrorName;
 use contract::report::Report;
 use serde::Serialize;
-use serde_json::{Value, json};
-
-use crate::deployment::Parts;
+use serde_json::Value;
 
 /// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,6 +33,8 @@ pub(crate) struct DeadLetter {
     pub trigger: Trigger,
     /// What it is about: the event's image, the schedule's rule, the execution's name.
     pub subject: String,
+    /// The image or the targets that did not get one, if the message names them.
+    pub about: Option<String>,
     /// When the event happened.
     pub time: Option<String>,
     /// Why no execution started, or how it ended.
@@ -42,6 +43,8 @@ pub(crate) struct DeadLetter {
     pub failures: Vec<Failure>,
     /// The execution that did not succeed.
     pub failed_execution: Option<String>,
+    /// Its state machine.
+    pub state_machine: Option<String>,
     /// The input; absent if the event was too long to contain it, but the execution still has it.
     pub input: Option<Value>,
 }
@@ -88,33 +91,22 @@ impl DeadLetter {
         let letter = Self {
             trigger: Trigger::Event,
             subject: resources(&event).unwrap_or_else(|| kind.clone()),
+            about: resources(&event),
             time: text(&event["time"]),
             error,
             failures: Vec::new(),
             failed_execution: None,
+            state_machine: None,
             input: None,
         };
         match kind.as_str() {
             "Step Functions Execution Status Change" => letter.of_execution(&event["detail"]),
             // The execution would have got the rule's own input, which is not in the message.
             "Scheduled Event" => {
-                let input = Some(json!({}));
-                Ok(Self { trigger: Trigger::Schedule, input, ..letter })
+                let about = Some("every target".to_owned());
+                Ok(Self { trigger: Trigger::Schedule, about, ..letter })
             }
             _ => Ok(Self { input: Some(event), ..letter }),
-        }
-    }
-
-    /// The state machine that runs it again.
-    pub(crate) fn machine(&self, parts: &Parts) -> String {
-        match (&self.failed_execution, self.trigger) {
-            // `arn:aws:states:<region>:<account>:execution:<state machine>:<name>`
-            (Some(arn), _) => {
-                let machine = arn.replace(":execution:", ":stateMachine:");
-                machine.rsplit_once(':').map_or_else(|| machine.clone(), |(arn, _)| arn.to_owned())
-            }
-            (None, Trigger::Schedule) => parts.reconcile.clone(),
-            (None, Trigger::Event | Trigger::Execution) => parts.state_machine.clone(),
         }
     }
 
@@ -124,17 +116,50 @@ impl DeadLetter {
         let input = text(&detail["input"]).map(|input| serde_json::from_str(&input));
         let input = input.transpose().context("the execution's input is not JSON")?;
         let name = text(&detail["error"]);
-        let error = name.clone().or_else(|| text(&detail["status"])).unwrap_or(self.error);
+        let error = name.or_else(|| text(&detail["status"])).unwrap_or(self.error);
+        let failures: Vec<Failure> =
+            text(&detail["cause"]).map(|it| failures(&error, &it)).unwrap_or_default();
         Ok(Self {
             trigger: Trigger::Execution,
             subject: last(&arn).to_owned(),
-            failures: text(&detail["cause"]).map(|it| failures(&error, &it)).unwrap_or_default(),
+            about: targets(&failures).or_else(|| named_in(input.as_ref()?)),
+            failures,
             error,
             input,
             failed_execution: Some(arn),
+            state_machine: text(&detail["stateMachineArn"]),
             ..self
         })
     }
+
+    /// Whether a re-run fails in the same way, whatever has been corrected meanwhile.
+    pub(crate) fn is_final(&self) -> bool {
+        !self.failures.is_empty() && self.failures.iter().all(Failure::is_final)
+    }
+}
+
+impl Failure {
+    /// Whether the input itself is wrong. A tag is not part of it, and can be corrected.
+    fn is_final(&self) -> bool {
+        let name = ErrorName::ALL.iter().find(|name| name.as_str() == self.name);
+        name.is_some_and(|name| name.is_of_the_input()) && !self.message.starts_with("tags.")
+    }
+}
+
+/// The targets that failed.
+fn targets(failures: &[Failure]) -> Option<String> {
+    let names: Vec<_> = failures.iter().filter_map(|failure| failure.target.as_deref()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// The image or the target that an input names.
+fn named_in(input: &Value) -> Option<String> {
+    let names = ["parameterName", "stackName"];
+    let of_target = |run: &Value| names.iter().find_map(|name| text(&run[*name]));
+    text(&input["imageId"])
+        .or_else(|| of_target(&input["target"]))
+        .or_else(|| of_target(&input["rollback"]))
+        .or_else(|| resources(input))
 }
 
 /// The failures in a cause: each failed target, if the cause is a report, else the cause itself.

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{EXECUTION, parts};
-use crate::dead_letter::{Failure, Trigger};
-use crate::redrive::{Outcome, Redriven};
-use crate::show::{self, Format};
-use crate::status;
+use super::super::{EXECUTION, parts};
+use crate::output::Format;
+use crate::redrive::dead_letter::{Failure, Trigger};
+use crate::redrive::{Outcome, Redriven, show, status};
 
 fn started() -> Redriven {
     Redriven {
         message_id: "m-1".into(),
         trigger: Some(Trigger::Execution),
         subject: Some("run-0".into()),
+        about: Some("/a".into()),
         time: Some("2026-01-02T03:04:05Z".into()),
         error: Some("PromotionFailed".into()),
         failures: vec![Failure {
@@ -35,23 +35,6 @@ fn unreadable() -> Redriven {
 }
 
 #[test]
-fn a_line_has_the_result_of_a_message() {
-    let planned = Redriven { result: Outcome::WouldStart, execution: None, ..started() };
-    let denied = Redriven { failure: Some("sqs: no".into()), ..started() };
-    for (one, expected) in [
-        (started(), "execution run-0: started as run-1"),
-        (planned, "execution run-0: would be started"),
-        (denied, "execution run-0: started as run-1, but stays in the queue: sqs: no"),
-        (
-            unreadable(),
-            "message m-2: stays in the queue: the message is not an event: it is not JSON",
-        ),
-    ] {
-        assert_eq!(show::line(&one), expected);
-    }
-}
-
-#[test]
 fn json_has_all_fields() {
     let text = show::result(&parts(), true, &[started(), unreadable()], Format::Json).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
@@ -64,7 +47,16 @@ fn json_has_all_fields() {
     assert_eq!((&one["trigger"], &one["result"]), (&json!("execution"), &json!("started")));
     assert_eq!(one["failures"][0]["step"], "PromoteSsm");
     assert_eq!((&one["failedExecution"], &one["failure"]), (&json!("arn:run-0"), &Value::Null));
-    let order = ["messageId", "trigger", "subject", "time", "error", "failures", "failedExecution"];
+    let order = [
+        "messageId",
+        "trigger",
+        "subject",
+        "about",
+        "time",
+        "error",
+        "failures",
+        "failedExecution",
+    ];
     let order = [&order[..], &["input", "result", "execution", "failure"]].concat();
     let last = text.rsplit('{').next().unwrap();
     let names = last.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\":"));
@@ -72,21 +64,34 @@ fn json_has_all_fields() {
 }
 
 #[test]
-fn a_table_is_as_wide_as_the_terminal_and_truncates_long_values() {
-    let long = Redriven { input: Some(json!({"imageId": "a".repeat(400)})), ..started() };
-    let table = show::table(&[long], Some(100)).to_string();
-    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
-    assert!(table.contains('…') && table.lines().count() < 9, "{table}");
-    assert!(table.contains("2026-01-02T03:04:05Z"), "{table}");
+fn a_table_has_a_line_for_each_message_and_fits_the_terminal() {
+    let long = Redriven { about: Some("/driftless/".to_owned() + &"a".repeat(400)), ..started() };
+    let left = Redriven { result: Outcome::Left, failure: Some("left".into()), ..started() };
+    for width in [80, 120] {
+        let table = show::table(&[long.clone(), unreadable(), left.clone()], Some(width));
+        let table = table.to_string();
+        let fits = |line: &str| line.chars().count() <= usize::from(width);
+        assert!(table.lines().all(fits), "{table}");
+        // Below the header and its rule.
+        assert_eq!(table.lines().count(), 2 + 3, "{table}");
+        assert!(table.contains("01-02 03:04") && table.contains('…'), "{table}");
+    }
 }
 
 #[test]
-fn the_failures_are_below_the_table() {
-    let text = show::result(&parts(), false, &[started()], Format::Table).unwrap();
+fn what_failed_is_below_the_table() {
+    let text = show::result(&parts(), false, &[started()], Format::Text).unwrap();
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("execution run-0, /a: AccessDenied in PromoteSsm: xxx"), "{text}");
     assert!(last.ends_with("x…") && last.chars().count() < 600, "{text}");
-    let text = show::result(&parts(), false, &[], Format::Table).unwrap();
+    let text = show::result(&parts(), false, &[unreadable()], Format::Text).unwrap();
+    let expected = "message m-2 stays in the queue: the message is not an event: it is not JSON";
+    assert_eq!(text.lines().last(), Some(expected));
+    let denied = Redriven { failure: Some("sqs: no".into()), ..started() };
+    let text = show::result(&parts(), false, &[denied], Format::Text).unwrap();
+    let expected = "execution run-0 was started, but stays in the queue: sqs: no";
+    assert_eq!(text.lines().last(), Some(expected));
+    let text = show::result(&parts(), false, &[], Format::Text).unwrap();
     assert_eq!(text, "The dead-letter queue is empty.\n");
 }
 

@@ -12,6 +12,18 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
+use clap::Args;
+
+/// The account and Region; without these flags, those that the AWS CLI would use.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Access {
+    /// The profile in the AWS configuration files.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The Region.
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+}
 
 /// The timeout of one attempt: an operator at a terminal must soon see that AWS does not respond.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -21,7 +33,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// No Region is configured.
-pub(crate) async fn config(profile: Option<&str>, region: Option<String>) -> Result<SdkConfig> {
+pub(crate) async fn config(Access { profile, region }: &Access) -> Result<SdkConfig> {
     let crypto = tls::rustls_provider::CryptoMode::AwsLc;
     let http = aws_smithy_http_client::Builder::new();
     let http = http.tls_provider(tls::Provider::Rustls(crypto)).build_https();
@@ -32,7 +44,7 @@ pub(crate) async fn config(profile: Option<&str>, region: Option<String>) -> Res
         loader = loader.profile_name(profile);
     }
     if let Some(region) = region {
-        loader = loader.region(Region::new(region));
+        loader = loader.region(Region::new(region.clone()));
     }
     let config = loader.load().await;
     let region = config

@@ -5,7 +5,7 @@ use std::io;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ConnectorError, ErrorMetadata, SdkError};
 
-use crate::aws::Called;
+use crate::client::Called;
 
 #[test]
 fn a_failed_call_says_what_to_do() {

@@ -1,11 +1,10 @@
 //! How each kind of message is parsed.
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
-use contract::event::ReconcileRun;
 use serde_json::{Value, json};
 
-use super::{EXECUTION, ended, parts};
-use crate::dead_letter::{DeadLetter, Failure, Trigger};
+use super::super::{EXECUTION, ended};
+use crate::redrive::dead_letter::{DeadLetter, Failure, Trigger};
 
 fn backup() -> Value {
     json!({
@@ -24,10 +23,12 @@ fn an_event_that_started_nothing_is_the_input() {
         DeadLetter {
             trigger: Trigger::Event,
             subject: "ami-1".into(),
+            about: Some("ami-1".into()),
             time: Some("2026-01-02T03:04:05Z".into()),
             error: "NO_PERMISSIONS: no".into(),
             failures: vec![],
             failed_execution: None,
+            state_machine: None,
             input: Some(backup()),
         }
     );
@@ -48,9 +49,7 @@ fn a_schedule_that_started_nothing_is_a_reconcile() {
     });
     let parsed = DeadLetter::of(event, "").unwrap();
     assert_eq!((parsed.trigger, parsed.subject.as_str()), (Trigger::Schedule, "nightly"));
-    assert_eq!(parsed.machine(&parts()), parts().reconcile);
-    let run: ReconcileRun = serde_json::from_value(parsed.input.unwrap()).unwrap();
-    assert_eq!(run, ReconcileRun::default());
+    assert_eq!((parsed.about.as_deref(), parsed.input), (Some("every target"), None));
 }
 
 #[test]
@@ -59,7 +58,6 @@ fn an_execution_that_failed_has_its_input_or_can_be_asked_for_it() {
     assert_eq!((parsed.trigger, parsed.subject.as_str()), (Trigger::Execution, "run-1"));
     assert_eq!(parsed.input, Some(json!({"imageId": "ami-1"})));
     assert_eq!(parsed.failed_execution.as_deref(), Some(EXECUTION));
-    assert_eq!(parsed.machine(&parts()), parts().state_machine);
     let parsed = DeadLetter::of(ended(&json!({"input": null})), "").unwrap();
     assert_eq!((parsed.input, parsed.failed_execution.as_deref()), (None, Some(EXECUTION)));
 }
@@ -110,6 +108,42 @@ fn the_failures_are_those_of_the_report() {
         let parsed = DeadLetter::of(ended(&json!({"error": error, "cause": cause})), "").unwrap();
         assert_eq!(parsed.failures, expected, "{error}");
     }
+}
+
+#[test]
+fn a_message_is_about_the_targets_that_failed_or_what_its_input_names() {
+    let report = json!({"outcome": "Failed", "summary": "", "targets": [{
+        "pattern": "parameter", "name": "/a", "outcome": "Failed", "images": [], "writes": [],
+        "plan": {"rows": [], "more": 0}, "drift": [], "groups": {"rows": [], "more": 0}, "refresh": [],
+        "error": {"step": "PromoteSsm", "name": "AccessDenied", "message": "no"},
+    }]});
+    for (detail, expected) in [
+        (json!({"error": "PromotionFailed", "cause": report.to_string()}), Some("/a")),
+        (json!({"input": r#"{"imageId": "ami-1"}"#}), Some("ami-1")),
+        (json!({"input": r#"{"target": {"stackName": "web"}}"#}), Some("web")),
+        (json!({"input": r#"{"rollback": {"parameterName": "/a"}}"#}), Some("/a")),
+        (json!({"input": backup().to_string()}), Some("ami-1")),
+        (json!({"input": "{}"}), None),
+        (json!({}), None),
+    ] {
+        let parsed = DeadLetter::of(ended(&detail), "").unwrap();
+        assert_eq!(parsed.about.as_deref(), expected, "{detail}");
+    }
+}
+
+#[test]
+fn only_a_wrong_input_fails_again_whatever_is_corrected() {
+    for (error, cause, expected) in [
+        ("InvalidInput", json!("imageId: expected an image ID"), true),
+        // A tag is not part of the input, and can be corrected.
+        ("InvalidInput", json!("tags.StackName: expected the name of a stack"), false),
+        ("ParameterNotFound", json!("there is no parameter /a"), false),
+        ("States.Timeout", Value::Null, false),
+    ] {
+        let letter = DeadLetter::of(ended(&json!({"error": error, "cause": cause})), "").unwrap();
+        assert_eq!(letter.is_final(), expected, "{error}: {cause}");
+    }
+    assert!(!DeadLetter::of(backup(), "NO_PERMISSIONS: no").unwrap().is_final());
 }
 
 #[test]

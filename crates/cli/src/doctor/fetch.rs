@@ -1,0 +1,110 @@
+//! Reads what the checks of one target need.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
+use aws_sdk_cloudformation::types::{Stack, TemplateStage};
+use aws_sdk_ec2::types::Filter;
+
+use super::checks::{Facts, StackFacts};
+use super::template;
+use crate::client::Called;
+use crate::deployment::Parts;
+use crate::inventory::groups::Group;
+use crate::inventory::{Clients, Image, Inventory, Tags, is_named, named, tags_of};
+use crate::target::Target;
+
+/// Reads the facts about a target.
+///
+/// # Errors
+/// A call failed.
+pub(crate) async fn facts(
+    clients: &Clients,
+    parts: &Parts,
+    inventory: &Inventory,
+    target: &Target,
+) -> Result<Facts> {
+    let groups: Vec<_> = inventory.groups_of(target, parts).into_iter().cloned().collect();
+    let mut facts = Facts { groups, ..Facts::default() };
+    let mut names: Vec<_> = facts.groups.iter().filter_map(|group| group.stack.clone()).collect();
+    match target {
+        Target::Parameter(name) => {
+            facts.parameter = clients.parameter(name).await?;
+            facts.owner = clients.owner(name).await?;
+        }
+        Target::Stack(name) => names.push(name.clone()),
+    }
+    for name in names {
+        if !facts.stacks.contains_key(&name) && inventory.stacks.contains_key(&name) {
+            let stack = clients.stack(&name, inventory).await?;
+            facts.stacks.insert(name, stack);
+        }
+    }
+    facts.instances = clients.instances(&facts.groups).await?;
+    let is_for = |image: &Image| is_named(target, &image.tags, &parts.settings);
+    facts.has_images = inventory.images.iter().any(is_for);
+    Ok(facts)
+}
+
+/// Why the stack cannot be updated, as Driftless itself would say it. A busy one is waited for.
+fn problem(stack: &Stack) -> Option<String> {
+    match aws::stacks::check_readiness(stack) {
+        Ok(()) | Err(aws::stacks::Error::Busy { .. }) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+impl Clients {
+    /// The tags of the groups' instances, by the instance's ID.
+    async fn instances(&self, groups: &[Group]) -> Result<BTreeMap<String, Tags>> {
+        let ids: Vec<_> = groups.iter().flat_map(|group| group.instances.clone()).collect();
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        // By a filter: a request by ID fails for an instance that has just disappeared.
+        let ids = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+        let answer = self.ec2.describe_instances().filters(ids).send().await;
+        let reservations = answer.called("ec2:DescribeInstances")?.reservations;
+        let found = reservations.unwrap_or_default().into_iter();
+        let found = found.flat_map(|one| one.instances.unwrap_or_default());
+        Ok(found.filter_map(|one| Some((one.instance_id.clone()?, tags_of(one.tags())))).collect())
+    }
+
+    /// The stack that owns an SSM parameter, if one does.
+    async fn owner(&self, parameter: &str) -> Result<Option<String>> {
+        let request = self.cloudformation.describe_stack_resources();
+        match request.physical_resource_id(parameter).send().await {
+            // CloudFormation's answer for a resource of no stack.
+            Err(error) if error.code() == Some("ValidationError") => Ok(None),
+            answer => {
+                let answer = answer.called("cloudformation:DescribeStackResources")?;
+                let first = answer.stack_resources.unwrap_or_default().into_iter().next();
+                Ok(first.and_then(|resource| resource.stack_name))
+            }
+        }
+    }
+
+    async fn stack(&self, name: &str, inventory: &Inventory) -> Result<StackFacts> {
+        let request = self.cloudformation.list_stack_resources().stack_name(name);
+        let resources: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        let resources = resources.called("cloudformation:ListStackResources")?;
+        let request = self.cloudformation.get_template().stack_name(name);
+        let answer = request.template_stage(TemplateStage::Original).send().await;
+        let text = answer.called("cloudformation:GetTemplate")?.template_body.unwrap_or_default();
+        let found = inventory.stacks.get(name);
+        let parameters = found.map(|stack| stack.parameters()).unwrap_or_default().iter();
+        Ok(StackFacts {
+            problem: found.and_then(problem),
+            root: found.and_then(|stack| stack.root_id()).map(|root| named(root).to_owned()),
+            role: found.and_then(|stack| stack.role_arn()).map(str::to_owned),
+            parameters: parameters
+                .filter_map(|one| {
+                    Some((one.parameter_key()?.to_owned(), one.parameter_value()?.to_owned()))
+                })
+                .collect::<BTreeMap<_, _>>(),
+            types: resources.into_iter().filter_map(|resource| resource.resource_type).collect(),
+            template: template::parse(&text).map_err(|error| format!("{error:#}")),
+        })
+    }
+}

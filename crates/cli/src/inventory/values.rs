@@ -1,0 +1,64 @@
+//! Values in place: parameters, and how long an image lasts.
+
+use anyhow::Result;
+use aws_sdk_backup::error::ProvideErrorMetadata;
+
+use super::{Clients, Image};
+use crate::client::Called;
+use crate::deployment::Parts;
+
+/// A parameter as Parameter Store has it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Parameter {
+    /// `String`, `StringList` or `SecureString`.
+    pub kind: String,
+    /// `text`, `aws:ec2:image`, …
+    pub data_type: String,
+    pub value: String,
+    /// When it was written last, in seconds since 1970.
+    pub written: Option<i64>,
+}
+
+impl Clients {
+    /// A parameter, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub(crate) async fn parameter(&self, name: &str) -> Result<Option<Parameter>> {
+        let answer = self.ssm.get_parameters().names(name).send().await;
+        let found = answer.called("ssm:GetParameters")?.parameters.unwrap_or_default();
+        Ok(found.into_iter().next().map(|found| Parameter {
+            kind: found.r#type.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+            data_type: found.data_type.unwrap_or_default(),
+            value: found.value.unwrap_or_default(),
+            written: found.last_modified_date.map(|time| time.secs()),
+        }))
+    }
+
+    /// When AWS Backup deletes an image, in seconds since 1970; `None` if never, or if it is no
+    /// backup.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub(crate) async fn expiry(&self, image: &Image, parts: &Parts) -> Result<Option<i64>> {
+        let Some(instance) = &image.instance else { return Ok(None) };
+        let (partition, region) = (parts.partition(), parts.region());
+        let instance =
+            format!("arn:{partition}:ec2:{region}:{}:instance/{instance}", parts.account());
+        let point = format!("arn:{partition}:ec2:{region}::image/{}", image.id);
+        let request = self.backup.list_recovery_points_by_resource().resource_arn(instance);
+        let listed: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        let listed = match listed {
+            // It has never backed up this instance.
+            Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(None),
+            listed => listed.called("backup:ListRecoveryPointsByResource")?,
+        };
+        let listed = listed.iter().find(|one| one.recovery_point_arn() == Some(&point));
+        let Some(vault) = listed.and_then(|one| one.backup_vault_name()) else { return Ok(None) };
+        let request = self.backup.describe_recovery_point().backup_vault_name(vault);
+        let found = request.recovery_point_arn(&point).send().await;
+        let found = found.called("backup:DescribeRecoveryPoint")?;
+        let end = found.calculated_lifecycle().and_then(|lifecycle| lifecycle.delete_at());
+        Ok(end.map(|time| time.secs()))
+    }
+}
