@@ -3,14 +3,18 @@
 //! killed. The result is which image heals, and what drift CloudFormation reports.
 
 mod demo_run;
+mod html;
 mod table;
 
-use anyhow::{Result, ensure};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use harness::driftless::Prefixes;
 use harness::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use harness::progress::ProgressLines;
-use harness::{Cloud, Driftless};
+use harness::{Cloud, Driftless, paths};
 use tokio::sync::Mutex;
 
 use demo_run::{DemoRun, Method};
@@ -25,12 +29,16 @@ pub(crate) enum Format {
     Json,
 }
 
+/// The states of the executions, which `cargo xtask generate` draws.
+const PICTURE: &str = "docs/promote-ami.svg";
+
 /// The prefixes of the demo's names, which Driftless may write.
 const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/demo/", stack: "demo-" };
 
-/// Runs all three in a local AWS of their own. Returns whether both patterns healed into the
+/// Runs all three in a local AWS of their own, and writes a page about it if there is a path for
+/// that. Returns whether both patterns healed into the
 /// promoted image, with their stacks in sync.
-pub(crate) async fn run(format: Format) -> Result<bool> {
+pub(crate) async fn run(format: Format, page: Option<&Path>) -> Result<bool> {
     let progress = ProgressLines::start();
     let folder = emulator::scratch_folder()?;
     let started = Emulator::start(&folder, Lifetime::Attached, WAIT_SCALE);
@@ -59,6 +67,14 @@ pub(crate) async fn run(format: Format) -> Result<bool> {
         }
     }
     print!("{}", table::printed(&rows, format)?);
+    if let Some(path) = page {
+        let picture = paths::root().join(PICTURE);
+        let picture = fs::read_to_string(&picture)
+            .with_context(|| format!("reading {}", picture.display()))?;
+        let written = fs::write(path, html::page(&rows, &picture));
+        written.with_context(|| format!("writing {}", path.display()))?;
+        progress.line(&format!("{} shows it", path.display()));
+    }
     if !failed.is_empty() {
         eprintln!("\nThe last lines of the local AWS's log:\n{}\n", emulator.log_tail());
     }

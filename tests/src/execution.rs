@@ -58,6 +58,15 @@ pub struct Step {
     pub errors: Vec<String>,
 }
 
+/// When a state was entered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visit {
+    /// The state's name.
+    pub state: String,
+    /// The seconds since the execution started.
+    pub seconds: f64,
+}
+
 /// Something that happened in an execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
@@ -211,6 +220,18 @@ impl Execution {
         })
         .await?;
         Ok(Ended::of(found, history))
+    }
+
+    /// When each state was entered, in order.
+    pub async fn visits(&self) -> Result<Vec<Visit>> {
+        let events = self.events().await?;
+        let started = events.first().map_or(0.0, |event| event.timestamp.as_secs_f64());
+        let visit = |event: &HistoryEvent| {
+            let entered = event.state_entered_event_details.as_ref()?;
+            let seconds = event.timestamp.as_secs_f64() - started;
+            Some(Visit { state: entered.name.clone(), seconds })
+        };
+        Ok(events.iter().filter_map(visit).collect())
     }
 
     fn to_end(&self) -> String {

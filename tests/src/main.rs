@@ -7,6 +7,7 @@ mod demo;
 mod load;
 mod up;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -35,6 +36,9 @@ enum Task {
         /// How to print the result; progress always goes to stderr.
         #[arg(long, value_enum, default_value_t)]
         format: demo::Format,
+        /// Write a page that shows the result, the way that each execution took, and the drift.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
     /// Send many events at once to a local AWS that throttles, and count lost and repeated writes.
     ///
@@ -98,7 +102,7 @@ fn caught_interrupts() -> Result<Arc<Notify>> {
 
 async fn perform(task: Task) -> Result<ExitCode> {
     let is_done = match task {
-        Task::Demo { format } => Box::pin(demo::run(format)).await?,
+        Task::Demo { format, html } => Box::pin(demo::run(format, html.as_deref())).await?,
         Task::LoadTest { load, format } => load::run(load, format).await?,
         Task::Up { format, parameter_prefix, stack_prefix } => {
             up::run(format, &parameter_prefix, &stack_prefix).await?;

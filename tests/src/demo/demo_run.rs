@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use contract::report::Outcome;
 use harness::control::Call;
-use harness::execution::Moment;
+use harness::execution::{Moment, Visit};
 use harness::group::{Group, Instance};
 use harness::image::{self, Parameter};
 use harness::progress::ProgressLines;
@@ -74,13 +74,16 @@ pub(super) struct Row {
     pub seconds: f64,
     /// Whether it healed into the promoted image, with the stack in sync.
     pub is_proven: bool,
+    /// When the execution entered each state.
+    #[serde(skip)]
+    pub visits: Vec<Visit>,
 }
 
 /// The result of a promotion.
 struct Promotion {
     before: String,
     after: String,
-    steps: Option<usize>,
+    visits: Vec<Visit>,
     took: Duration,
 }
 
@@ -128,9 +131,10 @@ impl Demo<'_> {
             image_after: promotion.after,
             healed_image: healed.image,
             drift,
-            steps: promotion.steps,
+            steps: (run.method != Method::Naive).then_some(promotion.visits.len()),
             aws_calls,
             seconds: promotion.took.as_secs_f64(),
+            visits: promotion.visits,
         })
     }
 
@@ -152,7 +156,8 @@ impl Demo<'_> {
         let started = Instant::now();
         naive::promote(self.driftless.cloud(), &run.group, image).await?;
         let before = run.instance.image.clone();
-        Ok(Promotion { before, after: image.clone(), steps: None, took: started.elapsed() })
+        let (after, visits) = (image.clone(), Vec::new());
+        Ok(Promotion { before, after, visits, took: started.elapsed() })
     }
 
     async fn by_driftless(&self, run: &DemoRun) -> Result<Promotion> {
@@ -177,7 +182,7 @@ impl Demo<'_> {
         Ok(Promotion {
             before: image.before.to_string(),
             after: image.after.to_string(),
-            steps: Some(ended.transcript.len()),
+            visits: execution.visits().await?,
             took: ended.took,
         })
     }

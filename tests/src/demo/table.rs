@@ -94,6 +94,7 @@ mod tests {
             is_proven: differences.is_empty(),
             drift: Drift { status: status.into(), resources_checked: 1, differences },
             steps: (method != Method::Naive).then_some(9),
+            visits: vec![],
             aws_calls: 3,
             seconds: 0.25,
         }
