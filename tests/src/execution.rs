@@ -224,7 +224,7 @@ impl Execution {
 
     /// When each state was entered, in order.
     pub async fn visits(&self) -> Result<Vec<Visit>> {
-        let events = self.events().await?;
+        let events = self.events(false).await?;
         let started = events.first().map_or(0.0, |event| event.timestamp.as_secs_f64());
         let visit = |event: &HistoryEvent| {
             let entered = event.state_entered_event_details.as_ref()?;

@@ -51,8 +51,7 @@ pub enum SsmReferences {
 /// and the version or label; empty for the newest version. The image is `resolve:ssm:` and the
 /// parameter's name or ARN, perhaps with a version or label (`RequestLaunchTemplateData`,
 /// `ImageId`).
-#[must_use]
-pub fn parameter_read<'a>(image: &'a str, account: &str) -> Option<(&'a str, &'a str)> {
+fn parameter_read<'a>(image: &'a str, account: &str) -> Option<(&'a str, &'a str)> {
     let mut parts = image.strip_prefix("resolve:ssm:")?.split(':');
     let name = match parts.next()? {
         // `arn:PARTITION:ssm:REGION:ACCOUNT:parameter/NAME`
@@ -61,6 +60,14 @@ pub fn parameter_read<'a>(image: &'a str, account: &str) -> Option<(&'a str, &'a
         name => name,
     };
     Some((unslashed(name), parts.next().unwrap_or_default()))
+}
+
+/// The version or label of this account's parameter that an image of a launch template reads; empty
+/// for the newest version.
+#[must_use]
+pub fn version_read<'a>(image: &'a str, parameter: &str, account: &str) -> Option<&'a str> {
+    let (name, version) = parameter_read(image, account)?;
+    (name == unslashed(parameter)).then_some(version)
 }
 
 /// An ARN has one slash before the name, whether or not the name begins with one.

@@ -116,8 +116,7 @@ fn by_parameter(
         Some(Ok(images))
             if images
                 .iter()
-                .filter_map(|image| groups::parameter_read(image, account))
-                .any(|(name, _)| name == parameter.trim_start_matches('/')) =>
+                .any(|image| groups::version_read(image, parameter, account).is_some()) =>
         {
             VERIFIED
         }
