@@ -18,14 +18,14 @@ from overlay.events import delivery, schedules
 from overlay.iam import authorization, instance_profiles, machine_roles, permissions
 from overlay.lambda_ import environments, invocations, places
 from overlay.ssm import parameters
-from overlay.states import branches, history, queries, recordings, runner, status_events, tasks, workflows
+from overlay.states import branches, history, limits, queries, recordings, runner, status_events, tasks, workflows
 
 MODULES = (
     images, images_describe, snapshots, launch_templates, instance_types, instance_profiles, instances,
     groups, groups_api, refresh, recovery_points,
     stack_resources, stack_parameters, stack_operations, stack_views, change_sets, drift,
     parameters,
-    history, runner, queries, tasks, places, environments, invocations, branches, workflows, status_events,
+    history, runner, queries, tasks, places, environments, invocations, branches, workflows, limits, status_events,
     recordings,
     delivery, schedules,
     permissions, machine_roles, transforms, authorization,
