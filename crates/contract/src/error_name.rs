@@ -173,41 +173,29 @@ catalogue! {
 
 impl ErrorName {
     /// How the state machine retries a state that raises this error. `None` for a terminal error, and
-    /// for [`ErrorName::ConcurrentWrite`], after which the state machine decides again instead.
+    /// for the temporary ones that it handles otherwise: after [`ErrorName::ConcurrentWrite`] it
+    /// decides again, and for those in [`bounds::BUSY`](crate::bounds::BUSY) it has loops.
     #[must_use]
     pub const fn retry(self) -> Option<Retry> {
+        let without_jitter =
+            Retry { max_delay_seconds: None, full_jitter: false, ..Retry::TRANSIENT };
         let retry = match self {
-            Self::ServiceUnavailable => Retry { interval_seconds: 5, ..Retry::TRANSIENT },
+            Self::ServiceUnavailable => Retry::TRANSIENT,
             // EC2 is eventually consistent, but an image that is really gone should fail soon.
-            Self::ImageNotFound => Retry { max_attempts: 5, ..Retry::CUT_OFF },
+            Self::ImageNotFound => {
+                Retry { interval_seconds: 5, backoff_rate: 2.0, max_attempts: 5, ..without_jitter }
+            }
             // Few and far between: most images without tags are of no concern.
             Self::ImageUntagged => {
-                Retry { interval_seconds: 30, max_attempts: 5, ..Retry::CUT_OFF }
+                Retry { interval_seconds: 30, backoff_rate: 2.0, max_attempts: 5, ..without_jitter }
             }
-            // An image of hundreds of gigabytes takes hours.
+            // An image of hundreds of gigabytes takes hours: almost five.
             Self::ImagePending => Retry {
                 interval_seconds: 30,
                 backoff_rate: 1.5,
-                max_delay_seconds: Some(300),
-                max_attempts: 60,
-                full_jitter: false,
-            },
-            // Another update, with an UpdatePolicy, takes hours.
-            Self::StackBusy => Retry {
-                interval_seconds: 20,
-                backoff_rate: 1.2,
-                max_delay_seconds: Some(180),
-                max_attempts: 250,
-                full_jitter: false,
-            },
-            // The executions of a template's ten groups detect the drift of one stack one after
-            // the other.
-            Self::DriftDetectionBusy => Retry {
-                interval_seconds: 20,
-                backoff_rate: 1.2,
-                max_delay_seconds: Some(120),
-                max_attempts: 60,
-                full_jitter: false,
+                max_delay_seconds: Some(1800),
+                max_attempts: 18,
+                ..without_jitter
             },
             _ => return None,
         };
