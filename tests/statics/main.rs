@@ -13,9 +13,14 @@
 mod answers;
 mod definition;
 mod errors;
+mod events;
 mod expressions;
+mod histories;
+mod history;
 mod machine;
 mod papers;
+mod quotas;
+mod simplex;
 mod supply_chain;
 mod template;
 mod time;

@@ -1,0 +1,76 @@
+//! Quotas of Step Functions and Lambda (developer guides, "Service quotas"): every definition stays
+//! within them, with a margin, in the worst case.
+
+use std::fmt::Write;
+
+use contract::ErrorName;
+use contract::bounds::MAX_TARGETS;
+use serde_json::{Value, from_str};
+
+use crate::history::{Longest, longest};
+use crate::none;
+
+/// Events of an execution's history.
+const MAX_EVENTS: f64 = 25_000.0;
+/// The part of it that an execution may use.
+const MARGIN: f64 = 0.5;
+/// A definition's size (1 MB).
+const MAX_DEFINITION_BYTES: usize = 1 << 20;
+/// A state's name (Amazon States Language, "States").
+const MAX_STATE_NAME_CHARS: usize = 80;
+/// An error's name (`StopExecution`, `SendTaskFailure`: error).
+const MAX_ERROR_CHARS: usize = 256;
+
+/// How many items a Map has at most. `MaxConcurrency` says only how many there are at once.
+fn items(map: &str) -> Option<f64> {
+    // The input bounds them, so ResolveTags does.
+    (map == "PromoteTargets").then_some(f64::from(MAX_TARGETS))
+}
+
+/// Every definition, with its file's name.
+fn definitions() -> Vec<(String, String)> {
+    let folder = harness::paths::root().join("statemachine");
+    let files = folder.read_dir().expect("statemachine").map(|file| file.expect("a file").path());
+    let files = files.filter(|path| path.to_string_lossy().ends_with(".asl.json"));
+    let name =
+        |path: &std::path::Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    files.map(|path| (name(&path), crate::text(&path))).collect()
+}
+
+#[test]
+fn no_execution_reaches_the_end_of_its_history() {
+    none(definitions().into_iter().flat_map(|(file, text)| {
+        let definition: Value = from_str(&text).expect("JSON");
+        let all = match longest(&definition, &items) {
+            Ok(all) => all,
+            Err(error) => return vec![format!("{file}: {error}")],
+        };
+        let told: String = all.iter().map(told).collect();
+        println!("{file}{told}");
+        let is_too_long = |one: &&Longest| one.is_execution && one.events > MAX_EVENTS * MARGIN;
+        let too_long = all.iter().filter(is_too_long);
+        too_long.map(|one| format!("{file} {}: {} events{told}", one.of, one.events)).collect()
+    }));
+}
+
+fn told(longest: &Longest) -> String {
+    let mut text = format!("\n  {} {}", longest.of, longest.events);
+    for (state, times, events) in &longest.visits {
+        let _ = write!(text, "\n    {state}: {times:.1} times {events}");
+    }
+    text
+}
+
+#[test]
+fn definitions_and_names_are_short_enough() {
+    none(definitions().iter().filter_map(|(file, text)| {
+        (text.len() > MAX_DEFINITION_BYTES / 2).then(|| format!("{file} has {} bytes", text.len()))
+    }));
+    none(
+        crate::machine::states()
+            .iter()
+            .map(|state| state.name)
+            .filter(|name| name.chars().count() > MAX_STATE_NAME_CHARS),
+    );
+    none(ErrorName::ALL.iter().filter(|name| name.as_str().len() > MAX_ERROR_CHARS));
+}
