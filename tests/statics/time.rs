@@ -83,3 +83,22 @@ fn all_bounds_together_are_within_the_machines_own_limit() {
     let longest = f64::from(waits) + again + retries;
     assert!(longest < limit, "waits {waits} s and retries {retries} s are more than {limit} s");
 }
+
+#[test]
+fn operators_are_told_how_long_each_loop_waits() {
+    let page = crate::text("docs/operations.md");
+    none(loops().filter_map(|poll| {
+        let total: u32 = poll.waits().sum();
+        let told = match total / 60 {
+            minutes @ 0..60 => format!("{minutes} minute"),
+            minutes => format!("{} hour", (f64::from(minutes) / 60.0).round()),
+        };
+        let (first, longest, error) = (poll.first_seconds, poll.max_seconds, poll.error);
+        let row = page.lines().find(|line| {
+            line.contains(&format!("| {first} s | {longest} s |"))
+                && line.ends_with(&format!("| `{error}` |"))
+        });
+        let is_told = row.is_some_and(|row| row.contains(&format!("| {told}")));
+        (!is_told).then(|| format!("{}: {first} s, {longest} s, {told}, {error}", poll.wait))
+    }));
+}

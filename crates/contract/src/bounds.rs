@@ -151,7 +151,7 @@ pub const POLLS: &[Poll] = &[
         choice: "IsInSync",
         wait: "WaitForDetection",
         waits_first: false,
-        first_seconds: 12,
+        first_seconds: 11,
         growth: 1.5,
         max_seconds: 600,
         max_polls: 12,
@@ -224,6 +224,10 @@ pub const MAX_DECISIONS: u32 = 5;
 /// stack at most, and any other input names one target. The history of an execution has room for
 /// these.
 pub const MAX_TARGETS: u32 = 2;
+
+/// What the input or the output of a state may have in bytes, as JSON, and what the variables of one
+/// `Assign` may have together (Step Functions developer guide, "Service quotas").
+pub const MAX_STATE_BYTES: usize = 262_144;
 
 /// The longest cause of a failed execution in characters (`Fail` state, Cause; `StopExecution`,
 /// cause).

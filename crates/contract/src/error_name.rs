@@ -99,6 +99,8 @@ catalogue! {
     ImageExpiring: Terminal, BySteps(&["ValidateAmi"]);
     /// The image was not taken from an instance of a group that boots from this target (or that cannot be verified and `AllowUnverified` is `false`), the target holds a secret, or a manual run names a target outside the permitted prefixes. Being able to tag an instance must not be enough to overwrite a target.
     TargetNotPermitted: Terminal, BySteps(&["ResolveTags", "ValidateAmi"]);
+    /// The target has more image parameters, groups or stacks than one execution can carry: Step Functions passes on 256 KiB from state to state. Give the groups of the template stacks or SSM parameters of their own.
+    TargetTooLarge: Terminal, ByEveryStep;
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
     /// The image parameter is for several values: its type is a list (`List<AWS::EC2::Image::Id>`, `CommaDelimitedList`, an SSM `StringList`), or its value has a comma. Driftless puts one image in its place, so the others would be lost. Give each image a parameter of its own.

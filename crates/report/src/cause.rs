@@ -1,14 +1,42 @@
-//! The cause of a failed execution: its report as JSON text. A cause has a maximum length, and
-//! readers parse it, so whole parts are left out and the text is never cut.
+//! How much of a report fits. The output of an execution has a maximum length, and so has the cause
+//! of one that failed, which is its report as JSON text. Readers parse both, so whole parts are left
+//! out and the text is never cut.
 
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
+use contract::output::StepOutput;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
-use contract::steps::Rows;
-use step::truncated;
+use contract::steps::{Reported, Rows};
+use step::{json_bytes, truncated};
 
 /// The maximum length of a message in a report that would be too long otherwise.
 const MAX_MESSAGE_CHARS: usize = 300;
+
+/// What a report may have in bytes, so that there is room for a cause beside it. In that, a text in
+/// JSON, every quote is escaped.
+const MAX_REPORT_BYTES: usize = Reported::MAX_BYTES - 2 * MAX_CAUSE_CHARS - 1024;
+/// The maximum length of the summary in a report that would be too long otherwise.
+const MAX_SUMMARY_CHARS: usize = 8_000;
+
+/// The report, without the details of its largest targets if there is no room for them.
+pub(crate) fn fitted(mut report: Report) -> Report {
+    let mut left_out = 0;
+    while json_bytes(&report) > MAX_REPORT_BYTES && left_out < report.targets.len() {
+        if let Some(largest) = report.targets.iter_mut().max_by_key(|target| json_bytes(target)) {
+            *largest = without_details(largest);
+        }
+        left_out += 1;
+    }
+    if left_out > 0 {
+        report.summary = format!(
+            "{}; the details of {left_out} of {} targets are left out, and the execution's history has \
+             them",
+            truncated(std::mem::take(&mut report.summary), MAX_SUMMARY_CHARS),
+            report.targets.len()
+        );
+    }
+    report
+}
 
 /// The name and the cause that a failed execution ends with; `None` for one that succeeded.
 ///

@@ -21,7 +21,7 @@ pub use crate::error::Error;
 /// [`Error::NotEncoded`]
 pub fn handle(input: ReportInput) -> Result<Reported, Error> {
     let resolution_failure = input.failure.clone();
-    let report = decide::report(input);
+    let report = cause::fitted(decide::report(input));
     if let Some(failure) = resolution_failure {
         let cause = sentences::cause_text(failure.cause.as_ref());
         return Ok(Reported { report, error: Some(failure.name), cause: Some(cause) });

@@ -170,9 +170,9 @@ proptest! {
         {
             let newer = case.candidates().iter().take_while(|c| c.image_id != decision.after);
             let newer: Vec<_> = newer.map(|candidate| &candidate.image_id).collect();
-            let rejected: Vec<_> = decision.rejected.iter().map(|one| &one.image_id).collect();
+            let rejected: Vec<_> = decision.rejected.rows.iter().map(|one| &one.image_id).collect();
             prop_assert_eq!(newer, rejected);
-            prop_assert!(decision.rejected.iter().all(|one| !one.failed.is_empty()));
+            prop_assert!(decision.rejected.rows.iter().all(|one| !one.failed.is_empty()));
         }
     }
 
