@@ -2,6 +2,8 @@
 //! of one that failed, which is its report as JSON text. Readers parse both, so whole parts are left
 //! out and the text is never cut.
 
+use std::cmp::Reverse;
+
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
 use contract::output::StepOutput;
@@ -20,20 +22,28 @@ const MAX_SUMMARY_CHARS: usize = 8_000;
 
 /// The report, without the details of its largest targets if there is no room for them.
 pub(crate) fn fitted(mut report: Report) -> Report {
-    let mut left_out = 0;
-    while json_bytes(&report) > MAX_REPORT_BYTES && left_out < report.targets.len() {
-        if let Some(largest) = report.targets.iter_mut().max_by_key(|target| json_bytes(target)) {
-            *largest = without_details(largest);
+    let mut bytes = json_bytes(&report);
+    if bytes > MAX_REPORT_BYTES {
+        report.summary = truncated(report.summary, MAX_SUMMARY_CHARS);
+        bytes = json_bytes(&report);
+    }
+    let mut largest: Vec<_> =
+        report.targets.iter_mut().map(|target| (json_bytes(target), target)).collect();
+    largest.sort_by_key(|(bytes, _)| Reverse(*bytes));
+    let (count, mut left_out) = (largest.len(), 0);
+    for (before, target) in largest {
+        if bytes <= MAX_REPORT_BYTES {
+            break;
         }
+        *target = without_details(target);
+        bytes = bytes.saturating_sub(before) + json_bytes(target);
         left_out += 1;
     }
     if left_out > 0 {
-        report.summary = format!(
-            "{}; the details of {left_out} of {} targets are left out, and the execution's history has \
-             them",
-            truncated(std::mem::take(&mut report.summary), MAX_SUMMARY_CHARS),
-            report.targets.len()
-        );
+        report.summary.push_str(&format!(
+            "; the details of {left_out} of {count} targets are left out, and the execution's history \
+             has them"
+        ));
     }
     report
 }

@@ -2,6 +2,7 @@
 
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
+use contract::output::StepOutput;
 use contract::placed::REDACTED;
 use contract::report::{Outcome, Report, TargetOutcome};
 use contract::steps::{ReportInput, Reported, TargetRecord};
