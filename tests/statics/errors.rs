@@ -29,8 +29,9 @@ const FOREIGN: [&str; 14] = [
     "StepFunctions.ThrottlingException",
 ];
 
-/// Retryable, but not by calling the step again: a new decision is made.
-const CAUGHT: [ErrorName; 1] = [ErrorName::ConcurrentWrite];
+/// Retryable, but not by a retrier: a new decision is made, or a loop waits.
+const CAUGHT: [ErrorName; 3] =
+    [ErrorName::ConcurrentWrite, ErrorName::StackBusy, ErrorName::DriftDetectionBusy];
 
 fn catalogued(name: &str) -> Option<ErrorName> {
     ErrorName::ALL.iter().copied().find(|known| known.as_str() == name)
@@ -99,7 +100,7 @@ fn retryable_errors_are_retried_where_they_are_raised_and_no_others_are() {
             retried
                 .iter()
                 .filter(|name| name.class() == Class::Terminal || CAUGHT.contains(name))
-                .map(|name| format!("{state} retries {name}, but must not call the step again")),
+                .map(|name| format!("{state} retries {name}, but must catch it")),
         );
     }
     none(problems);

@@ -11,11 +11,17 @@
 #![allow(unreachable_pub, reason = "in a test program, `pub` is what other modules use")]
 
 mod answers;
+mod carried;
 mod definition;
 mod errors;
+mod events;
 mod expressions;
+mod histories;
+mod history;
 mod machine;
 mod papers;
+mod quotas;
+mod simplex;
 mod supply_chain;
 mod template;
 mod time;

@@ -1,8 +1,8 @@
 //! Timeouts: everything with a bound of its own reaches that before the state machine's timeout, so
 //! that the error names what took too long.
 
-use contract::bounds::{MAX_DECISIONS, POLLS};
-use serde_json::Value;
+use contract::bounds::{MAX_DECISIONS, loops};
+use serde_json::{Value, json};
 
 use crate::machine::{State, definitions, states, steps};
 use crate::none;
@@ -23,11 +23,6 @@ fn retries(task: &State) -> f64 {
     task.list("Retry").iter().map(delays).sum()
 }
 
-/// How often a Wait state is passed at most.
-fn passes(wait: &str) -> u32 {
-    POLLS.iter().find(|poll| poll.wait == wait).map_or(MAX_DECISIONS, |poll| poll.max_polls)
-}
-
 /// Whether a Choice leaves its loop by this condition.
 fn leaves(condition: &str) -> bool {
     states().iter().flat_map(State::edges).any(|edge| edge.condition == Some(condition))
@@ -35,37 +30,76 @@ fn leaves(condition: &str) -> bool {
 
 #[test]
 fn each_loop_ends_at_the_bound_of_the_contract() {
-    none(POLLS.iter().filter_map(|poll| {
+    none(loops().filter_map(|poll| {
         let bound = format!("{{% ${} >= {} %}}", poll.counter, poll.max_polls);
-        (!leaves(&bound))
-            .then(|| format!("no Choice leaves the polls of {} at {bound}", poll.state))
+        let edges = states().into_iter().filter(|state| state.name == poll.choice);
+        let leaves = edges.flat_map(|state| state.edges()).any(|e| e.condition == Some(&bound));
+        (!leaves).then(|| format!("{} does not leave the loop at {bound}", poll.choice))
     }));
     let again = format!("{{% $decisions <= {MAX_DECISIONS} %}}");
     assert!(leaves(&again), "no Choice has {again}");
 }
 
 #[test]
-fn each_wait_is_that_of_a_loop() {
-    none(states().into_iter().filter(|state| state.kind() == "Wait").filter_map(|wait| {
-        let seconds = wait.body["Seconds"].as_u64();
-        let poll = POLLS.iter().find(|poll| poll.wait == wait.name);
-        let is_right = match poll {
-            Some(poll) => seconds == Some(poll.wait_seconds.into()),
-            None => wait.name == "WaitToDecideAgain",
-        };
-        (!is_right).then(|| format!("{} waits {seconds:?} s", wait.name))
+fn a_loop_waits_first_if_its_wait_comes_before_its_task() {
+    none(loops().filter_map(|poll| {
+        let comes_first = states()
+            .iter()
+            .flat_map(State::edges)
+            .any(|edge| edge.to == poll.wait && edge.from != poll.choice);
+        (comes_first != poll.waits_first)
+            .then(|| format!("{} comes first: {comes_first}", poll.wait))
+    }));
+}
+
+/// The expressions are evaluated as the local AWS does it; the replay's tests do the same with the
+/// reference implementation.
+#[test]
+fn each_wait_pauses_for_the_seconds_of_the_contract() {
+    let waits = states().into_iter().filter(|state| state.kind() == "Wait");
+    let (of_loops, others): (Vec<_>, Vec<_>) =
+        waits.partition(|wait| loops().any(|poll| poll.wait == wait.name));
+    let others: Vec<_> = others.iter().map(|wait| wait.name).collect();
+    assert_eq!(others, ["WaitToDecideAgain"], "a Wait of no loop");
+    none(of_loops.iter().filter_map(|wait| {
+        let poll = loops().find(|poll| poll.wait == wait.name)?;
+        let text = wait.body["Seconds"].as_str()?;
+        let polls = u32::from(!poll.waits_first)..poll.max_polls;
+        let counters: Vec<_> = polls.map(|polls| json!({poll.counter: polls})).collect();
+        let expression = text.trim_start_matches("{%").trim_end_matches("%}");
+        let found = crate::python("evaluate.py", &json!([expression, counters]));
+        let expected = json!(poll.waits().collect::<Vec<_>>());
+        (found != expected).then(|| format!("{} waits {found}, not {expected}", wait.name))
     }));
 }
 
 #[test]
 fn all_bounds_together_are_within_the_machines_own_limit() {
-    let waits = states().into_iter().filter(|state| state.kind() == "Wait");
-    let waits: f64 = waits
-        .map(|w| w.body["Seconds"].as_f64().expect("Seconds") * f64::from(passes(w.name)))
-        .sum();
+    let waits: u32 = loops().flat_map(|poll| poll.waits()).sum();
+    let again = states().into_iter().find(|state| state.name == "WaitToDecideAgain").unwrap();
+    let again = again.body["Seconds"].as_f64().expect("Seconds") * f64::from(MAX_DECISIONS);
     let retries: f64 = steps().iter().map(retries).sum();
     let (_, definition) = definitions().next().expect("a definition");
     let limit = definition["TimeoutSeconds"].as_f64().expect("TimeoutSeconds");
-    let longest = waits + retries;
+    let longest = f64::from(waits) + again + retries;
     assert!(longest < limit, "waits {waits} s and retries {retries} s are more than {limit} s");
+}
+
+#[test]
+fn operators_are_told_how_long_each_loop_waits() {
+    let page = crate::text("docs/operations.md");
+    none(loops().filter_map(|poll| {
+        let total: u32 = poll.waits().sum();
+        let told = match total / 60 {
+            minutes @ 0..60 => format!("{minutes} minute"),
+            minutes => format!("{} hour", (f64::from(minutes) / 60.0).round()),
+        };
+        let (first, longest, error) = (poll.first_seconds, poll.max_seconds, poll.error);
+        let row = page.lines().find(|line| {
+            line.contains(&format!("| {first} s | {longest} s |"))
+                && line.ends_with(&format!("| `{error}` |"))
+        });
+        let is_told = row.is_some_and(|row| row.contains(&format!("| {told}")));
+        (!is_told).then(|| format!("{}: {first} s, {longest} s, {told}, {error}", poll.wait))
+    }));
 }

@@ -71,12 +71,12 @@ fn dependencies_point_to_the_contract() {
     let steps = step_crates();
     none(METADATA.packages.iter().filter_map(|package| {
         let allowed: &[&str] = match package.name.as_str() {
-            "bench-floor" | "contract" | "replay" => &[],
+            "bench-floor" | "contract" => &[],
             "bench" => &["contract", "harness"],
             "step" | "aws" => &["contract", "testkit"],
             // `status` and `doctor` say what a group boots, which the functions must find alike.
             "cli" => &["aws", "contract"],
-            "testkit" | "harness" | "xtask" => &["contract"],
+            "testkit" | "harness" | "replay" | "xtask" => &["contract"],
             "tags" => &["aws", "contract", "step"],
             name if steps.contains(name) => &["aws", "contract", "step", "tags", "testkit"],
             name => return Some(format!("{name} has no place in the order of dependencies")),

@@ -87,7 +87,7 @@ async fn a_bad_backup_leaves_the_one_before_it_whatever_the_trigger(s: &Scenario
         parameter.write(&healing.base).await?;
         let ended = s.driftless.start(&input).await?.ended().await?;
         let target = expect::target(&ended, Outcome::Promoted)?;
-        let rejected = expect::only(expect::only(target.images)?.rejected)?;
+        let rejected = expect::only(expect::only(target.images)?.rejected.rows)?;
         ensure!(rejected.image_id.as_str() == backup.image, "{trigger}: {rejected:#?}");
         ensure!(parameter.read().await?.value == before.image, "{trigger}: another is in place");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use contract::ErrorName;
-use contract::bounds::{MAX_DECISIONS, POLLS};
+use contract::bounds::{BUSY, MAX_DECISIONS, POLLS, loops};
 use contract::report::Outcome;
 use futures_util::future::try_join_all;
 use harness::cloud::Called;
@@ -52,9 +52,13 @@ async fn is_given_up(steps: &Steps, state: &str) -> Result<()> {
     const PARAMETERS: &[(&str, &str)] = &[("PlanBeforeUpdate", "true"), ("ProtectImages", "true")];
     let aws = steps.get_or_try_init(|| hasty("steps", PARAMETERS)).await?;
     scenario::run(&aws.driftless, async |s| {
+        // The waits take almost no time, and there are few: what is polled must be quick too.
+        control(s)?
+            .set(&json!({"stack": 0.1, "drift": 0.05, "change_set": 0.02, "parameter": 0.02}))
+            .await?;
         let task = definition::states()?.remove(state).context("no such state")?;
         let targets = TwoTargets::new(s).await?;
-        for (error, attempts) in retried(&task)? {
+        for (error, attempts) in retried(state, &task)? {
             let always = given_up(s, &targets, state, &error, attempts).await;
             always.with_context(|| format!("{state} always answers {error}"))?;
         }
@@ -82,8 +86,8 @@ async fn given_up(
     Ok(())
 }
 
-/// The errors that a state tries again, and how often it is tried in all.
-fn retried(task: &Value) -> Result<Vec<(String, usize)>> {
+/// The errors after which a state is entered again, and how often it is tried in all.
+fn retried(state: &str, task: &Value) -> Result<Vec<(String, usize)>> {
     let mut all = Vec::new();
     for retrier in task["Retry"].as_array().context("no Retry")? {
         let most = retrier["MaxAttempts"].as_u64().context("no MaxAttempts")?;
@@ -99,6 +103,9 @@ fn retried(task: &Value) -> Result<Vec<(String, usize)>> {
     let decided_again = caught.filter(|catcher| catcher["ErrorEquals"][0] == "ConcurrentWrite");
     let decisions = usize::try_from(MAX_DECISIONS)?;
     all.extend(decided_again.map(|_| ("ConcurrentWrite".to_owned(), decisions)));
+    for poll in BUSY.iter().filter(|poll| poll.state == state) {
+        all.push((poll.error.to_string(), usize::try_from(poll.max_polls)?));
+    }
     Ok(all)
 }
 
@@ -168,12 +175,14 @@ async fn never_passes(
     state: &str,
     error: Option<ErrorName>,
 ) -> Result<()> {
-    let (error, attempts) = match error {
-        None => {
-            let poll = POLLS.iter().find(|poll| poll.state == state).context("no such loop")?;
-            (poll.error, poll.max_polls)
-        }
-        Some(error) => (error, error.retry().context("it is not retried")?.max_attempts + 1),
+    let polled = match error {
+        None => POLLS.iter().find(|poll| poll.state == state),
+        Some(error) => loops().find(|poll| poll.error == error),
+    };
+    let (error, attempts) = match (polled, error.and_then(ErrorName::retry)) {
+        (Some(poll), _) => (poll.error, poll.max_polls),
+        (None, Some(retry)) => (error.context("no error")?, retry.max_attempts + 1),
+        (None, None) => bail!("{state} is neither polled nor retried"),
     };
     is_named(s, input, error, state, usize::try_from(attempts)?).await
 }

@@ -41,7 +41,7 @@ pub fn trials() -> Vec<Trial> {
 /// The result for a state whose function returns this once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expectation {
-    /// It is retried, and the promotion succeeds.
+    /// The state is entered again, and the promotion succeeds.
     Heals,
     /// The target fails with this error; for the first and the last state, the execution does.
     Fails,
@@ -148,12 +148,10 @@ async fn is_undone(s: &Scenario, state: &str) -> Result<()> {
 
 /// Every error that this state's function may raise, or that Lambda may return instead.
 fn injections(state: &str, task: &Value) -> Vec<Injection> {
-    // It is not retried, and ends well all the same: the decision is made again.
-    const DECIDED_AGAIN: &str = ErrorName::ConcurrentWrite.as_str();
     let raised = ErrorName::ALL.iter().filter(|name| name.is_raised_by(state));
     let errors = raised.map(|name| name.as_str()).chain(LAMBDA_FAULTS);
     let injection = |error: &str| {
-        let is_healed = error == DECIDED_AGAIN || definition::retries(task, error);
+        let is_healed = definition::recovers(task, error);
         let expectation = if is_healed { Expectation::Heals } else { Expectation::Fails };
         Injection { error: error.to_owned(), expectation, fault: fault(error) }
     };

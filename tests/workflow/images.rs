@@ -49,7 +49,7 @@ async fn a_disabled_image_is_passed_over_for_the_newest_that_passes(s: &Scenario
     ensure!(report.summary.contains(&because), "no {because:?} in {:?}", report.summary);
     let target = expect::only(report.targets)?;
     expect::promoted(&target, &healing, &older.image)?;
-    let rejected = expect::only(expect::only(target.images)?.rejected)?;
+    let rejected = expect::only(expect::only(target.images)?.rejected.rows)?;
     ensure!(rejected.image_id.as_str() == newer.image, "{rejected:#?}");
     let verdict = expect::only(rejected.failed)?;
     let row = [verdict.check, verdict.expected, verdict.actual];

@@ -120,7 +120,7 @@ async fn a_strangers_newer_image_does_not_keep_an_older_one_out(s: &Scenario) ->
     ensure!(report.summary.contains(&because), "no {because:?} in {:?}", report.summary);
     let target = expect::only(report.targets)?;
     expect::promoted(&target, &healing, &backup.image)?;
-    let rejected = expect::only(expect::only(target.images)?.rejected)?;
+    let rejected = expect::only(expect::only(target.images)?.rejected.rows)?;
     ensure!(rejected.image_id.as_str() == image, "{rejected:#?}");
     ensure!(expect::only(rejected.failed)?.check == "provenance", "another check failed");
     expect::heals_into(&healing, &backup.image).await

@@ -20,39 +20,41 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// AWS throttles or fails temporarily: back off with jitter.
+    /// What passes by itself: AWS throttles or fails temporarily, or a function was cut off. One
+    /// retrier for all of it, so that causes that take turns do not add their attempts up. After
+    /// almost nine minutes more attempts would not help.
     pub const TRANSIENT: Self = Self {
-        interval_seconds: 2,
-        backoff_rate: 2.0,
-        max_delay_seconds: Some(120),
-        max_attempts: 8,
+        interval_seconds: 4,
+        backoff_rate: 5.0,
+        max_delay_seconds: Some(400),
+        max_attempts: 4,
         full_jitter: true,
     };
-    /// The function was cut off by its timeout, its memory limit or a crash. If that happens every
-    /// time, more attempts would not help.
-    pub const CUT_OFF: Self = Self {
-        interval_seconds: 5,
-        backoff_rate: 2.0,
-        max_delay_seconds: None,
-        max_attempts: 2,
-        full_jitter: false,
-    };
+
+    /// The longest delay before each retry, in seconds.
+    pub fn delays(self) -> impl Iterator<Item = f64> {
+        let longest = self.max_delay_seconds.map_or(f64::MAX, f64::from);
+        let delay = move |retry: u32| {
+            (f64::from(self.interval_seconds) * self.backoff_rate.powf(retry.into())).min(longest)
+        };
+        (0..self.max_attempts).map(delay)
+    }
 }
 
-/// Lambda's own errors, which every Task retries as [`Retry::TRANSIENT`]: AWS's advice (Step
-/// Functions developer guide, "Handle transient Lambda service exceptions").
-pub const LAMBDA_ERRORS: &[&str] = &[
+/// Errors of Lambda and Step Functions that every Task retries as [`Retry::TRANSIENT`]: those of the
+/// Lambda service (AWS's advice: Step Functions developer guide, "Handle transient Lambda service
+/// exceptions"), and those of a function that was cut off by its timeout, its memory limit or a crash.
+pub const TRANSIENT_ERRORS: &[&str] = &[
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+    "Lambda.Unknown",
+    "States.Timeout",
 ];
-
-/// Step Functions' error names for a function that was cut off; every Task retries them as
-/// [`Retry::CUT_OFF`].
-pub const CUT_OFF_ERRORS: &[&str] =
-    &["Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown", "States.Timeout"];
 
 /// Errors of starting an execution of another state machine that pass: throttling, and the quota of
 /// running executions, by the names that Step Functions gives the errors of its own API (developer
@@ -64,66 +66,161 @@ pub const START_ERRORS: &[&str] = &[
     "StepFunctions.ThrottlingException",
 ];
 
-/// A loop of the definition: a Task polls, a Choice counts, a Wait pauses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A loop of the definition: a Task polls, a Choice counts, a Wait pauses. The pauses grow, so that
+/// what takes seconds is noticed within seconds, and what takes hours needs some tens of polls: each
+/// poll is recorded, and an execution has a limited history.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Poll {
     /// The Task that polls.
     pub state: &'static str,
     /// The variable that counts its polls.
     pub counter: &'static str,
+    /// The Choice that leaves the loop at the maximum.
+    pub choice: &'static str,
     /// The Wait state.
     pub wait: &'static str,
-    /// How many seconds it waits.
-    pub wait_seconds: u32,
+    /// Whether the first poll waits too, because it would come too early otherwise.
+    pub waits_first: bool,
+    /// The first wait in seconds.
+    pub first_seconds: u32,
+    /// The factor by which each wait exceeds the previous one.
+    pub growth: f64,
+    /// The longest wait in seconds.
+    pub max_seconds: u32,
     /// The maximum number of polls.
     pub max_polls: u32,
     /// The error when the maximum is reached.
     pub error: ErrorName,
 }
 
-/// Every polling loop, in the order of the workflow.
+impl Poll {
+    /// The seconds of each wait, in order.
+    pub fn waits(&self) -> impl Iterator<Item = u32> {
+        let count = self.max_polls - u32::from(!self.waits_first);
+        let (first, growth, longest) = (self.first_seconds, self.growth, self.max_seconds);
+        (0..count).map(move |wait| {
+            let seconds = (f64::from(first) * growth.powf(wait.into())).min(longest.into());
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "rounded down, as the definition does; no more than the longest wait"
+            )]
+            let whole = seconds as u32;
+            whole
+        })
+    }
+}
+
+/// Every loop that polls an operation of this execution, in the order of the workflow.
 pub const POLLS: &[Poll] = &[
+    // A change set is ready within seconds. Five minutes.
     Poll {
         state: "PlanUpdate",
         counter: "planPolls",
+        choice: "CheckPlan",
         wait: "WaitForPlan",
-        wait_seconds: 5,
-        max_polls: 60,
+        waits_first: false,
+        first_seconds: 3,
+        growth: 2.0,
+        max_seconds: 120,
+        max_polls: 8,
         error: ErrorName::PlanTimedOut,
     },
+    // A new value is visible in a second or two. promote-ssm makes a write that is overdue again,
+    // or takes it over, before the last poll. A minute.
     Poll {
         state: "PromoteSsm",
         counter: "parameterPolls",
+        choice: "IsParameterUpdated",
         wait: "WaitForParameter",
-        wait_seconds: 3,
-        max_polls: 12,
+        waits_first: false,
+        first_seconds: 2,
+        growth: 1.75,
+        max_seconds: 60,
+        max_polls: 7,
         error: ErrorName::ParameterNotUpdated,
     },
+    // A new launch template version and a changed group take half a minute to a minute, instances
+    // that an UpdatePolicy replaces take longer. Four hours.
     Poll {
         state: "WaitStackComplete",
         counter: "stackPolls",
+        choice: "IsStackComplete",
         wait: "WaitForStack",
-        wait_seconds: 20,
-        max_polls: 720,
+        waits_first: true,
+        first_seconds: 20,
+        growth: 1.4,
+        max_seconds: 1800,
+        max_polls: 19,
         error: ErrorName::StackUpdateTimedOut,
     },
+    // A small stack takes ten to twenty seconds. Half an hour.
     Poll {
         state: "DetectDrift",
         counter: "driftPolls",
+        choice: "IsInSync",
         wait: "WaitForDetection",
-        wait_seconds: 10,
-        max_polls: 180,
+        waits_first: false,
+        first_seconds: 11,
+        growth: 1.5,
+        max_seconds: 600,
+        max_polls: 12,
         error: ErrorName::DriftDetectionTimedOut,
     },
+    // Replacing an instance takes minutes. Six hours.
     Poll {
         state: "InstanceRefresh",
         counter: "refreshPolls",
+        choice: "IsRefreshed",
         wait: "WaitForRefresh",
-        wait_seconds: 30,
-        max_polls: 720,
+        waits_first: false,
+        first_seconds: 60,
+        growth: 1.4,
+        max_seconds: 1800,
+        max_polls: 21,
         error: ErrorName::InstanceRefreshTimedOut,
     },
 ];
+
+/// Every loop that waits for an operation of somebody else: a step fails with the error while that is
+/// under way. Not a retrier, whose attempts would start anew with each poll of the same Task.
+pub const BUSY: &[Poll] = &[
+    // Another update, with an UpdatePolicy, takes hours. Twelve hours, for both steps together.
+    Poll { state: "PlanUpdate", choice: "CanWaitToPlan", wait: "WaitToPlan", ..UPDATE_BUSY },
+    UPDATE_BUSY,
+    // The executions of a template's ten groups detect the drift of one stack one after the other.
+    // Two hours.
+    Poll {
+        state: "DetectDrift",
+        counter: "detectionBusyPolls",
+        choice: "CanWaitToDetect",
+        wait: "WaitToDetect",
+        waits_first: false,
+        first_seconds: 20,
+        growth: 1.5,
+        max_seconds: 1200,
+        max_polls: 15,
+        error: ErrorName::DriftDetectionBusy,
+    },
+];
+
+const UPDATE_BUSY: Poll = Poll {
+    state: "UpdateStack",
+    counter: "stackBusyPolls",
+    choice: "CanWaitToUpdate",
+    wait: "WaitToUpdate",
+    waits_first: false,
+    first_seconds: 20,
+    growth: 1.5,
+    max_seconds: 3600,
+    max_polls: 24,
+    error: ErrorName::StackBusy,
+};
+
+/// Every loop.
+pub fn loops() -> impl Iterator<Item = &'static Poll> {
+    POLLS.iter().chain(BUSY)
+}
 
 /// How long after EC2's event about an image without tags the tags may come: some tools tag an image
 /// only when it is available. [`ErrorName::ImageUntagged`] is retried for longer.
@@ -135,6 +232,15 @@ pub const MAX_DECISIONS: u32 = 5;
 
 /// The longest name of an execution in characters (`StartExecution`, name).
 pub const MAX_EXECUTION_NAME_CHARS: usize = 80;
+
+/// The maximum number of targets of one execution: an image's tags name one SSM parameter and one
+/// stack at most, and any other input names one target. The history of an execution has room for
+/// these.
+pub const MAX_TARGETS: u32 = 2;
+
+/// What the input or the output of a state may have in bytes, as JSON, and what the variables of one
+/// `Assign` may have together (Step Functions developer guide, "Service quotas").
+pub const MAX_STATE_BYTES: usize = 262_144;
 
 /// The longest cause of a failed execution in characters (`Fail` state, Cause; `StopExecution`,
 /// cause).
@@ -148,9 +254,50 @@ mod tests {
     #[test]
     fn an_untagged_image_is_looked_at_until_no_tags_can_come() {
         let retry = ErrorName::ImageUntagged.retry().unwrap();
-        let waits = (0..retry.max_attempts).map(|attempt| {
-            f64::from(retry.interval_seconds) * retry.backoff_rate.powf(f64::from(attempt))
-        });
-        assert!(waits.sum::<f64>() > f64::from(TAGS_MAY_COME_SECONDS));
+        assert!(retry.delays().sum::<f64>() > f64::from(TAGS_MAY_COME_SECONDS));
+    }
+
+    #[test]
+    fn every_loop_lasts_as_long_as_its_comment_says_and_polls_some_tens_of_times() {
+        const MINUTE: u32 = 60;
+        const HOUR: u32 = 60 * MINUTE;
+        for (wait, at_least) in [
+            ("WaitForPlan", 5 * MINUTE),
+            ("WaitForParameter", MINUTE),
+            ("WaitForStack", 4 * HOUR),
+            ("WaitForDetection", 30 * MINUTE),
+            ("WaitForRefresh", 6 * HOUR),
+            ("WaitToPlan", 12 * HOUR),
+            ("WaitToUpdate", 12 * HOUR),
+            ("WaitToDetect", 115 * MINUTE),
+        ] {
+            let poll = loops().find(|poll| poll.wait == wait).unwrap();
+            let total: u32 = poll.waits().sum();
+            let at_most = at_least + at_least / 5;
+            assert!((at_least..=at_most).contains(&total), "{wait}: {total} s, not {at_least}");
+            assert!(poll.max_polls <= 30, "{wait}: {} polls", poll.max_polls);
+        }
+    }
+
+    #[test]
+    fn waits_grow_up_to_the_longest() {
+        for poll in loops() {
+            let waits: Vec<_> = poll.waits().collect();
+            assert_eq!(waits[0], poll.first_seconds, "{}", poll.wait);
+            assert_eq!(waits.len() + usize::from(!poll.waits_first), poll.max_polls as usize);
+            for pair in waits.windows(2) {
+                let is_grown = pair[1] > pair[0] || pair[1] == poll.max_seconds;
+                assert!(is_grown && pair[1] <= poll.max_seconds, "{}: {waits:?}", poll.wait);
+                // What has ended is noticed after at most as long again.
+                assert!(pair[1] <= 2 * pair[0], "{}: {waits:?}", poll.wait);
+            }
+        }
+        let stack = POLLS.iter().find(|poll| poll.wait == "WaitForStack").unwrap();
+        assert_eq!(stack.waits().take(6).collect::<Vec<_>>(), [20, 28, 39, 54, 76, 107]);
+    }
+
+    #[test]
+    fn temporary_failures_are_retried_for_minutes() {
+        assert_eq!(Retry::TRANSIENT.delays().collect::<Vec<_>>(), [4.0, 20.0, 100.0, 400.0]);
     }
 }

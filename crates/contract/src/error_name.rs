@@ -99,6 +99,8 @@ catalogue! {
     ImageExpiring: Terminal, BySteps(&["ValidateAmi"]);
     /// The image was not taken from an instance of a group that boots from this target (or that cannot be verified and `AllowUnverified` is `false`), the target holds a secret, or a manual run names a target outside the permitted prefixes. Being able to tag an instance must not be enough to overwrite a target.
     TargetNotPermitted: Terminal, BySteps(&["ResolveTags", "ValidateAmi"]);
+    /// The target has more image parameters, groups or stacks than one execution can carry: Step Functions passes on 256 KiB from state to state. Give the groups of the template stacks or SSM parameters of their own.
+    TargetTooLarge: Terminal, ByEveryStep;
     /// The SSM parameter does not exist. Create it once, outside any stack, with type String and data type aws:ec2:image.
     ParameterNotFound: Terminal, BySteps(&["ValidateAmi", "PromoteSsm"]);
     /// The image parameter is for several values: its type is a list (`List<AWS::EC2::Image::Id>`, `CommaDelimitedList`, an SSM `StringList`), or its value has a comma. Driftless puts one image in its place, so the others would be lost. Give each image a parameter of its own.
@@ -184,41 +186,29 @@ impl ErrorName {
     }
 
     /// How the state machine retries a state that raises this error. `None` for a terminal error, and
-    /// for [`ErrorName::ConcurrentWrite`], after which the state machine decides again instead.
+    /// for the temporary ones that it handles otherwise: after [`ErrorName::ConcurrentWrite`] it
+    /// decides again, and for those in [`bounds::BUSY`](crate::bounds::BUSY) it has loops.
     #[must_use]
     pub const fn retry(self) -> Option<Retry> {
+        let without_jitter =
+            Retry { max_delay_seconds: None, full_jitter: false, ..Retry::TRANSIENT };
         let retry = match self {
-            Self::ServiceUnavailable => Retry { interval_seconds: 5, ..Retry::TRANSIENT },
+            Self::ServiceUnavailable => Retry::TRANSIENT,
             // EC2 is eventually consistent, but an image that is really gone should fail soon.
-            Self::ImageNotFound => Retry { max_attempts: 5, ..Retry::CUT_OFF },
+            Self::ImageNotFound => {
+                Retry { interval_seconds: 5, backoff_rate: 2.0, max_attempts: 5, ..without_jitter }
+            }
             // Few and far between: most images without tags are of no concern.
             Self::ImageUntagged => {
-                Retry { interval_seconds: 30, max_attempts: 5, ..Retry::CUT_OFF }
+                Retry { interval_seconds: 30, backoff_rate: 2.0, max_attempts: 5, ..without_jitter }
             }
-            // An image of hundreds of gigabytes takes hours.
+            // An image of hundreds of gigabytes takes hours: almost five.
             Self::ImagePending => Retry {
                 interval_seconds: 30,
                 backoff_rate: 1.5,
-                max_delay_seconds: Some(300),
-                max_attempts: 60,
-                full_jitter: false,
-            },
-            // Another update, with an UpdatePolicy, takes hours.
-            Self::StackBusy => Retry {
-                interval_seconds: 20,
-                backoff_rate: 1.2,
-                max_delay_seconds: Some(180),
-                max_attempts: 250,
-                full_jitter: false,
-            },
-            // The executions of a template's ten groups detect the drift of one stack one after
-            // the other.
-            Self::DriftDetectionBusy => Retry {
-                interval_seconds: 20,
-                backoff_rate: 1.2,
-                max_delay_seconds: Some(120),
-                max_attempts: 60,
-                full_jitter: false,
+                max_delay_seconds: Some(1800),
+                max_attempts: 18,
+                ..without_jitter
             },
             _ => return None,
         };

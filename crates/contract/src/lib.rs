@@ -9,11 +9,13 @@
 //! * [`report`]: the result of an execution, for people and for programs that start executions.
 //! * [`error_name`]: every error that Step Functions can see, and how it is retried.
 //! * [`bounds`]: how often the state machine retries and polls, and how long it waits.
+//! * [`output`]: how large each step's output may be.
 
 pub mod bounds;
 pub mod error_name;
 pub mod event;
 pub mod ids;
+pub mod output;
 pub mod placed;
 pub mod report;
 pub mod steps;

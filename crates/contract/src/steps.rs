@@ -120,7 +120,8 @@ message! {
         after: ImageId,
         /// What to do.
         outcome: DecisionOutcome,
-        /// The verdicts on the chosen image.
+        /// The verdicts on the chosen image; none if the target has so many image parameters that
+        /// these would not fit.
         checks: Vec<Verdict>,
         /// Whether the image comes from a group that this parameter feeds.
         provenance: Provenance,
@@ -130,7 +131,7 @@ message! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         via: Option<Via>,
         /// Candidates that are newer than the chosen one, and why they were not chosen.
-        rejected: Vec<Rejected>,
+        rejected: Rows<Rejected>,
         /// The groups that boot from this parameter.
         groups: Vec<Group>,
     }

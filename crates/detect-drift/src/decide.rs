@@ -10,14 +10,16 @@ use aws_sdk_cloudformation::types::{
     StackDriftDetectionStatus, StackDriftStatus, StackResourceDrift, StackResourceDriftStatus,
 };
 use contract::ErrorName;
-use contract::steps::{Detection, Difference, DriftStatus, Finding, Rows, StackDrift};
+use contract::steps::{Detection, Difference, DriftStatus, Finding, StackDrift};
 use fnv::FnvHasher;
-use step::{MAX_MESSAGE_CHARS, truncated};
+use step::{MAX_MESSAGE_CHARS, rows_within, truncated};
 
 /// The maximum length of a property's value in the report: it may be a policy or a script.
 const MAX_VALUE_CHARS: usize = 200;
-/// The maximum number of fingerprints of a stack, 40 KB. Differences beyond it count as new.
-const MAX_FINGERPRINTS: usize = 2_000;
+/// What the differences of a stack may have in bytes.
+const MAX_DIFFERENCES_BYTES: usize = 5 * 1024;
+/// The maximum number of fingerprints of a stack, 9 KB. Differences beyond it count as new.
+const MAX_FINGERPRINTS: usize = 800;
 
 /// CloudFormation's answer about a drift detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +71,8 @@ pub(crate) fn settled(
     found.sort_by_key(|(_, difference)| difference.before);
     let (mut fingerprints, differences): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     fingerprints.truncate(MAX_FINGERPRINTS);
-    let (resources_checked, differences) = (count_checked(resources), Rows::first(differences));
+    let (resources_checked, differences) =
+        (count_checked(resources), rows_within(differences, MAX_DIFFERENCES_BYTES));
     Detection::Settled { status, resources_checked, differences, fingerprints }
 }
 
@@ -88,9 +91,10 @@ pub(crate) fn fingerprints_of<'a>(
 }
 
 /// The same for the same property of the same resource with the same value. The value in the
-/// template may have changed since.
+/// template may have changed since. Hundreds of 32 bits each take another one for theirs once in
+/// millions of times.
 fn fingerprint(Difference { logical_id, path, actual, .. }: &Difference) -> String {
-    format!("{:016x}", hash(&[logical_id, path, actual]))
+    format!("{:08x}", hash(&[logical_id, path, actual]) & u64::from(u32::MAX))
 }
 
 /// How many resources CloudFormation compared; it does not support some types.

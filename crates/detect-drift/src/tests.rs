@@ -11,7 +11,11 @@ use aws_sdk_cloudformation::types::{
     StackResourceDrift, StackResourceDriftStatus,
 };
 use contract::ErrorName;
-use contract::steps::{Detection, Difference, DriftStatus, Finding, Rows, StackDrift};
+use contract::output::StepOutput;
+use contract::steps::{
+    Detection, Difference, DriftReport, DriftStatus, Finding, Progress, Rows, StackDrift,
+};
+use step::json_bytes;
 
 use crate::decide::{Answer, answer, finding, fingerprints_of, settled};
 
@@ -193,4 +197,22 @@ fn a_report_has_the_first_differences_and_new_ones_are_among_them() {
     let now = compared(DriftStatus::Drifted, &now, &before);
     assert_eq!(differences(&now).rows[0].path, "/MaxSize");
     assert_eq!(name(finding(&[now])), Some(ErrorName::DriftDetected));
+}
+
+#[test]
+fn the_drift_of_a_stack_of_hundreds_of_changed_resources_fits() {
+    // What takes most: every character is four bytes long.
+    let (long, other) = ("\u{1f600}".repeat(300), "\u{1f601}".repeat(300));
+    let resources: Vec<_> =
+        (0..1_200).map(|n| changed(&format!("/Tags/{n}"), &long, &other)).collect();
+    let stacks = vec![compared(DriftStatus::Drifted, &resources, &[])];
+    let Detection::Settled { differences, fingerprints, .. } = &stacks[0].detection else {
+        panic!("it has ended")
+    };
+    assert!(!differences.rows.is_empty() && differences.rows.len() + differences.more == 1_200);
+    assert_eq!(fingerprints.len(), 800);
+    let finding = finding(&stacks);
+    let report = DriftReport { status: Progress::Complete, stacks, finding };
+    let bytes = json_bytes(&report);
+    assert!(bytes <= DriftReport::MAX_BYTES, "{bytes} bytes");
 }

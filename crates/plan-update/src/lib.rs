@@ -15,9 +15,13 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{Change, Parameter, ResourceChange, Stack, TemplateStage};
 use contract::steps::{PlanInput, PlanReport, PlannedChange, Progress, Rows};
+use step::rows_within;
 
 use crate::decide::Plan;
 pub use crate::error::Error;
+
+/// What the rows of a plan may have in bytes.
+const MAX_CHANGES_BYTES: usize = 10 * 1024;
 
 /// Polls once: creates the change set, or checks whether it is ready. Once its changes are read, it
 /// is deleted.
@@ -107,7 +111,8 @@ async fn look(
             let replaced = replaced_groups(cloudformation, name, &changes).await?;
             delete(cloudformation, name, id).await?;
             let finding = decide::finding(name, &changes, &input.images, &replaced);
-            let changes = Rows::first(changes.iter().map(decide::planned).collect());
+            let changes =
+                rows_within(changes.iter().map(decide::planned).collect(), MAX_CHANGES_BYTES);
             tracing::info!(stack = name, ?changes, ?finding, "planned the update");
             Ok(Some(PlanReport { finding, ..complete(changes) }))
         }

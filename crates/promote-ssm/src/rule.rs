@@ -9,10 +9,12 @@ use contract::steps::ParameterWrite;
 
 use crate::claim::Claim;
 
-/// At this poll, a write of this execution whose value is not visible was never made.
-const OWN_OVERDUE: u32 = 6;
-/// The same for a write of another execution, which has its own chance to make it first.
-const OTHERS_OVERDUE: u32 = 9;
+/// At this poll, about 20 seconds after the first one, a write of this execution whose value is not
+/// visible was never made.
+const OWN_OVERDUE: u32 = 4;
+/// The same for a write of another execution, which has its own chance to make it first: about 20
+/// seconds later, and as long before the last poll.
+const OTHERS_OVERDUE: u32 = 5;
 
 /// The value in Parameter Store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,52 @@
-//! The cause of a failed execution: its report as JSON text. A cause has a maximum length, and
-//! readers parse it, so whole parts are left out and the text is never cut.
+//! How much of a report fits. The output of an execution has a maximum length, and so has the cause
+//! of one that failed, which is its report as JSON text. Readers parse both, so whole parts are left
+//! out and the text is never cut.
+
+use std::cmp::Reverse;
 
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
+use contract::output::StepOutput;
 use contract::report::{Outcome, Report, TargetOutcome, TargetReport};
-use contract::steps::Rows;
-use step::truncated;
+use contract::steps::{Reported, Rows};
+use step::{json_bytes, truncated};
 
 /// The maximum length of a message in a report that would be too long otherwise.
 const MAX_MESSAGE_CHARS: usize = 300;
+
+/// What a report may have in bytes, so that there is room for a cause beside it. In that, a text in
+/// JSON, every quote is escaped.
+const MAX_REPORT_BYTES: usize = Reported::MAX_BYTES - 2 * MAX_CAUSE_CHARS - 1024;
+/// The maximum length of the summary in a report that would be too long otherwise.
+const MAX_SUMMARY_CHARS: usize = 8_000;
+
+/// The report, without the details of its largest targets if there is no room for them.
+pub(crate) fn fitted(mut report: Report) -> Report {
+    let mut bytes = json_bytes(&report);
+    if bytes > MAX_REPORT_BYTES {
+        report.summary = truncated(report.summary, MAX_SUMMARY_CHARS);
+        bytes = json_bytes(&report);
+    }
+    let mut largest: Vec<_> =
+        report.targets.iter_mut().map(|target| (json_bytes(target), target)).collect();
+    largest.sort_by_key(|(bytes, _)| Reverse(*bytes));
+    let (count, mut left_out) = (largest.len(), 0);
+    for (before, target) in largest {
+        if bytes <= MAX_REPORT_BYTES {
+            break;
+        }
+        *target = without_details(target);
+        bytes = bytes.saturating_sub(before) + json_bytes(target);
+        left_out += 1;
+    }
+    if left_out > 0 {
+        report.summary.push_str(&format!(
+            "; the details of {left_out} of {count} targets are left out, and the execution's history \
+             has them"
+        ));
+    }
+    report
+}
 
 /// The name and the cause that a failed execution ends with; `None` for one that succeeded.
 ///

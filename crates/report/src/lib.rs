@@ -12,6 +12,7 @@ mod sentences;
 #[cfg(test)]
 mod tests;
 
+use contract::output::StepOutput;
 use contract::steps::{Collected, Reconciled, ReportInput, Reported};
 use serde::Serialize;
 
@@ -27,6 +28,10 @@ pub enum Answer {
     Reconcile(Reconciled),
 }
 
+impl StepOutput for Answer {
+    const MAX_BYTES: usize = Reported::MAX_BYTES;
+}
+
 /// Builds the report from what was collected.
 ///
 /// # Errors
@@ -40,7 +45,7 @@ pub fn handle(input: ReportInput) -> Result<Answer, Error> {
 
 fn promotion(collected: Collected) -> Result<Reported, Error> {
     let resolution_failure = collected.failure.clone();
-    let report = decide::report(collected);
+    let report = cause::fitted(decide::report(collected));
     if let Some(failure) = resolution_failure {
         let cause = sentences::cause_text(failure.cause.as_ref());
         return Ok(Reported { report, error: Some(failure.name), cause: Some(cause) });

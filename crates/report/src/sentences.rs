@@ -30,10 +30,13 @@ pub(crate) fn target(target: &TargetReport) -> String {
     if !target.images.is_empty() {
         sentence.push_str(&format!(" ({})", join(", ", target.images.iter().map(images))));
     }
-    let rejected = || target.images.iter().flat_map(|decision| &decision.rejected);
+    let rejected = || target.images.iter().flat_map(|decision| &decision.rejected.rows);
     if rejected().next().is_some() {
         let reasons = rejected().map(|one| format!("{}: {}", one.image_id, checks(&one.failed)));
-        sentence.push_str(&format!(", not a newer image because {}", join("; ", reasons)));
+        let more: usize = target.images.iter().map(|decision| decision.rejected.more).sum();
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let reasons = join("; ", reasons.chain(more));
+        sentence.push_str(&format!(", not a newer image because {reasons}"));
     }
     if let Some(error) = &target.error {
         let (step, name, message) = (&error.step, &error.name, &error.message);

@@ -2,6 +2,7 @@
 
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
+use contract::output::StepOutput;
 use contract::placed::REDACTED;
 use contract::report::{Outcome, Report, TargetOutcome};
 use contract::steps::{Collected, ReportInput, Reported, TargetRecord};
@@ -18,7 +19,7 @@ const NEW: &str = "ami-0000000000000000b";
 fn image(before: &str, outcome: &str) -> Value {
     json!({
         "parameter": "ImageId", "before": before, "after": NEW, "outcome": outcome, "checks": [],
-        "provenance": {"verdict": "Verified"}, "rejected": [], "groups": [],
+        "provenance": {"verdict": "Verified"}, "rejected": rows(&[]), "groups": [],
     })
 }
 
@@ -151,7 +152,7 @@ fn the_summary_has_a_sentence_for_each_target() {
     let rejected = json!([{"imageId": OLD, "failed": [
         {"check": "state", "expected": "available", "actual": "failed", "passed": false}]}]);
     let mut chosen = image("hush", "Promote");
-    chosen["rejected"] = rejected;
+    chosen["rejected"] = json!({"rows": rejected, "more": 3});
     let failed = failure("DetectDrift", "DriftDetected", "web: Group is gone");
     let targets = vec![
         record(&json!({"images": [chosen]})),
@@ -161,10 +162,33 @@ fn the_summary_has_a_sentence_for_each_target() {
         reported(targets).report.summary,
         format!(
             "stack web: Updated ({REDACTED} -> {NEW}), not a newer image because {OLD}: state is \
-             failed, web IN_SYNC; stack db: Failed ({OLD} -> {NEW}), DetectDrift failed with \
+             failed; and 3 more, web IN_SYNC; stack db: Failed ({OLD} -> {NEW}), DetectDrift failed with \
              DriftDetected: web: Group is gone, web IN_SYNC"
         )
     );
+}
+
+#[test]
+fn a_report_of_two_large_targets_has_room_for_its_cause() {
+    let image = |n: usize| {
+        let verdict = json!({
+            "check": "state", "expected": "\"available\"", "actual": "x".repeat(300), "passed": true});
+        let mut image = image(OLD, "Promote");
+        image["parameter"] = json!(format!("Image{n}"));
+        image["checks"] = json!(vec![verdict; 5]);
+        image
+    };
+    let large = |name: &str, images: usize| {
+        let images: Vec<_> = (0..images).map(image).collect();
+        let failed = failure("DetectDrift", "DriftDetected", &"\"".repeat(2_000));
+        record(&json!({"name": name, "images": images, "failure": failed}))
+    };
+    let reported = reported(vec![large("web", 100), large("db", 20)]);
+    assert!(step::json_bytes(&reported) <= Reported::MAX_BYTES);
+    let [web, db] = &reported.report.targets[..] else { panic!("two") };
+    assert!(web.images.is_empty() && db.images.len() == 20);
+    assert_eq!(web.error.as_ref().unwrap().name, "DriftDetected");
+    assert!(reported.report.summary.contains("details of 1 of 2 targets are left out"));
 }
 
 #[test]

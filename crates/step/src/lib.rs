@@ -5,10 +5,12 @@
 //! * [`decode`] and [`InvalidInput`]: typed input, with the path of the invalid field.
 //! * [`token()`]: how a step recognises its own write when it is called again.
 //! * [`truncated()`]: truncates external texts.
+//! * [`rows_within`] and [`json_bytes`]: the same for lists.
 
 mod input;
 mod panic;
 mod shell;
+mod size;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -16,5 +18,6 @@ mod truncated;
 
 pub use input::{InvalidInput, decode};
 pub use shell::run;
+pub use size::{json_bytes, rows_within};
 pub use token::token;
 pub use truncated::{MAX_MESSAGE_CHARS, truncated};

@@ -6,6 +6,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use contract::output::StepOutput;
 use contract::{ErrorName, Named};
 use futures_util::FutureExt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -13,16 +14,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{MAX_MESSAGE_CHARS, panic, truncated};
+use crate::{MAX_MESSAGE_CHARS, json_bytes, panic, truncated};
 
 /// Runs the step until Lambda ends the sandbox.
 ///
 /// ```no_run
-/// use contract::ids::ImageId;
+/// use contract::steps::{Progress, StackProgress, WaitInput};
 /// use step::InvalidInput;
 ///
-/// async fn handle(image: ImageId) -> Result<String, InvalidInput> {
-///     Ok(format!("would boot {image}"))
+/// async fn handle(input: WaitInput) -> Result<StackProgress, InvalidInput> {
+///     let stack_status = format!("unknown of {}", input.stack_id);
+///     Ok(StackProgress { status: Progress::InProgress, stack_status })
 /// }
 ///
 /// #[tokio::main(flavor = "current_thread")]
@@ -39,7 +41,7 @@ pub async fn run<I, O, E>(
 ) -> Result<(), lambda_runtime::Error>
 where
     I: DeserializeOwned,
-    O: Serialize,
+    O: Serialize + StepOutput,
     E: Named,
 {
     begin();
@@ -61,8 +63,10 @@ struct Failure {
 }
 
 impl Failure {
+    /// Control characters say nothing to people, and would have six bytes each as JSON.
     fn new(name: ErrorName, message: impl Into<String>) -> Self {
-        Self { name, message: truncated(message, MAX_MESSAGE_CHARS) }
+        let message = truncated(message, MAX_MESSAGE_CHARS);
+        Self { name, message: message.replace(char::is_control, " ") }
     }
 }
 
@@ -79,13 +83,16 @@ async fn invoke<I, O, E>(
 ) -> Result<O, Failure>
 where
     I: DeserializeOwned,
+    O: Serialize + StepOutput,
     E: Named,
 {
     let result = match crate::decode(payload) {
         Err(error) => Err(Failure::new(error.name(), error.to_string())),
         Ok(input) => match AssertUnwindSafe(handle(input)).catch_unwind().await {
             Err(payload) => Err(Failure::new(ErrorName::StepPanicked, panic::summary(&*payload))),
-            Ok(result) => result.map_err(|error| Failure::new(error.name(), error.to_string())),
+            Ok(result) => result
+                .map_err(|error| Failure::new(error.name(), error.to_string()))
+                .and_then(bounded),
         },
     };
     if let Err(failure) = &result {
@@ -94,11 +101,32 @@ where
     result
 }
 
+/// The output, if it can travel with everything else.
+fn bounded<O: Serialize + StepOutput>(output: O) -> Result<O, Failure> {
+    let (bytes, most) = (json_bytes(&output), O::MAX_BYTES);
+    if bytes <= most {
+        return Ok(output);
+    }
+    let message = format!(
+        "the output has {bytes} bytes, and there is room for {most}: the target has too many image \
+         parameters, groups or stacks for one execution"
+    );
+    Err(Failure::new(ErrorName::TargetTooLarge, message))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// What the steps here return.
+    #[derive(Debug, PartialEq, Serialize)]
+    struct Text(String);
+
+    impl StepOutput for Text {
+        const MAX_BYTES: usize = 10;
+    }
 
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
@@ -111,14 +139,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_passes_through() {
-        let answer = invoke(&async |n: u32| Ok::<_, Denied>(n + 1), json!(1)).await;
-        assert_eq!(answer, Ok(2));
+    async fn an_output_passes_through_if_there_is_room_for_it() {
+        let repeat = async |n: usize| Ok::<_, Denied>(Text("x".repeat(n)));
+        assert_eq!(invoke(&repeat, json!(8)).await, Ok(Text("xxxxxxxx".into())));
+        let failure = invoke(&repeat, json!(9)).await.unwrap_err();
+        assert_eq!(failure.name, ErrorName::TargetTooLarge);
+        assert!(failure.message.starts_with("the output has 11 bytes"), "{}", failure.message);
     }
 
     #[tokio::test]
     async fn input_that_does_not_decode_is_invalid_input_with_the_path() {
-        let failure = invoke(&async |n: Vec<u32>| Ok::<_, Denied>(n), json!([1, "two"])).await;
+        let step = async |_: Vec<u32>| Ok::<_, Denied>(Text(String::new()));
+        let failure = invoke(&step, json!([1, "two"])).await;
         assert_eq!(
             failure.map_err(Diagnostic::from),
             Err(Diagnostic {
@@ -130,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_keeps_its_name_and_text() {
-        let step = async |(): ()| Err::<(), _>(Denied("no".into()));
+        let step = async |(): ()| Err::<Text, _>(Denied("no".into()));
         let failure = invoke(&step, json!(null)).await.unwrap_err();
         assert_eq!(failure.name, ErrorName::AccessDenied);
         assert_eq!(failure.message, "no");
@@ -139,17 +171,19 @@ mod tests {
     #[tokio::test]
     async fn a_cause_is_never_cut_off() {
         let step = async |(): ()| {
-            let message = "\u{1}".repeat(100_000);
-            Err::<(), _>(Denied(message))
+            let message = "\u{1}\u{1f600}".repeat(100_000);
+            Err::<Text, _>(Denied(message))
         };
         let failure = invoke(&step, json!(null)).await.unwrap_err();
         let cause = json!({"errorType": failure.name, "errorMessage": failure.message}).to_string();
         assert!(cause.chars().count() < 32_768);
+        // As the state machine carries it.
+        assert!(json!(cause).to_string().len() < 8 * 1024, "{}", json!(cause).to_string().len());
     }
 
     #[tokio::test]
     async fn a_panic_has_a_name_of_ours() {
-        let step = async |(): ()| -> Result<(), Denied> { panic!("boom") };
+        let step = async |(): ()| -> Result<Text, Denied> { panic!("boom") };
         let failure = invoke(&step, json!(null)).await.unwrap_err();
         assert_eq!(failure.name, ErrorName::StepPanicked);
         assert!(failure.message.ends_with(": boom"), "{}", failure.message);
@@ -180,9 +214,9 @@ mod tests {
 
     fn panics_over_a_secret() {
         begin();
-        let step = async |secret: String| -> Result<(), Denied> {
+        let step = async |secret: String| -> Result<Text, Denied> {
             secret.parse::<u8>().map_err(|error| format!("{secret}: {error}")).unwrap();
-            Ok(())
+            Ok(Text(secret))
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let failure = runtime.block_on(invoke(&step, json!("hush"))).unwrap_err();

@@ -72,7 +72,7 @@ fn inputs() -> Vec<Value> {
         "parameter": "ImageId", "before": "none", "after": image, "outcome": "Promote",
         "checks": [verdict], "provenance": {"verdict": "Unverified", "reason": "gone"},
         "via": {"parameterName": "/golden/web", "before": "none"},
-        "rejected": [{"imageId": image, "failed": [verdict]}], "groups": [group]});
+        "rejected": rows(&json!({"imageId": image, "failed": [verdict]})), "groups": [group]});
     let planned = json!({
         "logicalId": "Group", "resourceType": "AWS::AutoScaling::AutoScalingGroup",
         "action": "Modify", "replacement": "False", "properties": ["LaunchTemplate"]});

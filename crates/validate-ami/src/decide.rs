@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::types::{Image, ImageState};
 use contract::Named;
 use contract::ids::ImageId;
+use contract::output::StepOutput;
 use contract::placed::PlacedValue;
 use contract::steps::{
     Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict, Via,
 };
 use contract::target::{Candidate, Group, Images, Promotion, Selection, Target};
-use step::truncated;
+use step::{json_bytes, rows_within, truncated};
 
 use crate::checks::{self, CheckInput, Ec2State};
 use crate::provenance::{self, LaunchSources, PROVENANCE};
@@ -20,6 +21,8 @@ use crate::{Error, Policy, expiring, plan};
 /// The maximum number of images in an error's message. A rollback has hundreds of candidates, and
 /// Step Functions limits an error's cause to 32,768 characters.
 const MAX_LISTED: usize = 10;
+/// What the rejected images of one image parameter may have in bytes.
+const MAX_REJECTED_BYTES: usize = 2 * 1024;
 /// The maximum length of the message about one image parameter among others.
 const MAX_REFUSAL_CHARS: usize = 1_000;
 
@@ -115,9 +118,19 @@ pub(crate) fn decisions(
         _ => {
             let (forward, backward) =
                 (plan::forward(target, &images), plan::backward(target, &images));
-            Ok(Validated { images, refused, forward, backward })
+            Ok(fitted(Validated { images, refused, forward, backward }))
         }
     }
+}
+
+/// Without the verdicts on the chosen images, all of which passed, if there is no room for them.
+pub(crate) fn fitted(mut validated: Validated) -> Validated {
+    if json_bytes(&validated) > Validated::MAX_BYTES {
+        for image in &mut validated.images {
+            image.checks.clear();
+        }
+    }
+    validated
 }
 
 /// Decides about one image parameter: the newest candidate that passes wins; for a rollback, the
@@ -193,7 +206,7 @@ fn choice(
         checks: chosen.verdicts,
         provenance: chosen.provenance,
         via: in_place.via.clone(),
-        rejected: chosen.rejected,
+        rejected: rows_within(chosen.rejected, MAX_REJECTED_BYTES),
         groups,
     })
 }

@@ -46,7 +46,7 @@ impl Expiring {
         match decided {
             Ok(decision) if decision.outcome == DecisionOutcome::Promote => Ok(decision),
             Ok(decision) => {
-                let newer = decision.rejected.first().map(decide::sentence);
+                let newer = decision.rejected.rows.first().map(decide::sentence);
                 Err(self.because(newer.unwrap_or_else(|| NO_NEWER.to_owned())))
             }
             Err(error) if error.is_of_one_parameter() => Err(self.because(error.to_string())),

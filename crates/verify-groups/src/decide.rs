@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
 use contract::ids::ImageId;
-use contract::steps::{
-    ExpectedLaunch, Finding, GroupLaunch, GroupRefresh, Proof, Rows, Scope, Verified,
-};
-use step::{MAX_MESSAGE_CHARS, truncated};
+use contract::steps::{ExpectedLaunch, Finding, GroupLaunch, GroupRefresh, Proof, Scope, Verified};
+use step::{MAX_MESSAGE_CHARS, rows_within, truncated};
+
+/// What the rows of groups may have in bytes.
+const MAX_GROUPS_BYTES: usize = 7 * 1024;
 
 /// The images that each group may boot.
 type Booted = BTreeMap<String, BTreeSet<String>>;
@@ -89,7 +90,7 @@ pub(crate) fn verified(mut rows: Vec<GroupLaunch>) -> Verified {
         }
     }
     rows.sort_by_key(is_right);
-    Verified { groups: Rows::first(rows), refresh, finding }
+    Verified { groups: rows_within(rows, MAX_GROUPS_BYTES), refresh, finding }
 }
 
 fn is_right(row: &GroupLaunch) -> bool {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::types::ImageState;
 use contract::ErrorName;
 use contract::ids::ImageId;
-use contract::steps::{ExpectedLaunch, GroupLaunch, Proof, RefreshPhase, Rows, Scope};
+use contract::output::StepOutput;
+use contract::steps::{ExpectedLaunch, GroupLaunch, Proof, RefreshPhase, Rows, Scope, Verified};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use testkit::arbitrary::text;
@@ -186,4 +187,19 @@ proptest! {
             prop_assert!(finding.message.chars().count() < step::MAX_MESSAGE_CHARS + 40);
         }
     }
+}
+
+#[test]
+fn two_dozen_groups_fit() {
+    let group = |n: usize| GroupLaunch {
+        group_name: format!("{}-{n}", "g".repeat(125)),
+        ..launch(Some(OLD), Some(ImageState::Available.as_str()))
+    };
+    let verified = verified((0..24).map(group).collect());
+    assert_eq!(
+        (verified.refresh.len(), verified.groups.rows.len() + verified.groups.more),
+        (24, 24)
+    );
+    let bytes = step::json_bytes(&verified);
+    assert!(bytes <= Verified::MAX_BYTES, "{bytes} bytes");
 }

@@ -25,6 +25,12 @@ impl Node {
         fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
     }
 
+    /// The same, to be changed.
+    pub(crate) fn get_mut(&mut self, field: &str) -> Option<&mut Node> {
+        let Self::Object(fields) = self else { return None };
+        fields.iter_mut().find(|(name, _)| name == field).map(|(_, value)| value)
+    }
+
     /// The text, if it is one.
     pub(crate) fn as_str(&self) -> Option<&str> {
         let Self::Scalar(Value::String(text)) = self else { return None };

@@ -1,13 +1,14 @@
-//! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task,
-//! the seconds of each Wait between two polls, and `docs/errors.md`; and from each definition its
-//! picture. The files are committed, so that the definition opens in Workflow Studio.
+//! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task, the
+//! seconds of each Wait between two polls and the bound at which a Choice leaves them, and
+//! `docs/errors.md`; and from each definition its picture. The files are committed, so that the
+//! definition opens in Workflow Studio.
 
 use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
-use contract::bounds::{CUT_OFF_ERRORS, LAMBDA_ERRORS, POLLS, Retry, START_ERRORS};
+use contract::bounds::{BUSY, Poll, Retry, START_ERRORS, TRANSIENT_ERRORS, loops};
 use contract::error_name::Raised;
 
 use crate::asl::Node;
@@ -88,7 +89,7 @@ fn picture(definition: &str) -> Result<String> {
 /// The definition of the promotions with its generated fields as the catalogue has them now.
 fn promote_ami(text: &str) -> Result<String> {
     let (definition, waits) = definition(text)?;
-    for poll in POLLS {
+    for poll in loops() {
         ensure!(waits.contains(&poll.wait), "there is no Wait state {}", poll.wait);
     }
     Ok(definition)
@@ -113,15 +114,42 @@ fn definition(text: &str) -> Result<(String, Vec<&'static str>)> {
                 }
             }
             Some("Wait") => {
-                if let Some(poll) = POLLS.iter().find(|poll| poll.wait == name) {
-                    state.set("Seconds", poll.wait_seconds.into(), "Next");
+                if let Some(poll) = loops().find(|poll| poll.wait == name) {
+                    state.set("Seconds", seconds(poll).into(), "Next");
                     generated.push(poll.wait);
+                }
+            }
+            Some("Choice") => {
+                for poll in loops().filter(|poll| poll.choice == name) {
+                    bound(state, poll);
                 }
             }
             _ => {}
         },
     );
     Ok((definition.printed(), generated))
+}
+
+/// How long a Wait pauses, by the number of polls so far. Step Functions wants an integer.
+fn seconds(poll: &Poll) -> String {
+    let Poll { counter, first_seconds, growth, max_seconds, .. } = poll;
+    let waits = if poll.waits_first { format!("${counter}") } else { format!("${counter} - 1") };
+    format!("{{% $min([{max_seconds}, $floor({first_seconds} * $power({growth}, {waits}))]) %}}")
+}
+
+/// Sets the number of polls in the condition that leaves the loop.
+fn bound(choice: &mut Node, poll: &Poll) {
+    let begins = format!("{{% ${} >= ", poll.counter);
+    let Some(Node::Array(rules)) = choice.get_mut("Choices") else { return };
+    for rule in rules {
+        if rule
+            .get("Condition")
+            .and_then(Node::as_str)
+            .is_some_and(|text| text.starts_with(&begins))
+        {
+            rule.set("Condition", format!("{begins}{} %}}", poll.max_polls).into(), "Next");
+        }
+    }
 }
 
 /// Visits every state, including nested ones.
@@ -146,24 +174,19 @@ fn each_state(scope: &mut Node, visit: &mut impl FnMut(&str, &mut Node)) {
     }
 }
 
-/// Lambda's own errors, then the step's: those of every step first.
+/// One retrier for all that passes by itself, and one for each error that needs its own time.
 fn retriers(state: &str) -> Node {
     if state == STARTS_EXECUTIONS {
         return Node::Array(vec![retrier(START_ERRORS, Retry::TRANSIENT)]);
     }
-    let mut all =
-        vec![retrier(LAMBDA_ERRORS, Retry::TRANSIENT), retrier(CUT_OFF_ERRORS, Retry::CUT_OFF)];
-    let raised = |is_of_every_step: bool| {
-        ErrorName::ALL.iter().filter(move |name| {
-            name.is_raised_by(state)
-                && matches!(name.raised(), Raised::ByEveryStep | Raised::ByEveryCaller)
-                    == is_of_every_step
-        })
-    };
-    for name in raised(true).chain(raised(false)) {
-        all.extend(name.retry().map(|retry| retrier(&[name.as_str()], retry)));
-    }
-    Node::Array(all)
+    let raised = ErrorName::ALL.iter().filter(|name| name.is_raised_by(state));
+    let retried = raised.filter_map(|name| Some((name.as_str(), name.retry()?)));
+    let (temporary, others): (Vec<_>, Vec<_>) =
+        retried.partition(|(_, retry)| *retry == Retry::TRANSIENT);
+    let temporary = temporary.into_iter().map(|(name, _)| name);
+    let all: Vec<_> = TRANSIENT_ERRORS.iter().copied().chain(temporary).collect();
+    let others = others.into_iter().map(|(name, retry)| retrier(&[name], retry));
+    Node::Array([retrier(&all, Retry::TRANSIENT)].into_iter().chain(others).collect())
 }
 
 fn retrier(errors: &[&str], retry: Retry) -> Node {
@@ -188,8 +211,9 @@ fn number(value: f64) -> Node {
     if (whole as f64 - value).abs() < f64::EPSILON { whole.into() } else { value.into() }
 }
 
-/// After another writer's write the state machine decides again; any other error fails the target,
-/// unless the first half of the proof has already failed it.
+/// After another writer's write the state machine decides again, and for somebody else's operation
+/// it waits; any other error fails the target, unless the first half of the proof has already failed
+/// it.
 fn catchers(state: &str) -> Node {
     if state == DECIDES {
         return Node::Array(vec![undecided()]);
@@ -202,14 +226,18 @@ fn catchers(state: &str) -> Node {
     } else {
         format!("{{% {failure} %}}")
     };
+    let counting = |error: ErrorName, counter: &str, next: &str| {
+        let one_more = format!("{{% ${counter} + 1 %}}");
+        let assign =
+            object(vec![("failure", failure.as_str().into()), (counter, one_more.as_str().into())]);
+        catcher(error.as_str(), assign, next)
+    };
     let mut all = Vec::new();
     if ErrorName::ConcurrentWrite.is_raised_by(state) {
-        let assign = object(vec![
-            ("failure", failure.as_str().into()),
-            ("decisions", "{% $decisions + 1 %}".into()),
-        ]);
-        all.push(catcher(ErrorName::ConcurrentWrite.as_str(), assign, "CanDecideAgain"));
+        all.push(counting(ErrorName::ConcurrentWrite, "decisions", "CanDecideAgain"));
     }
+    let busy = BUSY.iter().filter(|poll| poll.state == state);
+    all.extend(busy.map(|poll| counting(poll.error, poll.counter, poll.choice)));
     let assign = object(vec![("failure", failure.as_str().into())]);
     all.push(catcher("States.ALL", assign, "ShouldRollBack"));
     Node::Array(all)
@@ -277,26 +305,46 @@ mod tests {
 
     const MACHINE: &str = r#"{"States": {"Map": {"Type": "Map", "ItemProcessor": {"States": {
         "UpdateStack": {"Type": "Task", "Retry": [], "Next": "WaitForStack"},
+        "IsStackComplete": {"Type": "Choice", "Choices": [
+            {"Condition": "{% $done %}", "Next": "WaitForStack"},
+            {"Condition": "{% $stackPolls >= 1 %}", "Next": "WaitForStack"}]},
         "WaitForStack": {"Type": "Wait", "Seconds": 1, "Next": "WaitForPlan"},
         "WaitForPlan": {"Type": "Wait", "Seconds": 1, "Next": "WaitForParameter"},
         "WaitForParameter": {"Type": "Wait", "Seconds": 1, "Next": "WaitForDetection"},
         "WaitForDetection": {"Type": "Wait", "Seconds": 1, "Next": "WaitForRefresh"},
-        "WaitForRefresh": {"Type": "Wait", "Seconds": 1}}}}}}"#;
+        "WaitForRefresh": {"Type": "Wait", "Seconds": 1},
+        "WaitToPlan": {"Type": "Wait", "Seconds": 1},
+        "WaitToUpdate": {"Type": "Wait", "Seconds": 1},
+        "WaitToDetect": {"Type": "Wait", "Seconds": 1}}}}}}"#;
 
     #[test]
     fn a_task_retries_temporary_errors_and_catches_the_rest() {
         let text = promote_ami(MACHINE).unwrap();
         for part in [
+            r#""ServiceUnavailable""#,
             r#""ErrorEquals": ["StackBusy"]"#,
-            r#""ErrorEquals": ["ServiceUnavailable"]"#,
+            r#""stackBusyPolls": "{% $stackBusyPolls + 1 %}""#,
+            r#""Next": "CanWaitToUpdate""#,
             r#""ErrorEquals": ["ConcurrentWrite"]"#,
             r#""Next": "ShouldRollBack""#,
-            r#""Seconds": 20"#,
         ] {
             assert!(text.contains(part), "no {part} in {text}");
         }
         assert!(!text.contains("StackUpdateFailed"), "{text}");
         assert_eq!(promote_ami(&text).unwrap(), text, "generating again changes nothing");
+    }
+
+    #[test]
+    fn waits_grow_by_the_counter_of_their_loop_up_to_its_bound() {
+        let text = promote_ami(MACHINE).unwrap();
+        for part in [
+            r#""Seconds": "{% $min([1800, $floor(20 * $power(1.4, $stackPolls))]) %}""#,
+            r#""Seconds": "{% $min([120, $floor(3 * $power(2, $planPolls - 1))]) %}""#,
+            r#""Condition": "{% $done %}""#,
+            r#""Condition": "{% $stackPolls >= 19 %}""#,
+        ] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
     }
 
     #[test]

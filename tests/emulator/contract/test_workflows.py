@@ -227,3 +227,19 @@ def test_a_states_data_is_too_large(owner, field):
     """Quotas: the output of a state, and what one Assign gives to variables."""
     run = Run(owner, ("Make", {**PASS, field: {"text": "{% $pad('', 262144, 'x') %}"}}), given={})
     assert run.failure()[0] == "States.DataLimitExceeded"
+
+
+def test_all_variables_are_too_large(owner):
+    """Developer guide, "Passing data between states with variables": 10 MiB for an execution."""
+    big = "{% $pad('', 262000, 'x') %}"
+    states = [(f"Set{n}", {"Type": "Pass", "Assign": {f"v{n}": big}, "Next": f"Set{n + 1}"}) for n in range(41)]
+    assert Run(owner, *states[:39], ("Set39", PASS), given={}).output() == {}
+    assert Run(owner, *states, ("Set41", PASS), given={}).failure()[0] == "States.DataLimitExceeded"
+
+
+@pytest.mark.parametrize(("error", "cause", "ends"), [
+    (256, 32_768, "E" * 256), (257, 1, "States.Runtime"), (1, 32_769, "States.Runtime")])
+def test_an_error_and_a_cause_are_too_long(owner, error, cause, ends):
+    """API_ExecutionFailedEventDetails: error 256 characters, cause 32,768."""
+    fail = {"Type": "Fail", "Error": "E" * error, "Cause": "c" * cause}
+    assert Run(owner, ("Fails", fail)).failure()[0] == ends

@@ -3,6 +3,7 @@
 
 mod mutations;
 mod table;
+mod waits;
 
 use serde_json::{Value, json};
 

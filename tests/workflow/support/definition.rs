@@ -36,9 +36,9 @@ pub fn functions() -> Result<Vec<String>> {
     Ok(of_type("Task")?.into_iter().chain(of_reconcile).collect())
 }
 
-/// Whether a Task state tries again after this error.
-pub fn retries(task: &Value, error: &str) -> bool {
-    let retriers = task["Retry"].as_array().into_iter().flatten();
-    let mut names = retriers.filter_map(|retrier| retrier["ErrorEquals"].as_array()).flatten();
+/// Whether a Task state is entered again after this error: it is retried, or caught by its name.
+pub fn recovers(task: &Value, error: &str) -> bool {
+    let rules = ["Retry", "Catch"].into_iter().filter_map(|field| task[field].as_array()).flatten();
+    let mut names = rules.filter_map(|rule| rule["ErrorEquals"].as_array()).flatten();
     names.any(|name| name == error)
 }

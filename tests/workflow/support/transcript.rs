@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::ops::Range;
 
 use anyhow::Result;
-use contract::ErrorName;
+use contract::bounds::BUSY;
 use harness::Ended;
 use harness::execution::Step;
 
@@ -50,8 +50,9 @@ impl Transcript {
         let waits = definition::of_type("Wait")?;
         let states = |branch: Option<i32>| -> Vec<String> {
             let steps = ended.transcript.iter().filter(|step| step.branch == branch);
-            let steps = without_polls(steps.cloned().collect(), &waits);
-            steps.iter().map(|step| without_waiting(step, injected).to_string()).collect()
+            let steps = without_busy(steps.cloned().collect(), injected);
+            let steps = without_polls(steps, &waits);
+            steps.iter().map(|step| as_injected(step, injected).to_string()).collect()
         };
         let mut paths = vec![Path { name: "Execution".to_owned(), states: states(None) }];
         let targets = ended.report().map_or_else(|_| Vec::new(), |report| report.targets);
@@ -120,16 +121,33 @@ fn named<'a>(error: &'a str, injected: &str) -> &'a str {
     if error == injected { INJECTED } else { error }
 }
 
-fn without_waiting(step: &Step, injected: &str) -> Step {
-    const WAITING: [ErrorName; 2] = [ErrorName::StackBusy, ErrorName::DriftDetectionBusy];
+fn as_injected(step: &Step, injected: &str) -> Step {
     let mut step = step.clone();
-    step.errors.retain(|error| {
-        error == injected || WAITING.iter().all(|waiting| error != waiting.as_str())
-    });
     for error in &mut step.errors {
         *error = named(error, injected).to_owned();
     }
     step
+}
+
+/// Without the waits for somebody else's operation: the state that found it under way, the Choice,
+/// the Wait.
+fn without_busy(mut steps: Vec<Step>, injected: &str) -> Vec<Step> {
+    let is_busy = |step: &Step| {
+        let mut loops = BUSY.iter().filter(|poll| poll.state == step.state);
+        loops.any(|poll| {
+            let error = poll.error.as_str();
+            error != injected && step.errors.last().is_some_and(|last| last == error)
+        })
+    };
+    let mut at = 0;
+    while at + 3 < steps.len() {
+        if is_busy(&steps[at]) && steps[at].state == steps[at + 3].state {
+            steps.drain(at..at + 3);
+        } else {
+            at += 1;
+        }
+    }
+    steps
 }
 
 /// Without the waits that led to the same states again, where nothing else happened there.

@@ -52,7 +52,7 @@ fn target(target: &TargetReport) -> String {
             format!("group {} boots {boots}", group.group_name)
         }),
         target.drift.iter().filter_map(drift).collect(),
-        target.images.iter().flat_map(|image| &image.rejected).map(rejected).collect(),
+        target.images.iter().flat_map(|image| &image.rejected.rows).map(rejected).collect(),
     ];
     for detail in details.into_iter().flatten() {
         let _ = writeln!(text, "  {detail}");

@@ -277,13 +277,13 @@ async fn a_write_that_was_begun_and_never_made_is_made_when_it_is_overdue() {
     let put = accepts_the_write();
     let rules = (is(NAME, OLD, 1), grants_nothing(), held_by(EXECUTION));
     let ssm = mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2, put]);
-    let answer = run(ssm, &[unowned(NAME)], after_the_write(6)).await.unwrap();
+    let answer = run(ssm, &[unowned(NAME)], after_the_write(4)).await.unwrap();
     assert_eq!((answer, put.num_calls()), (promoted(Progress::InProgress, true, 1, 1), 1));
     // Another execution's, which has not come back.
     let (put, claim) = (accepts_the_write(), is_taken_over());
     let rules = (is(NAME, OLD, 1), grants_nothing(), held_by("run-2"));
     let ssm = mock_client!(aws_sdk_ssm, [rules.0, rules.1, rules.2, put, claim]);
-    let late = PromoteInput { polls: 9, ..input() };
+    let late = PromoteInput { polls: 5, ..input() };
     let answer = run(ssm, &[unowned(NAME)], late).await.unwrap();
     assert_eq!((answer, put.num_calls()), (promoted(Progress::InProgress, true, 1, 1), 1));
     assert_eq!(claim.num_calls(), 1);

@@ -50,7 +50,7 @@ proptest! {
     #[test]
     fn a_write_replaces_only_what_was_seen(
         write in writes(), current in value(), claim in claim(), was_written in any::<bool>(),
-        polls in 0..12_u32,
+        polls in 0..7_u32,
     ) {
         let shown = Shown::of(&write, &current);
         match shown {

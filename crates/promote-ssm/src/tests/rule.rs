@@ -80,10 +80,10 @@ fn every_combination_has_its_action() {
 
 #[test]
 fn a_write_is_overdue_at_one_poll_only() {
-    for polls in 0..=12 {
+    for polls in 0..=7 {
         let expected = match polls {
-            6 => Overdue::Own,
-            9 => Overdue::Others,
+            4 => Overdue::Own,
+            5 => Overdue::Others,
             _ => Overdue::None,
         };
         assert_eq!(Overdue::at(polls), expected, "{polls}");

@@ -2,6 +2,7 @@
 
 use contract::ErrorName;
 use contract::bounds::MAX_CAUSE_CHARS;
+use contract::output::MAX_RECONCILE_REPORT_BYTES;
 use contract::report::{Counts, Outcome, PromotionRow, ReconcileReport, Summary};
 use contract::steps::{Failure, Reconciled, ReportInput, Round, Rows};
 use contract::target::Pattern;
@@ -112,7 +113,7 @@ fn a_thousand_failures_stay_within_bounds_and_are_all_counted() {
         assert_eq!(short.results.counts, found.report.results.counts);
         assert!(!short.results.failed.rows.is_empty());
         let length = serde_json::to_string(&found.report).unwrap().len();
-        assert!(length < 128 * 1024, "{length}");
+        assert!(length < MAX_RECONCILE_REPORT_BYTES, "{length}");
         before = Some(found.report);
     }
     let report = before.unwrap();

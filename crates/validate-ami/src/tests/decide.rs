@@ -79,9 +79,9 @@ fn a_newer_one_that_does_not_pass_is_passed_over_and_reported() {
     let images = vec![image(MID).build(), image(NEW).state(ImageState::Failed).build()];
     let decided = decide(&target(candidates(&[NEW, MID])), OLD, images, &usual()).unwrap();
     assert_eq!(decided.after.as_str(), MID);
-    assert_eq!(decided.rejected.len(), 1);
-    assert_eq!(decided.rejected[0].image_id.as_str(), NEW);
-    assert_eq!(decided.rejected[0].failed[0].actual, "failed");
+    assert_eq!(decided.rejected.rows.len(), 1);
+    assert_eq!(decided.rejected.rows[0].image_id.as_str(), NEW);
+    assert_eq!(decided.rejected.rows[0].failed[0].actual, "failed");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn an_image_from_elsewhere_is_passed_over_even_while_it_is_being_made() {
         let decided = decide(&from_elsewhere(&[NEW, MID]), OLD, images, &usual()).unwrap();
         assert_eq!((decided.after.as_str(), decided.outcome), (MID, DecisionOutcome::Promote));
         assert_eq!(decided.provenance.verdict, ProvenanceVerdict::Verified);
-        assert!(decided.rejected[0].failed.iter().any(|row| row.check == "provenance"));
+        assert!(decided.rejected.rows[0].failed.iter().any(|row| row.check == "provenance"));
     }
 }
 

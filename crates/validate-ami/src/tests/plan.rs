@@ -1,10 +1,17 @@
 //! The plans there and back.
 
+use contract::output::StepOutput;
 use contract::placed::PlacedValue;
-use contract::steps::{Decision, DecisionOutcome, Plan, Provenance, ProvenanceVerdict, Via};
+use contract::steps::{
+    Decision, DecisionOutcome, Plan, Provenance, ProvenanceVerdict, Rejected, Rows, Validated,
+    Verdict, Via,
+};
 use contract::target::{Candidate, Target};
 
+use step::rows_within;
+
 use super::{MID, NEW, OLD, group, parameter_target as parameter_promotion, target as promotion};
+use crate::decide::fitted;
 use crate::plan::{backward, forward};
 
 fn target(candidates: Vec<Candidate>) -> Target {
@@ -20,7 +27,7 @@ fn decision(before: &str, outcome: DecisionOutcome) -> Decision {
         checks: Vec::new(),
         provenance: Provenance { verdict: ProvenanceVerdict::Verified, reason: None },
         via: None,
-        rejected: Vec::new(),
+        rejected: Rows::default(),
         groups: vec![group("web-1", Some("web"))],
     }
 }
@@ -138,4 +145,39 @@ fn there_is_no_way_back_to_what_is_no_image() {
         ..decision("none", DecisionOutcome::Unchanged)
     };
     assert!(backward(&stack, &[placeholder]).is_some());
+}
+
+#[test]
+fn the_decisions_about_a_template_of_twenty_groups_fit() {
+    let target = target(Vec::new());
+    let verdict = Verdict {
+        check: "architecture".into(),
+        expected: "x86_64".into(),
+        actual: "x86_64".into(),
+        passed: true,
+    };
+    let image = |n: usize| Decision {
+        parameter: format!("WebServerNumber{n}ImageId"),
+        checks: vec![verdict.clone(); 14],
+        rejected: rows_within(
+            vec![Rejected { image_id: MID.parse().unwrap(), failed: vec![verdict.clone(); 2] }; 4],
+            2_048,
+        ),
+        groups: vec![group(
+            &format!("company-production-web-{n}-Group-FCA5F44628CAF"),
+            Some("web"),
+        )],
+        ..decision(OLD, DecisionOutcome::Promote)
+    };
+    let validated = |count: usize| {
+        let images: Vec<_> = (0..count).map(image).collect();
+        let (forward, backward) = (forward(&target, &images), backward(&target, &images));
+        fitted(Validated { images, refused: Vec::new(), forward, backward })
+    };
+    let (few, many) = (validated(9), validated(20));
+    assert_eq!((few.images[0].checks.len(), many.images[0].checks.len()), (14, 0));
+    for validated in [few, many] {
+        let bytes = step::json_bytes(&validated);
+        assert!(bytes <= Validated::MAX_BYTES, "{bytes} bytes");
+    }
 }

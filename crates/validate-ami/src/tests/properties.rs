@@ -2,7 +2,7 @@
 //! newest that passes wins, and nothing older than what is in place unless somebody wants that.
 
 use aws_sdk_ec2::types::{Image, ImageState};
-use contract::steps::{Decision, DecisionOutcome};
+use contract::steps::{Decision, DecisionOutcome, Rows};
 use contract::target::{Candidate, Promotion, Selection};
 use contract::{ErrorName, Named};
 use proptest::collection::{btree_map, vec};
@@ -170,9 +170,11 @@ proptest! {
         {
             let newer = case.candidates().iter().take_while(|c| c.image_id != decision.after);
             let newer: Vec<_> = newer.map(|candidate| &candidate.image_id).collect();
-            let rejected: Vec<_> = decision.rejected.iter().map(|one| &one.image_id).collect();
-            prop_assert_eq!(newer, rejected);
-            prop_assert!(decision.rejected.iter().all(|one| !one.failed.is_empty()));
+            let Rows { rows, more } = &decision.rejected;
+            let rejected: Vec<_> = rows.iter().map(|one| &one.image_id).collect();
+            prop_assert_eq!(newer.len(), rejected.len() + more);
+            prop_assert!(newer.starts_with(&rejected) && (newer.is_empty() || !rejected.is_empty()));
+            prop_assert!(decision.rejected.rows.iter().all(|one| !one.failed.is_empty()));
         }
     }
 

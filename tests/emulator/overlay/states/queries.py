@@ -7,13 +7,15 @@ AWS facts:
 * A Choice's Condition is a boolean; its Default goes with the state's own Output and Assign.
 * `Assign` takes effect in the next state: its own expressions see the values from before (developer guide, "Passing
   data between states with variables").
-* The variables of one Assign may have 256 KiB together (quotas).
+* The variables of one Assign may have 256 KiB together, and all of an execution 10 MiB (developer guide, "Passing data
+  between states with variables"; quotas).
 * $string leaves characters beyond ASCII as they are: Step Functions runs JSONata 2.0.6, whose $string is
   JSON.stringify (developer guide, "Transforming data with JSONata").
 Unlike AWS:
 * An expression has no time limit; on AWS it has a second, but a second of a busy machine is not a second of AWS.
+* Of the variables of iterations that run side by side, each iteration counts its own.
 Unsure:
-* "threw an error during evaluation", and the error of an Assign that is too large.
+* "threw an error during evaluation", and the error of an Assign, or of all variables, that are too large.
 """
 
 import contextlib
@@ -29,6 +31,8 @@ from overlay.states.runner import limited
 
 ERROR = "States.QueryEvaluationError"
 _FIELD = contextvars.ContextVar("overlay_field", default="")
+#: Bytes of all variables of an execution.
+_MAX_VARIABLES = 10 * 1024 * 1024
 #: Expressions that are kept parsed: parsing takes longer than evaluating.
 _PARSED = 2048
 
@@ -155,7 +159,14 @@ def _assign(_original):
         if ctx is None or not is_jsonata(state, ctx) or not isinstance(state.get("Assign"), dict):
             return
         values = _at("Assign", state["Assign"], data, ctx, result, error_output)
-        ctx.setdefault("variables", {}).update(limited(values, ctx.get("State", {}).get("Name", "")))
+        state_name = ctx.get("State", {}).get("Name", "")
+        ctx.setdefault("variables", {}).update(limited(values, state_name))
+        sizes = ctx.setdefault("variable_sizes", {})
+        sizes.update({name: len(history.encoded(value).encode()) for name, value in values.items()})
+        if sum(sizes.values()) > _MAX_VARIABLES:
+            raise stepfunctions._ExecutionError(
+                "States.DataLimitExceeded", f"The variables of the execution have more than {_MAX_VARIABLES} bytes "
+                f"after the state '{state_name}'.")
         if (own := history.branch()) is not None:
             own.assigned = values
     return assign

@@ -3,11 +3,13 @@
 AWS facts:
 * Every state is entered with an event, and exited with one unless it fails. That has the variables that the state has
   assigned, each as JSON (API_StateExitedEventDetails).
-* A state's result may have 256 KiB, else States.DataLimitExceeded (quotas; recorded text).
+* A state's input and result may have 256 KiB, else States.DataLimitExceeded (quotas; recorded text).
 * A JSONata Succeed state has an `Output` (developer guide, "Succeed workflow state").
 * Nothing more is done for an execution that was stopped or ran out of time.
+* An error has a name of 256 characters at most, and a cause of 32,768 (API_ExecutionFailedEventDetails).
 Unsure:
 * If a result that is too large is not a task's, the text names the state.
+* A Fail state whose Error or Cause is longer ends the execution with States.Runtime: no answer of AWS was found.
 """
 
 import contextlib
@@ -25,6 +27,7 @@ from overlay.states.history import encoded
 logger = logging.getLogger("overlay")
 
 DATA_LIMIT_BYTES = 262_144
+_MAX_ERROR, _MAX_CAUSE = 256, 32_768
 
 
 def limited(value, what):
@@ -67,9 +70,17 @@ def _assigned(variables):
             "assignedVariablesDetails": {"truncated": False}}
 
 
+def _failure(error, cause):
+    if len(error or "") > _MAX_ERROR or len(cause or "") > _MAX_CAUSE:
+        error, cause = "States.Runtime", (
+            f"The error has {len(error or '')} characters and the cause {len(cause or '')}; "
+            f"they may have {_MAX_ERROR} and {_MAX_CAUSE}.")
+    return stepfunctions._ExecutionError(error, cause)
+
+
 def _execute(kind, state, data, execution, ctx):
     if kind == "Fail":
-        raise stepfunctions._ExecutionError(*stepfunctions._fail_state_error(state, data, ctx))
+        raise _failure(*stepfunctions._fail_state_error(state, data, ctx))
     if kind == "Succeed":
         if stepfunctions._state_query_language(state, ctx) == "JSONata":
             return stepfunctions._apply_jsonata_output(state, data, ctx, default=data), None
