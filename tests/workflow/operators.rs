@@ -192,7 +192,8 @@ async fn a_reconcile_is_followed_to_its_report(s: &Scenario) -> Result<()> {
     let output = say(s, &["reconcile", "--dry-run"], 0).await?;
     expect::mentions(&text(&output.stdout), ["Planned"])?;
     ensure!(parameter.read().await?.value == by_parameter.base, "a dry run has written");
-    say(s, &["reconcile"], 0).await?;
+    let output = say(s, &["reconcile"], 0).await?;
+    expect::mentions(&text(&output.stderr), ["PromoteTargets: 2 of 2 targets"])?;
     ensure!(parameter.read().await?.value == image, "it was not promoted");
     Ok(())
 }

@@ -120,6 +120,13 @@ async fn follow(sfn: &Client, arn: &str, interrupted: &AtomicBool) -> Result<Opt
                 spinner.suspend(|| eprintln!("{seconds:6.1} s  {line}"));
             }
         }
+        let line = match trace.map_run() {
+            Some(run) => targets_done(sfn, run).await.and_then(|done| trace.count(done)),
+            None => None,
+        };
+        if let Some(line) = line {
+            spinner.suspend(|| eprintln!("          {line}"));
+        }
         spinner.set_message(trace.now());
         if let Some(ended) = Ended::of(&found) {
             spinner.finish_and_clear();
@@ -135,6 +142,14 @@ async fn follow(sfn: &Client, arn: &str, interrupted: &AtomicBool) -> Result<Opt
 /// Polls soon after something has happened, and less and less often while nothing does.
 pub(crate) fn next_pause(pause: Duration, is_quiet: bool) -> Duration {
     if is_quiet { (pause * 3 / 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE }
+}
+
+/// How many targets of a Distributed Map have ended. Without the permission to ask, an operator sees
+/// no progress, and the report nevertheless.
+async fn targets_done(sfn: &Client, map_run: &str) -> Option<i64> {
+    let found = sfn.describe_map_run().map_run_arn(map_run).send().await.ok()?;
+    let counts = found.item_counts?;
+    Some(counts.succeeded + counts.failed + counts.timed_out + counts.aborted)
 }
 
 /// Pauses; whether Ctrl-C came meanwhile.

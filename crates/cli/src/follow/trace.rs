@@ -20,8 +20,17 @@ pub(crate) struct Trace {
     /// How many targets there are, if there is more than one.
     targets: i32,
     /// How many of them have ended.
-    done: i32,
+    done: i64,
+    /// The run of a Distributed Map, whose targets are in no history but its own.
+    map_run: Option<MapRun>,
     now: String,
+}
+
+/// A run of a Distributed Map.
+#[derive(Debug, Clone)]
+struct MapRun {
+    arn: String,
+    state: String,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -53,6 +62,19 @@ impl Trace {
         self.seen
     }
 
+    /// The run of a Distributed Map that has not ended.
+    pub(crate) fn map_run(&self) -> Option<&str> {
+        self.map_run.as_ref().map(|run| run.arn.as_str())
+    }
+
+    /// How many targets of the Distributed Map have ended by now. Returns what to print, if that is
+    /// news.
+    pub(crate) fn count(&mut self, done: i64) -> Option<Line> {
+        let state = &self.map_run.as_ref()?.state;
+        let text = format!("{state}: {done} of {} targets", self.targets);
+        (std::mem::replace(&mut self.done, done) < done).then_some(Line { target: None, text })
+    }
+
     /// What is happening, for a spinner.
     pub(crate) fn now(&self) -> String {
         match self.targets {
@@ -82,7 +104,23 @@ impl Trace {
     fn line(&mut self, event: &HistoryEvent, place: &Place) -> Option<Line> {
         use HistoryEventType as Type;
         let text = match &event.r#type {
+            Type::MapRunStarted => {
+                let arn = event.map_run_started_event_details().and_then(|run| run.map_run_arn());
+                let state = place.state.clone();
+                self.map_run = arn.map(|arn| MapRun { arn: arn.to_owned(), state });
+                return None;
+            }
+            Type::MapRunSucceeded => {
+                let line = self.count(self.targets.into());
+                self.map_run = None;
+                return line;
+            }
+            Type::MapStateSucceeded | Type::MapStateFailed => {
+                (self.targets, self.map_run) = (0, None);
+                return None;
+            }
             Type::MapStateStarted => {
+                self.done = 0;
                 self.targets =
                     event.map_state_started_event_details().map_or(0, |map| map.length());
                 return (self.targets > 1).then(|| Line {

@@ -13,8 +13,11 @@ use crate::client::Called;
 use crate::deployment::Deployment;
 use crate::target::Target;
 
-/// How many executions are looked at, the newest first, and how many at a time.
-const MAX_EXECUTIONS: i32 = 200;
+/// How many executions are looked at, the newest first: these at least, and twice as many as there are
+/// targets, because a reconcile starts one for each; a page at most (`ListExecutions`, `maxResults`).
+const MIN_EXECUTIONS: usize = 200;
+const MAX_EXECUTIONS: i32 = 1_000;
+/// How many are described at a time.
 const AT_ONCE: usize = 8;
 
 /// An execution that has ended.
@@ -37,7 +40,9 @@ pub(crate) async fn last(
     deployment: &Deployment,
     targets: &BTreeSet<Target>,
 ) -> Result<BTreeMap<String, LastExecution>> {
-    let request = deployment.sfn.list_executions().max_results(MAX_EXECUTIONS);
+    let count = MIN_EXECUTIONS.max(2 * targets.len());
+    let count = i32::try_from(count).unwrap_or(MAX_EXECUTIONS).min(MAX_EXECUTIONS);
+    let request = deployment.sfn.list_executions().max_results(count);
     let listed = request.state_machine_arn(&deployment.parts.state_machine).send().await;
     let listed = listed.called("states:ListExecutions")?.executions;
     let mut found = BTreeMap::new();

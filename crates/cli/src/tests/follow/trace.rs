@@ -4,7 +4,8 @@ use aws_sdk_sfn::primitives::DateTime;
 use aws_sdk_sfn::types::builders::HistoryEventBuilder;
 use aws_sdk_sfn::types::{
     HistoryEvent, HistoryEventType, LambdaFunctionFailedEventDetails, MapIterationEventDetails,
-    MapStateStartedEventDetails, StateEnteredEventDetails, TaskFailedEventDetails,
+    MapRunStartedEventDetails, MapStateStartedEventDetails, StateEnteredEventDetails,
+    TaskFailedEventDetails,
 };
 
 use crate::follow::trace::Trace;
@@ -100,4 +101,30 @@ fn a_spinner_counts_the_targets_that_have_ended() {
         trace.add(&event(id, 1, HistoryEventType::MapIterationSucceeded).build().unwrap());
     }
     assert_eq!((trace.now().as_str(), trace.seen()), ("3 of 500 targets", 4));
+}
+
+#[test]
+fn the_targets_of_a_distributed_map_are_counted_as_they_end() {
+    use HistoryEventType as Type;
+    let mut trace = Trace::default();
+    let add =
+        |trace: &mut Trace, event: HistoryEvent| trace.add(&event).map(|line| line.to_string());
+    add(&mut trace, entered(1, 0, Type::MapStateEntered, "PromoteTargets"));
+    add(&mut trace, map(2, 1, 300));
+    assert_eq!(trace.map_run(), None);
+    let run = MapRunStartedEventDetails::builder().map_run_arn("arn:run").build();
+    let run = event(3, 2, Type::MapRunStarted).map_run_started_event_details(run);
+    assert_eq!(add(&mut trace, run.build().unwrap()), None);
+    assert_eq!(trace.map_run(), Some("arn:run"));
+    for (done, expected) in [(0, None), (25, Some("PromoteTargets: 25 of 300 targets")), (25, None)]
+    {
+        assert_eq!(trace.count(done).map(|line| line.to_string()).as_deref(), expected);
+    }
+    let ended = event(4, 3, Type::MapRunSucceeded).build().unwrap();
+    let line = add(&mut trace, ended);
+    assert_eq!(line.as_deref(), Some("PromoteTargets: 300 of 300 targets"));
+    add(&mut trace, event(5, 4, Type::MapStateSucceeded).build().unwrap());
+    assert_eq!(trace.map_run(), None);
+    add(&mut trace, entered(6, 5, Type::TaskStateEntered, "Report"));
+    assert_eq!(trace.now(), "Report");
 }
