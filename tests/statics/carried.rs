@@ -74,9 +74,10 @@ fn forget(state: &mut Value, constants: &Map<String, Value>) {
 /// What leads back and makes one more of a variable assigns that.
 fn count(state: &mut Value, start: &str, constants: &Map<String, Value>) {
     each_rule(state, &mut |rule| {
+        let leads_back = ["Next", "Default"].iter().any(|field| rule[*field] == start);
         for name in constants.keys() {
             let more = json!(format!("{{% ${name} + 1 %}}"));
-            if rule["Next"] == start && has(&rule["Output"], name, &more) {
+            if leads_back && has(&rule["Output"], name, &more) {
                 rule["Assign"][name] = more;
             }
         }

@@ -103,6 +103,7 @@ pub struct RollbackRun {
 }
 
 /// A run that promotes the newest image of one target.
+#[expect(clippy::struct_excessive_bools, reason = "they are the fields of an input")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetRun {
