@@ -1,4 +1,4 @@
-//! What Step Functions records of one visit of a state (API_HistoryEvent, `type`; as recorded on AWS).
+//! What Step Functions records of one visit of a state (`HistoryEvent`, `type`; as recorded on AWS).
 
 use serde_json::Value;
 
@@ -46,8 +46,8 @@ pub fn of_visit(
     Ok(ENTERED + attempts(state) * once + EXITED)
 }
 
-/// TaskScheduled, TaskStarted, and TaskSucceeded, TaskFailed or TaskTimedOut; where Step Functions
-/// waits for a job or a token, TaskSubmitted too.
+/// `TaskScheduled`, `TaskStarted`, and `TaskSucceeded`, `TaskFailed` or `TaskTimedOut`; where Step
+/// Functions waits for a job or a token, `TaskSubmitted` too.
 pub fn of_attempt(task: &Value) -> f64 {
     let resource = task["Resource"].as_str().unwrap_or_default();
     let waits = [".sync", ".sync:2", ".waitForTaskToken"].iter().any(|end| resource.ends_with(end));

@@ -36,9 +36,12 @@ pub struct Longest {
     /// Whether it is a history of its own: also that of a Distributed Map's child.
     pub is_execution: bool,
     pub events: f64,
-    /// How often each state is entered, with the events of each visit; the most events first.
-    pub visits: Vec<(String, f64, f64)>,
+    /// Of each state, the most events first.
+    pub visits: Vec<Visits>,
 }
+
+/// A state, how often it is entered, and the events of each visit.
+pub type Visits = (String, f64, f64);
 
 /// The longest history of an execution, then those of its inner scopes. `items` are how many items
 /// each Map has at most.
@@ -87,6 +90,10 @@ struct State<'a> {
 /// The values of the flags; `None` before the first assignment.
 type Flags = Vec<Option<bool>>;
 type Node<'a> = (&'a str, Flags);
+/// The counters that must be below a number.
+type Below<'a> = BTreeSet<(&'a str, u64)>;
+/// Where a transition leads to, what applies then, and what it needs.
+type Transition<'a> = (Option<&'a str>, &'a Map<String, Value>, Below<'a>);
 
 /// A transition, with the counters that it concerns.
 #[derive(Default)]
@@ -98,15 +105,15 @@ struct Edge<'a> {
     up: BTreeSet<&'a str>,
     set: BTreeSet<&'a str>,
     /// Taken only while the counter is below the number.
-    below: BTreeSet<(&'a str, u64)>,
+    below: Below<'a>,
 }
 
 /// What a condition says with these flags.
 struct Verdict<'a> {
     holds: Option<bool>,
     /// It holds only while the counter is below the number, or from the number on.
-    below: BTreeSet<(&'a str, u64)>,
-    from: BTreeSet<(&'a str, u64)>,
+    below: Below<'a>,
+    from: Below<'a>,
 }
 
 impl<'a> Scope<'a> {
@@ -138,7 +145,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Its events, and the visits of its states.
-    fn longest(&self) -> Result<(f64, Vec<(String, f64, f64)>), String> {
+    fn longest(&self) -> Result<(f64, Vec<Visits>), String> {
         let (nodes, edges) = self.graph()?;
         let row = |coefficient: &dyn Fn(&Edge) -> f64| edges.iter().map(coefficient).collect();
         let mut rows: Vec<(Vec<f64>, f64)> = Vec::new();
@@ -217,11 +224,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The transitions that the flags allow, each with what it needs of counters.
-    fn choices(
-        &self,
-        state: &'a Value,
-        flags: &Flags,
-    ) -> Vec<(Option<&'a str>, &'a Map<String, Value>, BTreeSet<(&'a str, u64)>)> {
+    fn choices(&self, state: &'a Value, flags: &Flags) -> Vec<Transition<'a>> {
         let mut found = Vec::new();
         let mut below = BTreeSet::new();
         for (to, of) in transitions(state) {
