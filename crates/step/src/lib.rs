@@ -7,6 +7,7 @@
 //! * [`truncated()`]: truncates external texts.
 
 mod input;
+mod logging;
 mod panic;
 mod shell;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{MAX_MESSAGE_CHARS, panic, truncated};
+use crate::{MAX_MESSAGE_CHARS, logging, panic, truncated};
 
 /// Runs the step until Lambda ends the sandbox.
 ///
@@ -49,7 +49,7 @@ where
 
 /// Sets up logging.
 fn begin() {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::begin();
     panic::replace_hook();
 }
 
