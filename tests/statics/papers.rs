@@ -5,12 +5,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{none, text};
 
-const PAPERS: [&str; 10] = [
+const PAPERS: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/aws-errors.md",
+    "docs/building.md",
+    "docs/calls.md",
     "docs/errors.md",
     "docs/glossary.md",
     "docs/operations.md",

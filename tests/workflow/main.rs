@@ -49,6 +49,7 @@ macro_rules! trials {
 
 mod backup;
 mod bounds;
+mod calls;
 mod checks;
 mod dead_letters;
 mod drift;
@@ -134,6 +135,7 @@ fn trials() -> Vec<Trial> {
     let modules = [
         backup::trials(),
         bounds::trials(),
+        calls::trials(),
         checks::trials(),
         dead_letters::trials(),
         drift::trials(),

@@ -1,6 +1,6 @@
 //! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task,
-//! the seconds of each Wait between two polls, and `docs/errors.md`. The files are committed, so
-//! that the definition opens in Workflow Studio.
+//! the seconds of each Wait between two polls, `docs/errors.md`, and the README's table of times. The
+//! files are committed, so that the definition opens in Workflow Studio.
 
 use std::fs;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use contract::bounds::{CUT_OFF_ERRORS, LAMBDA_ERRORS, POLLS, Retry};
 use contract::error_name::Raised;
 
 use crate::asl::Node;
+use crate::durations;
 use crate::paths::Paths;
 
 /// The states without a generated catcher: their failure is not a target's failure.
@@ -19,13 +20,16 @@ const OUTSIDE_TARGETS: &[&str] = &["ResolveTags", "Report"];
 const SECOND_HALF_OF_PROOF: &str = "VerifyGroups";
 const DEFINITION: &str = "statemachine/promote-ami.asl.json";
 const ERRORS: &str = "docs/errors.md";
+const README: &str = "README.md";
 
 /// Writes the generated parts, or with `check` prints which files would change.
 pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
     let mut stale = Vec::new();
-    for (file, generate) in
-        [(DEFINITION, definition as fn(&str) -> Result<String>), (ERRORS, |_| Ok(errors()))]
-    {
+    for (file, generate) in [
+        (DEFINITION, definition as fn(&str) -> Result<String>),
+        (ERRORS, |_| Ok(errors())),
+        (README, durations::replaced),
+    ] {
         let path = paths.root.join(file);
         let found = fs::read_to_string(&path).unwrap_or_default();
         let generated = generate(&found).with_context(|| format!("generating {file}"))?;
