@@ -213,7 +213,7 @@ fn sdk_config(access: &Access) -> SdkConfig {
     let http = if access.endpoint.is_some() {
         http.build_http()
     } else {
-        let crypto = tls::rustls_provider::CryptoMode::AwsLc;
+        let crypto = tls::rustls_provider::CryptoMode::Ring;
         http.tls_provider(tls::Provider::Rustls(crypto)).build_https()
     };
     let credentials = Credentials::new(

@@ -5,12 +5,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{none, text};
 
-const PAPERS: [&str; 9] = [
+const PAPERS: [&str; 11] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/aws-errors.md",
+    "docs/building.md",
+    "docs/calls.md",
     "docs/errors.md",
     "docs/glossary.md",
     "docs/operations.md",

@@ -61,6 +61,14 @@ fn the_local_aws_installs_what_it_requires() {
     none(asked.iter().filter(|line| !installed.contains(name(line))));
 }
 
+/// The roots that the functions trust are among those that every Python client of AWS trusts: one that
+/// is withdrawn there must go here too.
+#[test]
+fn botocore_trusts_the_embedded_roots() {
+    let found = crate::python("roots.py", &json!(text("crates/aws/src/amazon-roots.pem")));
+    assert_eq!(found, json!([5, 0]));
+}
+
 /// The replay's JSONata.
 #[test]
 fn a_copy_is_what_its_readme_says() {

@@ -49,6 +49,7 @@ macro_rules! trials {
 
 mod backup;
 mod bounds;
+mod calls;
 mod checks;
 mod dead_letters;
 mod doctor;
@@ -136,6 +137,7 @@ fn trials() -> Vec<Trial> {
     let modules = [
         backup::trials(),
         bounds::trials(),
+        calls::trials(),
         checks::trials(),
         dead_letters::trials(),
         doctor::trials(),

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::tls;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
-use aws_smithy_types::retry::ErrorKind;
+use aws_smithy_types::retry::{ErrorKind, RetryConfig};
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use crate::connector;
 
 /// How often the SDK itself attempts a call: throttling and broken connections usually pass
 /// quickly. The state machine retries what lasts longer.
@@ -24,26 +27,40 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The configuration for all clients of a step, from the function's environment.
 ///
-/// Credentials come only from the environment: Lambda sets the role's credentials there for the
-/// lifetime of the sandbox (Lambda developer guide, "Defined runtime environment variables"), and
-/// the default chain would spend start-up time to find the same ones.
-pub async fn sdk_config() -> SdkConfig {
-    let crypto = tls::rustls_provider::CryptoMode::AwsLc;
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(crypto))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::latest())
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .http_client(http_client)
+/// Everything comes from the environment: Lambda sets the Region and the role's credentials there,
+/// for the lifetime of the sandbox (Lambda developer guide, "Defined runtime environment
+/// variables"). `aws-config` would look for the same in files and at other services as well, at every
+/// cold start.
+#[must_use]
+pub fn sdk_config() -> SdkConfig {
+    configured(|name| std::env::var(name).ok())
+}
+
+fn configured(variable: impl Fn(&str) -> Option<String>) -> SdkConfig {
+    let is_set = |name| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
+        .build();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(connector::http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                .operation_timeout(CALL_TIMEOUT)
-                .build(),
-        )
-        .load()
-        .await
+        .timeout_config(timeouts)
+        .use_fips(is_set("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(is_set("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.set_region(variable("AWS_REGION").map(Region::new));
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    config.set_credentials_provider(credentials(variable));
+    config.build()
+}
+
+/// Without credentials every call fails, and says so.
+fn credentials(variable: impl Fn(&str) -> Option<String>) -> Option<SharedCredentialsProvider> {
+    let (id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
+    let token = variable("AWS_SESSION_TOKEN");
+    let credentials = Credentials::new(id, secret, token, None, "Lambda");
+    Some(SharedCredentialsProvider::new(credentials))
 }
 
 /// Lets the SDK retry a call only if AWS throttled it, and so has done nothing. Use it for a write
@@ -82,6 +99,30 @@ impl ClassifyRetry for RetryOnlyThrottling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn everything_comes_from_the_environment() {
+        use aws_credential_types::provider::ProvideCredentials;
+        let config = configured(|name| {
+            let value = match name {
+                "AWS_REGION" => "us-gov-west-1",
+                "AWS_ACCESS_KEY_ID" => "AKID",
+                "AWS_SECRET_ACCESS_KEY" => "secret",
+                "AWS_SESSION_TOKEN" => "token",
+                "AWS_USE_FIPS_ENDPOINT" => "true",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        assert_eq!(config.region().unwrap().as_ref(), "us-gov-west-1");
+        assert_eq!((config.use_fips(), config.use_dual_stack()), (Some(true), Some(false)));
+        assert_eq!(config.endpoint_url(), None);
+        let credentials = config.credentials_provider().unwrap().provide_credentials().await;
+        let credentials = credentials.unwrap();
+        assert_eq!(credentials.access_key_id(), "AKID");
+        assert_eq!(credentials.secret_access_key(), "secret");
+        assert_eq!(credentials.session_token(), Some("token"));
+    }
 
     #[test]
     fn a_write_is_sent_again_only_where_nothing_was_done() {

@@ -10,6 +10,7 @@
 //! * [`parameters`]: the values of SSM parameters.
 
 mod config;
+mod connector;
 mod error;
 pub mod groups;
 pub mod images;

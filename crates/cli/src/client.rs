@@ -34,7 +34,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// # Errors
 /// No Region is configured.
 pub(crate) async fn config(Access { profile, region }: &Access) -> Result<SdkConfig> {
-    let crypto = tls::rustls_provider::CryptoMode::AwsLc;
+    let crypto = tls::rustls_provider::CryptoMode::Ring;
     let http = aws_smithy_http_client::Builder::new();
     let http = http.tls_provider(tls::Provider::Rustls(crypto)).build_https();
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();

@@ -4,7 +4,7 @@ use promote_ssm::{Claims, Clients};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let config = aws::sdk_config().await;
+    let config = aws::sdk_config();
     let ssm = aws_sdk_ssm::Client::new(&config);
     let claims = Claims::new(&ssm, std::env::var("CLAIMS_PREFIX")?);
     let cloudformation = aws_sdk_cloudformation::Client::new(&config);

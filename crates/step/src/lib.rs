@@ -8,6 +8,7 @@
 //! * [`rows_within`] and [`json_bytes`]: the same for lists.
 
 mod input;
+mod logging;
 mod panic;
 mod shell;
 mod size;

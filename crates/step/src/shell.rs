@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{MAX_MESSAGE_CHARS, json_bytes, panic, truncated};
+use crate::{MAX_MESSAGE_CHARS, json_bytes, logging, panic, truncated};
 
 /// Runs the step until Lambda ends the sandbox.
 ///
@@ -51,7 +51,7 @@ where
 
 /// Sets up logging.
 fn begin() {
-    lambda_runtime::tracing::init_default_subscriber();
+    logging::begin();
     panic::replace_hook();
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 pub use aws_smithy_mocks::{
     MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
 };
-use lambda_runtime::tracing::subscriber::fmt;
-use lambda_runtime::tracing::subscriber::util::SubscriberInitExt;
+use tracing_subscriber::fmt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// A step's answer and its log.
 ///

@@ -5,7 +5,7 @@ use validate_ami::{Clients, Policy};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let policy = Policy::read(|name| std::env::var(name).ok()).map_err(|e| e.to_string())?;
-    let config = aws::sdk_config().await;
+    let config = aws::sdk_config();
     let clients = Clients {
         autoscaling: aws_sdk_autoscaling::Client::new(&config),
         backup: aws_sdk_backup::Client::new(&config),

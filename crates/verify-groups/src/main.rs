@@ -5,7 +5,7 @@ use verify_groups::Clients;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let account = std::env::var("ACCOUNT_ID")?;
-    let config = aws::sdk_config().await;
+    let config = aws::sdk_config();
     let clients = Clients {
         autoscaling: aws_sdk_autoscaling::Client::new(&config),
         cloudformation: aws_sdk_cloudformation::Client::new(&config),

@@ -2,7 +2,7 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let config = aws::sdk_config().await;
+    let config = aws::sdk_config();
     let cloudformation = aws_sdk_cloudformation::Client::new(&config);
     step::run(async |input| wait_stack_complete::handle(&cloudformation, input).await).await
 }

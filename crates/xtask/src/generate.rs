@@ -1,7 +1,7 @@
 //! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task, the
-//! seconds of each Wait between two polls and the bound at which a Choice leaves them, and
-//! `docs/errors.md`; and from each definition its picture. The files are committed, so that the
-//! definition opens in Workflow Studio.
+//! seconds of each Wait between two polls and the bound at which a Choice leaves them,
+//! `docs/errors.md`, and the table of times in `docs/operations.md`; and from each definition its picture. The
+//! files are committed, so that the definition opens in Workflow Studio.
 
 use std::fs;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use contract::bounds::{BUSY, Poll, Retry, START_ERRORS, TRANSIENT_ERRORS, loops}
 use contract::error_name::Raised;
 
 use crate::asl::Node;
+use crate::durations;
 use crate::graph::Graph;
 use crate::paths::Paths;
 use crate::picture;
@@ -29,6 +30,7 @@ const PROMOTE_AMI: &str = "statemachine/promote-ami.asl.json";
 const RECONCILE: &str = "statemachine/reconcile.asl.json";
 const DEFINITIONS: &str = "statemachine";
 const ERRORS: &str = "docs/errors.md";
+const OPERATIONS: &str = "docs/operations.md";
 
 /// Writes the generated parts, or with `check` prints which files would change.
 pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
@@ -37,6 +39,7 @@ pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
         (PROMOTE_AMI, promote_ami as Generate),
         (RECONCILE, reconcile),
         (ERRORS, |_: &str| Ok(errors())),
+        (OPERATIONS, durations::replaced),
     ];
     let own = own.into_iter().map(|(file, generate)| (file.to_owned(), file.to_owned(), generate));
     let pictures = pictures(paths)?.into_iter();

@@ -7,6 +7,7 @@ mod burners;
 mod checks;
 mod command;
 mod deny;
+mod durations;
 mod failures;
 mod gate;
 mod generate;

@@ -65,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let sizes = sizes(&functions)?;
     let samples = in_turns(&progress, &functions, options)?;
     let measured = functions.iter().zip(samples).zip(sizes).map(|((function, samples), size)| {
-        let calls = function.exchanges.len();
+        let calls = u32::try_from(function.exchanges.len()).unwrap_or(u32::MAX);
         Measured::of(&function.name, kind(&function.name), calls, &samples, size)
     });
     let figures = Figures::new(measured.collect(), &recording.of_a_parameter, options.starts)?;

@@ -11,7 +11,7 @@ use crate::runtime::Sample;
 const MAX_INIT: f64 = 3.6;
 /// The same with the first invocation, if it makes up to `CALLS_INCLUDED` calls.
 const MAX_COLD: f64 = 5.0;
-const CALLS_INCLUDED: usize = 3;
+const CALLS_INCLUDED: u32 = 3;
 /// For each call more.
 const MAX_PER_CALL: f64 = 0.5;
 /// On a slower machine: this many times what the floor takes there.
@@ -51,7 +51,7 @@ pub(crate) struct Measured {
     pub(crate) function: String,
     pub(crate) kind: Kind,
     /// The calls to AWS in the invocation.
-    pub(crate) calls: usize,
+    pub(crate) calls: u32,
     pub(crate) init_ms: f64,
     pub(crate) first_ms: f64,
     pub(crate) warm_ms: f64,
@@ -64,14 +64,15 @@ impl Measured {
     pub(crate) fn of(
         function: &str,
         kind: Kind,
-        calls: usize,
+        calls: u32,
         samples: &[Sample],
         size: Option<Size>,
     ) -> Self {
         let milliseconds = |times: Vec<Duration>| {
             median(times.iter().map(|time| time.as_secs_f64() * 1e3).collect())
         };
-        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let megabytes =
+            |bytes: u64| f64::from(u32::try_from(bytes / 1_000).unwrap_or(u32::MAX)) / 1e3;
         Self {
             function: function.to_owned(),
             kind,
@@ -138,7 +139,7 @@ impl Figures {
         let floor = self.of(Kind::Floor)?;
         let mut findings = Vec::new();
         for one in self.functions.iter().filter(|one| one.kind == Kind::Step) {
-            let further = one.calls.saturating_sub(CALLS_INCLUDED) as f64;
+            let further = f64::from(one.calls.saturating_sub(CALLS_INCLUDED));
             let cold = MAX_COLD.max(TIMES_FLOOR * floor.cold_ms()) + MAX_PER_CALL * further;
             let init = MAX_INIT.max(TIMES_FLOOR * floor.init_ms);
             let bounds = [
@@ -204,9 +205,10 @@ mod tests {
 
     #[test]
     fn the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert_eq!(median(vec![]), 0.0);
+        let median = |values| format!("{:.1}", median(values));
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), "2.0");
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), "2.5");
+        assert_eq!(median(vec![]), "0.0");
     }
 
     #[test]

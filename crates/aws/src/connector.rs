@@ -1,0 +1,108 @@
+//! The connections to AWS, which all clients of a step share, and the certificates that they trust.
+
+use std::error::Error;
+use std::io;
+use std::iter::successors;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use rustls::CertificateError;
+
+/// The roots that AWS's endpoints have their certificates from: all five that Amazon Trust Services
+/// recommends for a trust store (<https://www.amazontrust.com/repository>). Its roots for the AWS
+/// European Sovereign Cloud are cross-signed by three of them.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+/// The SDK's own default, which does not reach a connector that is made without the SDK.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
+
+/// A client with one connector, whichever SDK asks. The SDK's own would parse the roots again for
+/// every service's client.
+pub(crate) fn http_client() -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(AmazonFirst::or(TrustStore::default()));
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// A connector that trusts these roots and Amazon's.
+fn connector(roots: TrustStore) -> SharedHttpConnector {
+    // Building one checks nothing yet, so it cannot fail.
+    let roots = TlsContext::builder().with_trust_store(roots.with_pem_certificate(AMAZON_ROOTS));
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT);
+    let connector = Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(roots.build().unwrap_or_default())
+        .connector_settings(settings.build());
+    SharedHttpConnector::new(connector.build())
+}
+
+/// Trusts Amazon's roots, and the system's for endpoints that have others.
+///
+/// To read and parse the system's 140 roots takes longer than all the rest of a cold start, and AWS
+/// needs five of them. But some endpoints have others: a partition with an authority of its own, an
+/// endpoint behind a proxy that inspects TLS (its root is in a file that `SSL_CERT_FILE` names), and
+/// roots that Amazon may use one day. The system's store decides about these, in a second handshake:
+/// the first was broken off before the request was sent, so no call is made twice.
+#[derive(Debug, Clone)]
+struct AmazonFirst {
+    amazon: SharedHttpConnector,
+    others: TrustStore,
+    /// Made when it is needed for the first time, and used for all calls from then on.
+    both: Arc<OnceLock<SharedHttpConnector>>,
+}
+
+impl AmazonFirst {
+    fn or(others: TrustStore) -> Self {
+        Self { amazon: connector(TrustStore::empty()), others, both: Arc::default() }
+    }
+
+    fn both(&self) -> &SharedHttpConnector {
+        self.both.get_or_init(|| {
+            tracing::info!("An endpoint's root is not Amazon's; reading the system's roots");
+            connector(self.others.clone())
+        })
+    }
+}
+
+impl HttpConnector for AmazonFirst {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if let Some(both) = self.both.get() {
+            return both.call(request);
+        }
+        let again = request.try_clone();
+        let answer = self.amazon.call(request);
+        let this = self.clone();
+        HttpConnectorFuture::new(async move {
+            match (answer.await, again) {
+                (Err(error), Some(again)) if has_unknown_root(&error) => {
+                    this.both().call(again).await
+                }
+                (answer, _) => answer,
+            }
+        })
+    }
+}
+
+/// Whether the server's certificate leads to none of the roots. Any other fault of a certificate (it
+/// has expired, it is another host's) is one with the system's roots too.
+fn has_unknown_root(error: &ConnectorError) -> bool {
+    // What is in an `io::Error` is not its source: its source is that one's source.
+    let mut chain = successors(Some(error as &(dyn Error + 'static)), |&error| {
+        match error.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    });
+    let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    chain.any(|error| error.downcast_ref::<rustls::Error>() == Some(&unknown))
+}
+
+#[cfg(test)]
+mod tests;
