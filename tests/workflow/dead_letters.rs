@@ -83,7 +83,7 @@ async fn failed_promotions_are_run_again(s: &Scenario) -> Result<()> {
         let is_named = |failure: &Value| failure["name"] == "ParameterNotFound";
         ensure!(one.failures.iter().any(is_named) == (*why == "PromotionFailed"), "{one:#?}");
     }
-    let scheduled = Some(json!({"verify": false}));
+    let scheduled = Some(json!({"dryRun": false, "verify": false}));
     ensure!(planned.iter().any(|one| one.input == scheduled), "{planned:#?}");
     ensure!(planned.len() == all && letters(s).await? == all, "{planned:#?}");
 
