@@ -83,7 +83,8 @@ async fn failed_promotions_are_run_again(s: &Scenario) -> Result<()> {
         let is_named = |failure: &Value| failure["name"] == "ParameterNotFound";
         ensure!(one.failures.iter().any(is_named) == (*why == "PromotionFailed"), "{one:#?}");
     }
-    ensure!(planned.iter().any(|one| one.input == Some(json!({}))));
+    let scheduled = Some(json!({"dryRun": false, "verify": false}));
+    ensure!(planned.iter().any(|one| one.input == scheduled), "{planned:#?}");
     ensure!(planned.len() == all && letters(s).await? == all, "{planned:#?}");
 
     let done = redriven(s, false).await?;

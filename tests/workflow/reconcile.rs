@@ -225,14 +225,15 @@ pub async fn stops_what_it_started(s: &Scenario) -> Result<()> {
     let promotion = started(s, &before, &healing.stack.name, &reconcile).await?;
     promotion.entered("WaitStackComplete").await?;
     reconcile.stop().await?;
-    let what = "the promotion to be stopped; it goes on while states:StopExecution is denied";
+    let what = "the promotion to be stopped; it goes on while following or stopping it is denied";
     let stopped = wait::until(s.cloud(), wait::START, what, async || {
         Ok((promotion.status().await? != "RUNNING").then_some(()))
     });
     let stopped = stopped.await;
     update.release().await?;
     stopped?;
-    ensure!(promotion.ended().await?.status == "ABORTED", "it was not stopped");
+    let ended = promotion.ended().await?;
+    ensure!(ended.status == "ABORTED", "{what}; it ended {}", ended.status);
     Ok(())
 }
 

@@ -35,6 +35,13 @@ pub(crate) enum End {
     },
     /// It was never started.
     NotStarted,
+    /// The step may not read it.
+    Unreadable {
+        /// The error's name.
+        error: String,
+        /// What AWS said.
+        sentence: String,
+    },
     /// It is still running, although nobody waits for it any more.
     Running,
 }
@@ -96,6 +103,7 @@ pub(crate) fn row(result: StartResult, end: End) -> PromotionRow {
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             (None, error, Some(format!("it was not started{cause}")))
         }
+        End::Unreadable { error, sentence } => (None, Some(error), Some(sentence)),
         End::Running => (None, error, Some("it is still running".to_owned())),
     };
     PromotionRow {

@@ -52,6 +52,13 @@ fn knows_none() -> Rule {
     })
 }
 
+fn may_not_be_read() -> Rule {
+    mock!(Client::describe_execution).then_error(|| {
+        let error = ErrorMetadata::builder().code("AccessDeniedException").message("no");
+        DescribeExecutionError::generic(error.build())
+    })
+}
+
 async fn collected(results: Vec<StartResult>, rule: Option<Rule>) -> Summary {
     let sfn = match rule {
         Some(rule) => mock_client!(aws_sdk_sfn, [rule]),
@@ -83,6 +90,7 @@ async fn of_the_others_the_end_is_read() {
         "pattern": "stack", "name": "web", "outcome": "Failed", "images": [], "writes": [],
         "plan": {"rows": [], "more": 0}, "drift": [], "groups": {"rows": [], "more": 0}, "refresh": [],
         "error": {"step": "UpdateStack", "name": "AccessDenied", "message": "denied"}}]}"#;
+    const DENIED: &str = "states:DescribeExecution: AccessDeniedException: no";
     const UNCHANGED: &str = r#"{"outcome": "Unchanged", "summary": "", "targets": []}"#;
     let of = ExecutionStatus::Failed;
     for (rule, outcome, error, sentence) in [
@@ -113,6 +121,7 @@ async fn of_the_others_the_end_is_read() {
             Some("it is still running"),
         ),
         (knows_none(), None, Some("States.TaskFailed"), Some("it was not started")),
+        (may_not_be_read(), None, Some("AccessDenied"), Some(DENIED)),
     ] {
         let results = vec![result(&json!({"error": "States.TaskFailed"}))];
         let summary = collected(results, Some(rule)).await;
