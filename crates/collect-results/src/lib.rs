@@ -8,9 +8,9 @@ mod tests;
 
 use aws::{AwsError, Called};
 use aws_sdk_sfn::Client;
+use contract::Named;
 use contract::report::Summary;
 use contract::steps::CollectInput;
-use contract::{ErrorName, Named};
 
 use crate::decide::End;
 pub use crate::error::Error;
@@ -48,10 +48,9 @@ async fn end(sfn: &Client, arn: &str) -> Result<End, AwsError> {
         Ok(found) => Ok(decide::end(found)),
         Err(error) if error.has_code("ExecutionDoesNotExist") => Ok(End::NotStarted),
         // The others of the page are reported all the same.
-        Err(denied) if denied.name() == ErrorName::AccessDenied => Ok(End::Unreadable {
-            error: denied.name().to_string(),
-            sentence: denied.to_string(),
-        }),
+        Err(denied @ AwsError::Denied { .. }) => {
+            Ok(End::Unreadable { error: denied.name().to_string(), sentence: denied.to_string() })
+        }
         Err(error) => Err(error),
     }
 }
