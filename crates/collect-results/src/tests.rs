@@ -90,7 +90,7 @@ async fn of_the_others_the_end_is_read() {
         "pattern": "stack", "name": "web", "outcome": "Failed", "images": [], "writes": [],
         "plan": {"rows": [], "more": 0}, "drift": [], "groups": {"rows": [], "more": 0}, "refresh": [],
         "error": {"step": "UpdateStack", "name": "AccessDenied", "message": "denied"}}]}"#;
-    const DENIED: &str = "states:DescribeExecution: AccessDeniedException: no";
+    const DENIED: &str = "states:DescribeExecution is denied: no";
     const UNCHANGED: &str = r#"{"outcome": "Unchanged", "summary": "", "targets": []}"#;
     let of = ExecutionStatus::Failed;
     for (rule, outcome, error, sentence) in [
