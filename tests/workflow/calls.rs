@@ -101,10 +101,11 @@ fn table(column: usize) -> Result<BTreeMap<Key, Count>> {
     rows.map(|row| {
         let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let [_, step, call, ..] = cells[..] else { anyhow::bail!("{row}") };
-        let cell = *cells.get(3 + column).with_context(|| row.to_owned())?;
-        let (number, is_polled) = (cell.trim_end_matches('+'), cell.ends_with('+'));
-        let calls = if number == "–" { 0 } else { number.parse().context(cell.to_owned())? };
-        Ok(((step.to_owned(), call.to_owned()), Count { calls, is_polled }))
+        let found = *cells.get(3 + column).with_context(|| row.to_owned())?;
+        let (number, is_polled) = (found.trim_end_matches('+'), found.ends_with('+'));
+        let number = if number == "–" { "0" } else { number };
+        let least = number.parse().with_context(|| found.to_owned())?;
+        Ok(((step.to_owned(), call.to_owned()), Count { calls: least, is_polled }))
     })
     .collect()
 }

@@ -25,13 +25,13 @@ fn result(changed: &Value) -> StartResult {
     serde_json::from_value(result).unwrap()
 }
 
-fn described(status: ExecutionStatus, text: &str) -> DescribeExecutionOutput {
+fn described(status: &ExecutionStatus, text: &str) -> DescribeExecutionOutput {
     let found = DescribeExecutionOutput::builder()
         .execution_arn(EXECUTION)
         .state_machine_arn(MACHINE)
         .start_date(DateTime::from_secs(0))
         .status(status.clone());
-    let found = if status == ExecutionStatus::Succeeded {
+    let found = if *status == ExecutionStatus::Succeeded {
         found.output(text)
     } else {
         found.error("PromotionFailed").cause(text)
@@ -42,7 +42,7 @@ fn described(status: ExecutionStatus, text: &str) -> DescribeExecutionOutput {
 fn describes(status: ExecutionStatus, text: &'static str) -> Rule {
     mock!(Client::describe_execution)
         .match_requests(|r| r.execution_arn() == Some(EXECUTION))
-        .then_output(move || described(status.clone(), text))
+        .then_output(move || described(&status, text))
 }
 
 fn knows_none() -> Rule {
@@ -60,9 +60,10 @@ fn may_not_be_read() -> Rule {
 }
 
 async fn collected(results: Vec<StartResult>, rule: Option<Rule>) -> Summary {
-    let sfn = match rule {
-        Some(rule) => mock_client!(aws_sdk_sfn, [rule]),
-        None => mock_client!(aws_sdk_sfn, []),
+    let sfn = if let Some(rule) = rule {
+        mock_client!(aws_sdk_sfn, [rule])
+    } else {
+        mock_client!(aws_sdk_sfn, [])
     };
     handle(&sfn, MACHINE, CollectInput { results }).await.unwrap()
 }

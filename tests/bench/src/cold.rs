@@ -133,14 +133,14 @@ fn functions(recording: &Recording, is_wanted: impl Fn(&str) -> bool) -> Result<
 
 /// A recorded call of this operation that succeeded.
 fn recorded(recording: &Recording, operation: &str) -> Result<Exchange> {
-    let all = recording.invocations.values().flat_map(|one| &one.exchanges);
+    let mut all = recording.invocations.values().flat_map(|one| &one.exchanges);
     let is_one = |exchange: &&Exchange| {
         exchange.answer.status == 200
             && (exchange.target == operation
                 || exchange.body.contains(&format!("Action={operation}&"))
                 || exchange.body.ends_with(&format!("Action={operation}")))
     };
-    let found = all.filter(is_one).last().cloned();
+    let found = all.rfind(is_one).cloned();
     found.with_context(|| format!("no function has called {operation}"))
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn record(progress: &ProgressLines) -> Result<Recording> {
         recording = Some(of(&scenario.driftless, &promoted).await?);
         Ok(())
     });
-    progress.during("Recording executions", promotions).await?;
+    Box::pin(progress.during("Recording executions", promotions)).await?;
     recording.context("nothing was recorded")
 }
 

@@ -14,9 +14,9 @@ use crate::aws::RecordedAws;
 use crate::process::Process;
 
 /// How long a function may take for anything; on a busy machine a cold Python takes seconds.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// How long an invocation may take, as the function is told.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// The versioned part of the API's paths.
 const API: &str = "/2018-06-01/runtime";
 

@@ -57,7 +57,7 @@ fn table(figures: &Figures) -> Table {
 }
 
 fn cells(figures: &Figures, one: &Measured) -> Vec<String> {
-    let of = |kind| figures.of(kind).map(Measured::cold_ms).unwrap_or(f64::NAN);
+    let of = |kind| figures.of(kind).map_or(f64::NAN, Measured::cold_ms);
     let size = |size: Option<f64>| size.map(|size| format!("{size:.2}")).unwrap_or_default();
     vec![
         one.function.clone(),

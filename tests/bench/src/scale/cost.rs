@@ -11,7 +11,7 @@ pub(super) const PRICES: &str = "us-east-1, as of November 2026";
 const STATE_TRANSITION: f64 = 0.025 / 1_000.0;
 const INVOCATION: f64 = 0.20 / 1_000_000.0;
 const GB_SECOND: f64 = 0.000_013_333_4;
-/// The functions' memory (`template.yaml`, MemorySize: 256).
+/// The functions' memory (`MemorySize: 256` in `template.yaml`).
 const MEMORY_GB: f64 = 0.25;
 
 /// The numbers of groups whose nights are priced.
