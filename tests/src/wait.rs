@@ -34,6 +34,8 @@ pub const IMAGE: Limit = Limit::minutes(5, 20);
 pub const DRIFT: Limit = Limit::minutes(5, 10);
 /// For an event's execution to be listed. EventBridge delivers within seconds.
 pub const START: Limit = Limit::minutes(5, 1);
+/// For an execution to be stopped with the one that waits for it: one state of it, no more.
+pub const STOP: Limit = Limit::minutes(1, 2);
 /// For an execution to end, with its stack update, drift detection, and perhaps an instance
 /// refresh. Locally it may poll hundreds of times without a pause, until it gives up.
 pub const EXECUTION: Limit = Limit::minutes(20, 45);

@@ -226,7 +226,7 @@ pub async fn stops_what_it_started(s: &Scenario) -> Result<()> {
     promotion.entered("WaitStackComplete").await?;
     reconcile.stop().await?;
     let what = "the promotion to be stopped; it goes on while following or stopping it is denied";
-    let stopped = wait::until(s.cloud(), wait::START, what, async || {
+    let stopped = wait::until(s.cloud(), wait::STOP, what, async || {
         Ok((promotion.status().await? != "RUNNING").then_some(()))
     });
     let stopped = stopped.await;
