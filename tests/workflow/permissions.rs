@@ -225,11 +225,12 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
         "PromoteAmi" => {
             vec![by_parameter(), Box::pin(is_defined_anew(s, &s.driftless.state_machine))]
         }
-        "Reconcile" => vec![
-            Box::pin(reconcile::promotes(s)),
-            Box::pin(reconcile::stops_what_it_started(s)),
-            Box::pin(is_defined_anew(s, &s.driftless.reconcile_machine)),
-        ],
+        // One after the other: each reconcile has all targets of the account.
+        "Reconcile" => vec![Box::pin(async {
+            reconcile::promotes(s).await?;
+            reconcile::stops_what_it_started(s).await?;
+            is_defined_anew(s, &s.driftless.reconcile_machine).await
+        })],
         "ListTargets" | "CollectResults" => vec![Box::pin(reconcile::promotes(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
         "PromoteAmiImageAvailable" => vec![Box::pin(an_image_starts_something(s))],
