@@ -124,6 +124,8 @@ def test_a_batch_is_an_execution_with_a_history_of_its_own(owner):
     of = next(e for e in run.events() if e["type"] == "MapRunStarted")["mapRunStartedEventDetails"]["mapRunArn"]
     children = owner.sfn.list_executions(mapRunArn=of)["executions"]
     assert len(children) == 2
+    counts = owner.sfn.describe_map_run(mapRunArn=of)
+    assert [counts[of_what]["succeeded"] for of_what in ("itemCounts", "executionCounts")] == [3, 2]
     for child in children:
         assert child["stateMachineArn"].endswith("/Pages")
         events = owner.sfn.get_execution_history(executionArn=child["executionArn"])["events"]
@@ -170,8 +172,11 @@ def test_the_role_must_be_allowed_to_run_batches(owner):
     function(owner)
     allow(owner, "states", "lambda:InvokeFunction")
     mapped = _distributed(("Call", task("{% $states.input %}")))
-    error, cause = Run(owner, ("Map", mapped), given=[{}]).failure()
+    run = Run(owner, ("Map", mapped), given=[{}])
+    error, cause = run.failure()
     assert error == "States.Permissions" and "states:StartExecution" in cause
+    assert [e["type"] for e in run.events()][-4:] == ["MapRunStarted", "MapRunFailed", "MapStateFailed",
+                                                      "ExecutionFailed"]
     allow(owner, "states", "lambda:InvokeFunction", "states:StartExecution", "states:DescribeExecution")
     assert len(Run(owner, ("Map", mapped), given=[{}]).output()) == 1
     # A batch invokes functions with the same role.

@@ -17,7 +17,7 @@ Unlike AWS:
 * An ItemReader or a ResultWriter, and a JSONPath Map, are as MiniStack has them.
 Unsure:
 * Executions that fail and are tolerated are not in the Map's result.
-* The error's name where the role may not start the executions.
+* The error's name where the role may not start the executions, and that the map run has started before it fails.
 """
 
 import concurrent.futures
@@ -44,23 +44,21 @@ def run(state, processor, data, execution, ctx):
     items = stepfunctions._jsonata_state_field({"Items": "{% $states.input %}", **state}, "Items", "array", data, ctx)
     inputs = _batches(state, [_selected(state, index, item, data, ctx) for index, item in enumerate(items)], data, ctx)
     own = history.branch()
-    role = _require(execution, len(inputs))
     map_run = _map_run(state, execution, len(items), len(inputs))
     history.add("MapStateStarted", "mapStateStarted", length=len(items))
     started = history.add("MapRunStarted", "mapRunStarted", mapRunArn=map_run["mapRunArn"])
+    role = nested.role(execution)
+    if inputs and (refusal := _refusal(role, execution["stateMachineArn"])):
+        raise _failed(map_run, "States.Permissions", refusal)
     children = [_child(map_run, execution, each, processor, ctx) for each in inputs]
     at_once = stepfunctions._jsonata_state_field(state, "MaxConcurrency", "number", data, ctx) \
         if "MaxConcurrency" in state else 0
     _run_all(own, role, map_run, children, processor, int(at_once) or len(children) or 1, ctx)
     failed = [child for child in children if child["status"] != "SUCCEEDED"]
-    map_run.update(status="SUCCEEDED", stopDate=now_iso())
     if len(failed) * 100 > float(state.get("ToleratedFailurePercentage", 0)) * len(children):
-        map_run["status"] = "FAILED"
-        history.add("MapRunFailed", "mapRunFailed", error="States.ExceedToleratedFailureThreshold",
-                    cause="The specified tolerated failure threshold was exceeded")
-        history.add("MapStateFailed")
-        raise stepfunctions._ExecutionError("States.ExceedToleratedFailureThreshold",
-                                            "The specified tolerated failure threshold was exceeded")
+        raise _failed(map_run, "States.ExceedToleratedFailureThreshold",
+                      "The specified tolerated failure threshold was exceeded")
+    map_run.update(status="SUCCEEDED", stopDate=now_iso())
     history.add("MapRunSucceeded")
     history.add("MapStateSucceeded")
     own.latest = started
@@ -89,16 +87,17 @@ def _batches(state, items, data, ctx):
     return [{**given, "Items": items[first:first + size]} for first in range(0, len(items), size)]
 
 
-def _require(execution, children):
-    machine = execution["stateMachineArn"]
-    role = stepfunctions._state_machines[machine].get("roleArn", "")
+def _refusal(role, machine):
     child = f"{machine.replace(':stateMachine:', ':execution:')}/any"
-    needed = (("states:StartExecution", machine), ("states:DescribeExecution", child)) if children else ()
-    for action, arn in needed:
-        refusal = permissions.role_refusal(role, role, action, arn)
-        if refusal:
-            raise stepfunctions._ExecutionError("States.Permissions", refusal)
-    return role
+    needed = (("states:StartExecution", machine), ("states:DescribeExecution", child))
+    return next(filter(None, (permissions.role_refusal(role, role, *each) for each in needed)), None)
+
+
+def _failed(map_run, error, cause):
+    map_run.update(status="FAILED", stopDate=now_iso())
+    history.add("MapRunFailed", "mapRunFailed", error=error, cause=cause)
+    history.add("MapStateFailed")
+    return stepfunctions._ExecutionError(error, cause)
 
 
 def _map_run(state, execution, items, children):
@@ -130,7 +129,7 @@ def _child(map_run, execution, given, processor, ctx):
         "events": [{"id": 1, "type": "ExecutionStarted", "timestamp": now_iso(), "previousEventId": 0,
                     "executionStartedEventDetails": {
                         "input": text, "inputDetails": {"truncated": False},
-                        "roleArn": stepfunctions._state_machines[execution["stateMachineArn"]]["roleArn"]}}]}
+                        "roleArn": nested.role(execution)}}]}
     stepfunctions._executions[child["executionArn"]] = child
     return child
 
@@ -139,10 +138,10 @@ def _run_all(own, role, map_run, children, processor, at_once, ctx):
     def work(child):
         if own.is_over():
             return
-        _count(map_run, "pending", "running")
+        _count(map_run, child, "pending", "running")
         history.enter(history.Branch(child))
         _run(child, processor, ctx)
-        _count(map_run, "running", "succeeded" if child["status"] == "SUCCEEDED" else "failed")
+        _count(map_run, child, "running", "succeeded" if child["status"] == "SUCCEEDED" else "failed")
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=at_once) as pool:
         open_futures = {pool.submit(contextvars.copy_context().run, work, child) for child in children}
@@ -157,15 +156,17 @@ def _run_all(own, role, map_run, children, processor, at_once, ctx):
         raise history.Over
 
 
-def _count(map_run, before, after):
-    counts = map_run["executionCounts"]
-    counts[before] -= 1
-    counts[after] += 1
+def _count(map_run, child, before, after):
+    given = stepfunctions.json.loads(child["input"])
+    items = len(given["Items"]) if isinstance(given, dict) and "Items" in given else 1
+    for counts, size in ((map_run["executionCounts"], 1), (map_run["itemCounts"], items)):
+        counts[before] -= size
+        counts[after] += size
 
 
 def _run(child, processor, ctx):
     machine, _, label = child["stateMachineArn"].partition("/")
-    role = stepfunctions._state_machines[machine]["roleArn"]
+    role = nested.role(child)
     given = stepfunctions.json.loads(child["input"])
     inner = {
         "QueryLanguage": ctx["QueryLanguage"], "variables": {},

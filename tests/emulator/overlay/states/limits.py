@@ -21,8 +21,7 @@ from overlay import patching
 
 #: The calls that are looked at, each with the function that answers it.
 _CALLS = {"CreateStateMachine": "_create_state_machine", "UpdateStateMachine": "_update_state_machine",
-          "StartExecution": "_start_execution", "StopExecution": "_stop_execution",
-          "SendTaskFailure": "_send_task_failure"}
+          "StartExecution": "_start_execution", "StopExecution": "_stop_execution"}
 _NO_NAME = re.compile(r"""[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]""")
 
 

@@ -35,8 +35,8 @@ def run(arguments, timeout=None):
     """Start the execution, wait for its end and return what DescribeExecution says of it."""
     own = history.branch()
     machine = arguments["StateMachineArn"]
-    role = _role(own.execution)
-    _require(role, "states:StartExecution", machine)
+    executing = role(own.execution)
+    _require(executing, "states:StartExecution", machine)
     status, _, body = stepfunctions._start_execution({
         "stateMachineArn": machine, "input": encoded(arguments.get("Input", {})),
         **({"name": arguments["Name"]} if "Name" in arguments else {})})
@@ -49,37 +49,37 @@ def run(arguments, timeout=None):
     history.add("TaskSubmitted", "taskSubmitted", resourceType="states", resource="startExecution.sync:2",
                 output=encoded({"ExecutionArn": arn, "StartDate": _millis(answer["startDate"])}),
                 outputDetails={"truncated": False})
-    _require(role, "states:DescribeExecution", arn)
-    _wait(own, role, arn, timeout)
+    _require(executing, "states:DescribeExecution", arn)
+    _wait(own, executing, arn, timeout)
     return _described(arn)
 
 
-def _role(execution):
-    # That of a page of a Distributed Map is its state machine's.
+def role(execution):
+    """The role that an execution runs with. A Distributed Map's executions have their state machine's."""
     return stepfunctions._state_machines[execution["stateMachineArn"].split("/")[0]].get("roleArn", "")
 
 
-def _require(role, action, arn):
-    refusal = permissions.role_refusal(role, role, action, arn)
+def _require(by, action, arn):
+    refusal = permissions.role_refusal(by, by, action, arn)
     if refusal:
         raise stepfunctions._ExecutionError("StepFunctions.AWSStepFunctionsException", refusal)
 
 
-def stop(role, arn):
+def stop(by, arn):
     """Stop an execution on behalf of this role, if it may."""
-    if not permissions.role_refusal(role, role, "states:StopExecution", arn):
+    if not permissions.role_refusal(by, by, "states:StopExecution", arn):
         stepfunctions._stop_execution({"executionArn": arn})
 
 
-def _wait(own, role, arn, timeout):
+def _wait(own, by, arn, timeout):
     execution = stepfunctions._executions[arn]
     deadline = time.monotonic() + (timeout or float("inf"))
     while execution["status"] == "RUNNING":
         if own.is_over():
-            stop(role, arn)
+            stop(by, arn)
             raise history.Over
         if time.monotonic() > deadline:
-            stop(role, arn)
+            stop(by, arn)
             raise stepfunctions._ExecutionError("States.Timeout", "")
         time.sleep(_TICK_SECONDS)
 
