@@ -182,30 +182,28 @@ pub(crate) async fn sources(
             sources.roots.insert(name.to_owned(), root.map(str::to_owned));
         }
     }
-    let mut names = provenance::group_names(target);
-    let listed: BTreeSet<_> = match target {
-        Target::Parameter { readers: Some(readers), .. } => {
-            readers.iter().map(String::as_str).collect()
-        }
-        Target::Parameter { readers: None, .. } | Target::Stack { .. } => BTreeSet::new(),
-    };
-    names.extend(&listed);
-    let references = SsmReferences::AsWritten;
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
-    let described = groups::describe(autoscaling, &names).await?;
-    let is_listed = |group: &&AutoScalingGroup| {
-        group.auto_scaling_group_name().is_some_and(|name| listed.contains(name))
+    let mut described = match target {
+        Target::Parameter { readers: Some(listed), .. } => {
+            let listed = listed.iter().map(String::as_str).collect();
+            groups::describe(autoscaling, &listed).await?
+        }
+        Target::Parameter { name, readers: None, .. } => {
+            groups::booting_from(autoscaling, ec2, name, account).await?
+        }
+        Target::Stack { .. } => Vec::new(),
     };
-    sources.readers = described.iter().filter(is_listed).filter_map(group).collect();
-    let launches = groups::launch_images(ec2, described, references).await?;
+    sources.readers = described.iter().filter_map(group).collect();
+    // What a group boots decides only about those that the images come from or live instances named.
+    let mut names = provenance::group_names(target);
+    described
+        .retain(|group| group.auto_scaling_group_name().is_some_and(|name| names.remove(name)));
+    described.extend(groups::describe(autoscaling, &names).await?);
+    let launches = groups::launch_images(ec2, described, SsmReferences::AsWritten).await?;
     sources.launches = launches
         .into_iter()
         .map(|(name, images)| (name, images.map_err(|refusal| refusal.to_string())))
         .collect();
-    if let Target::Parameter { name, readers: None, .. } = target {
-        let readers = groups::booting_from(autoscaling, ec2, name, account).await?;
-        sources.readers = readers.iter().filter_map(group).collect();
-    }
     Ok(sources)
 }
 
