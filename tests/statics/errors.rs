@@ -33,17 +33,13 @@ const FOREIGN: [&str; 14] = [
 const CAUGHT: [ErrorName; 3] =
     [ErrorName::ConcurrentWrite, ErrorName::StackBusy, ErrorName::DriftDetectionBusy];
 
-fn catalogued(name: &str) -> Option<ErrorName> {
-    ErrorName::ALL.iter().copied().find(|known| known.as_str() == name)
-}
-
 /// The names that a source text mentions as `ErrorName::X`, without its tests.
 fn mentioned(source: &str) -> BTreeSet<ErrorName> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let names = source.split("ErrorName::").skip(1);
     let names =
         names.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
-    names.filter_map(catalogued).collect()
+    names.filter_map(ErrorName::named).collect()
 }
 
 /// The errors that the shell around every step may raise.
@@ -68,7 +64,7 @@ fn every_name_that_the_machine_matches_is_known() {
         let rules = state.list("Retry").iter().chain(state.list("Catch"));
         let unknown = rules
             .flat_map(error_equals)
-            .filter(|name| catalogued(name).is_none() && !FOREIGN.contains(name));
+            .filter(|name| ErrorName::named(name).is_none() && !FOREIGN.contains(name));
         unknown.map(|name| format!("{} matches {name}", state.name)).collect::<Vec<_>>()
     }));
 }
@@ -80,7 +76,7 @@ fn retryable_errors_are_retried_where_they_are_raised_and_no_others_are() {
         let state = pascal_case(&step);
         let Some(task) = tasks().into_iter().find(|task| task.name == state) else { continue };
         let named = |field| -> BTreeSet<ErrorName> {
-            task.list(field).iter().flat_map(error_equals).filter_map(catalogued).collect()
+            task.list(field).iter().flat_map(error_equals).filter_map(ErrorName::named).collect()
         };
         let (retried, caught) = (named("Retry"), named("Catch"));
         let raised = of_step(&step);
@@ -147,7 +143,7 @@ fn concluded_by_the_machine() -> BTreeSet<ErrorName> {
     let findings = findings.flat_map(|path| mentioned(&text(path)));
     written_by_the_machine()
         .into_iter()
-        .filter_map(|(_, name)| catalogued(name))
+        .filter_map(|(_, name)| ErrorName::named(name))
         .chain(findings)
         .collect()
 }
@@ -175,7 +171,7 @@ fn every_name_that_the_machine_writes_is_known() {
     none(
         written
             .iter()
-            .filter(|(_, name)| catalogued(name).is_none())
+            .filter(|(_, name)| ErrorName::named(name).is_none())
             .map(|(state, name)| format!("{state} writes {name}")),
     );
 }

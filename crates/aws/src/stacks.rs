@@ -5,7 +5,9 @@
 mod error;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, Parameter, Stack, TemplateStage};
+use aws_sdk_cloudformation::types::{
+    Capability, Parameter, ResourceStatus, Stack, StackResource, TemplateStage,
+};
 use contract::placed::PlacedValue;
 use contract::steps::Change;
 
@@ -41,6 +43,51 @@ pub async fn find(cloudformation: &Client, name: &str) -> Result<Option<Stack>, 
         Ok(answer) => Ok(answer.stacks.unwrap_or_default().into_iter().next()),
         Err(error) if refusals::is_stack_missing(&error) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The maximum number of a stack's resources that CloudFormation lists (`DescribeStackResources`).
+const LISTED: usize = 100;
+
+/// The resources of the stack that has a resource with this physical ID; none if no stack has.
+///
+/// # Errors
+/// [`AwsError`]
+pub async fn beside(
+    cloudformation: &Client,
+    physical_id: &str,
+) -> Result<Vec<StackResource>, AwsError> {
+    let request = cloudformation.describe_stack_resources().physical_resource_id(physical_id);
+    match request.send().await.called("cloudformation:DescribeStackResources") {
+        Ok(answer) => Ok(answer.stack_resources.unwrap_or_default()),
+        Err(error) if refusals::is_not_a_stack_resource(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The stack that owns an SSM parameter, and the resource that it is, according to the resources
+/// [`beside`] it.
+#[must_use]
+pub fn owner<'a>(name: &str, resources: &'a [StackResource]) -> Option<(&'a str, &'a str)> {
+    let is_namesake = |resource: &&StackResource| resource.physical_resource_id() == Some(name);
+    // Not another resource with the same name, such as a log group, and not one that its stack no
+    // longer owns.
+    let is_parameter = |resource: &&StackResource| {
+        let status = resource.resource_status();
+        let is_gone =
+            matches!(status, Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped));
+        resource.resource_type() == Some("AWS::SSM::Parameter") && !is_gone
+    };
+    let mut namesakes = resources.iter().filter(is_namesake).peekable();
+    match namesakes.peek() {
+        // It is a resource beyond the end of the list.
+        None if resources.len() >= LISTED => {
+            resources.first().and_then(|first| Some((first.stack_name()?, "a resource")))
+        }
+        _ => namesakes.find(is_parameter).map(|parameter| {
+            let stack = parameter.stack_name().unwrap_or_default();
+            (stack, parameter.logical_resource_id().unwrap_or_default())
+        }),
     }
 }
 

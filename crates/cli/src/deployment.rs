@@ -162,6 +162,11 @@ impl Parts {
         self.arn_part(1)
     }
 
+    /// The ARN of an instance.
+    pub(crate) fn instance_arn(&self, id: &str) -> String {
+        format!("arn:{}:ec2:{}:{}:instance/{id}", self.partition(), self.region(), self.account())
+    }
+
     /// The state machine and the input of a reconcile.
     pub(crate) fn reconcile(&self, dry_run: bool, verify: bool) -> (&str, Value) {
         (&self.reconcile, json!({"dryRun": dry_run, "verify": verify}))

@@ -7,6 +7,7 @@ pub(crate) mod fetch;
 pub(crate) mod show;
 pub(crate) mod template;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -119,9 +120,9 @@ impl Doctor {
             None => inventory.targets(&parts.settings),
         };
         let plans = backups::plans(&clients.backup).await.map_err(|error| format!("{error:#}"));
-        let mut all = Vec::new();
+        let (mut all, mut stacks) = (Vec::new(), BTreeMap::new());
         for target in targets {
-            let facts = fetch::facts(&clients, parts, &inventory, &target).await?;
+            let facts = fetch::facts(&clients, parts, &inventory, &target, &mut stacks).await?;
             let findings =
                 checks::all(&Case { target: &target, parts, facts: &facts, plans: &plans });
             let (pattern, name) = (target.pattern(), target.name().to_owned());

@@ -8,8 +8,26 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, LineStyle, Row, Table, TableStyle};
 use serde::Serialize;
 
+use crate::deployment::Parts;
+
 /// The width of a table that is not printed to a terminal.
 const DEFAULT_WIDTH: u16 = 120;
+
+/// The JSON of a command about a deployment.
+#[derive(Serialize)]
+struct Found<'a, T> {
+    stack: &'a str,
+    account: &'a str,
+    region: &'a str,
+    #[serde(flatten)]
+    found: T,
+}
+
+/// The JSON of a command about targets.
+#[derive(Serialize)]
+pub(crate) struct Targets<'a, T> {
+    pub(crate) targets: &'a [T],
+}
 
 /// How to print the result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -35,6 +53,15 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// The result cannot be encoded, which is a defect.
 pub(crate) fn json(result: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(result)? + "\n")
+}
+
+/// What a command found in a deployment, as JSON: the deployment's fields, then these.
+///
+/// # Errors
+/// The result cannot be encoded, which is a defect.
+pub(crate) fn json_of(parts: &Parts, found: impl Serialize) -> Result<String> {
+    let (account, region) = (parts.account(), parts.region());
+    json(&Found { stack: &parts.stack, account, region, found })
 }
 
 /// A table as wide as the terminal, or as `width`.

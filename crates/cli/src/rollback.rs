@@ -7,7 +7,6 @@ use clap::{ArgGroup, Args};
 use contract::ids::ImageId;
 use serde_json::{Value, json};
 
-use crate::client::Called;
 use crate::deployment::{Settings, Where};
 use crate::inventory::{Tags, tags_of, targets_in};
 use crate::output::Format;
@@ -103,8 +102,7 @@ pub(crate) fn check(
 }
 
 async fn tags(ec2: &aws_sdk_ec2::Client, image: &ImageId) -> Result<Tags> {
-    let request = ec2.describe_images().image_ids(image.as_str()).include_disabled(true);
-    let answer = request.include_deprecated(true).send().await.called("ec2:DescribeImages")?;
-    let found = answer.images.unwrap_or_default().into_iter().next();
-    Ok(tags_of(found.with_context(|| format!("EC2 lists no image {image}"))?.tags()))
+    let found = aws::images::describe(ec2, std::slice::from_ref(image)).await?;
+    let found = found.get(image).with_context(|| format!("EC2 lists no image {image}"))?;
+    Ok(tags_of(found.tags()))
 }

@@ -16,7 +16,7 @@ use self::executions::LastExecution;
 use crate::deployment::{Parts, Where};
 use crate::inventory::groups::Group;
 use crate::inventory::values::Parameter;
-use crate::inventory::{Clients, Image, Inventory, targets_in};
+use crate::inventory::{Clients, Image, Inventory, is_named};
 use crate::output::{self, Format};
 use crate::target::Target;
 
@@ -195,7 +195,7 @@ fn since(target: &Target, groups: &[&Group], facts: &Facts) -> Option<i64> {
 }
 
 fn newest<'a>(target: &Target, inventory: &'a Inventory, parts: &Parts) -> Option<&'a Image> {
-    let is_for = |image: &&Image| targets_in(&image.tags, &parts.settings).contains(target);
+    let is_for = |image: &&Image| is_named(target, &image.tags, &parts.settings);
     inventory.images.iter().filter(is_for).max_by_key(|image| &image.created)
 }
 

@@ -14,7 +14,7 @@ const MAX_NAME_CHARS: usize = 200;
 const MAX_SENTENCE_CHARS: usize = 200;
 /// The maximum length of a page's rows as JSON: twelve pages make a round, and Step Functions passes
 /// 256 KiB from one state to the next.
-pub(crate) const MAX_ROWS_BYTES: usize = 9_000;
+const MAX_ROWS_BYTES: usize = 9_000;
 
 /// How a promotion ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -178,6 +178,12 @@ catalogue! {
 }
 
 impl ErrorName {
+    /// The error with this name; `None` for the services' own names.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.as_str() == name)
+    }
+
     /// Whether the input itself is wrong, so that the same input fails again whatever is corrected
     /// in the account. Every other terminal error can be corrected, and the input run again.
     #[must_use]

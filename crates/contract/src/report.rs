@@ -104,7 +104,7 @@ impl StepError {
     /// The name in the catalogue; `None` for the services' own names (`States.Timeout`, …).
     #[must_use]
     pub fn catalogued(&self) -> Option<ErrorName> {
-        ErrorName::ALL.iter().copied().find(|name| name.as_str() == self.name)
+        ErrorName::named(&self.name)
     }
 }
 

@@ -15,7 +15,7 @@ use tags::{Destination, Instance, Instances, Settings};
 /// them below what Step Functions passes on.
 pub(crate) const MAX_TARGETS: usize = 300;
 /// The maximum length of a round as JSON: Step Functions passes 256 KiB from one state to the next.
-pub(crate) const MAX_BYTES: usize = 200_000;
+const MAX_BYTES: usize = 200_000;
 /// The maximum number of groups that a promotion is told of. One with more lists them itself.
 pub(crate) const MAX_GROUPS: usize = 50;
 
@@ -41,13 +41,12 @@ pub(crate) fn round(
     named: BTreeSet<Destination>,
     after: Option<&str>,
 ) -> (Vec<Destination>, Option<String>) {
-    let mut targets: Vec<_> = named.into_iter().map(|target| (key(&target), target)).collect();
-    targets.sort();
-    targets.retain(|(key, _)| after.is_none_or(|after| key.as_str() > after));
-    let more = targets.len() > MAX_TARGETS;
-    targets.truncate(MAX_TARGETS);
-    let next = if more { targets.last().map(|(key, _)| key.clone()) } else { None };
-    (targets.into_iter().map(|(_, target)| target).collect(), next)
+    // The set has them in the order of their keys.
+    let is_left = |target: &Destination| after.is_none_or(|after| key(target).as_str() > after);
+    let mut left = named.into_iter().filter(is_left);
+    let targets: Vec<_> = left.by_ref().take(MAX_TARGETS).collect();
+    let next = left.next().and_then(|_| targets.last().map(key));
+    (targets, next)
 }
 
 /// The start of each promotion, as many as fit into a round.

@@ -1,15 +1,13 @@
 //! The decisions of promote-ssm, without I/O, except when to write: that is in `rule`.
 
-use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
+use aws::stacks;
+use aws_sdk_cloudformation::types::StackResource;
 use aws_sdk_ssm::types::ParameterHistory;
 use contract::placed::PlacedValue;
 use contract::steps::ParameterWrite;
 use step::InvalidInput;
 
 use crate::Error;
-
-/// The maximum number of a stack's resources that CloudFormation lists (`DescribeStackResources`).
-const LISTED: usize = 100;
 
 /// The writes, without duplicates: two of a stack's parameters may name the same SSM parameter.
 ///
@@ -53,33 +51,12 @@ pub(crate) fn changed(write: &ParameterWrite, current: &str) -> Error {
     }
 }
 
-/// Refuses a parameter that is one of these resources. They belong to the stack that has a resource
-/// with the parameter's name as its physical ID.
+/// Refuses a parameter that is one of these resources, which belong to one stack.
 ///
 /// # Errors
 /// [`Error::ParameterOwnedByStack`]
 pub(crate) fn check_owner(name: &str, resources: &[StackResource]) -> Result<(), Error> {
-    let is_namesake = |resource: &&StackResource| resource.physical_resource_id() == Some(name);
-    // Not another resource with the same name, such as a log group, and not one that its stack no
-    // longer owns.
-    let is_parameter = |resource: &&StackResource| {
-        let status = resource.resource_status();
-        let is_gone =
-            matches!(status, Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped));
-        resource.resource_type() == Some("AWS::SSM::Parameter") && !is_gone
-    };
-    let mut namesakes = resources.iter().filter(is_namesake).peekable();
-    let owner = match namesakes.peek() {
-        // It is a resource beyond the end of the list.
-        None if resources.len() >= LISTED => {
-            resources.first().and_then(|first| Some((first.stack_name()?, "a resource")))
-        }
-        _ => namesakes.find(is_parameter).map(|parameter| {
-            let stack = parameter.stack_name().unwrap_or_default();
-            (stack, parameter.logical_resource_id().unwrap_or_default())
-        }),
-    };
-    match owner {
+    match stacks::owner(name, resources) {
         Some((stack, resource)) => Err(Error::ParameterOwnedByStack {
             name: name.to_owned(),
             stack: stack.to_owned(),

@@ -7,7 +7,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use aws::{AwsError, Called, RetryOnlyThrottling, parameters, refusals};
+use aws::{AwsError, Called, RetryOnlyThrottling, parameters, stacks};
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
@@ -152,14 +152,7 @@ fn value(parameter: &Parameter) -> &str {
 /// A parameter that is a resource of a stack must be written only by that stack: any other write
 /// causes drift.
 async fn check_owner(cloudformation: &CloudFormation, name: &str) -> Result<(), Error> {
-    let answer = cloudformation.describe_stack_resources().physical_resource_id(name).send().await;
-    let action = "cloudformation:DescribeStackResources";
-    let resources = match answer.called(action) {
-        Ok(answer) => answer.stack_resources.unwrap_or_default(),
-        Err(error) if refusals::is_not_a_stack_resource(&error) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    decide::check_owner(name, &resources)
+    decide::check_owner(name, &stacks::beside(cloudformation, name).await?)
 }
 
 /// The data type is sent unchanged: one that Parameter Store validates (`aws:ec2:image`) cannot be

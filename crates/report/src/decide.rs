@@ -15,8 +15,7 @@ use crate::sentences;
 #[must_use]
 pub(crate) fn report(input: Collected) -> Report {
     if let Some(failure) = input.failure {
-        let message = sentences::cause_text(failure.cause.as_ref());
-        let summary = format!("{} failed with {}: {message}", failure.step, failure.name);
+        let summary = sentences::step_failed(&failure);
         return Report { outcome: Outcome::Failed, summary, targets: Vec::new() };
     }
     if let Some(reason) = input.skipped {

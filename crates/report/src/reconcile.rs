@@ -90,8 +90,7 @@ fn sentence(targets: usize, counts: &Counts, failure: Option<&Failure>) -> Strin
         sentence.push_str(&format!(": {}", counted.join(", ")));
     }
     if let Some(failure) = failure {
-        let cause = sentences::cause_text(failure.cause.as_ref());
-        sentence.push_str(&format!("; {} failed with {}: {cause}", failure.step, failure.name));
+        sentence.push_str(&format!("; {}", sentences::step_failed(failure)));
     }
     sentence
 }

@@ -19,6 +19,13 @@ pub(crate) fn nothing_compared(stacks: &[String]) -> String {
     format!("drift detection compared no resource of {}", stacks.join(", "))
 }
 
+/// That a step failed outside the targets.
+#[must_use]
+pub(crate) fn step_failed(failure: &Failure) -> String {
+    let cause = cause_text(failure.cause.as_ref());
+    format!("{} failed with {}: {cause}", failure.step, failure.name)
+}
+
 /// One target's part of the summary.
 #[must_use]
 pub(crate) fn target(target: &TargetReport) -> String {

@@ -72,9 +72,8 @@ pub(crate) async fn instances_of(
         .filter(|id| !found.contains_key(*id))
         .map(str::to_owned)
         .collect();
-    for sources in Vec::from_iter(sources).chunks(listing::MAX_FILTER_VALUES) {
-        let by_id = Filter::builder().name("instance-id").set_values(Some(sources.to_vec()));
-        found.extend(listing::instances(ec2, by_id.build()).await?);
+    for by_id in aws::images::filters("instance-id", &Vec::from_iter(sources)) {
+        found.extend(listing::instances(ec2, by_id).await?);
     }
     Ok(found)
 }

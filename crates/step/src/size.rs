@@ -13,20 +13,7 @@ pub fn json_bytes(value: &impl Serialize) -> usize {
 /// The first rows of a list that have at most this many bytes together, as JSON.
 #[must_use]
 pub fn rows_within<T: Serialize>(rows: Vec<T>, max_bytes: usize) -> Rows<T> {
-    let count = rows.len();
-    let mut first = Rows::first(rows);
-    let mut left = max_bytes;
-    let fits = |row: &T| {
-        let rest = left.checked_sub(json_bytes(row).saturating_add(",".len()));
-        rest.is_some_and(|rest| {
-            left = rest;
-            true
-        })
-    };
-    let kept = first.rows.iter().map(fits).take_while(|fits| *fits).count();
-    first.rows.truncate(kept);
-    first.more = count - kept;
-    first
+    Rows::first(rows).within(max_bytes)
 }
 
 #[cfg(test)]

@@ -158,12 +158,6 @@ impl Settings {
         (!destination.name().starts_with(prefix)).then(|| outside(kind, prefix))
     }
 
-    /// The end of a sentence about an image or an account that no target tag is on.
-    #[must_use]
-    pub fn either_tag(&self) -> String {
-        format!("{} or {}", self.keys.parameter_name, self.keys.stack_name)
-    }
-
     /// Why an image without a target tag has no target. `instance`: its source, and whether that
     /// lives.
     #[must_use]

@@ -6,8 +6,6 @@ use aws_sdk_ec2::types::{Filter, Tag};
 
 use crate::{Image, Instance, Instances, Settings, Tags};
 
-/// The maximum number of values in one filter (EC2 user guide, "List and filter your resources").
-pub const MAX_FILTER_VALUES: usize = 200;
 /// Without a page size EC2 does not paginate, and a long listing may exceed a call's timeout (EC2
 /// API reference, "Query requests", Pagination).
 const PAGE: i32 = 500;
@@ -50,11 +48,11 @@ pub async fn untagged_backups<'a>(
     ids: impl Iterator<Item = &'a String>,
 ) -> Result<Vec<Image>, AwsError> {
     let mut found = Vec::new();
-    for ids in ids.cloned().collect::<Vec<_>>().chunks(MAX_FILTER_VALUES) {
-        let sources = Filter::builder().name("source-instance-id").set_values(Some(ids.to_vec()));
+    let ids: Vec<_> = ids.cloned().collect();
+    for sources in aws::images::filters("source-instance-id", &ids) {
         // An image that a person made without tags is meant to have none.
         let by_backup = Filter::builder().name("name").values(format!("{BACKUP_NAME}*"));
-        for image in images(ec2, [sources.build(), by_backup.build()]).await? {
+        for image in images(ec2, [sources, by_backup.build()]).await? {
             let source = image.source_instance_id.clone();
             let source = source.and_then(|id| Some((instances.get(&id)?, id)));
             let image = source.map(|(instance, id)| image.with_tags_of(settings, &id, instance));

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use aws_sdk_cloudformation::error::ProvideErrorMetadata;
+use aws::{images, stacks};
 use aws_sdk_cloudformation::types::{Stack, TemplateStage};
-use aws_sdk_ec2::types::Filter;
 
 use super::checks::{Facts, StackFacts};
 use super::template;
@@ -15,7 +14,8 @@ use crate::inventory::groups::Group;
 use crate::inventory::{Clients, Image, Inventory, Tags, is_named, named, tags_of};
 use crate::target::Target;
 
-/// Reads the facts about a target.
+/// Reads the facts about a target. `known`: the stacks that were read for others, which several may
+/// have in common.
 ///
 /// # Errors
 /// A call failed.
@@ -24,6 +24,7 @@ pub(crate) async fn facts(
     parts: &Parts,
     inventory: &Inventory,
     target: &Target,
+    known: &mut BTreeMap<String, StackFacts>,
 ) -> Result<Facts> {
     let groups: Vec<_> = inventory.groups_of(target, parts).into_iter().cloned().collect();
     let mut facts = Facts { groups, ..Facts::default() };
@@ -36,9 +37,11 @@ pub(crate) async fn facts(
         Target::Stack(name) => names.push(name.clone()),
     }
     for name in names {
-        if !facts.stacks.contains_key(&name) && inventory.stacks.contains_key(&name) {
-            let stack = clients.stack(&name, inventory).await?;
-            facts.stacks.insert(name, stack);
+        if !known.contains_key(&name) && inventory.stacks.contains_key(&name) {
+            known.insert(name.clone(), clients.stack(&name, inventory).await?);
+        }
+        if let Some(stack) = known.get(&name) {
+            facts.stacks.insert(name, stack.clone());
         }
     }
     facts.instances = clients.instances(&facts.groups).await?;
@@ -49,8 +52,8 @@ pub(crate) async fn facts(
 
 /// Why the stack cannot be updated, as Driftless itself would say it. A busy one is waited for.
 fn problem(stack: &Stack) -> Option<String> {
-    match aws::stacks::check_readiness(stack) {
-        Ok(()) | Err(aws::stacks::Error::Busy { .. }) => None,
+    match stacks::check_readiness(stack) {
+        Ok(()) | Err(stacks::Error::Busy { .. }) => None,
         Err(error) => Some(error.to_string()),
     }
 }
@@ -59,30 +62,24 @@ impl Clients {
     /// The tags of the groups' instances, by the instance's ID.
     async fn instances(&self, groups: &[Group]) -> Result<BTreeMap<String, Tags>> {
         let ids: Vec<_> = groups.iter().flat_map(|group| group.instances.clone()).collect();
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
+        let mut tags = BTreeMap::new();
         // By a filter: a request by ID fails for an instance that has just disappeared.
-        let ids = Filter::builder().name("instance-id").set_values(Some(ids)).build();
-        let answer = self.ec2.describe_instances().filters(ids).send().await;
-        let reservations = answer.called("ec2:DescribeInstances")?.reservations;
-        let found = reservations.unwrap_or_default().into_iter();
-        let found = found.flat_map(|one| one.instances.unwrap_or_default());
-        Ok(found.filter_map(|one| Some((one.instance_id.clone()?, tags_of(one.tags())))).collect())
+        for filter in images::filters("instance-id", &ids) {
+            let answer = self.ec2.describe_instances().filters(filter).send().await;
+            let reservations = answer.called("ec2:DescribeInstances")?.reservations;
+            let found = reservations.unwrap_or_default().into_iter();
+            let found = found.flat_map(|one| one.instances.unwrap_or_default());
+            tags.extend(
+                found.filter_map(|one| Some((one.instance_id.clone()?, tags_of(one.tags())))),
+            );
+        }
+        Ok(tags)
     }
 
     /// The stack that owns an SSM parameter, if one does.
     async fn owner(&self, parameter: &str) -> Result<Option<String>> {
-        let request = self.cloudformation.describe_stack_resources();
-        match request.physical_resource_id(parameter).send().await {
-            // CloudFormation's answer for a resource of no stack.
-            Err(error) if error.code() == Some("ValidationError") => Ok(None),
-            answer => {
-                let answer = answer.called("cloudformation:DescribeStackResources")?;
-                let first = answer.stack_resources.unwrap_or_default().into_iter().next();
-                Ok(first.and_then(|resource| resource.stack_name))
-            }
-        }
+        let resources = stacks::beside(&self.cloudformation, parameter).await?;
+        Ok(stacks::owner(parameter, &resources).map(|(stack, _)| stack.to_owned()))
     }
 
     async fn stack(&self, name: &str, inventory: &Inventory) -> Result<StackFacts> {

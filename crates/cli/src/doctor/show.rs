@@ -2,24 +2,13 @@
 
 use anyhow::Result;
 use comfy_table::Table;
-use serde::Serialize;
 
 use super::{Diagnosis, Verdict};
 use crate::deployment::Parts;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Targets};
 
 /// A line to paste must not be truncated.
 const MAX_CELL_LINES: usize = 40;
-
-/// The JSON output.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Printed<'a> {
-    stack: &'a str,
-    account: &'a str,
-    region: &'a str,
-    targets: &'a [Diagnosis],
-}
 
 /// The result in the requested format.
 ///
@@ -27,12 +16,7 @@ struct Printed<'a> {
 /// The result cannot be encoded as JSON, which is a defect.
 pub(crate) fn result(parts: &Parts, all: &[Diagnosis], format: Format) -> Result<String> {
     if format == Format::Json {
-        return output::json(&Printed {
-            stack: &parts.stack,
-            account: parts.account(),
-            region: parts.region(),
-            targets: all,
-        });
+        return output::json_of(parts, Targets { targets: all });
     }
     if all.is_empty() {
         let settings = &parts.settings;

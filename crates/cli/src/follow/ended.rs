@@ -2,7 +2,6 @@
 
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
-use contract::ErrorName;
 use contract::report::Report;
 use serde::Serialize;
 use serde_json::Value;
@@ -77,9 +76,4 @@ impl Ended {
         let advice = self.error.as_deref().and_then(report::advice).unwrap_or_default();
         format!("{}: {end}\n{advice}", self.status)
     }
-}
-
-/// The name in the catalogue.
-pub(crate) fn catalogued(name: &str) -> Option<ErrorName> {
-    ErrorName::ALL.iter().copied().find(|known| known.as_str() == name)
 }

@@ -2,15 +2,14 @@
 
 use std::fmt::Write;
 
+use contract::ErrorName;
 use contract::report::{Outcome, ReconcileReport, Report, TargetOutcome, TargetReport};
 use contract::steps::{Decision, Detection, PlannedChange, Rejected, Rows};
 use serde_json::Value;
 
-use super::ended::catalogued;
-
 /// What to do about an error, from the catalogue.
 pub(crate) fn advice(error: &str) -> Option<String> {
-    Some(format!("  What it means: {}\n", catalogued(error)?.meaning()))
+    Some(format!("  What it means: {}\n", ErrorName::named(error)?.meaning()))
 }
 
 /// The outcome, a sentence for each target, and what supports it.

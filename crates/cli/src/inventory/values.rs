@@ -25,9 +25,8 @@ impl Clients {
     /// # Errors
     /// The call failed.
     pub(crate) async fn parameter(&self, name: &str) -> Result<Option<Parameter>> {
-        let answer = self.ssm.get_parameters().names(name).send().await;
-        let found = answer.called("ssm:GetParameters")?.parameters.unwrap_or_default();
-        Ok(found.into_iter().next().map(|found| Parameter {
+        let found = aws::parameters::get(&self.ssm, name).await?;
+        Ok(found.map(|found| Parameter {
             kind: found.r#type.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
             data_type: found.data_type.unwrap_or_default(),
             value: found.value.unwrap_or_default(),
@@ -42,10 +41,8 @@ impl Clients {
     /// A call failed.
     pub(crate) async fn expiry(&self, image: &Image, parts: &Parts) -> Result<Option<i64>> {
         let Some(instance) = &image.instance else { return Ok(None) };
-        let (partition, region) = (parts.partition(), parts.region());
-        let instance =
-            format!("arn:{partition}:ec2:{region}:{}:instance/{instance}", parts.account());
-        let point = format!("arn:{partition}:ec2:{region}::image/{}", image.id);
+        let instance = parts.instance_arn(instance);
+        let point = format!("arn:{}:ec2:{}::image/{}", parts.partition(), parts.region(), image.id);
         let request = self.backup.list_recovery_points_by_resource().resource_arn(instance);
         let listed: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
         let listed = match listed {

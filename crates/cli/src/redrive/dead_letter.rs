@@ -141,8 +141,8 @@ impl DeadLetter {
 impl Failure {
     /// Whether the input itself is wrong. A tag is not part of it, and can be corrected.
     fn is_final(&self) -> bool {
-        let name = ErrorName::ALL.iter().find(|name| name.as_str() == self.name);
-        name.is_some_and(|name| name.is_of_the_input()) && !self.message.starts_with("tags.")
+        let name = ErrorName::named(&self.name);
+        name.is_some_and(ErrorName::is_of_the_input) && !self.message.starts_with("tags.")
     }
 }
 

@@ -14,13 +14,10 @@ const MAX_MESSAGE_CHARS: usize = 500;
 /// The column with the time, which is short and must not be broken.
 const TIME: usize = 3;
 
-/// The JSON output.
+/// The JSON output, beside the deployment's fields.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Printed<'a> {
-    stack: &'a str,
-    account: &'a str,
-    region: &'a str,
+struct Messages<'a> {
     dry_run: bool,
     messages: &'a [Redriven],
 }
@@ -36,13 +33,7 @@ pub(crate) fn result(
     format: Format,
 ) -> Result<String> {
     match format {
-        Format::Json => output::json(&Printed {
-            stack: &parts.stack,
-            account: parts.account(),
-            region: parts.region(),
-            dry_run,
-            messages: redriven,
-        }),
+        Format::Json => output::json_of(parts, Messages { dry_run, messages: redriven }),
         Format::Text if redriven.is_empty() => Ok("The dead-letter queue is empty.\n".to_owned()),
         Format::Text => Ok(output::printed(&table(redriven, None)) + &details(redriven)),
     }

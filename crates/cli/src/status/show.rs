@@ -3,12 +3,11 @@
 use anyhow::Result;
 use aws_sdk_sfn::primitives::DateTime;
 use comfy_table::{ColumnConstraint, Table};
-use serde::Serialize;
 
 use super::Status;
 use super::executions::LastExecution;
 use crate::deployment::Parts;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Targets};
 
 /// A cell may list several images or stacks.
 const MAX_CELL_LINES: usize = 4;
@@ -19,28 +18,13 @@ const SECONDS_PER_DAY: i64 = 86_400;
 const IMAGES: [usize; 2] = [1, 3];
 const WIDE: u16 = 100;
 
-/// The JSON output.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Printed<'a> {
-    stack: &'a str,
-    account: &'a str,
-    region: &'a str,
-    targets: &'a [Status],
-}
-
 /// The result in the requested format.
 ///
 /// # Errors
 /// The result cannot be encoded as JSON, which is a defect.
 pub(crate) fn result(parts: &Parts, all: &[Status], format: Format) -> Result<String> {
     match format {
-        Format::Json => output::json(&Printed {
-            stack: &parts.stack,
-            account: parts.account(),
-            region: parts.region(),
-            targets: all,
-        }),
+        Format::Json => output::json_of(parts, Targets { targets: all }),
         Format::Text if all.is_empty() => Ok(format!(
             "No image and no group is tagged with {} or {} and a name within the prefixes; \
              `driftless doctor` says what a group needs.\n",

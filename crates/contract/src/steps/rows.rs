@@ -38,7 +38,7 @@ impl<T: Serialize> Rows<T> {
     pub fn within(mut self, bytes: usize) -> Self {
         let mut total = 0;
         let fits = |row: &&T| {
-            total += length(row);
+            total = usize::saturating_add(total, length(row));
             total <= bytes
         };
         let kept = self.rows.iter().take_while(fits).count();
@@ -50,13 +50,13 @@ impl<T: Serialize> Rows<T> {
     /// The length of the rows as JSON, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.rows.iter().map(length).sum()
+        self.rows.iter().map(length).fold(0, usize::saturating_add)
     }
 }
 
-/// With the comma after it.
+/// With the comma after it. What cannot be written as JSON never fits.
 fn length<T: Serialize>(row: &T) -> usize {
-    serde_json::to_string(row).map_or(0, |text| text.len() + 1)
+    serde_json::to_string(row).map_or(usize::MAX, |text| text.len() + 1)
 }
 
 impl<T> Default for Rows<T> {

@@ -34,9 +34,7 @@ pub(super) fn plans(case: &Case<'_>) -> Vec<Finding> {
 
 /// Whether a plan covers every instance of a group; without one, whether it would by the tags.
 fn is_covered(case: &Case<'_>, group: &Group, plan: &Plan) -> bool {
-    let parts = case.parts;
-    let (partition, region, account) = (parts.partition(), parts.region(), parts.account());
-    let arn = |id: &str| format!("arn:{partition}:ec2:{region}:{account}:instance/{id}");
+    let arn = |id: &str| case.parts.instance_arn(id);
     if group.instances.is_empty() {
         return plan.covers(&arn(""), &group.instance_tags());
     }

@@ -1,7 +1,5 @@
 //! What Driftless may do with the stacks: update them, and detect their drift.
 
-use std::collections::BTreeSet;
-
 use super::{Case, StackFacts};
 use crate::doctor::Finding;
 
@@ -35,8 +33,8 @@ pub(super) fn service_role(case: &Case<'_>, stack: &StackFacts) -> Finding {
 pub(super) fn drift_detection(case: &Case<'_>) -> Vec<Finding> {
     const CHECK: &str = "drift detection";
     let finding = |(name, stack): (&String, &StackFacts)| {
-        let others: BTreeSet<_> = stack.types.iter().map(String::as_str).collect();
-        let others: Vec<_> = others.into_iter().filter(|one| !READABLE.contains(one)).collect();
+        let types = stack.types.iter().map(String::as_str);
+        let others: Vec<_> = types.filter(|one| !READABLE.contains(one)).collect();
         let types = others.join(", ");
         match &case.parts.settings.drift_policy {
             _ if others.is_empty() => {
