@@ -25,9 +25,9 @@ impl Retry {
     /// almost nine minutes more attempts would not help.
     pub const TRANSIENT: Self = Self {
         interval_seconds: 4,
-        backoff_rate: 5.0,
-        max_delay_seconds: Some(400),
-        max_attempts: 4,
+        backoff_rate: 3.0,
+        max_delay_seconds: Some(200),
+        max_attempts: 6,
         full_jitter: true,
     };
 
@@ -120,10 +120,10 @@ pub const POLLS: &[Poll] = &[
         choice: "CheckPlan",
         wait: "WaitForPlan",
         waits_first: false,
-        first_seconds: 3,
+        first_seconds: 5,
         growth: 2.0,
-        max_seconds: 120,
-        max_polls: 8,
+        max_seconds: 160,
+        max_polls: 7,
         error: ErrorName::PlanTimedOut,
     },
     // A new value is visible in a second or two. promote-ssm makes a write that is overdue again,
@@ -149,9 +149,9 @@ pub const POLLS: &[Poll] = &[
         wait: "WaitForStack",
         waits_first: true,
         first_seconds: 20,
-        growth: 1.4,
-        max_seconds: 1800,
-        max_polls: 19,
+        growth: 1.6,
+        max_seconds: 3000,
+        max_polls: 14,
         error: ErrorName::StackUpdateTimedOut,
     },
     // A small stack takes ten to twenty seconds. Half an hour.
@@ -162,9 +162,9 @@ pub const POLLS: &[Poll] = &[
         wait: "WaitForDetection",
         waits_first: false,
         first_seconds: 11,
-        growth: 1.5,
-        max_seconds: 600,
-        max_polls: 12,
+        growth: 1.75,
+        max_seconds: 560,
+        max_polls: 10,
         error: ErrorName::DriftDetectionTimedOut,
     },
     // Replacing an instance takes minutes. Six hours.
@@ -175,9 +175,9 @@ pub const POLLS: &[Poll] = &[
         wait: "WaitForRefresh",
         waits_first: false,
         first_seconds: 60,
-        growth: 1.4,
-        max_seconds: 1800,
-        max_polls: 21,
+        growth: 1.75,
+        max_seconds: 5400,
+        max_polls: 12,
         error: ErrorName::InstanceRefreshTimedOut,
     },
 ];
@@ -197,9 +197,9 @@ pub const BUSY: &[Poll] = &[
         wait: "WaitToDetect",
         waits_first: false,
         first_seconds: 20,
-        growth: 1.5,
-        max_seconds: 1200,
-        max_polls: 15,
+        growth: 1.75,
+        max_seconds: 1800,
+        max_polls: 12,
         error: ErrorName::DriftDetectionBusy,
     },
 ];
@@ -211,9 +211,9 @@ const UPDATE_BUSY: Poll = Poll {
     wait: "WaitToUpdate",
     waits_first: false,
     first_seconds: 20,
-    growth: 1.5,
-    max_seconds: 3600,
-    max_polls: 24,
+    growth: 1.75,
+    max_seconds: 6300,
+    max_polls: 17,
     error: ErrorName::StackBusy,
 };
 
@@ -293,11 +293,11 @@ mod tests {
             }
         }
         let stack = POLLS.iter().find(|poll| poll.wait == "WaitForStack").unwrap();
-        assert_eq!(stack.waits().take(6).collect::<Vec<_>>(), [20, 28, 39, 54, 76, 107]);
+        assert_eq!(stack.waits().take(6).collect::<Vec<_>>(), [20, 32, 51, 81, 131, 209]);
     }
 
     #[test]
     fn temporary_failures_are_retried_for_minutes() {
-        assert_eq!(Retry::TRANSIENT.delays().collect::<Vec<_>>(), [4.0, 20.0, 100.0, 400.0]);
+        assert_eq!(Retry::TRANSIENT.delays().collect::<Vec<_>>(), [4.0, 12.0, 36.0, 108.0, 200.0, 200.0]);
     }
 }
