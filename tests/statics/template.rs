@@ -117,7 +117,10 @@ fn each_machine_may_invoke_its_steps_and_nothing_else() {
         let [statement] = invoke[..] else {
             panic!("one statement about Lambda, not {}", invoke.len())
         };
-        let allowed = statement["Resource"].as_array().expect("a list");
+        let allowed = match &statement["Resource"] {
+            Value::Array(all) => all.as_slice(),
+            one => std::slice::from_ref(one),
+        };
         let own = steps().into_iter().filter(|step| machine["DefinitionUri"] == step.machine);
         let own: Vec<_> = own.map(|step| arn_of(step.name)).collect();
         let missing = own.iter().filter(|arn| !allowed.contains(arn));
@@ -173,7 +176,9 @@ fn every_log_group_has_a_retention() {
 #[test]
 fn every_rule_has_the_dead_letter_queue_and_so_has_every_end_without_success() {
     let queue = json!({"Fn::GetAtt": ["DeadLetters", "Arn"]});
-    let events = state_machines();
+    let mut events = state_machines();
+    // What could not be announced has happened nevertheless; UndeliveredAnnouncementsAlarm is about it.
+    events.retain(|(_, it)| it["DefinitionUri"] != machine::ANNOUNCE);
     let events = events.iter().flat_map(|(_, it)| it["Events"].as_object().expect("Events"));
     none(events.filter_map(|(name, event)| {
         let letters = &event["Properties"]["DeadLetterConfig"]["Arn"];

@@ -1,19 +1,22 @@
 //! report builds what people read about an execution: its outcome, the summary, the message of each
-//! failure, and the cause of a failed execution. The state machine only collects.
+//! failure, and the cause of a failed execution. The state machine only collects. When the execution
+//! has ended, it makes the event and the mail about it.
 //!
 //! It calls no AWS API and its role has no permissions. Its own failure must not hide a promotion:
 //! the state machine then ends with what it has collected.
 
+mod announce;
 mod cause;
 mod decide;
 mod error;
+mod mail;
 mod reconcile;
 mod sentences;
 #[cfg(test)]
 mod tests;
 
 use contract::output::StepOutput;
-use contract::steps::{Collected, Reconciled, ReportInput, Reported};
+use contract::steps::{Announced, Collected, Reconciled, ReportInput, Reported};
 use serde::Serialize;
 
 pub use crate::error::Error;
@@ -26,6 +29,8 @@ pub enum Answer {
     Promotion(Reported),
     /// For `reconcile`.
     Reconcile(Reconciled),
+    /// For `announce`.
+    Announcement(Announced),
 }
 
 impl StepOutput for Answer {
@@ -40,6 +45,7 @@ pub fn handle(input: ReportInput) -> Result<Answer, Error> {
     Ok(match input {
         ReportInput::Promotion(collected) => Answer::Promotion(promotion(collected)?),
         ReportInput::Reconcile(round) => Answer::Reconcile(reconcile::reconciled(round)?),
+        ReportInput::Announcement(ended) => Answer::Announcement(announce::announced(ended)?),
     })
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{Answer, decide, handle, sentences};
 
+mod announce;
 mod reconcile;
 
 const OLD: &str = "ami-0000000000000000a";
@@ -56,7 +57,7 @@ fn reported(targets: Vec<TargetRecord>) -> Reported {
 fn promotion(collected: Collected) -> Reported {
     match handle(ReportInput::Promotion(collected)).unwrap() {
         Answer::Promotion(reported) => reported,
-        Answer::Reconcile(reconciled) => panic!("{reconciled:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

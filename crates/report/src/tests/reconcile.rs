@@ -41,7 +41,7 @@ fn round(targets: usize, pages: Vec<Summary>) -> Round {
 fn reconciled(round: Round) -> Reconciled {
     match handle(ReportInput::Reconcile(round)).unwrap() {
         Answer::Reconcile(reconciled) => reconciled,
-        Answer::Promotion(reported) => panic!("{reported:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
