@@ -7,8 +7,9 @@ use crate::{none, text};
 
 /// The guide to moving an existing group.
 const MOVING: &str = "docs/moving.md";
-const PAPERS: [&str; 12] = [
+const PAPERS: [&str; 13] = [
     "README.md",
+    "README.ja.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
@@ -23,7 +24,7 @@ const PAPERS: [&str; 12] = [
 ];
 
 /// The targets of a text's links.
-fn link_targets(text: &str) -> impl Iterator<Item = &str> {
+pub fn link_targets(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
     targets.map(|(target, _)| target)
 }
@@ -37,7 +38,7 @@ fn links(paper: &str) -> Vec<String> {
 
 /// The lines of a text, each with the language of the code block that it is in; `None` if it is in
 /// none.
-fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
+pub fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
     let mut language = None;
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -51,7 +52,7 @@ fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
 }
 
 /// A line of a code block without its comment.
-fn without_comment(line: &str) -> &str {
+pub fn without_comment(line: &str) -> &str {
     line.split(" #").next().unwrap_or(line).trim_end()
 }
 
