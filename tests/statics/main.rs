@@ -25,6 +25,7 @@ mod simplex;
 mod supply_chain;
 mod template;
 mod time;
+mod translation;
 mod workspace;
 
 use std::fmt::Display;
