@@ -90,8 +90,8 @@ impl Transcript {
             if !states.is_empty() && !is_last {
                 let (name, number, states) = (&after.name, start + 1, states.join(" > "));
                 let instead =
-                    if instead > 0 { format!(" instead of {instead}") } else { String::new() };
-                text += &format!("  {name}, state {number}{instead}: {states}\n");
+                    if instead > 0 { format!(", in place of {instead}") } else { String::new() };
+                text += &format!("  {name}, from state {number}{instead}: {states}\n");
             } else if before.name != after.name {
                 text += &format!("  {} instead of {}\n", after.name, before.name);
             }
