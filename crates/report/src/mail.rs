@@ -7,7 +7,7 @@ use contract::ErrorName;
 use contract::announcement::{
     FinishedExecution, FinishedOutcome, NotifyOn, PromotionFinished, ReconcileFinished,
 };
-use contract::report::{ReconcileReport, Report};
+use contract::report::{ReconcileReport, Report, TargetOutcome, TargetReport};
 use contract::steps::Mail;
 use sentences::advice;
 use step::truncated;
@@ -25,7 +25,7 @@ pub(crate) fn of_promotion(
 ) -> Option<Mail> {
     let outcome = detail.execution.outcome;
     let what = match report.map(|report| report.targets.as_slice()) {
-        Some([target]) => format!("{} {}", target.name, sentences::headline(target)),
+        Some([target]) => format!("{} {}", target.name, in_short(target)),
         Some([_, _, ..]) => {
             let names: Vec<_> = detail.targets.iter().map(|target| target.name.as_str()).collect();
             format!("{outcome:?}: {}", names.join(", "))
@@ -34,6 +34,16 @@ pub(crate) fn of_promotion(
     };
     let text = report.map(sentences::promotion);
     is_wanted(outcome, notify_on).then(|| mail(&detail.execution, &what, text))
+}
+
+/// What became of a target, without the message of its error, for which a subject has no room.
+fn in_short(target: &TargetReport) -> String {
+    let error = target.error.as_ref().map_or("", |error| error.name.as_str());
+    match target.outcome {
+        TargetOutcome::Failed => format!("failed: {error}"),
+        TargetOutcome::RolledBack => format!("was rolled back: {error}"),
+        _ => sentences::headline(target),
+    }
 }
 
 /// The mail about a reconcile, if one is wanted.

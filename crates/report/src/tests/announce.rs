@@ -239,3 +239,13 @@ proptest! {
         prop_assert!(mail.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
     }
 }
+
+/// Operators are shown what they will get.
+#[test]
+fn the_mail_in_the_operators_guide_is_a_real_one() {
+    let mail = announced(failed("PromotionFailed", example("rolled-back")), false, NotifyOn::All);
+    let mail = mail.mail.unwrap();
+    let guide = format!("{}/../../docs/operations.md", env!("CARGO_MANIFEST_DIR"));
+    let shown = format!("```\nSubject: {}\n\n{}```", mail.subject, mail.body);
+    assert!(std::fs::read_to_string(guide).unwrap().contains(&shown), "{shown}");
+}
