@@ -11,7 +11,7 @@ use crate::template::{functions, resources, section};
 use crate::{none, text};
 
 /// AWS's metrics, as far as they are used: namespace, dimension, names, and the page that lists them.
-const OF_AWS: [(&str, &str, &[&str], &str); 4] = [
+const OF_AWS: [(&str, &str, &[&str], &str); 5] = [
     (
         "AWS/States",
         "StateMachineArn",
@@ -37,6 +37,12 @@ const OF_AWS: [(&str, &str, &[&str], &str); 4] = [
         "FunctionName",
         &["Errors", "Throttles"],
         "docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
+    ),
+    (
+        "AWS/Events",
+        "RuleName",
+        &["FailedInvocations"],
+        "docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html",
     ),
     (
         "AWS/SQS",
@@ -284,25 +290,26 @@ fn commands() -> BTreeSet<String> {
     names.map(|(name, _)| name.to_lowercase()).collect()
 }
 
-/// The commands in a text that do not exist; or that it has none.
+/// What is wrong with the commands in a text: it has none, or one of `driftless` that does not exist.
 fn wrong_commands(text: &str) -> Vec<String> {
-    let quoted = text.split('`').skip(1).step_by(2);
-    let named: Vec<_> = quoted.filter_map(|code| code.strip_prefix("driftless ")).collect();
+    let quoted: Vec<_> = text.split('`').skip(1).step_by(2).collect();
+    let is_command = |code: &&str| code.starts_with("driftless ") || code.starts_with("aws ");
     let known = commands();
+    let ours = quoted.iter().filter_map(|code| code.strip_prefix("driftless "));
     let is_wrong =
-        |command: &&&str| command.split(' ').next().is_none_or(|name| !known.contains(name));
-    let missing = named.is_empty().then(|| "it names no command".to_owned());
-    let wrong = named.iter().filter(is_wrong).map(|command| format!("no command {command}"));
-    missing.into_iter().chain(wrong).collect()
+        |command: &&str| command.split(' ').next().is_none_or(|name| !known.contains(name));
+    let wrong = ours.filter(is_wrong).map(|command| format!("there is no {command}"));
+    let missing = !quoted.iter().any(is_command);
+    wrong.chain(missing.then(|| "it names no command".to_owned())).collect()
 }
 
 #[test]
 fn each_alarm_says_what_to_type_first_and_so_does_the_dashboard() {
     assert!(commands().contains("redrive"), "{:?}", commands());
     none(alarms().into_iter().flat_map(|(name, alarm)| {
-        let description = alarm["AlarmDescription"].as_str().expect("a description");
+        let description = resolved(&alarm["AlarmDescription"], true).expect("a description");
         let long = description.chars().count() > MAX_DESCRIPTION_CHARS;
-        let wrong = wrong_commands(description).into_iter();
+        let wrong = wrong_commands(&description).into_iter();
         let wrong = wrong.chain(long.then(|| "it is too long".to_owned()));
         wrong.map(|problem| format!("{name}: {problem}")).collect::<Vec<_>>()
     }));
