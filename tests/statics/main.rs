@@ -19,6 +19,7 @@ mod expressions;
 mod histories;
 mod history;
 mod machine;
+mod observed;
 mod papers;
 mod quotas;
 mod simplex;

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use contract::ErrorName;
+use contract::error_name::OF_A_TAG;
 use serde_json::{Map, Value, from_value, json};
 
 use crate::machine::{self, steps};
@@ -17,16 +19,20 @@ const PATH: &str = "template.yaml";
 static TEMPLATE: LazyLock<Value> =
     LazyLock::new(|| crate::python("template.py", &json!(text(PATH))));
 
+/// The template's sections.
+pub fn section(name: &str) -> &'static Map<String, Value> {
+    TEMPLATE[name].as_object().expect(name)
+}
+
 /// The resources of a type, by logical id.
-fn resources(kind: &str) -> Vec<(&'static str, &'static Map<String, Value>)> {
-    let resources = TEMPLATE["Resources"].as_object().expect("Resources").iter();
-    let of_kind = resources.filter(|(_, resource)| resource["Type"] == kind);
+pub fn resources(kind: &str) -> Vec<(&'static str, &'static Map<String, Value>)> {
+    let of_kind = section("Resources").iter().filter(|(_, resource)| resource["Type"] == kind);
     of_kind
         .map(|(name, resource)| (name.as_str(), resource["Properties"].as_object().expect(name)))
         .collect()
 }
 
-fn functions() -> Vec<(&'static str, &'static Map<String, Value>)> {
+pub fn functions() -> Vec<(&'static str, &'static Map<String, Value>)> {
     resources("AWS::Serverless::Function")
 }
 
@@ -186,9 +192,19 @@ fn every_rule_has_the_dead_letter_queue_and_so_has_every_end_without_success() {
     }));
     let (_, rule) = resources("AWS::Events::Rule")[0];
     let detail = &rule["EventPattern"]["detail"];
-    assert_eq!(detail["status"], json!(["FAILED", "TIMED_OUT", "ABORTED"]));
     assert_eq!(detail["stateMachineArn"], json!([{"Ref": "PromoteAmi"}, {"Ref": "Reconcile"}]));
     assert_eq!(rule["Targets"][0]["Arn"], queue);
+    // Except for inputs that are wrong themselves; `redrive` leaves in the queue what the last branch
+    // lets through.
+    let is_wrong = |name: &&ErrorName| name.is_of_the_input();
+    let wrong: Vec<_> = ErrorName::ALL.iter().filter(is_wrong).map(|name| name.as_str()).collect();
+    let expected = json!([
+        {"status": ["TIMED_OUT", "ABORTED"]},
+        {"status": ["FAILED"], "error": [{"anything-but": wrong}, {"exists": false}]},
+        {"status": ["FAILED"], "cause": [{"prefix": OF_A_TAG}]},
+        {"status": ["FAILED"], "input": [{"wildcard": "*detail-type*"}]},
+    ]);
+    assert_eq!(detail["$or"], expected);
 }
 
 #[test]

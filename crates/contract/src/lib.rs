@@ -11,12 +11,14 @@
 //! * [`error_name`]: every error that Step Functions can see, and how it is retried.
 //! * [`bounds`]: how often the state machine retries and polls, and how long it waits.
 //! * [`output`]: how large each step's output may be.
+//! * [`metrics`]: what executions count in CloudWatch.
 
 pub mod announcement;
 pub mod bounds;
 pub mod error_name;
 pub mod event;
 pub mod ids;
+pub mod metrics;
 pub mod output;
 pub mod placed;
 pub mod report;

@@ -3,10 +3,10 @@
 
 use std::fmt::Write;
 
-use contract::ErrorName;
 use contract::announcement::{
-    FinishedExecution, FinishedOutcome, NotifyOn, PromotionFinished, ReconcileFinished,
+    FinishedError, FinishedExecution, FinishedOutcome, NotifyOn, PromotionFinished, ReconcileFinished,
 };
+use contract::error_name::is_of_the_input;
 use contract::report::{ReconcileReport, Report, TargetOutcome, TargetReport};
 use contract::steps::Mail;
 use sentences::advice;
@@ -105,10 +105,9 @@ fn mail(execution: &FinishedExecution, what: &str, text: Option<String>) -> Mail
 /// Whether the dead-letter queue has it and running it again could help.
 fn can_be_run_again(execution: &FinishedExecution) -> bool {
     use FinishedOutcome::{Failed, Stopped, TimedOut};
-    let is_input = execution.error.as_ref().and_then(|error| ErrorName::named(&error.name));
-    execution.error.is_some()
+    let is_lost = |error: &FinishedError| !is_of_the_input(&error.name, &error.message);
+    execution.error.as_ref().is_some_and(is_lost)
         && matches!(execution.outcome, Failed | Stopped | TimedOut)
-        && !is_input.is_some_and(ErrorName::is_of_the_input)
 }
 
 /// What and where. A subject is ASCII without control characters.

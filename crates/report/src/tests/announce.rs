@@ -7,7 +7,7 @@ use contract::announcement::{
 use contract::steps::{Announced, Ended, ReportInput};
 use proptest::prelude::*;
 
-use crate::{Answer, handle};
+use crate::{Answer, answered};
 
 const PROMOTION: &str = "arn:aws:states:eu-west-1:111122223333:execution:driftless-PromoteAmi:one";
 
@@ -39,7 +39,7 @@ fn failed(error: &str, cause: String) -> StatusChange {
 
 fn announced(change: StatusChange, is_reconcile: bool, notify_on: NotifyOn) -> Announced {
     let ended = Ended { is_reconcile, notify_on, change };
-    match handle(ReportInput::Announcement(ended)).unwrap() {
+    match answered(ReportInput::Announcement(ended)).unwrap().0 {
         Answer::Announcement(announced) => announced,
         other => panic!("{other:?}"),
     }
