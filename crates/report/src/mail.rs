@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use contract::announcement::{
-    FinishedError, FinishedExecution, FinishedOutcome, NotifyOn, PromotionFinished, ReconcileFinished,
+    FinishedError, FinishedExecution, FinishedOutcome, NotifyOn, PromotionFinished,
+    ReconcileFinished,
 };
 use contract::error_name::is_of_the_input;
 use contract::report::{ReconcileReport, Report, TargetOutcome, TargetReport};
