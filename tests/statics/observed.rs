@@ -52,7 +52,7 @@ const OF_AWS: [(&str, &str, &[&str], &str); 5] = [
     ),
 ];
 
-/// How far CloudWatch looks back at most, in seconds (API reference, "PutMetricAlarm").
+/// How far CloudWatch looks back at most, in seconds (API reference, `PutMetricAlarm`).
 const MAX_EVALUATION_SECONDS: u64 = 604_800;
 /// The maximum length of an alarm's description (the same page).
 const MAX_DESCRIPTION_CHARS: usize = 1024;

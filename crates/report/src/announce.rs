@@ -24,7 +24,7 @@ const MAX_FAILED_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// The event cannot be written as JSON, which is a defect.
-pub(crate) fn announced(ended: Ended) -> Result<Announced, serde_json::Error> {
+pub(crate) fn announced(ended: &Ended) -> Result<Announced, serde_json::Error> {
     let change = &ended.change;
     if ended.is_reconcile {
         let report = report_of::<ReconcileReport>(change);
@@ -123,7 +123,7 @@ fn stopped(error: Option<&FinishedError>) -> String {
 
 fn target(report: &TargetReport) -> FinishedTarget {
     let images = report.images.iter().map(|image| FinishedImage {
-        parameter: image.parameter.to_string(),
+        parameter: image.parameter.clone(),
         before: image.before.redacted().to_owned(),
         after: image.after.to_string(),
     });

@@ -62,7 +62,7 @@ fn answered(input: ReportInput) -> Result<(Answer, Vec<Count>), Error> {
             (Answer::Reconcile(reconcile::reconciled(round)?), counts)
         }
         ReportInput::Announcement(ended) => {
-            (Answer::Announcement(announce::announced(ended)?), Vec::new())
+            (Answer::Announcement(announce::announced(&ended)?), Vec::new())
         }
     })
 }

@@ -19,6 +19,7 @@ from overlay.iam import permissions
 from overlay.states import history, nested
 from overlay.states.history import encoded
 
+
 def _put_events(arguments):
     execution = history.branch().execution
     entries = [_entry(each, execution) for each in arguments.get("Entries", [])]

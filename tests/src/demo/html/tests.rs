@@ -90,7 +90,7 @@ struct Seen {
 const LEAST_CONTRAST: f64 = 4.5;
 
 /// Measures the page as it is drawn.
-const MEASURE: &str = r##"<script>
+const MEASURE: &str = r#"<script>
 const errors = []; addEventListener('error', e => errors.push(String(e.message)));
 const rgb = text => (text.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
 const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
@@ -111,7 +111,7 @@ addEventListener('load', () => {
   document.body.insertAdjacentHTML('beforeend', '<pre id="seen"></pre>');
   document.getElementById('seen').textContent = JSON.stringify(seen);
 });
-</script>"##;
+</script>"#;
 
 /// Chromium, or one of its relatives. CI must have one; a contributor's machine may have none.
 fn browser() -> Option<PathBuf> {
