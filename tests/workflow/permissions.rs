@@ -229,11 +229,11 @@ fn tests<'a>(s: &'a Scenario, listener: &'a Listener, owner: &str) -> Vec<Test<'
         "PromoteAmi" => {
             vec![by_parameter(), Box::pin(is_defined_anew(s, &s.driftless.state_machine))]
         }
-        // One after the other: each reconcile has all targets of the account.
+        // One after the other: each reconcile has all targets of the account. The quickest first.
         "Reconcile" => vec![Box::pin(async {
+            is_defined_anew(s, &s.driftless.reconcile_machine).await?;
             reconcile::promotes(s).await?;
-            reconcile::stops_what_it_started(s).await?;
-            is_defined_anew(s, &s.driftless.reconcile_machine).await
+            reconcile::stops_what_it_started(s).await
         })],
         "ListTargets" | "CollectResults" => vec![Box::pin(reconcile::promotes(s))],
         "Announce" => vec![Box::pin(async {
