@@ -25,6 +25,7 @@ mod simplex;
 mod supply_chain;
 mod template;
 mod time;
+mod versions;
 mod workspace;
 
 use std::fmt::Display;

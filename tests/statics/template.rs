@@ -14,7 +14,7 @@ use crate::{none, text};
 
 const PATH: &str = "template.yaml";
 
-static TEMPLATE: LazyLock<Value> =
+pub static TEMPLATE: LazyLock<Value> =
     LazyLock::new(|| crate::python("template.py", &json!(text(PATH))));
 
 /// The resources of a type, by logical id.
@@ -26,7 +26,7 @@ fn resources(kind: &str) -> Vec<(&'static str, &'static Map<String, Value>)> {
         .collect()
 }
 
-fn functions() -> Vec<(&'static str, &'static Map<String, Value>)> {
+pub fn functions() -> Vec<(&'static str, &'static Map<String, Value>)> {
     resources("AWS::Serverless::Function")
 }
 
@@ -34,8 +34,14 @@ fn state_machines() -> Vec<(&'static str, &'static Map<String, Value>)> {
     resources("AWS::Serverless::StateMachine")
 }
 
-fn arn_of(function: &str) -> Value {
-    json!({"Fn::GetAtt": [function, "Arn"]})
+/// The version of a function that SAM publishes when the function changes.
+fn version_of(function: &str) -> Value {
+    json!({"Ref": format!("{function}.Version")})
+}
+
+/// All versions of a function, as a policy names them.
+fn versions_of(function: &str) -> Value {
+    json!({"Fn::Sub": format!("${{{function}.Arn}}:*")})
 }
 
 /// The findings of cfn-lint in a template.
@@ -102,7 +108,7 @@ fn the_template_substitutes_every_placeholder_of_the_machines() {
         assert_eq!(filled.keys().map(String::as_str).collect::<BTreeSet<_>>(), open, "{file}");
         none(filled.iter().filter_map(|(name, value)| {
             let function = name.strip_suffix("FunctionArn")?;
-            (*value != arn_of(function)).then(|| format!("{name} is {value}"))
+            (*value != version_of(function)).then(|| format!("{name} is {value}"))
         }));
     }
 }
@@ -119,7 +125,7 @@ fn each_machine_may_invoke_its_steps_and_nothing_else() {
         };
         let allowed = statement["Resource"].as_array().expect("a list");
         let own = steps().into_iter().filter(|step| machine["DefinitionUri"] == step.machine);
-        let own: Vec<_> = own.map(|step| arn_of(step.name)).collect();
+        let own: Vec<_> = own.map(|step| versions_of(step.name)).collect();
         let missing = own.iter().filter(|arn| !allowed.contains(arn));
         none(missing.map(|arn| format!("{arn} is missing in {name}")));
         let strange = allowed.iter().filter(|arn| !own.contains(arn));
