@@ -103,11 +103,16 @@ fn scheduled(event: &HistoryEvent) -> Result<Option<Invocation>> {
     }
     let task: Task = serde_json::from_str(&details.parameters).context("a task's parameters")?;
     Ok(Some(Invocation {
-        function: task.function_name.rsplit(':').next().unwrap_or_default().to_owned(),
+        function: name(&task.function_name).to_owned(),
         input: task.payload,
         output: Value::Null,
         between: (milliseconds(event)?, i64::MAX),
     }))
+}
+
+/// The function's name in its ARN, which may end in a version.
+fn name(arn: &str) -> &str {
+    arn.split(':').nth(6).unwrap_or(arn)
 }
 
 fn succeeded(event: &HistoryEvent) -> Result<Option<Value>> {
@@ -119,4 +124,16 @@ fn succeeded(event: &HistoryEvent) -> Result<Option<Value>> {
 
 fn milliseconds(event: &HistoryEvent) -> Result<i64> {
     event.timestamp.to_millis().context("a time beyond all times")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_not_a_name() {
+        let function = "arn:aws:lambda:us-east-1:111122223333:function:driftless-Report-1A";
+        assert_eq!(name(function), "driftless-Report-1A");
+        assert_eq!(name(&format!("{function}:7")), "driftless-Report-1A");
+    }
 }

@@ -27,6 +27,7 @@ mod supply_chain;
 mod template;
 mod time;
 mod translation;
+mod versions;
 mod workspace;
 
 use std::fmt::Display;

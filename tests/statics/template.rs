@@ -16,7 +16,7 @@ use crate::{none, text};
 
 const PATH: &str = "template.yaml";
 
-static TEMPLATE: LazyLock<Value> =
+pub static TEMPLATE: LazyLock<Value> =
     LazyLock::new(|| crate::python("template.py", &json!(text(PATH))));
 
 /// The template's sections.
@@ -40,8 +40,14 @@ fn state_machines() -> Vec<(&'static str, &'static Map<String, Value>)> {
     resources("AWS::Serverless::StateMachine")
 }
 
-fn arn_of(function: &str) -> Value {
-    json!({"Fn::GetAtt": [function, "Arn"]})
+/// The version of a function that SAM publishes when the function changes.
+fn version_of(function: &str) -> Value {
+    json!({"Ref": format!("{function}.Version")})
+}
+
+/// All versions of a function, as a policy names them.
+fn versions_of(function: &str) -> Value {
+    json!({"Fn::Sub": format!("${{{function}.Arn}}:*")})
 }
 
 /// The findings of cfn-lint in a template.
@@ -108,7 +114,7 @@ fn the_template_substitutes_every_placeholder_of_the_machines() {
         assert_eq!(filled.keys().map(String::as_str).collect::<BTreeSet<_>>(), open, "{file}");
         none(filled.iter().filter_map(|(name, value)| {
             let function = name.strip_suffix("FunctionArn")?;
-            (*value != arn_of(function)).then(|| format!("{name} is {value}"))
+            (*value != version_of(function)).then(|| format!("{name} is {value}"))
         }));
     }
 }
@@ -128,7 +134,7 @@ fn each_machine_may_invoke_its_steps_and_nothing_else() {
             one => std::slice::from_ref(one),
         };
         let own = steps().into_iter().filter(|step| machine["DefinitionUri"] == step.machine);
-        let own: Vec<_> = own.map(|step| arn_of(step.name)).collect();
+        let own: Vec<_> = own.map(|step| versions_of(step.name)).collect();
         let missing = own.iter().filter(|arn| !allowed.contains(arn));
         none(missing.map(|arn| format!("{arn} is missing in {name}")));
         let strange = allowed.iter().filter(|arn| !own.contains(arn));

@@ -16,7 +16,7 @@ from overlay.control import calls, faults
 from overlay.ec2 import images, images_describe, instance_types, instances, launch_templates, snapshots
 from overlay.events import delivery, schedules
 from overlay.iam import authorization, instance_profiles, machine_roles, permissions
-from overlay.lambda_ import environments, invocations, places
+from overlay.lambda_ import environments, invocations, places, versions
 from overlay.ssm import parameters
 from overlay.states import (
     branches,
@@ -37,7 +37,7 @@ MODULES = (
     images, images_describe, snapshots, launch_templates, instance_types, instance_profiles, instances,
     groups, groups_api, refresh, recovery_points,
     stack_resources, stack_parameters, stack_operations, stack_views, change_sets, drift,
-    parameters,
+    parameters, versions,
     history, runner, queries, tasks, places, environments, invocations, branches, distributed, workflows,
     nested, publishing, limits, status_events,
     recordings,
