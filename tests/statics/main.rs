@@ -21,6 +21,7 @@ mod history;
 mod machine;
 mod papers;
 mod quotas;
+mod release;
 mod simplex;
 mod supply_chain;
 mod template;
