@@ -18,6 +18,7 @@ mod events;
 mod expressions;
 mod histories;
 mod history;
+mod last_release;
 mod machine;
 mod papers;
 mod quotas;
