@@ -21,6 +21,15 @@ const DEFINITIONS: &str = "statemachine/";
 /// The same as `sam deploy` needs: the template creates roles and has a transform.
 const CAPABILITIES: [&str; 2] = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
 
+/// Which programs the functions get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// Those of the last build.
+    Built,
+    /// Those of another release: whatever it is given, each fails with this error.
+    Failing(&'static str),
+}
+
 /// Deploys the template under this stack name, or updates that stack. `folder` is for temporary
 /// files; it must exist as long as the stack.
 ///
@@ -31,9 +40,11 @@ pub async fn template(
     folder: &Path,
     stack: &str,
     parameters: &[(&str, &str)],
+    programs: Programs,
 ) -> Result<Stack> {
     let (packaging, folder) = (cloud.clone(), folder.to_owned());
-    let packaged = tokio::task::spawn_blocking(move || package(&packaging, &folder)).await??;
+    let packaged = move || package(&packaging, &folder, programs);
+    let packaged = tokio::task::spawn_blocking(packaged).await??;
     let request =
         Request { name: stack, template: &packaged, parameters, capabilities: &CAPABILITIES };
     Stack::deploy(cloud, &request).await
@@ -60,12 +71,12 @@ pub async fn upload(cloud: &Cloud, template: &str) -> Result<String> {
     Ok(address)
 }
 
-fn bucket(cloud: &Cloud) -> String {
+pub(crate) fn bucket(cloud: &Cloud) -> String {
     format!("driftless-artifacts-{}", cloud.account())
 }
 
 /// The template with its functions and definition uploaded.
-fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
+fn package(cloud: &Cloud, folder: &Path, programs: Programs) -> Result<String> {
     let source = paths::root().join("template.yaml");
     let template =
         fs::read_to_string(&source).with_context(|| format!("reading {}", source.display()))?;
@@ -75,7 +86,7 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
     // Both take about equally long.
     std::thread::scope(|scope| {
         let bucket = scope.spawn(|| aws(cloud, &["s3api", "create-bucket", "--bucket", &bucket]));
-        fs::write(&prepared, with_absolute_paths(&template, folder)?)
+        fs::write(&prepared, with_absolute_paths(&template, folder, programs)?)
             .context("writing the template")?;
         bucket.join().map_err(|_| anyhow::anyhow!("creating the bucket panicked"))?.map(drop)
     })?;
@@ -104,10 +115,10 @@ fn package(cloud: &Cloud, folder: &Path) -> Result<String> {
 
 /// The template with absolute paths to the files to upload: the target directory may be anywhere,
 /// and the functions are already zipped.
-fn with_absolute_paths(template: &str, folder: &Path) -> Result<String> {
+fn with_absolute_paths(template: &str, folder: &Path, programs: Programs) -> Result<String> {
     let functions: Vec<String> = function_names(template).into_iter().map(str::to_owned).collect();
     ensure!(!functions.is_empty(), "template.yaml has no function under {FUNCTIONS}");
-    let zips: Vec<PathBuf> = artifacts::zipped(folder, &functions)?;
+    let zips: Vec<PathBuf> = artifacts::zipped(folder, &functions, programs)?;
     let mut result = template.to_owned();
     for (function, zip) in functions.iter().zip(&zips) {
         let zip = text(zip)?;
@@ -119,7 +130,7 @@ fn with_absolute_paths(template: &str, folder: &Path) -> Result<String> {
     Ok(result.replace(&format!(" {DEFINITIONS}"), &format!(" {}", text(&definitions)?)))
 }
 
-fn function_names(template: &str) -> BTreeSet<&str> {
+pub(crate) fn function_names(template: &str) -> BTreeSet<&str> {
     template
         .split(FUNCTIONS)
         .skip(1)
@@ -146,7 +157,7 @@ pub(crate) fn aws(cloud: &Cloud, arguments: &[&str]) -> Result<String> {
     String::from_utf8(output.stdout).context("the AWS CLI's output is not UTF-8")
 }
 
-fn text(path: &Path) -> Result<&str> {
+pub(crate) fn text(path: &Path) -> Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
 

@@ -11,6 +11,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::cloud::{self, Called, Cloud};
+use crate::deploy::Programs;
 use crate::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use crate::execution::Execution;
 use crate::stack::Stack;
@@ -22,7 +23,7 @@ pub const STACK_VARIABLE: &str = "DRIFTLESS_TEST_STACK";
 pub const STACK: &str = "driftless";
 
 /// The prefixes that the tests' Driftless may write, so that a test can also try others.
-const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/golden/", stack: "golden-" };
+pub(crate) const PREFIXES: Prefixes<'_> = Prefixes { parameter: "/golden/", stack: "golden-" };
 
 /// A deployed Driftless.
 #[derive(Debug, Clone)]
@@ -74,7 +75,9 @@ impl ForTests {
         let emulator = Emulator::start(folder, Lifetime::Attached, wait_scale).await?;
         let cloud = Cloud::local(&emulator.endpoint);
         let folder = &emulator.folder;
-        let driftless = Driftless::deploy_as(STACK, &cloud, folder, PREFIXES, parameters).await?;
+        let driftless =
+            Driftless::deploy_as(STACK, &cloud, folder, PREFIXES, parameters, Programs::Built)
+                .await?;
         Ok(Self { driftless, _emulator: Some(emulator) })
     }
 }
@@ -119,17 +122,35 @@ impl Driftless {
     /// # Errors
     /// It could not be deployed.
     pub async fn alone_in(cloud: &Cloud, parameters: &[(&str, &str)]) -> Result<Self> {
+        // A unique name, because the local AWS ends a function's processes when a function of the
+        // same name is created in any account.
+        Self::deploy_alone(&unique(STACK), cloud, parameters, Programs::Built).await
+    }
+
+    /// Deploys another release over this one, which is [`alone`](Self::alone): with these template
+    /// parameters, and with these programs.
+    ///
+    /// # Errors
+    /// It could not be deployed.
+    pub async fn upgrade(&self, parameters: &[(&str, &str)], programs: Programs) -> Result<Self> {
+        Self::deploy_alone(&self.stack, &self.cloud, parameters, programs).await
+    }
+
+    async fn deploy_alone(
+        stack: &str,
+        cloud: &Cloud,
+        parameters: &[(&str, &str)],
+        programs: Programs,
+    ) -> Result<Self> {
         // It is removed with the local AWS's own folder.
         let folder = emulator::scratch_folder()?.join(cloud.account());
         fs::create_dir_all(&folder).context("creating the folder for the template")?;
-        // A unique name, because the local AWS ends a function's processes when a function of the
-        // same name is created in any account.
-        Self::deploy_as(&unique(STACK), cloud, &folder, PREFIXES, parameters).await
+        Self::deploy_as(stack, cloud, &folder, PREFIXES, parameters, programs).await
     }
 
     /// Deploys it into a local AWS, or updates it there. `folder` is for temporary files.
     pub async fn deploy(cloud: &Cloud, folder: &Path, prefixes: Prefixes<'_>) -> Result<Self> {
-        Self::deploy_as(STACK, cloud, folder, prefixes, &[]).await
+        Self::deploy_as(STACK, cloud, folder, prefixes, &[], Programs::Built).await
     }
 
     async fn deploy_as(
@@ -138,6 +159,7 @@ impl Driftless {
         folder: &Path,
         prefixes: Prefixes<'_>,
         others: &[(&str, &str)],
+        programs: Programs,
     ) -> Result<Self> {
         let architecture = match std::env::consts::ARCH {
             "aarch64" => "arm64",
@@ -152,7 +174,7 @@ impl Driftless {
         ];
         parameters.retain(|(key, _)| others.iter().all(|(other, _)| other != key));
         parameters.extend(others);
-        let stack = deploy::template(cloud, folder, stack, &parameters).await?;
+        let stack = deploy::template(cloud, folder, stack, &parameters, programs).await?;
         Self::of(&stack).await
     }
 

@@ -31,6 +31,7 @@
     reason = "an error fails the test, and its text says what failed"
 )]
 
+mod archive;
 mod artifacts;
 pub mod backup;
 pub mod cli;

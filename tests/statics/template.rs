@@ -231,17 +231,24 @@ fn the_dead_letter_queue_has_an_alarm_that_fires_at_the_first_message() {
 // --- permissions -------------------------------------------------------------------------------
 
 /// The statements of a function's or the machine's own policies, those under a condition too.
-fn statements(properties: &'static Map<String, Value>) -> Vec<&'static Value> {
+pub fn statements(properties: &Map<String, Value>) -> Vec<&Value> {
     let policies = properties.get("Policies").and_then(Value::as_array).into_iter().flatten();
     let statements = policies.filter_map(|policy| policy["Statement"].as_array()).flatten();
-    let chosen = |statement: &'static Value| match statement["Fn::If"].as_array() {
-        Some(choice) => choice[1..].iter().collect(),
-        None => vec![statement],
-    };
-    statements.flat_map(chosen).filter(|statement| statement["Action"] != Value::Null).collect()
+    statements
+        .flat_map(alternatives)
+        .filter(|statement| statement["Action"] != Value::Null)
+        .collect()
 }
 
-fn actions(statement: &Value) -> Vec<&str> {
+/// The statements of an `!If`.
+fn alternatives(statement: &Value) -> Vec<&Value> {
+    match statement["Fn::If"].as_array() {
+        Some(choice) => choice[1..].iter().collect(),
+        None => vec![statement],
+    }
+}
+
+pub fn actions(statement: &Value) -> Vec<&str> {
     let action = &statement["Action"];
     let listed = action.as_array().map_or_else(|| vec![action], |actions| actions.iter().collect());
     listed.into_iter().filter_map(Value::as_str).collect()

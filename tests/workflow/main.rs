@@ -84,6 +84,7 @@ mod target_by_name;
 mod targets;
 mod templates;
 mod times;
+mod upgrade;
 mod writes;
 
 /// What the tests are against.
@@ -171,6 +172,7 @@ fn trials() -> Vec<Trial> {
         target_by_name::trials(),
         targets::trials(),
         templates::trials(),
+        upgrade::trials(),
         writes::trials(),
     ];
     modules.into_iter().flatten().collect()
