@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{none, text};
 
-const PAPERS: [&str; 11] = [
+const PAPERS: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -16,6 +16,7 @@ const PAPERS: [&str; 11] = [
     "docs/errors.md",
     "docs/glossary.md",
     "docs/operations.md",
+    "docs/releasing.md",
     "tests/emulator/README.md",
 ];
 
