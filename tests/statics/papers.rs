@@ -7,7 +7,7 @@ use crate::{none, text};
 
 /// The guide to moving an existing group.
 const MOVING: &str = "docs/moving.md";
-const PAPERS: [&str; 13] = [
+const PAPERS: [&str; 14] = [
     "README.md",
     "README.ja.md",
     "CHANGELOG.md",
@@ -20,6 +20,7 @@ const PAPERS: [&str; 13] = [
     "docs/glossary.md",
     MOVING,
     "docs/operations.md",
+    "docs/releasing.md",
     "tests/emulator/README.md",
 ];
 
