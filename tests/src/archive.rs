@@ -40,7 +40,8 @@ fn deploy(cloud: &Cloud, stack: &str) -> Result<()> {
     let package = ["cloudformation", "package", "--s3-bucket", &bucket];
     let files = ["--template-file", text(&template)?, "--output-template-file", text(&packaged)?];
     aws(cloud, &[package.as_slice(), &files].concat())?;
-    let deploy = ["cloudformation", "deploy", "--stack-name", stack];
+    // The template is longer than a request may be (51,200 bytes).
+    let deploy = ["cloudformation", "deploy", "--stack-name", stack, "--s3-bucket", &bucket];
     let what = ["--template-file", text(&packaged)?, "--capabilities", "CAPABILITY_IAM"];
     let prefix = format!("ParameterPathPrefix={}", PREFIXES.parameter);
     let overrides = ["CAPABILITY_AUTO_EXPAND", "--parameter-overrides", &prefix];

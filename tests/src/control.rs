@@ -42,10 +42,18 @@ pub struct Call {
 impl Call {
     /// When it was made, in milliseconds since 1970.
     pub fn milliseconds(&self) -> Result<i64> {
-        let time = DateTime::from_str(&self.time, Format::DateTimeWithOffset)
-            .with_context(|| format!("{} is no time", self.time))?;
-        time.to_millis().context("a time beyond all times")
+        milliseconds(&self.time)
     }
+}
+
+/// A time of the local AWS, in milliseconds since 1970.
+///
+/// # Errors
+/// It is no time.
+pub fn milliseconds(time: &str) -> Result<i64> {
+    let parsed = DateTime::from_str(time, Format::DateTimeWithOffset)
+        .with_context(|| format!("{time} is no time"))?;
+    parsed.to_millis().context("a time beyond all times")
 }
 
 /// What was sent in a call, and what was answered.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::cloud::Cloud;
 use crate::stack::{Request, Stack};
@@ -81,7 +82,7 @@ fn package(cloud: &Cloud, folder: &Path, programs: Programs) -> Result<String> {
         fs::read_to_string(&source).with_context(|| format!("reading {}", source.display()))?;
     let bucket = bucket(cloud);
     let prepared = folder.join("template.yaml");
-    let packaged = folder.join("packaged.yaml");
+    let packaged = folder.join("packaged.json");
     // Both take about equally long.
     std::thread::scope(|scope| {
         let bucket = scope.spawn(|| aws(cloud, &["s3api", "create-bucket", "--bucket", &bucket]));
@@ -101,9 +102,15 @@ fn package(cloud: &Cloud, folder: &Path, programs: Programs) -> Result<String> {
             &bucket,
             "--output-template-file",
             output,
+            "--use-json",
         ],
     )?;
-    fs::read_to_string(&packaged).context("reading the packaged template")
+    let packaged = fs::read_to_string(&packaged).context("reading the packaged template")?;
+    let packaged: Value =
+        serde_json::from_str(&packaged).context("the packaged template is not JSON")?;
+    // A request may have a template of 51,200 bytes (`CreateStack`, `TemplateBody`); as YAML it is
+    // longer. `sam deploy` uploads the template, so on AWS there is no such limit.
+    Ok(packaged.to_string())
 }
 
 /// The template with absolute paths to the files to upload: the target directory may be anywhere,

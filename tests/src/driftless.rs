@@ -114,9 +114,17 @@ impl Driftless {
     /// This is the real AWS, or it could not be deployed.
     pub async fn alone(&self, parameters: &[(&str, &str)]) -> Result<Self> {
         let cloud = self.cloud.fresh_account().context("only a local AWS has further accounts")?;
+        Self::alone_in(&cloud, parameters).await
+    }
+
+    /// The same in this account of a local AWS.
+    ///
+    /// # Errors
+    /// It could not be deployed.
+    pub async fn alone_in(cloud: &Cloud, parameters: &[(&str, &str)]) -> Result<Self> {
         // A unique name, because the local AWS ends a function's processes when a function of the
         // same name is created in any account.
-        Self::deploy_alone(&unique(STACK), &cloud, parameters, Programs::Built).await
+        Self::deploy_alone(&unique(STACK), cloud, parameters, Programs::Built).await
     }
 
     /// Deploys another release over this one, which is [`alone`](Self::alone): with these template
@@ -216,15 +224,16 @@ impl Driftless {
 
     /// Starts an execution with this input, as from the console.
     pub async fn start(&self, input: &Value) -> Result<Execution> {
-        let request = self.cloud.sfn.start_execution().state_machine_arn(&self.state_machine);
-        let answer = request.input(input.to_string()).send().await;
-        let arn = answer.called("states:StartExecution")?.execution_arn;
-        Ok(Execution::by_arn(&self.cloud, &arn))
+        self.start_of(&self.state_machine, input).await
     }
 
     /// Starts a reconcile with this input.
     pub async fn reconcile(&self, input: &Value) -> Result<Execution> {
-        let request = self.cloud.sfn.start_execution().state_machine_arn(&self.reconcile_machine);
+        self.start_of(&self.reconcile_machine, input).await
+    }
+
+    async fn start_of(&self, machine: &str, input: &Value) -> Result<Execution> {
+        let request = self.cloud.sfn.start_execution().state_machine_arn(machine);
         let answer = request.input(input.to_string()).send().await;
         let arn = answer.called("states:StartExecution")?.execution_arn;
         Ok(Execution::by_arn(&self.cloud, &arn))

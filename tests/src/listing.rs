@@ -41,6 +41,16 @@ impl Driftless {
         Ok(listed.iter().map(|one| Execution::by_arn(&self.cloud, &one.execution_arn)).collect())
     }
 
+    /// The first execution that has started since the mark and has this text in its input.
+    pub async fn started_with(&self, mark: &Mark, text: &str) -> Result<Option<Execution>> {
+        for execution in self.started_since(mark).await? {
+            if execution.input().await?.to_string().contains(text) {
+                return Ok(Some(execution));
+            }
+        }
+        Ok(None)
+    }
+
     /// The events (identified by their jobs) that have started an execution since the mark.
     pub async fn have_started(&self, mark: &Mark, events: &[Value]) -> Result<Vec<Value>> {
         let mut found = Vec::new();

@@ -82,6 +82,11 @@ impl Scenario {
         Ok(self.against(&self.driftless.alone(parameters).await?))
     }
 
+    /// The same in this account.
+    pub async fn alone_in(&self, cloud: &Cloud, parameters: &[(&str, &str)]) -> Result<Self> {
+        Ok(self.against(&Driftless::alone_in(cloud, parameters).await?))
+    }
+
     /// The cloud that the test runs in.
     #[must_use]
     pub fn cloud(&self) -> &Cloud {

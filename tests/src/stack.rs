@@ -259,9 +259,7 @@ impl Stack {
 
     /// The number of its updates, including failed ones.
     pub async fn updates(&self) -> Result<usize> {
-        let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
-        let events: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        let events = events.called("cloudformation:DescribeStackEvents")?;
+        let events = self.events().await?;
         let begins = |event: &&StackEvent| {
             event.logical_resource_id() == Some(&self.name)
                 && event.resource_status() == Some(&ResourceStatus::UpdateInProgress)
@@ -269,18 +267,27 @@ impl Stack {
         Ok(events.iter().filter(begins).count())
     }
 
+    /// Everything that happened to it, the latest first.
+    async fn events(&self) -> Result<Vec<StackEvent>> {
+        let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
+        let events: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        events.called("cloudformation:DescribeStackEvents")
+    }
+
     /// The first resource that failed in the latest operation, and its reason.
     async fn first_failure(&self) -> Result<String> {
-        let request = self.cloud.cloudformation.describe_stack_events().stack_name(&self.name);
-        let events = request.send().await.called("cloudformation:DescribeStackEvents")?;
-        let failed = events.stack_events.unwrap_or_default().into_iter().rfind(|event| {
-            event.resource_status.as_ref().is_some_and(|status| status.as_str().ends_with("FAILED"))
-        });
+        let events = self.events().await?;
+        let is_failure = |event: &&StackEvent| {
+            let status = event.resource_status.as_ref().map_or("", ResourceStatus::as_str);
+            // A template that cannot be carried out rolls the stack back without a failed resource.
+            status.ends_with("FAILED") || status.contains("ROLLBACK_IN_PROGRESS")
+        };
+        let failed = events.iter().rfind(is_failure);
         Ok(failed.map_or_else(
             || "no resource failed".to_owned(),
             |event| {
-                let resource = event.logical_resource_id.unwrap_or_default();
-                format!("{resource}: {}", event.resource_status_reason.unwrap_or_default())
+                let resource = event.logical_resource_id().unwrap_or_default();
+                format!("{resource}: {}", event.resource_status_reason().unwrap_or_default())
             },
         ))
     }

@@ -12,8 +12,9 @@ use crate::workspace::{pascal_case, sources, step_crates};
 use crate::{none, text};
 
 /// The names of Lambda's and Step Functions' own errors that the state machine may match.
-const FOREIGN: [&str; 14] = [
+const FOREIGN: [&str; 15] = [
     "States.ALL",
+    "States.TaskFailed",
     "States.Timeout",
     "Sandbox.Timedout",
     "Runtime.ExitError",

@@ -4,11 +4,13 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+/// The definition of what tells of executions that have ended.
+pub const ANNOUNCE: &str = "statemachine/announce.asl.json";
 /// The files of the definitions.
-pub const PATHS: [&str; 2] =
-    ["statemachine/promote-ami.asl.json", "statemachine/reconcile.asl.json"];
+pub const PATHS: [&str; 3] =
+    ["statemachine/promote-ami.asl.json", "statemachine/reconcile.asl.json", ANNOUNCE];
 
-static MACHINES: LazyLock<[Value; 2]> =
+static MACHINES: LazyLock<[Value; 3]> =
     LazyLock::new(|| PATHS.map(|path| serde_json::from_str(&crate::text(path)).expect(path)));
 
 /// The whole definitions, each with its file.

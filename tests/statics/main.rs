@@ -20,6 +20,7 @@ mod histories;
 mod history;
 mod last_release;
 mod machine;
+mod observed;
 mod papers;
 mod quotas;
 mod release;
@@ -27,6 +28,7 @@ mod simplex;
 mod supply_chain;
 mod template;
 mod time;
+mod translation;
 mod versions;
 mod workspace;
 

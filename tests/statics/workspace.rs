@@ -75,9 +75,10 @@ fn dependencies_point_to_the_contract() {
             "bench" => &["contract", "harness"],
             "step" | "aws" => &["contract", "testkit"],
             // `status` and `doctor` say what a group boots, which the functions must find alike.
-            "cli" => &["aws", "contract"],
-            "testkit" | "harness" | "replay" | "xtask" => &["contract"],
+            "cli" => &["aws", "contract", "sentences"],
+            "testkit" | "harness" | "replay" | "sentences" | "xtask" => &["contract"],
             "tags" => &["aws", "contract", "step"],
+            "report" => &["contract", "sentences", "step"],
             name if steps.contains(name) => &["aws", "contract", "step", "tags", "testkit"],
             name => return Some(format!("{name} has no place in the order of dependencies")),
         };

@@ -18,7 +18,7 @@ trials![
 ];
 
 /// The step and the call, `ssm:PutParameter`.
-type Key = (String, String);
+pub type Key = (String, String);
 
 /// A cell of the table.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +66,8 @@ async fn made(s: &Scenario, ended: &Ended, outcome: Outcome, column: usize) -> R
     compare(&calls(s).await?, column)
 }
 
-/// The calls of all functions so far.
-async fn calls(s: &Scenario) -> Result<BTreeMap<Key, usize>> {
+/// The calls of all functions so far, in the whole account.
+pub async fn calls(s: &Scenario) -> Result<BTreeMap<Key, usize>> {
     let mut counts = BTreeMap::new();
     for call in control(s)?.calls_of_functions().await? {
         // `…:assumed-role/STACK-UpdateStackRole-1A2B3C/…`

@@ -1,5 +1,5 @@
-//! Every event or execution that failed, for whatever reason, is in the dead-letter queue with its
-//! input, and `driftless redrive` runs it again.
+//! Every event or execution that failed is in the dead-letter queue with its input, and `driftless
+//! redrive` runs it again. An input by hand that is wrong itself is nobody's loss, and is not there.
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -18,7 +18,8 @@ trials![
     only here, "it needs a queue of its own, and only a local AWS fails when it is told to":
     failed_promotions_are_run_again,
     an_execution_that_fails_again_is_a_new_message,
-    a_wrong_input_is_left_unless_all_are_run_again,
+    a_wrong_event_is_left_unless_all_are_run_again,
+    a_wrong_input_by_hand_is_no_dead_letter,
     a_missing_stack_is_named,
 ];
 
@@ -218,20 +219,46 @@ async fn an_execution_that_fails_again_is_a_new_message(s: &Scenario) -> Result<
     arrive(s, 1).await
 }
 
-/// A re-run cannot mend it, so it would come back with every redrive.
-async fn a_wrong_input_is_left_unless_all_are_run_again(s: &Scenario) -> Result<()> {
+/// Nobody typed it, so it is kept; but a re-run cannot mend it and would come back with every redrive.
+async fn a_wrong_event_is_left_unless_all_are_run_again(s: &Scenario) -> Result<()> {
     let s = &s.alone(&[]).await?;
-    let input = json!({"imageId": "web"});
-    let ended = s.driftless.start(&input).await?.ended().await?;
+    let malformed = event_of("ami-web")?;
+    let ended = s.driftless.send(&malformed).await?.ended().await?;
     expect::failure(&ended, ErrorName::InvalidInput)?;
     arrive(s, 1).await?;
     let left = expect::only(redriven(s, false).await?)?;
-    ensure!(left.result == "left" && left.input == Some(input), "{left:#?}");
-    ensure!(left.about.as_deref() == Some("web") && left.failure.is_some(), "{left:#?}");
+    let resources = left.input.as_ref().map(|input| &input["resources"]);
+    ensure!(left.result == "left" && resources == Some(&malformed["resources"]), "{left:#?}");
+    ensure!(left.about.as_deref() == Some("ami-web") && left.failure.is_some(), "{left:#?}");
     arrive(s, 1).await?;
     let all = cli::redrive(&s.driftless, &["--all"]).await?;
     ensure!(expect::only(all.messages)?.result == "started");
     arrive(s, 1).await
+}
+
+/// It fails for whoever typed it, and no promotion is lost. A tag is not part of the input: once it is
+/// corrected, the same input promotes the image.
+async fn a_wrong_input_by_hand_is_no_dead_letter(s: &Scenario) -> Result<()> {
+    let s = &s.alone(&[]).await?;
+    let nobodys = json!({"target": {"parameterName": s.driftless.parameter_name()}});
+    let by_hand = [
+        s.driftless.start(&json!({"imageId": "web"})).await?,
+        s.driftless.start(&nobodys).await?,
+        s.driftless.reconcile(&json!({"dryRun": "yes"})).await?,
+    ];
+    for execution in by_hand {
+        expect::failure(&execution.ended().await?, ErrorName::InvalidInput)?;
+    }
+    // The events of executions are delivered in the order in which they end here: this is the only
+    // message if the others are none.
+    let malformed = format!("{}not a name", s.driftless.parameter_prefix);
+    let image = s.image(&[(TAG_PARAMETER_NAME, &malformed)]).await?;
+    expect::failure(&promote(s, &image).await?, ErrorName::InvalidInput)?;
+    arrive(s, 1).await?;
+    let one = expect::only(redriven(s, true).await?)?;
+    let is_it = one.input == Some(json!({"imageId": image}));
+    ensure!(is_it && one.result == "wouldStart", "{one:#?}");
+    Ok(())
 }
 
 /// The status is not that of a message that stays.

@@ -94,9 +94,12 @@ async fn fails_once(s: &Scenario, state: &str) -> Result<()> {
                 Expectation::Heals => heals(&ended, &after, &image)?,
                 Expectation::Fails => fails(&ended, state, &error, &before, &after, &image)?,
             }
-            let failed = ended.transcript.iter().find(|step| !step.errors.is_empty());
-            let failed = failed.context("nothing failed")?;
-            ensure!(failed.state == state && failed.errors[0] == error, "{failed:?} failed");
+            // A busy machine may bring about more that passes by itself.
+            let first = ended.transcript.iter().find_map(|step| {
+                let counts = |found: &&String| **found == error || !transcript::passes(found);
+                Some((step.state.as_str(), step.errors.iter().find(counts)?))
+            });
+            ensure!(first == Some((state, &error)), "{first:?} failed first");
             anyhow::Ok(ended)
         };
         let ended = ended.await.with_context(|| format!("{state} answers {error}"))?;

@@ -12,6 +12,7 @@ use harness::scenario::AutoHealingStack;
 use harness::{Backup, Scenario, image};
 use serde_json::json;
 
+use crate::rollback;
 use crate::support::deployed::{careful, planned};
 use crate::support::two_targets::{TwoTargets, both_updated};
 use crate::support::{control, expect, promotable, promote};
@@ -109,12 +110,7 @@ async fn a_rollback_keeps_the_protection_of_what_it_puts_back(s: &Scenario) -> R
     let (parameter, healing) = s.parameter_pattern().await?;
     let first = promoted(s, &healing).await?;
     let second = s.backup(&healing.instance).await?;
-    let write = s.hold_calls(("ssm", "PutParameter"), &second.image).await?;
-    let execution = s.driftless.send(&second.event()).await?;
-    write.caught().await?;
-    healing.group.enlarge().await?;
-    write.release().await?;
-
+    let execution = rollback::promoted_while_it_drifts(s, &healing, &second).await?;
     execution.entered("RollBack").await?;
     is_protected_for(s, &first.image, 1).await?;
     let target = expect::target(&execution.ended().await?, Outcome::Failed)?;

@@ -47,6 +47,7 @@ macro_rules! trials {
     };
 }
 
+mod announcements;
 mod backup;
 mod bounds;
 mod calls;
@@ -136,6 +137,7 @@ fn main() -> ExitCode {
 
 fn trials() -> Vec<Trial> {
     let modules = [
+        announcements::trials(),
         backup::trials(),
         bounds::trials(),
         calls::trials(),

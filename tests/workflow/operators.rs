@@ -206,15 +206,8 @@ async fn an_interrupted_command_leaves_the_execution_running(s: &Scenario) -> Re
     let arguments = [&["promote", "--image", &image][..], &place].concat();
     let mut command = cli::command(&s.driftless, &arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let started = wait::until(s.cloud(), wait::START, "the execution", async || {
-        for execution in s.driftless.started_since(&before).await? {
-            if execution.input().await?["imageId"] == image.as_str() {
-                return Ok(Some(execution));
-            }
-        }
-        Ok(None)
-    })
-    .await?;
+    let poll = async || s.driftless.started_with(&before, &image).await;
+    let started = wait::until(s.cloud(), wait::START, "the execution", poll).await?;
     started.entered("ValidateAmi").await?;
     let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
     kill_process(pid.context("it has ended")?, Signal::INT)?;

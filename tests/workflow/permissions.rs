@@ -9,6 +9,7 @@ use harness::{Scenario, Stack, wait};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
+use crate::announcements::{self, Listener};
 use crate::support::{control, definition, event, schedule};
 use crate::{
     backup, dead_letters, guard, parameter, reconcile, refresh, refusals, stack,
@@ -25,7 +26,9 @@ const PARAMETERS: [(&str, &str); 4] = [
 
 /// Who has a role besides the steps of a promotion: those of a reconcile, the state machines, and
 /// the rules that start them.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
+    "Announce",
+    "AnnounceExecutionEnded",
     "CollectResults",
     "ListTargets",
     "PromoteAmi",
@@ -81,7 +84,8 @@ async fn needs_all(s: &Scenario, owner: &str) -> Result<()> {
     // One of UpdateStack's stacks holds a role, which drift detection has to be able to read.
     let reads_all = [("DriftDetectionPolicyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess")];
     let others = if owner == "UpdateStack" { &reads_all[..] } else { &[] };
-    let s = &s.alone(&[&PARAMETERS, others].concat()).await?;
+    let parameters = [&PARAMETERS, others].concat();
+    let (s, listener) = &announcements::told(s, &parameters).await?;
     let stack = Stack::by_name(s.cloud(), &s.driftless.stack);
     let role = stack.resource(&format!("{owner}Role")).await?;
     let mut needless = Vec::new();
@@ -91,7 +95,7 @@ async fn needs_all(s: &Scenario, owner: &str) -> Result<()> {
     println!("{owner}: {} permissions are taken away, one at a time", cuts.len());
     for Cut { what, policy, whole, document } in cuts {
         put(s, &role, &policy, &document).await?;
-        match first_failure(s, owner).await {
+        match first_failure(s, listener, owner).await {
             Some(failure) => {
                 let is_refused = REFUSALS.iter().any(|refusal| failure.contains(refusal));
                 ensure!(is_refused, "without {what} it fails for another reason: {failure}");
@@ -170,8 +174,8 @@ async fn put(s: &Scenario, role: &str, policy: &str, document: &Value) -> Result
 }
 
 /// The tests that need what this role may, all at once, until one fails.
-async fn first_failure(s: &Scenario, owner: &str) -> Option<String> {
-    let mut running: FuturesUnordered<_> = tests(s, owner).into_iter().collect();
+async fn first_failure(s: &Scenario, listener: &Listener, owner: &str) -> Option<String> {
+    let mut running: FuturesUnordered<_> = tests(s, listener, owner).into_iter().collect();
     while let Some(done) = running.next().await {
         if let Err(error) = done {
             return Some(format!("{error:#}"));
@@ -182,7 +186,7 @@ async fn first_failure(s: &Scenario, owner: &str) -> Option<String> {
 
 type Test<'a> = LocalBoxFuture<'a, Result<()>>;
 
-fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
+fn tests<'a>(s: &'a Scenario, listener: &'a Listener, owner: &str) -> Vec<Test<'a>> {
     let by_parameter = || -> Test { Box::pin(parameter::a_backup_is_promoted_and_heals(s)) };
     let by_stack = || -> Test { Box::pin(stack::a_backup_is_promoted_and_heals(s)) };
     let extended =
@@ -225,13 +229,19 @@ fn tests<'a>(s: &'a Scenario, owner: &str) -> Vec<Test<'a>> {
         "PromoteAmi" => {
             vec![by_parameter(), Box::pin(is_defined_anew(s, &s.driftless.state_machine))]
         }
-        // One after the other: each reconcile has all targets of the account.
+        // One after the other: each reconcile has all targets of the account. The quickest first.
         "Reconcile" => vec![Box::pin(async {
+            is_defined_anew(s, &s.driftless.reconcile_machine).await?;
             reconcile::promotes(s).await?;
-            reconcile::stops_what_it_started(s).await?;
-            is_defined_anew(s, &s.driftless.reconcile_machine).await
+            reconcile::stops_what_it_started(s).await
         })],
         "ListTargets" | "CollectResults" => vec![Box::pin(reconcile::promotes(s))],
+        "Announce" => vec![Box::pin(async {
+            announcements::a_wrong_input_is_announced(s, listener).await?;
+            let stack = Stack::by_name(s.cloud(), &s.driftless.stack);
+            is_defined_anew(s, &stack.resource("Announce").await?).await
+        })],
+        "AnnounceExecutionEnded" => vec![Box::pin(announcements::an_end_starts_something(s))],
         "PromoteAmiBackupCompleted" => vec![Box::pin(an_event_starts_something(s))],
         "PromoteAmiImageAvailable" => vec![Box::pin(an_image_starts_something(s))],
         "ReconcileScheduled" => vec![Box::pin(the_schedule_starts_something(s))],

@@ -245,10 +245,8 @@ async fn started(
     reconcile: &Execution,
 ) -> Result<Execution> {
     wait::until(s.cloud(), wait::START, &format!("a promotion of {name}"), async || {
-        for execution in s.driftless.started_since(before).await? {
-            if execution.input().await?.to_string().contains(name) {
-                return Ok(Some(execution));
-            }
+        if let Some(execution) = s.driftless.started_with(before, name).await? {
+            return Ok(Some(execution));
         }
         if reconcile.status().await? != "RUNNING" {
             let ended = reconcile.ended().await?;

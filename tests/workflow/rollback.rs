@@ -9,7 +9,7 @@ use futures_util::future::try_join;
 use harness::cloud::Called;
 use harness::image::{self, Parameter};
 use harness::scenario::AutoHealingStack;
-use harness::{Ended, Scenario, What, paths};
+use harness::{Backup, Ended, Execution, Scenario, What, paths};
 use serde_json::json;
 
 use crate::support::deployed::careful;
@@ -106,16 +106,26 @@ async fn a_stack_whose_group_boots_another_image_is_put_back(s: &Scenario) -> Re
     expect::heals_into(&healing, &healing.base).await
 }
 
-async fn a_promotion_during_which_the_stack_drifts_is_put_back(s: &Scenario) -> Result<()> {
-    let s = &careful(s).await?;
-    let (parameter, healing) = s.parameter_pattern().await?;
-    let backup = s.backup(&healing.instance).await?;
-    // After the detection before the write, and before the one after it.
+/// The promotion of a backup during which the stack drifts: after the detection before the write, and
+/// before the one after it.
+pub async fn promoted_while_it_drifts(
+    s: &Scenario,
+    healing: &AutoHealingStack,
+    backup: &Backup,
+) -> Result<Execution> {
     let write = s.hold_calls(("ssm", "PutParameter"), &backup.image).await?;
     let execution = s.driftless.send(&backup.event()).await?;
     write.caught().await?;
     healing.group.enlarge().await?;
     write.release().await?;
+    Ok(execution)
+}
+
+async fn a_promotion_during_which_the_stack_drifts_is_put_back(s: &Scenario) -> Result<()> {
+    let s = &careful(s).await?;
+    let (parameter, healing) = s.parameter_pattern().await?;
+    let backup = s.backup(&healing.instance).await?;
+    let execution = promoted_while_it_drifts(s, &healing, &backup).await?;
 
     let target = rolled_back(&execution.ended().await?, ErrorName::DriftDetected)?;
     ensure!(parameter.read().await?.value == healing.base, "it was not put back");

@@ -11,7 +11,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use harness::{Scenario, What, groups_template, image};
 use serde_json::json;
 
-use crate::support::{control, definition, expect};
+use crate::calls::calls;
+use crate::support::expect;
 
 trials![
     ten_groups_of_one_template_get_their_images_by_two_updates_at_most;
@@ -124,32 +125,19 @@ async fn three_hundred_targets_are_reconciled_and_three_of_them_fail(s: &Scenari
         ensure!(updates == 1, "{updates} updates");
     }
     let calls = calls(s).await?;
-    let count = |function: &str, action: &str| {
-        calls.get(&(function.to_owned(), action.to_owned())).copied().unwrap_or_default()
+    let count = |step: &str, call: &str| {
+        calls.get(&(step.to_owned(), call.to_owned())).copied().unwrap_or_default()
     };
     // In each of two rounds one page of images, four of launch templates and four of groups, for all
     // targets together.
-    ensure!(count("ListTargets", "DescribeImages") == 2, "{calls:#?}");
-    ensure!(count("ListTargets", "DescribeLaunchTemplateVersions") <= 8, "{calls:#?}");
-    ensure!(count("ListTargets", "DescribeAutoScalingGroups") <= 8, "{calls:#?}");
+    ensure!(count("ListTargets", "ec2:DescribeImages") == 2, "{calls:#?}");
+    ensure!(count("ListTargets", "ec2:DescribeLaunchTemplateVersions") <= 8, "{calls:#?}");
+    ensure!(count("ListTargets", "autoscaling:DescribeAutoScalingGroups") <= 8, "{calls:#?}");
     // The groups of a target are known: no promotion lists those of the account.
     let all = PARAMETERS + STACKS;
-    ensure!(count("VerifyGroups", "DescribeAutoScalingGroups") <= all, "{calls:#?}");
-    ensure!(count("ValidateAmi", "DescribeAutoScalingGroups") <= all, "{calls:#?}");
+    ensure!(count("VerifyGroups", "autoscaling:DescribeAutoScalingGroups") <= all, "{calls:#?}");
+    ensure!(count("ValidateAmi", "autoscaling:DescribeAutoScalingGroups") <= all, "{calls:#?}");
     let total: usize = calls.values().sum();
     println!("{} targets: {:.1?}, {total} calls: {calls:?}", report.targets, ended.took);
     Ok(())
-}
-
-/// How often each function made each call, in the whole account.
-async fn calls(s: &Scenario) -> Result<BTreeMap<(String, String), usize>> {
-    let mut counts = BTreeMap::new();
-    for call in control(s)?.calls_of_functions().await? {
-        let function = definition::functions()?
-            .into_iter()
-            .find(|name| call.caller.contains(name.as_str()))
-            .with_context(|| format!("an unexpected caller: {call:?}"))?;
-        *counts.entry((function, call.action)).or_default() += 1;
-    }
-    Ok(counts)
 }

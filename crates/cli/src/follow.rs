@@ -1,7 +1,6 @@
 //! `driftless follow`: follows an execution until it ends, and prints its report.
 
 pub(crate) mod ended;
-pub(crate) mod report;
 pub(crate) mod trace;
 
 use std::process::ExitCode;

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use aws_sdk_cloudformation::types::Stack;
 use clap::Args;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use self::executions::LastExecution;
 use crate::deployment::{Parts, Where};
 use crate::inventory::groups::Group;
-use crate::inventory::values::Parameter;
+use crate::inventory::values::{Expiry, Parameter};
 use crate::inventory::{Clients, Image, Inventory, is_named};
 use crate::output::{self, Format};
 use crate::target::Target;
@@ -26,6 +27,9 @@ Examples:
   driftless status --format json | jq '.targets[] | select(.isNewest | not)'
 
 Exit status: 0 success, 2 wrong usage or a call to AWS failed.";
+
+/// How many targets are read at once.
+const AT_ONCE: usize = 8;
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -42,8 +46,8 @@ pub(crate) struct StatusArguments {
 pub(crate) struct Facts {
     /// The SSM parameter.
     pub parameter: Option<Parameter>,
-    /// When AWS Backup deletes each image in place, in seconds since 1970.
-    pub expiries: BTreeMap<String, i64>,
+    /// When AWS Backup deletes each image in place.
+    pub expiries: BTreeMap<String, Expiry>,
     /// The last execution about it that has ended.
     pub last_execution: Option<LastExecution>,
 }
@@ -72,6 +76,9 @@ pub(crate) struct Status {
     pub drift: Vec<Drift>,
     /// When AWS Backup deletes the first of the images in place, in seconds since 1970.
     pub expires: Option<i64>,
+    /// Why that is not known; absent if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_unknown: Option<String>,
     /// The last execution about this target that has ended.
     pub last_execution: Option<LastExecution>,
 }
@@ -99,12 +106,16 @@ impl StatusArguments {
         let inventory = clients.inventory(&parts.settings).await?;
         let targets = inventory.targets(&parts.settings);
         let mut last = executions::last(&deployment, &targets).await?;
-        let mut all = Vec::new();
-        for target in &targets {
-            let mut facts = facts(&clients, parts, &inventory, target).await?;
-            facts.last_execution = last.remove(target.name());
-            all.push(Status::of(target, &inventory, parts, &facts));
-        }
+        let reading = targets.iter().map(|target| facts(&clients, parts, &inventory, target));
+        let read: Vec<_> = stream::iter(reading).buffered(AT_ONCE).try_collect().await?;
+        let all: Vec<_> = targets
+            .iter()
+            .zip(read)
+            .map(|(target, mut facts)| {
+                facts.last_execution = last.remove(target.name());
+                Status::of(target, &inventory, parts, &facts)
+            })
+            .collect();
         output::print(&show::result(parts, &all, self.format)?)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -122,9 +133,7 @@ async fn facts(
     }
     let in_place = boots(target, &inventory.groups_of(target, parts), parts, &facts);
     for image in inventory.images.iter().filter(|image| in_place.contains(&image.id)) {
-        if let Some(end) = clients.expiry(image, parts).await? {
-            facts.expiries.insert(image.id.clone(), end);
-        }
+        facts.expiries.insert(image.id.clone(), clients.expiry(image, parts).await?);
     }
     Ok(facts)
 }
@@ -142,6 +151,15 @@ impl Status {
         stacks.sort();
         stacks.dedup();
         let stacks = stacks.into_iter().filter_map(|name| inventory.stacks.get(name));
+        let expiries = || boots.iter().filter_map(|image| facts.expiries.get(image));
+        let end = |expiry: &Expiry| match expiry {
+            Expiry::At(time) => Some(*time),
+            Expiry::Never | Expiry::Denied(_) => None,
+        };
+        let reason = |expiry: &Expiry| match expiry {
+            Expiry::Denied(reason) => Some(reason.clone()),
+            Expiry::Never | Expiry::At(_) => None,
+        };
         Self {
             pattern: target.pattern(),
             name: target.name().to_owned(),
@@ -151,7 +169,8 @@ impl Status {
             newest_created: newest.map(|image| image.created.clone()),
             is_newest: newest.is_some_and(|image| boots.contains(&image.id)),
             drift: stacks.map(Drift::of).collect(),
-            expires: boots.iter().filter_map(|image| facts.expiries.get(image)).min().copied(),
+            expires: expiries().filter_map(end).min(),
+            expires_unknown: expiries().find_map(reason),
             last_execution: facts.last_execution.clone(),
             boots,
         }

@@ -31,6 +31,15 @@ impl Retry {
         full_jitter: true,
     };
 
+    /// The same for an announcement, which an Express workflow makes: it has five minutes.
+    pub const ANNOUNCEMENT: Self = Self {
+        interval_seconds: 2,
+        backoff_rate: 2.0,
+        max_delay_seconds: None,
+        max_attempts: 5,
+        full_jitter: true,
+    };
+
     /// The longest delay before each retry, in seconds.
     pub fn delays(self) -> impl Iterator<Item = f64> {
         let longest = self.max_delay_seconds.map_or(f64::MAX, f64::from);
@@ -65,6 +74,11 @@ pub const START_ERRORS: &[&str] = &[
     "StepFunctions.SdkClientException",
     "StepFunctions.ThrottlingException",
 ];
+
+/// Errors of putting an event and of publishing to a topic. The services' own names are not published,
+/// so `States.TaskFailed` stands for all of them but a timeout (Amazon States Language, "Errors").
+/// What is told twice does no harm.
+pub const ANNOUNCEMENT_ERRORS: &[&str] = &["States.TaskFailed", "States.Timeout"];
 
 /// A loop of the definition: a Task polls, a Choice counts, a Wait pauses. The pauses grow, so that
 /// what takes seconds is noticed within seconds, and what takes hours needs some tens of polls: each
@@ -298,6 +312,10 @@ mod tests {
 
     #[test]
     fn temporary_failures_are_retried_for_minutes() {
-        assert_eq!(Retry::TRANSIENT.delays().collect::<Vec<_>>(), [4.0, 12.0, 36.0, 108.0, 200.0, 200.0]);
+        assert!(Retry::ANNOUNCEMENT.delays().sum::<f64>() < 120.0);
+        assert_eq!(
+            Retry::TRANSIENT.delays().collect::<Vec<_>>(),
+            [4.0, 12.0, 36.0, 108.0, 200.0, 200.0]
+        );
     }
 }

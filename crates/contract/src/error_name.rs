@@ -184,8 +184,8 @@ impl ErrorName {
         Self::ALL.iter().copied().find(|known| known.as_str() == name)
     }
 
-    /// Whether the input itself is wrong, so that the same input fails again whatever is corrected
-    /// in the account. Every other terminal error can be corrected, and the input run again.
+    /// Whether the input itself may be wrong; [`is_of_the_input`] has the message too. Every other
+    /// terminal error can be corrected, and the input run again.
     #[must_use]
     pub const fn is_of_the_input(self) -> bool {
         matches!(self, Self::InvalidInput)
@@ -226,6 +226,45 @@ impl std::fmt::Display for ErrorName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// How the message of an invalid input begins if the value is a tag's. A tag is not part of the input,
+/// and can be corrected.
+pub const OF_A_TAG: &str = "tags.";
+
+/// Whether the input itself is wrong, so that the same input fails again whatever is corrected in the
+/// account.
+///
+/// ```
+/// use contract::error_name::is_of_the_input;
+///
+/// assert!(is_of_the_input("InvalidInput", "imageId: expected an image ID"));
+/// assert!(!is_of_the_input("InvalidInput", "tags.StackName: expected a stack name"));
+/// assert!(!is_of_the_input("ImageNotFound", "EC2 does not list the image"));
+/// ```
+#[must_use]
+pub fn is_of_the_input(name: &str, message: &str) -> bool {
+    ErrorName::named(name).is_some_and(ErrorName::is_of_the_input) && !message.starts_with(OF_A_TAG)
+}
+
+/// Whether a function itself failed: it panicked, crashed, ran out of time or memory, or Lambda could
+/// not run it (Lambda's own names, and that of a task that did not respond). Every other error is what
+/// a step found.
+///
+/// ```
+/// use contract::error_name::is_of_a_function;
+///
+/// for name in ["StepPanicked", "Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown"] {
+///     assert!(is_of_a_function(name));
+/// }
+/// assert!(!is_of_a_function("ImageRejected"));
+/// ```
+#[must_use]
+pub fn is_of_a_function(name: &str) -> bool {
+    const FAMILIES: [&str; 3] = ["Lambda.", "Runtime.", "Sandbox."];
+    name == ErrorName::StepPanicked.as_str()
+        || name == "States.Timeout"
+        || FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 /// An error that has a name in the catalogue.

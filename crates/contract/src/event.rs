@@ -125,6 +125,10 @@ pub struct TargetRun {
     /// of the account: a reconcile lists them once for all its targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
+    /// The name of the reconcile that starts the run. Its own report and mail cover this run, so no
+    /// mail is sent about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<String>,
 }
 
 const fn yes() -> bool {

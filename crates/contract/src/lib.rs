@@ -7,14 +7,18 @@
 //! * [`target`]: targets and their candidate images.
 //! * [`steps`]: input and output of each Lambda.
 //! * [`report`]: the result of an execution, for people and for programs that start executions.
+//! * [`announcement`]: the events that Driftless puts on the event bus when an execution has ended.
 //! * [`error_name`]: every error that Step Functions can see, and how it is retried.
 //! * [`bounds`]: how often the state machine retries and polls, and how long it waits.
 //! * [`output`]: how large each step's output may be.
+//! * [`metrics`]: what executions count in CloudWatch.
 
+pub mod announcement;
 pub mod bounds;
 pub mod error_name;
 pub mod event;
 pub mod ids;
+pub mod metrics;
 pub mod output;
 pub mod placed;
 pub mod report;

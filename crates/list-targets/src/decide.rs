@@ -93,6 +93,7 @@ fn start(input: &ListInput, target: &Destination, readers: &Readers) -> Start {
             dry_run: input.run.dry_run,
             verify: input.run.verify,
             groups,
+            started_by: Some(input.execution.clone()),
         },
     }
 }

@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    step::run(async |input| report::handle(input)).await
+    let stack = std::env::var("STACK_NAME")?;
+    step::run(async |input| report::handle(&stack, input)).await
 }

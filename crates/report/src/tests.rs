@@ -9,8 +9,10 @@ use contract::steps::{Collected, ReportInput, Reported, TargetRecord};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Answer, decide, handle, sentences};
+use crate::{Answer, answered, decide, sentences};
 
+mod announce;
+mod metrics;
 mod reconcile;
 
 const OLD: &str = "ami-0000000000000000a";
@@ -54,9 +56,9 @@ fn reported(targets: Vec<TargetRecord>) -> Reported {
 }
 
 fn promotion(collected: Collected) -> Reported {
-    match handle(ReportInput::Promotion(collected)).unwrap() {
+    match answered(ReportInput::Promotion(collected)).unwrap().0 {
         Answer::Promotion(reported) => reported,
-        Answer::Reconcile(reconciled) => panic!("{reconciled:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

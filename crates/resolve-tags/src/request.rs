@@ -205,7 +205,8 @@ fn newest(allow_older: bool) -> Selection {
 }
 
 fn from_target(run: TargetRun) -> Result<Request, InvalidInput> {
-    let TargetRun { target, allow_older, instance_refresh, dry_run, verify, groups } = run;
+    let TargetRun { target, allow_older, instance_refresh, dry_run, verify, groups, started_by: _ } =
+        run;
     let run = Run { selection: newest(allow_older), dry_run, instance_refresh, verify };
     let named = named(TARGET, target)?;
     if let (Destination::Stack(_), Some(_)) = (&named.destination, &groups) {

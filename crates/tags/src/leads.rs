@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use contract::error_name::OF_A_TAG;
 use contract::ids::{ImageId, Malformed, ParameterKey, ParameterName, StackName};
 use step::{InvalidInput, truncated};
 
@@ -213,7 +214,7 @@ impl Settings {
             let Self { account, region, .. } = self;
             let expected = format!("expected an ARN of account {account} in Region {region}");
             let found = format!("found account {:?} in Region {:?}", arn.account, arn.region);
-            return Err(InvalidInput::new(format!("tags.{key}"), format!("{expected}, {found}")));
+            return Err(invalid(key, format!("{expected}, {found}")));
         }
         parsed(key, name).map(Named::Ours)
     }
@@ -221,7 +222,12 @@ impl Settings {
 
 fn parsed<T: FromStr<Err = Malformed>>(key: &str, value: &str) -> Result<T, InvalidInput> {
     let parsed = value.parse();
-    parsed.map_err(|error: Malformed| InvalidInput::new(format!("tags.{key}"), error.to_string()))
+    parsed.map_err(|error: Malformed| invalid(key, error.to_string()))
+}
+
+/// A tag cannot be followed. The path says that it is a tag, which can be corrected.
+fn invalid(key: &str, problem: String) -> InvalidInput {
+    InvalidInput::new(format!("{OF_A_TAG}{key}"), problem)
 }
 
 fn outside(kind: &Kind, prefix: &str) -> String {

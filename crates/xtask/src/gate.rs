@@ -44,8 +44,8 @@ const STEPS: [Step; 9] = [
     Step {
         name: "generated",
         command: "cargo xtask generate --check",
-        rejects: "a definition, `docs/errors.md` or a table in `README.md` that differs from the \
-                  catalogue of errors and its bounds",
+        rejects: "a definition, `docs/errors.md`, a table in `docs/operations.md` or a picture that differs from the \
+                  catalogue of errors and the definitions",
         how: How::Here(|paths| {
             let began = Instant::now();
             let passed = generate::run(paths, true)? == ExitCode::SUCCESS;

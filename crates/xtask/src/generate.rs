@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use contract::ErrorName;
-use contract::bounds::{BUSY, Poll, Retry, START_ERRORS, TRANSIENT_ERRORS, loops};
+use contract::bounds::{
+    ANNOUNCEMENT_ERRORS, BUSY, Poll, Retry, START_ERRORS, TRANSIENT_ERRORS, loops,
+};
 use contract::error_name::Raised;
 
 use crate::asl::Node;
@@ -18,8 +20,15 @@ use crate::paths::Paths;
 use crate::picture;
 
 /// The states without a generated catcher: their failure is not a target's failure.
-const OUTSIDE_TARGETS: &[&str] =
-    &["ResolveTags", "Report", "ListTargets", "StartPromotion", "CollectResults"];
+const OUTSIDE_TARGETS: &[&str] = &[
+    "ResolveTags",
+    "Report",
+    "ListTargets",
+    "StartPromotion",
+    "CollectResults",
+    "PutEvent",
+    "SendMail",
+];
 /// The state that starts executions of another state machine.
 const STARTS_EXECUTIONS: &str = "StartPromotion";
 /// The state that decides, before which nothing is known about the target.
@@ -28,6 +37,7 @@ const DECIDES: &str = "ValidateAmi";
 const SECOND_HALF_OF_PROOF: &str = "VerifyGroups";
 const PROMOTE_AMI: &str = "statemachine/promote-ami.asl.json";
 const RECONCILE: &str = "statemachine/reconcile.asl.json";
+const ANNOUNCE: &str = "statemachine/announce.asl.json";
 const DEFINITIONS: &str = "statemachine";
 const ERRORS: &str = "docs/errors.md";
 const OPERATIONS: &str = "docs/operations.md";
@@ -38,6 +48,7 @@ pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
     let own = [
         (PROMOTE_AMI, promote_ami as Generate),
         (RECONCILE, reconcile),
+        (ANNOUNCE, announce),
         (ERRORS, |_: &str| Ok(errors())),
         (OPERATIONS, durations::replaced),
     ];
@@ -91,7 +102,7 @@ fn picture(definition: &str) -> Result<String> {
 
 /// The definition of the promotions with its generated fields as the catalogue has them now.
 fn promote_ami(text: &str) -> Result<String> {
-    let (definition, waits) = definition(text)?;
+    let (definition, waits) = definition(text, retriers)?;
     for poll in loops() {
         ensure!(waits.contains(&poll.wait), "there is no Wait state {}", poll.wait);
     }
@@ -100,11 +111,20 @@ fn promote_ami(text: &str) -> Result<String> {
 
 /// The same of the reconcile, which polls nothing.
 fn reconcile(text: &str) -> Result<String> {
-    Ok(definition(text)?.0)
+    Ok(definition(text, retriers)?.0)
+}
+
+/// The same of the announcements, which have five minutes and no time for the retries of a promotion.
+fn announce(text: &str) -> Result<String> {
+    let retriers = |state: &str| {
+        let errors = if state == "Report" { TRANSIENT_ERRORS } else { ANNOUNCEMENT_ERRORS };
+        Node::Array(vec![retrier(errors, Retry::ANNOUNCEMENT)])
+    };
+    Ok(definition(text, retriers)?.0)
 }
 
 /// A definition with its generated fields, and its Wait states between two polls.
-fn definition(text: &str) -> Result<(String, Vec<&'static str>)> {
+fn definition(text: &str, retriers: impl Fn(&str) -> Node) -> Result<(String, Vec<&'static str>)> {
     let mut definition: Node = serde_json::from_str(text).context("it is not JSON")?;
     let mut generated = Vec::new();
     each_state(
@@ -341,10 +361,10 @@ mod tests {
     fn waits_grow_by_the_counter_of_their_loop_up_to_its_bound() {
         let text = promote_ami(MACHINE).unwrap();
         for part in [
-            r#""Seconds": "{% $min([1800, $floor(20 * $power(1.4, $stackPolls))]) %}""#,
-            r#""Seconds": "{% $min([120, $floor(3 * $power(2, $planPolls - 1))]) %}""#,
+            r#""Seconds": "{% $min([3000, $floor(20 * $power(1.6, $stackPolls))]) %}""#,
+            r#""Seconds": "{% $min([160, $floor(5 * $power(2, $planPolls - 1))]) %}""#,
             r#""Condition": "{% $done %}""#,
-            r#""Condition": "{% $stackPolls >= 19 %}""#,
+            r#""Condition": "{% $stackPolls >= 14 %}""#,
         ] {
             assert!(text.contains(part), "no {part} in {text}");
         }

@@ -133,10 +133,14 @@ fn harness(paths: &Paths, task: &str, handed: &Handed) -> Result<ExitCode> {
 /// The same with the benchmark.
 fn bench(paths: &Paths, handed: &Handed) -> Result<ExitCode> {
     let asks_for_help = |argument: &OsString| argument == "--help" || argument == "-h";
-    let is_scale = handed.arguments.first().is_some_and(|task| task == "scale");
+    let is = |name: &str| handed.arguments.first().is_some_and(|task| task == name);
+    let is_scale = is("scale");
     if !handed.arguments.iter().any(asks_for_help) {
-        build::run(paths)?;
-        if !is_scale {
+        setup::run(paths)?;
+        if !is("build") {
+            build::run(paths)?;
+        }
+        if is("cold") {
             build::release(paths)?;
         }
     }

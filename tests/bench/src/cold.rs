@@ -1,9 +1,7 @@
 //! Owns `bench cold`: records, measures in turns, prints.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -45,14 +43,6 @@ pub(crate) enum Format {
     /// The same for programs.
     Json,
 }
-
-/// The zip file's size as cargo-lambda makes it.
-const ZIPPED: &str = "import io, sys, zipfile
-for path in sys.argv[1:]:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
-        archive.write(path, 'bootstrap')
-    print(len(buffer.getvalue()))";
 
 /// Returns whether nothing exceeds its bound, or it was not asked for.
 pub(crate) fn run(options: &Options) -> Result<bool> {
@@ -165,21 +155,10 @@ fn in_turns(
 /// The sizes of the programs; Python's is of no interest, Lambda brings it along.
 fn sizes(functions: &[Function]) -> Result<Vec<Option<Size>>> {
     let has_size = |function: &&Function| function.name != PYTHON;
-    let programs = functions.iter().filter(has_size).map(|function| &function.program);
-    let output = Command::new(paths::venv_program("python")?)
-        .args(["-c", ZIPPED])
-        .args(programs)
-        .output()
-        .context("zipping the functions")?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).context("the sizes are not UTF-8")?;
-    let mut zips = text.lines();
-    let mut size = |function: &Function| {
-        if !has_size(&function) {
-            return Ok(None);
-        }
-        let zip = zips.next().context("a function without a size")?.parse()?;
-        Ok(Some(Size { binary: fs::metadata(&function.program)?.len(), zip }))
-    };
-    functions.iter().map(&mut size).collect()
+    let programs: Vec<_> =
+        functions.iter().filter(has_size).map(|function| function.program.clone()).collect();
+    let mut sizes = Size::of(&programs)?.into_iter();
+    let sizes =
+        functions.iter().map(|function| has_size(&function).then(|| sizes.next()).flatten());
+    Ok(sizes.collect())
 }

@@ -1,8 +1,12 @@
 //! The figures of a benchmark, and the bounds that they must keep.
 
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use harness::paths;
 use serde::Serialize;
 
 use crate::runtime::Sample;
@@ -18,8 +22,8 @@ const MAX_PER_CALL: f64 = 0.5;
 const TIMES_FLOOR: f64 = 2.0;
 /// Megabytes.
 const MAX_MEMORY: f64 = 6.0;
-const MAX_BINARY: f64 = 4.5;
-const MAX_ZIP: f64 = 2.0;
+pub(crate) const MAX_BINARY: f64 = 4.5;
+pub(crate) const MAX_ZIP: f64 = 2.0;
 /// How much less than the Python function all functions of a promotion together must take.
 const MIN_TIMES_BELOW_PYTHON: f64 = 40.0;
 
@@ -42,6 +46,35 @@ pub(crate) enum Kind {
 pub(crate) struct Size {
     pub(crate) binary: u64,
     pub(crate) zip: u64,
+}
+
+/// The zip file's size as cargo-lambda makes it.
+const ZIPPED: &str = "import io, sys, zipfile
+for path in sys.argv[1:]:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, 'bootstrap')
+    print(len(buffer.getvalue()))";
+
+impl Size {
+    /// Those of programs.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub(crate) fn of(programs: &[PathBuf]) -> Result<Vec<Self>> {
+        let output = Command::new(paths::venv_program("python")?)
+            .args(["-c", ZIPPED])
+            .args(programs)
+            .output()
+            .context("zipping the functions")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).context("the sizes are not UTF-8")?;
+        let zips = text.lines().map(|line| line.parse::<u64>().context("a size"));
+        let size = |(program, zip): (&PathBuf, Result<u64>)| {
+            Ok(Self { binary: fs::metadata(program)?.len(), zip: zip? })
+        };
+        programs.iter().zip(zips).map(size).collect()
+    }
 }
 
 /// The medians of one function.

@@ -1,7 +1,9 @@
 //! Implements `cargo xtask bench`, which xtask starts once everything is built: what the functions
-//! cost where Lambda charges for it, their cold starts; and what a reconcile of many targets costs.
+//! cost where Lambda charges for it, their cold starts; what their build costs; and what a reconcile of
+//! many targets costs.
 
 mod aws;
+mod build;
 mod cold;
 mod figures;
 mod process;
@@ -31,6 +33,9 @@ enum Task {
     /// function gets an input that an execution in a local AWS gave it, and its calls are answered
     /// as they were there.
     Cold(cold::Options),
+    /// Build the functions for release from nothing: how long it takes, how much memory, how large
+    /// they are.
+    Build(build::Options),
     /// Reconcile an account with many targets: what each costs, and what a night costs on AWS.
     ///
     /// The account is in a local AWS. It is reconciled twice: with a new image for every target, and
@@ -41,6 +46,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Cold(options) => cold::run(&options),
+        Task::Build(options) => build::run(&options),
         Task::Scale(options) => scale::run(&options),
     };
     match result {

@@ -13,7 +13,7 @@ use contract::report::ReconcileReport;
 use harness::driftless::Prefixes;
 use harness::emulator::{self, Emulator, Lifetime, WAIT_SCALE};
 use harness::progress::ProgressLines;
-use harness::{Cloud, Driftless};
+use harness::{Cloud, Driftless, wait};
 use serde::Serialize;
 use serde_json::json;
 
@@ -108,6 +108,12 @@ async fn measured(progress: &ProgressLines, targets: usize) -> Result<Size> {
         let ended = progress.during(what, running).await?;
         ensure!(ended.status == "SUCCEEDED", "{}: {:?}", ended.status, ended.cause);
         let report = ended.reconcile_report()?;
+        // Each execution is announced when it has ended.
+        wait::until(&cloud, wait::START, "the announcements", async || {
+            let (all, announcements) = count::ended(&recordings)?;
+            Ok((all == 2 * announcements && announcements > targets).then_some(()))
+        })
+        .await?;
         let calls = control.calls_of_functions().await?;
         let counts = Counts::of(&recordings, calls.iter().skip(before))?;
         anyhow::Ok((ended.took.as_secs_f64(), report, counts))

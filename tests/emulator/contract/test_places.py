@@ -31,13 +31,13 @@ def test_no_invocation_is_refused_and_sixteen_run_at_once(aws):
 def test_its_time_does_not_run_while_an_invocation_waits_for_a_place(aws):
     """Lambda, Timeout: the function's own time."""
     function(aws, "slow", timeout=60)
-    function(aws, "quick", timeout=3)
+    function(aws, "quick", timeout=8)
     with call_held(aws, "ssm", "GetParameter", "/held") as hits:
         slow = each(("Call", task(calls("ssm", "get_parameter", Name="/held"), "slow")))
         busy = Run(aws, ("Each", slow), given=list(range(16)))
         until(lambda: hits() == 16, what="sixteen invocations")
         waiting = Run(aws, ("Call", task({}, "quick")))
         # More than it has.
-        time.sleep(3.5)
+        time.sleep(8.5)
         assert not any(e["type"] == "TaskSucceeded" for e in waiting.events()), "it has had a place"
     assert busy.ended()["status"] == waiting.ended()["status"] == "SUCCEEDED"

@@ -102,7 +102,7 @@ fn with_way(picture: &str, visits: &[Visit]) -> String {
             (None, Some(from)) => {
                 let to = attribute(line, "data-to").unwrap_or_default();
                 // A Map state is left after the states of its iterations.
-                let is_left = line.contains("class=\"line\"") && !entered.is_empty();
+                let is_left = line.contains("class=\"line\"");
                 let is_map = picture.contains(&format!("<g class=\"Map\" data-state=\"{from}\">"));
                 taken.contains(&(from, to)) || (is_map && is_left && entered.contains(to))
             }
@@ -132,75 +132,4 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use harness::stack::{Difference, Drift};
-
-    use super::*;
-
-    const PICTURE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\">
-<path class=\"line\" data-from=\"A\" data-to=\"M\" d=\"\"/>
-<path class=\"line\" data-from=\"A\" data-to=\"Z\" d=\"\"/>
-<path class=\"line\" data-from=\"M\" data-to=\"E\" d=\"\"/>
-<g class=\"Task\" data-state=\"A\"><text>A</text></g>
-<g class=\"Map\" data-state=\"M\"><text>M</text></g>
-<g class=\"Pass\" data-state=\"X\"><text>X</text></g>
-<g class=\"Succeed\" data-state=\"E\"><text>E</text></g>
-<g class=\"Fail\" data-state=\"Z\"><text>Z</text></g>
-</svg>
-";
-
-    fn row(method: Method, entered: &[&str], differences: Vec<Difference>) -> Row {
-        let status = if differences.is_empty() { "IN_SYNC" } else { "DRIFTED" };
-        let visit = |state: &&str| Visit { state: (*state).into(), seconds: 0.5 };
-        Row {
-            method,
-            image_before: "ami-1".into(),
-            image_after: "ami-2".into(),
-            healed_image: "ami-2".into(),
-            is_proven: differences.is_empty(),
-            drift: Drift { status: status.into(), resources_checked: 2, differences },
-            steps: (!entered.is_empty()).then_some(entered.len()),
-            aws_calls: 3,
-            seconds: 0.25,
-            visits: entered.iter().map(visit).collect(),
-        }
-    }
-
-    #[test]
-    fn the_way_of_an_execution_is_marked_and_no_other() {
-        let page = with_way(PICTURE, &row(Method::Stack, &["A", "M", "X", "E"], vec![]).visits);
-        let taken: Vec<_> = page.lines().filter(|line| line.contains("taken ")).collect();
-        let named = |line: &&str| {
-            let from = attribute(line, "data-from").map(|from| format!("{from}-"));
-            let to = attribute(line, "data-state").or(attribute(line, "data-to"));
-            from.unwrap_or_default() + to.unwrap_or_default()
-        };
-        let taken: Vec<_> = taken.iter().map(named).collect();
-        assert_eq!(taken, ["A-M", "M-E", "A", "M", "X", "E"]);
-    }
-
-    #[test]
-    fn the_page_shows_the_drift_beside_what_is_in_sync_and_needs_nothing_else() {
-        let version = Difference {
-            logical_id: "Group".into(),
-            path: "/LaunchTemplate/Version".into(),
-            expected: "1".into(),
-            actual: "<2>".into(),
-        };
-        let rows =
-            [row(Method::Stack, &["A", "M"], vec![]), row(Method::Naive, &[], vec![version])];
-        let page = page(&rows, PICTURE);
-        for part in [
-            "<span class=\"good\">IN_SYNC</span>, 2 resources compared",
-            "<span class=\"bad\">DRIFTED</span><br>Group<wbr>/LaunchTemplate<wbr>/Version: 1 in the template, &lt;2&gt;",
-            "<li>A <span>0.50 s</span></li>",
-            "prefers-color-scheme:dark",
-        ] {
-            assert!(page.contains(part), "no {part} in {page}");
-        }
-        assert_eq!(page.matches("<svg").count(), 1);
-        // The only address is the name of SVG itself.
-        assert_eq!(page.matches("http").count(), 1, "{page}");
-        assert!(!page.contains("src=") && !page.contains("<script") && !page.contains("@import"));
-    }
-}
+mod tests;

@@ -30,12 +30,6 @@ pub fn of_type(kind: &str) -> Result<Vec<String>> {
     Ok(states()?.into_iter().filter_map(of_kind).collect())
 }
 
-/// The names of the functions, those of a reconcile too.
-pub fn functions() -> Result<Vec<String>> {
-    let of_reconcile = ["ListTargets", "CollectResults"].map(str::to_owned);
-    Ok(of_type("Task")?.into_iter().chain(of_reconcile).collect())
-}
-
 /// Whether a Task state is entered again after this error: it is retried, or caught by its name.
 pub fn recovers(task: &Value, error: &str) -> bool {
     let rules = ["Retry", "Catch"].into_iter().filter_map(|field| task[field].as_array()).flatten();

@@ -5,11 +5,11 @@
 //! If a transcript differs, read the difference. If it is intended, run the test with
 //! `INSTA_UPDATE=always` and commit the new snapshot.
 
-use std::fmt::{self, Display, Formatter, Write};
-use std::ops::Range;
+use std::fmt::{self, Display, Formatter};
 
 use anyhow::Result;
-use contract::bounds::BUSY;
+use contract::ErrorName;
+use contract::bounds::{BUSY, TRANSIENT_ERRORS};
 use harness::Ended;
 use harness::execution::Step;
 
@@ -45,7 +45,8 @@ pub fn is_golden(name: &str, text: &str) {
 
 impl Transcript {
     /// How often a state was polled until something had happened is a matter of time, and left out;
-    /// so are errors that only say that something is not over yet, unless they are injected.
+    /// so are errors that only say that something is not over yet, and those that pass by themselves,
+    /// which a busy machine brings about, unless they are injected.
     pub fn of(ended: &Ended, injected: &str) -> Result<Self> {
         let waits = definition::of_type("Wait")?;
         let states = |branch: Option<i32>| -> Vec<String> {
@@ -68,24 +69,31 @@ impl Transcript {
         Ok(Self { ended: ended.collect::<Vec<_>>().join(" "), paths })
     }
 
-    /// What differs from the happy path, after what led to it. The number is that of the first
-    /// state that differs.
+    /// What differs from the happy path: of each path the states that are there instead of others,
+    /// and the number of the first. The state that the execution ends in is named once.
     pub fn against(&self, happy: &Self, cause: &str) -> String {
         let mut text = format!("{}: {cause}\n", self.ended);
         let none = Path::default();
         for at in 0..self.paths.len().max(happy.paths.len()) {
             let [before, after] =
                 [happy, self].map(|transcript| transcript.paths.get(at).unwrap_or(&none));
+            if after.name.is_empty() {
+                text += &format!("  without {}\n", before.name);
+                continue;
+            }
             let start = common(before.states.iter().zip(&after.states));
             let ends = before.states[start..].iter().rev().zip(after.states[start..].iter().rev());
             let end = common(ends);
-            for (sign, path) in [('-', before), ('+', after)] {
-                // Of a path that is missing, the name says enough.
-                let states =
-                    if after.name.is_empty() { 0..0 } else { start..path.states.len() - end };
-                if !path.name.is_empty() && (!states.is_empty() || before.name != after.name) {
-                    text += &format!("  {sign} {}\n", path.part(states));
-                }
+            let instead = before.states.len() - end - start;
+            let states = &after.states[start..after.states.len() - end];
+            let is_last = matches!(states, [last] if self.ended.ends_with(last));
+            if !states.is_empty() && !is_last {
+                let (name, number, states) = (&after.name, start + 1, states.join(" > "));
+                let instead =
+                    if instead > 0 { format!(", in place of {instead}") } else { String::new() };
+                text += &format!("  {name}, from state {number}{instead}: {states}\n");
+            } else if before.name != after.name {
+                text += &format!("  {} instead of {}\n", after.name, before.name);
             }
         }
         text
@@ -101,17 +109,6 @@ impl Display for Transcript {
     }
 }
 
-impl Path {
-    fn part(&self, states: Range<usize>) -> String {
-        let mut text = self.name.clone();
-        if !states.is_empty() {
-            let number = states.start + 1;
-            let _ = write!(text, ", state {number}: {}", self.states[states].join(" > "));
-        }
-        text
-    }
-}
-
 /// How many pairs are the same at the beginning.
 fn common<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> usize {
     pairs.take_while(|(a, b)| a == b).count()
@@ -123,10 +120,19 @@ fn named<'a>(error: &'a str, injected: &str) -> &'a str {
 
 fn as_injected(step: &Step, injected: &str) -> Step {
     let mut step = step.clone();
+    step.errors.retain(|error| error == injected || !passes(error));
+    if passes(injected) {
+        step.errors.dedup();
+    }
     for error in &mut step.errors {
         *error = named(error, injected).to_owned();
     }
     step
+}
+
+/// Whether this passes by itself: it is retried, wherever it happens.
+pub fn passes(error: &str) -> bool {
+    error == ErrorName::ServiceUnavailable.as_str() || TRANSIENT_ERRORS.contains(&error)
 }
 
 /// Without the waits for somebody else's operation: the state that found it under way, the Choice,

@@ -2,11 +2,9 @@
 
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
-use contract::report::Report;
+use contract::report::{ReconcileReport, Report};
 use serde::Serialize;
 use serde_json::Value;
-
-use super::report;
 
 /// An execution that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,9 +61,11 @@ impl Ended {
     /// The end for people.
     pub(crate) fn sentences(&self) -> String {
         if let Some(report) = &self.report {
+            let reconcile = || serde_json::from_value::<ReconcileReport>(report.clone());
             return match serde_json::from_value::<Report>(report.clone()) {
-                Ok(report) => report::sentences(&report),
-                Err(_) => report::reconciled(report),
+                Ok(report) => sentences::promotion(&report),
+                Err(_) => reconcile()
+                    .map_or_else(|_| format!("{report}\n"), |report| sentences::reconcile(&report)),
             };
         }
         let end = match (&self.error, &self.cause) {
@@ -73,7 +73,7 @@ impl Ended {
             (Some(error), None) => error.clone(),
             (None, _) => "no reason was given".to_owned(),
         };
-        let advice = self.error.as_deref().and_then(report::advice).unwrap_or_default();
+        let advice = self.error.as_deref().and_then(sentences::advice).unwrap_or_default();
         format!("{}: {end}\n{advice}", self.status)
     }
 }

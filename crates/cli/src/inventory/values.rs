@@ -19,6 +19,17 @@ pub(crate) struct Parameter {
     pub written: Option<i64>,
 }
 
+/// When AWS Backup deletes an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// Never, or it is no backup.
+    Never,
+    /// At this time, in seconds since 1970.
+    At(i64),
+    /// AWS Backup may not be read, with its reason.
+    Denied(String),
+}
+
 impl Clients {
     /// A parameter, or `None` if it does not exist.
     ///
@@ -34,28 +45,41 @@ impl Clients {
         }))
     }
 
-    /// When AWS Backup deletes an image, in seconds since 1970; `None` if never, or if it is no
-    /// backup.
+    /// When AWS Backup deletes an image.
     ///
     /// # Errors
-    /// A call failed.
-    pub(crate) async fn expiry(&self, image: &Image, parts: &Parts) -> Result<Option<i64>> {
-        let Some(instance) = &image.instance else { return Ok(None) };
+    /// A call failed, but not because it was denied.
+    pub(crate) async fn expiry(&self, image: &Image, parts: &Parts) -> Result<Expiry> {
+        let Some(instance) = &image.instance else { return Ok(Expiry::Never) };
         let instance = parts.instance_arn(instance);
         let point = format!("arn:{}:ec2:{}::image/{}", parts.partition(), parts.region(), image.id);
         let request = self.backup.list_recovery_points_by_resource().resource_arn(instance);
         let listed: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
         let listed = match listed {
             // It has never backed up this instance.
-            Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(None),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => {
+                return Ok(Expiry::Never);
+            }
+            Err(error) if error.code() == Some(DENIED) => return Ok(denied(&error)),
             listed => listed.called("backup:ListRecoveryPointsByResource")?,
         };
         let listed = listed.iter().find(|one| one.recovery_point_arn() == Some(&point));
-        let Some(vault) = listed.and_then(|one| one.backup_vault_name()) else { return Ok(None) };
+        let Some(vault) = listed.and_then(|one| one.backup_vault_name()) else {
+            return Ok(Expiry::Never);
+        };
         let request = self.backup.describe_recovery_point().backup_vault_name(vault);
-        let found = request.recovery_point_arn(&point).send().await;
-        let found = found.called("backup:DescribeRecoveryPoint")?;
+        let found = match request.recovery_point_arn(&point).send().await {
+            Err(error) if error.code() == Some(DENIED) => return Ok(denied(&error)),
+            found => found.called("backup:DescribeRecoveryPoint")?,
+        };
         let end = found.calculated_lifecycle().and_then(|lifecycle| lifecycle.delete_at());
-        Ok(end.map(|time| time.secs()))
+        Ok(end.map_or(Expiry::Never, |time| Expiry::At(time.secs())))
     }
+}
+
+/// AWS Backup's code for a missing permission (API reference, "Common Errors").
+const DENIED: &str = "AccessDeniedException";
+
+fn denied(error: &impl ProvideErrorMetadata) -> Expiry {
+    Expiry::Denied(error.message().unwrap_or("access to AWS Backup is denied").to_owned())
 }

@@ -9,7 +9,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::Message;
-use contract::ErrorName;
+use contract::error_name::is_of_the_input;
 use contract::report::Report;
 use serde::Serialize;
 use serde_json::Value;
@@ -139,10 +139,9 @@ impl DeadLetter {
 }
 
 impl Failure {
-    /// Whether the input itself is wrong. A tag is not part of it, and can be corrected.
+    /// Whether the input itself is wrong.
     fn is_final(&self) -> bool {
-        let name = ErrorName::named(&self.name);
-        name.is_some_and(ErrorName::is_of_the_input) && !self.message.starts_with("tags.")
+        is_of_the_input(&self.name, &self.message)
     }
 }
 

@@ -32,7 +32,11 @@ pub(crate) fn result(parts: &Parts, all: &[Status], format: Format) -> Result<St
         )),
         Format::Text => {
             let now = DateTime::from(std::time::SystemTime::now()).secs();
-            Ok(output::printed(&table(all, now, None)))
+            let mut text = output::printed(&table(all, now, None));
+            if let Some(reason) = all.iter().find_map(|one| one.expires_unknown.as_ref()) {
+                text += &format!("? When the images expire is not known: {reason}\n");
+            }
+            Ok(text)
         }
     }
 }
@@ -48,7 +52,7 @@ pub(crate) fn table(all: &[Status], now: i64, width: Option<u16>) -> Table {
             one.since.map(|time| age(now - time)).unwrap_or_default(),
             newest(one),
             drift(one, now),
-            one.expires.map_or("–".to_owned(), |end| days(end - now)),
+            expires(one, now),
             last(one, now),
         ];
         output::add_row(&mut table, cells, MAX_CELL_LINES);
@@ -86,6 +90,14 @@ fn drift(one: &Status, now: i64) -> String {
         format!("{name}{}{detected}", drift.status)
     };
     one.drift.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn expires(one: &Status, now: i64) -> String {
+    match (one.expires, &one.expires_unknown) {
+        (_, Some(_)) => "?".to_owned(),
+        (None, None) => "–".to_owned(),
+        (Some(end), None) => days(end - now),
+    }
 }
 
 fn last(one: &Status, now: i64) -> String {

@@ -1,7 +1,6 @@
 //! Tests of following an execution.
 
 mod ended;
-mod report;
 mod trace;
 
 use std::time::Duration;

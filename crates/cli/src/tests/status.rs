@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::{EXECUTION, parts};
 use crate::inventory::groups::{Group, Version};
-use crate::inventory::values::Parameter;
+use crate::inventory::values::{Expiry, Parameter};
 use crate::inventory::{Image, Inventory};
+use crate::output::Format;
 use crate::status::executions::{LastExecution, outcomes};
 use crate::status::{Facts, Status, show};
 use crate::target::Target;
@@ -50,10 +51,14 @@ fn inventory() -> Inventory {
 }
 
 fn parameter() -> Status {
+    expiring(Expiry::At(30 * DAY))
+}
+
+fn expiring(expiry: Expiry) -> Status {
     let value = Parameter { value: "ami-1".into(), written: Some(2 * DAY), ..Parameter::default() };
     let facts = Facts {
         parameter: Some(value),
-        expiries: BTreeMap::from([("ami-1".into(), 30 * DAY)]),
+        expiries: BTreeMap::from([("ami-1".into(), expiry)]),
         last_execution: None,
     };
     Status::of(&Target::Parameter("/driftless/web".into()), &inventory(), &parts(), &facts)
@@ -145,4 +150,21 @@ fn an_age_is_as_short_as_it_may_be() {
     {
         assert_eq!(show::age(seconds), expected);
     }
+}
+
+/// Operators need not be allowed to read AWS Backup.
+#[test]
+fn an_expiry_that_may_not_be_read_is_unknown_and_not_none() {
+    let denied = expiring(Expiry::Denied("not authorized to perform: backup:…".into()));
+    assert_eq!(denied.expires, None);
+    assert_eq!(denied.expires_unknown.as_deref(), Some("not authorized to perform: backup:…"));
+    let text = show::result(&parts(), std::slice::from_ref(&denied), Format::Text).unwrap();
+    assert!(
+        text.contains(" ? ") && text.ends_with("not known: not authorized to perform: backup:…\n"),
+        "{text}"
+    );
+    let json = show::result(&parts(), &[denied], Format::Json).unwrap();
+    assert!(json.contains("\"expiresUnknown\""), "{json}");
+    let never = show::result(&parts(), &[expiring(Expiry::Never)], Format::Json).unwrap();
+    assert!(!never.contains("expiresUnknown"), "{never}");
 }

@@ -7,6 +7,7 @@ use super::{
     Decision, GroupLaunch, GroupRefresh, ParameterWrite, PlannedChange, Refusal, Round, Rows,
     StackDrift,
 };
+use crate::announcement::{NotifyOn, StatusChange};
 use crate::report::Report;
 use crate::target::Pattern;
 
@@ -18,6 +19,8 @@ pub enum ReportInput {
     Promotion(Collected),
     /// About the promotions of a reconcile.
     Reconcile(Round),
+    /// About an execution that has ended, for those who want to hear of it.
+    Announcement(Ended),
 }
 
 message! {
@@ -112,5 +115,41 @@ message! {
         /// The cause that a failed execution ends with: the report as JSON text, shortened to fit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+    }
+}
+
+message! {
+    /// What `announce` knows of an execution that has ended.
+    Ended {
+        /// Whether it is one of `reconcile`.
+        is_reconcile: bool,
+        /// Of which executions a mail is sent.
+        notify_on: NotifyOn,
+        /// Step Functions' event.
+        change: StatusChange,
+    }
+}
+
+message! {
+    /// What report tells of an execution that has ended.
+    Announced {
+        /// The event's `detail-type`.
+        detail_type: String,
+        /// The event's `detail`: a [`PromotionFinished`](crate::announcement::PromotionFinished) or a
+        /// [`ReconcileFinished`](crate::announcement::ReconcileFinished).
+        detail: Value,
+        /// The mail, if one is wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mail: Option<Mail>,
+    }
+}
+
+message! {
+    /// A message to the operators' topic.
+    Mail {
+        /// At most 99 ASCII characters (SNS API, `Publish`: "less than 100 characters long").
+        subject: String,
+        /// The text.
+        body: String,
     }
 }

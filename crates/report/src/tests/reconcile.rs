@@ -7,7 +7,7 @@ use contract::report::{Counts, Outcome, PromotionRow, ReconcileReport, Summary};
 use contract::steps::{Failure, Reconciled, ReportInput, Round, Rows};
 use contract::target::Pattern;
 
-use crate::{Answer, handle};
+use crate::{Answer, answered};
 
 fn row(n: usize, outcome: Option<Outcome>) -> PromotionRow {
     PromotionRow {
@@ -39,9 +39,9 @@ fn round(targets: usize, pages: Vec<Summary>) -> Round {
 }
 
 fn reconciled(round: Round) -> Reconciled {
-    match handle(ReportInput::Reconcile(round)).unwrap() {
+    match answered(ReportInput::Reconcile(round)).unwrap().0 {
         Answer::Reconcile(reconciled) => reconciled,
-        Answer::Promotion(reported) => panic!("{reported:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use harness::control::Call;
+use harness::control::{self, Call};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// In the name of the state machine that announces.
+const ANNOUNCE: &str = "Announce";
 
 /// The counts of one reconcile.
 #[derive(Debug, Default, Serialize)]
@@ -19,6 +22,8 @@ pub(super) struct Counts {
     pub pages: Executions,
     /// The reconcile itself.
     pub reconcile: Executions,
+    /// What tells of each of them that has ended, as an Express workflow.
+    pub announcements: Executions,
     /// The calls to AWS by action.
     pub calls_by_action: BTreeMap<String, usize>,
 }
@@ -38,6 +43,8 @@ pub(super) struct Executions {
     pub invocations: usize,
     /// How long these took, by the events' times.
     pub seconds_of_functions: f64,
+    /// How long the executions took together.
+    pub seconds: f64,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +80,20 @@ pub(super) fn forget(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))
 }
 
+/// How many executions have ended, and how many of these are announcements of others.
+pub(super) fn ended(folder: &Path) -> Result<(usize, usize)> {
+    let mut found = (0, 0);
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let text = fs::read_to_string(entry?.path()).context("a recording")?;
+        // One that is being written is not there yet.
+        let Ok(recording) = serde_json::from_str::<Recording>(&text) else { continue };
+        let machine = recording.execution.state_machine_arn;
+        found.0 += usize::from(!machine.contains('/'));
+        found.1 += usize::from(machine.contains(ANNOUNCE));
+    }
+    Ok(found)
+}
+
 impl Counts {
     /// Those of all executions in the folder, and of these calls.
     pub(super) fn of<'a>(folder: &Path, calls: impl Iterator<Item = &'a Call>) -> Result<Self> {
@@ -93,7 +114,9 @@ impl Counts {
 
     /// A page's state machine is `NAME/LABEL`.
     fn kind(&mut self, machine: &str) -> &mut Executions {
-        if machine.contains('/') {
+        if machine.contains(ANNOUNCE) {
+            &mut self.announcements
+        } else if machine.contains('/') {
             &mut self.pages
         } else if machine.contains("Reconcile") {
             &mut self.reconcile
@@ -102,13 +125,13 @@ impl Counts {
         }
     }
 
-    fn all(&self) -> [&Executions; 3] {
-        [&self.promotions, &self.pages, &self.reconcile]
+    fn all(&self) -> [&Executions; 4] {
+        [&self.promotions, &self.pages, &self.reconcile, &self.announcements]
     }
 
-    /// Of all executions.
+    /// Of all executions. An Express workflow is not charged by transitions.
     pub(super) fn transitions(&self) -> usize {
-        self.all().iter().map(|one| one.transitions).sum()
+        self.all().iter().map(|one| one.transitions).sum::<usize>() - self.announcements.transitions
     }
 
     /// Of all executions.
@@ -141,6 +164,10 @@ impl Executions {
     fn add(&mut self, events: &[Event]) -> Result<()> {
         self.executions += 1;
         self.longest_history = self.longest_history.max(events.len());
+        if let (Some(first), Some(last)) = (events.first(), events.last()) {
+            self.seconds +=
+                (milliseconds(&last.timestamp)? - milliseconds(&first.timestamp)?) / 1000.0;
+        }
         let mut scheduled = 0;
         let mut tasks = 0;
         let mut invoked = BTreeMap::new();
@@ -176,11 +203,9 @@ impl Executions {
     }
 }
 
-/// `2026-11-29T18:18:47.662Z`, since the day began: no invocation takes as long as a day.
+/// A recording's time, in milliseconds since 1970.
 fn milliseconds(time: &str) -> Result<f64> {
-    let wrong = || format!("{time} is no time");
-    let (_, clock) = time.trim_end_matches('Z').split_once('T').with_context(wrong)?;
-    let mut parts = clock.split('+').next().unwrap_or(clock).split(':');
-    let mut next = || -> Result<f64> { Ok(parts.next().with_context(wrong)?.parse()?) };
-    Ok(((next()? * 60.0 + next()?) * 60.0 + next()?) * 1000.0)
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let milliseconds = control::milliseconds(time)? as f64;
+    Ok(milliseconds)
 }

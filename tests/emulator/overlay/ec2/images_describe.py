@@ -35,8 +35,8 @@ _SIMPLE = {
 
 def glob(value, patterns):
     """EC2's filter match: any of the patterns, with `*` and `?`."""
-    # fnmatch gives `[` a meaning that EC2 does not.
-    return any(fnmatchcase(value, p.replace("[", "[[]")) for p in patterns)
+    # fnmatch gives `[` a meaning that EC2 does not. Most patterns are plain values, and images are many.
+    return any(value == p or (("*" in p or "?" in p) and fnmatchcase(value, p.replace("[", "[[]"))) for p in patterns)
 
 
 def match_tags(resource_id, name, patterns):
@@ -151,8 +151,14 @@ def _describe_images(p):
     with_disabled = ec2._p(p, "IncludeDisabled").lower() == "true"
     with_deprecated = ec2._p(p, "IncludeDeprecated").lower() == "true"
     account = get_account_id()
+    # An unknown filter is refused whatever the others say.
+    for image in list(everything.values())[:1]:
+        for name, patterns in filters.items():
+            _match(image, name, patterns)
     found = []
     for image in everything.values():
+        if not all(_match(image, name, patterns) for name, patterns in filters.items()):
+            continue
         if image["State"] == "disabled" and not with_disabled:
             continue
         if image["OwnerId"] != account and not with_deprecated and _deprecated(image):
@@ -162,9 +168,6 @@ def _describe_images(p):
         if executable_by and not ec2._image_executable_by_matches(
                 {"LaunchPermissions": image.get("LaunchPermissions"),
                  "IsPublic": "true" if images.is_public(image) else "false"}, executable_by):
-            continue
-        # All of them, so that an unknown one is refused whatever the others say.
-        if False in [_match(image, name, patterns) for name, patterns in filters.items()]:
             continue
         found.append(image)
     shown, token = page(found, p, 0)

@@ -12,7 +12,8 @@ AWS facts:
   workflow executions"; nasa/cumulus#2693 has the text).
 * DescribeStateMachine shows a stack's LoggingConfiguration in the API's spelling.
 Unlike AWS:
-* The function's own policy, which could allow the call too, does not count. Other integrations need no permission.
+* The function's own policy, which could allow the call too, does not count. Integrations that have no module of their
+  own need no permission.
 * The destination of a machine's logs need not exist, and gets nothing.
 Unsure:
 * Each of the eight actions is necessary.

@@ -3,7 +3,7 @@
 AWS facts (Step Functions developer guide, "Automating Step Functions event delivery with EventBridge";
 API_DescribeExecution):
 * Each change of a standard execution's status is a "Step Functions Execution Status Change" of source aws.states,
-  delivered by best effort, some time later.
+  delivered by best effort, some time later. An Express execution has none.
 * Its detail has the members of DescribeExecution, times in milliseconds; a missing one is null. `redriveStatusReason`
   is set only when the execution cannot be redriven: FAILED, TIMED_OUT and ABORTED ones can.
 * If input and output together, escaped, exceed 248 KiB, the input is left out; if the output alone does, the output is.
@@ -23,9 +23,14 @@ _REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
 
 def _emit(_original):
     def emit(execution):
-        if not execution.get("sync"):
+        if not execution.get("sync") and not _is_express(execution):
             later(0, _put, json.dumps(_detail(execution)), execution["executionArn"])
     return emit
+
+
+def _is_express(execution):
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"].split("/")[0], {})
+    return machine.get("type") == "EXPRESS"
 
 
 def _put(detail, arn):
@@ -61,6 +66,6 @@ def _escaped(text):
 
 
 def install():
-    patching.requires(stepfunctions, "_iso_to_epoch_ms")
+    patching.requires(stepfunctions, "_iso_to_epoch_ms", "_state_machines")
     patching.requires(eventbridge, "_put_events")
     patching.attribute(stepfunctions, "_emit_execution_status_event", _emit)

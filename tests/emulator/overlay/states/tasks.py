@@ -17,7 +17,7 @@ from ministack.core.responses import get_region
 from ministack.services import stepfunctions
 
 from overlay import patching
-from overlay.states import history, nested
+from overlay.states import history, nested, publishing
 from overlay.states.history import encoded
 from overlay.states.queries import is_jsonata, within
 from overlay.states.runner import limited
@@ -75,6 +75,9 @@ def _names(resource):
 def _invoke(resource, arguments, timeoutInSeconds=None):
     if resource == _INTEGRATION + nested.RESOURCE:
         return nested.run(arguments, timeoutInSeconds)
+    publish = publishing.HANDLERS.get(resource.removeprefix(_INTEGRATION))
+    if publish:
+        return publish(arguments)
     if timeoutInSeconds is None:
         return stepfunctions._invoke_resource(resource, arguments)
     return stepfunctions._invoke_resource_with_timeout(resource, arguments, timeoutInSeconds)

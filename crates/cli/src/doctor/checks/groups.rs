@@ -50,9 +50,10 @@ pub(super) fn parameter(case: &Case<'_>, group: &Group, stack: &StackFacts) -> F
         .and_then(|template| template.at(&["Parameters", &key, "Type"])?.text());
     if !stack.parameters.contains_key(&key) {
         let has: Vec<_> = stack.parameters.keys().map(String::as_str).collect();
+        let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
         return Finding::change(
             CHECK,
-            format!("the stack has no parameter {key}; it has: {}", has.join(", ")),
+            format!("the stack has no parameter {key}; it has: {has}"),
             format!("Parameters:\n  {key}:\n    Type: AWS::EC2::Image::Id"),
         );
     }

@@ -1,19 +1,23 @@
-//! A report in sentences.
+//! Reports in sentences: `driftless` prints them, and a mail about an execution contains them.
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write;
 
 use contract::ErrorName;
 use contract::report::{Outcome, ReconcileReport, Report, TargetOutcome, TargetReport};
 use contract::steps::{Decision, Detection, PlannedChange, Rejected, Rows};
-use serde_json::Value;
 
-/// What to do about an error, from the catalogue.
-pub(crate) fn advice(error: &str) -> Option<String> {
+/// What an error means and what to do about it, from the catalogue; `None` for the services' own.
+#[must_use]
+pub fn advice(error: &str) -> Option<String> {
     Some(format!("  What it means: {}\n", ErrorName::named(error)?.meaning()))
 }
 
 /// The outcome, a sentence for each target, and what supports it.
-pub(crate) fn sentences(report: &Report) -> String {
+#[must_use]
+pub fn promotion(report: &Report) -> String {
     let mut text = match report.outcome {
         // These have no targets that could say it.
         Outcome::Skipped => format!("Skipped: {}\n", report.summary),
@@ -25,10 +29,8 @@ pub(crate) fn sentences(report: &Report) -> String {
 }
 
 /// The report of a reconcile: its counts, each target that failed, and how to read more about it.
-pub(crate) fn reconciled(report: &Value) -> String {
-    let Ok(report) = serde_json::from_value::<ReconcileReport>(report.clone()) else {
-        return format!("{report}\n");
-    };
+#[must_use]
+pub fn reconcile(report: &ReconcileReport) -> String {
     let mut text = format!("{:?}: {}\n", report.outcome, report.summary);
     for row in &report.results.failed.rows {
         let error = row.error.as_deref().unwrap_or("unknown");
@@ -62,7 +64,9 @@ fn target(target: &TargetReport) -> String {
     text
 }
 
-fn headline(target: &TargetReport) -> String {
+/// What became of a target; it follows the target's name.
+#[must_use]
+pub fn headline(target: &TargetReport) -> String {
     let images = || each(&target.images, |image| format!("{} (was {})", image.after, image.before));
     let in_place = || each(&target.images, |image| image.before.to_string());
     let error = || {

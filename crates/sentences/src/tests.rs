@@ -2,12 +2,12 @@
 
 use contract::report::Report;
 
-use crate::follow::report::sentences;
+use crate::promotion;
 
 fn example(name: &str) -> String {
     let path = format!("{}/../../tests/fixtures/reports/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let report: Report = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    sentences(&report)
+    promotion(&report)
 }
 
 #[track_caller]
