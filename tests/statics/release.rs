@@ -20,16 +20,18 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Runs `.ci/package`, and returns the archive.
-fn package(arguments: &[&str]) -> PathBuf {
+/// What a program of `.ci` prints, or else why it fails.
+fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     let python = harness::paths::venv_program("python").unwrap();
-    let made = Command::new(python)
-        .arg(harness::paths::root().join(".ci/package"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    PathBuf::from(String::from_utf8(made.stdout).unwrap().trim())
+    let program = harness::paths::root().join(".ci").join(program);
+    let ended = Command::new(python).arg(program).args(arguments).output().unwrap();
+    let said = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
+    if ended.status.success() { Ok(said(ended.stdout)) } else { Err(said(ended.stderr)) }
+}
+
+/// The archive that `.ci/package` makes.
+fn package(arguments: &[&str]) -> PathBuf {
+    PathBuf::from(run("package", arguments).unwrap())
 }
 
 /// The archive for an architecture, with programs that only say their name.
@@ -130,4 +132,20 @@ fn the_program_is_executable_on_every_system() {
         assert_eq!(files[program], json!({"mode": 0o755, "contents": "a program"}));
         assert_eq!(files["LICENSE"]["contents"], text("LICENSE"));
     }
+}
+
+#[test]
+fn a_tag_without_its_notes_is_not_released() {
+    let version = env!("CARGO_PKG_VERSION");
+    let changelog = folder("notes").join("CHANGELOG.md");
+    let notes = |tag: &str, text: &str| {
+        fs::write(&changelog, format!("# Changelog\n\n## Unreleased\n\n- x\n\n{text}")).unwrap();
+        run("release-notes", &[tag, changelog.to_str().unwrap()])
+    };
+    let tag = format!("v{version}");
+    let section = format!("## {version} - 2026-12-24\n\n### Added\n\n- this\n\n");
+    let older = "## 0.0.1 - 2026-01-01\n\n- that\n";
+    assert_eq!(notes(&tag, &(section.clone() + older)).unwrap(), "### Added\n\n- this");
+    assert!(notes(&tag, older).unwrap_err().contains("has no section"));
+    assert!(notes("v0.0.1", &(section + older)).unwrap_err().contains(version));
 }
