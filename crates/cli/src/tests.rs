@@ -1,5 +1,29 @@
 //! Tests of `driftless`: what each command decides, which calls it makes, and what it prints.
 
+/// A client that answers from these rules. (`mock_client!` needs the SDKs' `test-util` feature,
+/// and so a second compilation of them.)
+macro_rules! client {
+    ($sdk:ident, $rules:expr) => {{
+        let interceptor = aws_smithy_mocks::MockResponseInterceptor::new();
+        let mut interceptor = interceptor.rule_mode(aws_smithy_mocks::RuleMode::MatchAny);
+        for rule in $rules {
+            interceptor = interceptor.with_rule(rule);
+        }
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version_latest()
+                .region($sdk::config::Region::new("eu-west-1"))
+                .credentials_provider($sdk::config::Credentials::new(
+                    "id", "key", None, None, "test",
+                ))
+                .retry_config($sdk::config::retry::RetryConfig::disabled())
+                .http_client(aws_smithy_mocks::create_mock_http_client())
+                .interceptor(interceptor)
+                .build(),
+        )
+    }};
+}
+
 mod client;
 mod commands;
 mod deployment;

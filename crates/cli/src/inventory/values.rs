@@ -1,10 +1,9 @@
 //! Values in place: parameters, and how long an image lasts.
 
 use anyhow::Result;
-use aws_sdk_backup::error::ProvideErrorMetadata;
+use aws::{AwsError, Called};
 
 use super::{Clients, Image};
-use crate::client::Called;
 use crate::deployment::Parts;
 
 /// A parameter as Parameter Store has it.
@@ -50,36 +49,32 @@ impl Clients {
     /// # Errors
     /// A call failed, but not because it was denied.
     pub(crate) async fn expiry(&self, image: &Image, parts: &Parts) -> Result<Expiry> {
-        let Some(instance) = &image.instance else { return Ok(Expiry::Never) };
+        match self.deletion(image, parts).await {
+            Ok(end) => Ok(end.map_or(Expiry::Never, Expiry::At)),
+            Err(AwsError::Denied { message, .. }) => Ok(Expiry::Denied(message)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same in seconds since 1970; `None` if never, or if it is no backup.
+    async fn deletion(&self, image: &Image, parts: &Parts) -> Result<Option<i64>, AwsError> {
+        let Some(instance) = &image.instance else { return Ok(None) };
         let instance = parts.instance_arn(instance);
         let point = format!("arn:{}:ec2:{}::image/{}", parts.partition(), parts.region(), image.id);
         let request = self.backup.list_recovery_points_by_resource().resource_arn(instance);
         let listed: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        let listed = match listed {
+        let listed = match listed.called("backup:ListRecoveryPointsByResource") {
+            Ok(listed) => listed,
             // It has never backed up this instance.
-            Err(error) if error.code() == Some("ResourceNotFoundException") => {
-                return Ok(Expiry::Never);
-            }
-            Err(error) if error.code() == Some(DENIED) => return Ok(denied(&error)),
-            listed => listed.called("backup:ListRecoveryPointsByResource")?,
+            Err(error) if error.has_code("ResourceNotFoundException") => return Ok(None),
+            Err(error) => return Err(error),
         };
         let listed = listed.iter().find(|one| one.recovery_point_arn() == Some(&point));
-        let Some(vault) = listed.and_then(|one| one.backup_vault_name()) else {
-            return Ok(Expiry::Never);
-        };
+        let Some(vault) = listed.and_then(|one| one.backup_vault_name()) else { return Ok(None) };
         let request = self.backup.describe_recovery_point().backup_vault_name(vault);
-        let found = match request.recovery_point_arn(&point).send().await {
-            Err(error) if error.code() == Some(DENIED) => return Ok(denied(&error)),
-            found => found.called("backup:DescribeRecoveryPoint")?,
-        };
+        let found = request.recovery_point_arn(&point).send().await;
+        let found = found.called("backup:DescribeRecoveryPoint")?;
         let end = found.calculated_lifecycle().and_then(|lifecycle| lifecycle.delete_at());
-        Ok(end.map_or(Expiry::Never, |time| Expiry::At(time.secs())))
+        Ok(end.map(|time| time.secs()))
     }
-}
-
-/// AWS Backup's code for a missing permission (API reference, "Common Errors").
-const DENIED: &str = "AccessDeniedException";
-
-fn denied(error: &impl ProvideErrorMetadata) -> Expiry {
-    Expiry::Denied(error.message().unwrap_or("access to AWS Backup is denied").to_owned())
 }

@@ -9,7 +9,7 @@ use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityOu
 use aws_sdk_sqs::operation::delete_message::DeleteMessageOutput;
 use aws_sdk_sqs::operation::receive_message::ReceiveMessageOutput;
 use aws_sdk_sqs::types::Message;
-use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock};
+use aws_smithy_mocks::{Rule, mock};
 use serde_json::{Value, json};
 
 use super::super::{EXECUTION, ended, parts};
@@ -17,29 +17,6 @@ use crate::deployment::{self, Deployment};
 use crate::redrive::{self, Choice, Outcome, Redriven};
 
 const DRY_RUN: Choice = Choice { dry_run: true, all: false };
-
-/// A client that answers from these rules. (`mock_client!` needs the SDKs' `test-util` feature,
-/// and so a second compilation of them.)
-macro_rules! client {
-    ($sdk:ident, $rules:expr) => {{
-        let mut interceptor = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny);
-        for rule in $rules {
-            interceptor = interceptor.with_rule(rule);
-        }
-        $sdk::Client::from_conf(
-            $sdk::Config::builder()
-                .behavior_version_latest()
-                .region($sdk::config::Region::new("eu-west-1"))
-                .credentials_provider($sdk::config::Credentials::new(
-                    "id", "key", None, None, "test",
-                ))
-                .retry_config($sdk::config::retry::RetryConfig::disabled())
-                .http_client(create_mock_http_client())
-                .interceptor(interceptor)
-                .build(),
-        )
-    }};
-}
 
 /// The result of redriving a queue with this message, and how many messages were deleted and made
 /// visible again.
