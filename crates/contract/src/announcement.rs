@@ -14,8 +14,8 @@ pub const PROMOTION_FINISHED: &str = "Promotion Finished";
 /// The `detail-type` of a [`ReconcileFinished`].
 pub const RECONCILE_FINISHED: &str = "Reconcile Finished";
 
-/// Of which executions a mail is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Of which executions a mail is sent: each of these includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotifyOn {
     /// Of none: there is no topic.

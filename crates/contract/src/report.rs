@@ -192,17 +192,17 @@ impl Counts {
         } += 1;
     }
 
-    /// Each count with its word.
+    /// Each count with the name of its outcome.
     #[must_use]
     pub const fn all(&self) -> [(&'static str, usize); 7] {
         [
-            ("promoted", self.promoted),
-            ("unchanged", self.unchanged),
-            ("planned", self.planned),
-            ("unproven", self.unproven),
-            ("skipped", self.skipped),
-            ("failed", self.failed),
-            ("unknown", self.unknown),
+            ("Promoted", self.promoted),
+            ("Unchanged", self.unchanged),
+            ("Planned", self.planned),
+            ("Unproven", self.unproven),
+            ("Skipped", self.skipped),
+            ("Failed", self.failed),
+            ("Unknown", self.unknown),
         ]
     }
 

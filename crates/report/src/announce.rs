@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use step::truncated;
 
 use crate::mail;
-use crate::sentences::cause_text;
+use crate::sentences;
 
 /// The maximum length of a message in an event, and of the summary.
 const MAX_MESSAGE_CHARS: usize = 1_000;
@@ -100,13 +100,16 @@ fn execution(change: &StatusChange, said: Option<(FinishedOutcome, &str)>) -> Fi
 /// The error, with the report's summary for its message if the cause is the report.
 fn error(change: &StatusChange, summary: Option<&str>) -> Option<FinishedError> {
     let name = match (&change.error, change.status.as_str()) {
-        (Some(name), _) => name.clone(),
-        (None, "TIMED_OUT") => "States.Timeout".to_owned(),
+        (Some(name), _) => name,
+        (None, "TIMED_OUT") => "States.Timeout",
         (None, _) => return None,
     };
-    let cause = || cause_text(change.cause.clone().map(Into::into).as_ref());
-    let message = summary.map_or_else(cause, str::to_owned);
-    Some(FinishedError { name, message: truncated(message, MAX_MESSAGE_CHARS) })
+    let cause = || sentences::message(change.cause.as_deref().unwrap_or_default());
+    Some(named(name, summary.map_or_else(cause, str::to_owned)))
+}
+
+fn named(name: &str, message: impl Into<String>) -> FinishedError {
+    FinishedError { name: name.to_owned(), message: truncated(message, MAX_MESSAGE_CHARS) }
 }
 
 fn failed(error: Option<&FinishedError>) -> String {
@@ -140,10 +143,7 @@ fn target(report: &TargetReport) -> FinishedTarget {
         outcome: report.outcome,
         images: images.collect(),
         drift: drift.collect(),
-        error: report.error.as_ref().map(|error| FinishedError {
-            name: error.name.clone(),
-            message: truncated(error.message.as_str(), MAX_MESSAGE_CHARS),
-        }),
+        error: report.error.as_ref().map(|error| named(&error.name, error.message.as_str())),
     }
 }
 

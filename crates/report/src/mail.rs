@@ -25,6 +25,9 @@ pub(crate) fn of_promotion(
     notify_on: NotifyOn,
 ) -> Option<Mail> {
     let outcome = detail.execution.outcome;
+    if !is_wanted(outcome, notify_on) {
+        return None;
+    }
     let what = match report.map(|report| report.targets.as_slice()) {
         Some([target]) => format!("{} {}", target.name, in_short(target)),
         Some([_, _, ..]) => {
@@ -33,8 +36,7 @@ pub(crate) fn of_promotion(
         }
         _ => format!("{outcome:?}: {}", detail.execution.summary),
     };
-    let text = report.map(sentences::promotion);
-    is_wanted(outcome, notify_on).then(|| mail(&detail.execution, &what, text))
+    Some(mail(&detail.execution, &what, report.map(sentences::promotion)))
 }
 
 /// What became of a target, without the message of its error, for which a subject has no room.
@@ -53,10 +55,6 @@ pub(crate) fn of_reconcile(
     report: Option<&ReconcileReport>,
     notify_on: NotifyOn,
 ) -> Option<Mail> {
-    let what = match report {
-        Some(report) => format!("reconcile: {}", report.summary),
-        None => format!("reconcile: {:?}: {}", detail.execution.outcome, detail.execution.summary),
-    };
     let counts = detail.counts;
     // One that failed outweighs all that were promoted in the outcome, but both are news.
     let has_failed = counts.failed + counts.unknown + counts.unproven > 0;
@@ -66,8 +64,14 @@ pub(crate) fn of_reconcile(
         _ if counts.promoted > 0 => FinishedOutcome::Promoted,
         outcome => outcome,
     };
-    let text = report.map(sentences::reconcile);
-    is_wanted(outcome, notify_on).then(|| mail(&detail.execution, &what, text))
+    if !is_wanted(outcome, notify_on) {
+        return None;
+    }
+    let what = match report {
+        Some(report) => format!("reconcile: {}", report.summary),
+        None => format!("reconcile: {:?}: {}", detail.execution.outcome, detail.execution.summary),
+    };
+    Some(mail(&detail.execution, &what, report.map(sentences::reconcile)))
 }
 
 fn is_wanted(outcome: FinishedOutcome, notify_on: NotifyOn) -> bool {
@@ -79,12 +83,7 @@ fn is_wanted(outcome: FinishedOutcome, notify_on: NotifyOn) -> bool {
         Promoted | Unknown => NotifyOn::Changes,
         Unchanged | Planned | Skipped => NotifyOn::All,
     };
-    match notify_on {
-        NotifyOn::Never => false,
-        NotifyOn::Failures => least == NotifyOn::Failures,
-        NotifyOn::Changes => least != NotifyOn::All,
-        NotifyOn::All => true,
-    }
+    notify_on >= least
 }
 
 fn mail(execution: &FinishedExecution, what: &str, text: Option<String>) -> Mail {

@@ -10,11 +10,12 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::error_name::{is_of_a_function, is_of_the_input};
-use contract::metrics::{INVALID_INPUT, Metric, NAMESPACE, STACK, UNKNOWN};
-use contract::report::{Counts, Report};
+use contract::metrics::{INVALID_INPUT, Metric, NAMESPACE, STACK};
+use contract::report::Report;
 use contract::steps::{Failure, Round};
 use serde_json::{Value, json};
 
+use crate::reconcile;
 use crate::sentences::cause_text;
 
 /// The maximum length of an error's name as a dimension.
@@ -52,27 +53,13 @@ pub(crate) fn of_promotion(
 
 /// What one round of a reconcile counts.
 pub(crate) fn of_round(round: &Round) -> Vec<Count> {
-    let mut ended = Counts::default();
-    for page in &round.pages {
-        ended += page.counts;
-    }
-    // Of a page that did not end, nothing is known.
-    ended.unknown += round.targets.saturating_sub(ended.total());
-    let targets = [
-        ("Promoted", ended.promoted),
-        ("Unchanged", ended.unchanged),
-        ("Planned", ended.planned),
-        ("Unproven", ended.unproven),
-        ("Skipped", ended.skipped),
-        ("Failed", ended.failed),
-        (UNKNOWN, ended.unknown),
-    ];
+    let ended = reconcile::of_round(round);
     let has_failed = match &round.failure {
         Some(failure) => !is_input_wrong(failure),
         None => ended.unknown > 0,
     };
     let is_of_a_function = round.failure.iter().filter(|it| is_of_a_function(&it.name)).count();
-    let targets = targets.map(|(outcome, count)| by(Metric::ReconciledTargets, outcome, count));
+    let targets = ended.all().map(|(outcome, count)| by(Metric::ReconciledTargets, outcome, count));
     let rounds = [
         Count { metric: Metric::FailedReconciles, of: None, count: usize::from(has_failed) },
         Count { metric: Metric::FunctionFailures, of: None, count: is_of_a_function },

@@ -19,12 +19,14 @@ const MAX_CAUSE_ROWS_BYTES: usize = MAX_CAUSE_CHARS - 8_000;
 /// # Errors
 /// The report cannot be written as JSON, which is a defect.
 pub(crate) fn reconciled(round: Round) -> Result<Reconciled, serde_json::Error> {
+    let of_round = of_round(&round);
     let (listed, before) =
         round.before.map_or((0, Summary::default()), |report| (report.targets, report.results));
     let targets = listed + round.targets;
+    let mut counts = before.counts;
+    counts += of_round;
     let mut results = round.pages.into_iter().fold(before, merged);
-    // Of a page that did not end, nothing is known.
-    results.counts.unknown += targets.saturating_sub(results.counts.total());
+    results.counts = counts;
     let error = error(round.failure.as_ref(), &results.counts);
     let report = ReconcileReport {
         outcome: outcome(&results.counts, error.is_some()),
@@ -36,9 +38,19 @@ pub(crate) fn reconciled(round: Round) -> Result<Reconciled, serde_json::Error> 
     Ok(Reconciled { report, error, cause })
 }
 
+/// How the promotions of one round ended. Of a page that did not end, nothing is known.
+pub(crate) fn of_round(round: &Round) -> Counts {
+    let mut counts = Counts::default();
+    for page in &round.pages {
+        counts += page.counts;
+    }
+    counts.unknown += round.targets.saturating_sub(counts.total());
+    counts
+}
+
+/// The rows of both; the counts are those before.
 fn merged(before: Summary, page: Summary) -> Summary {
-    let Summary { mut counts, failed, others } = before;
-    counts += page.counts;
+    let Summary { counts, failed, others } = before;
     let mut others = joined(others, page.others);
     // What changed something comes first.
     others.rows.sort_by_key(|row| row.outcome == Some(Outcome::Unchanged));
@@ -85,7 +97,8 @@ fn sentence(targets: usize, counts: &Counts, failure: Option<&Failure>) -> Strin
         _ => format!("{targets} targets"),
     };
     let counted = counts.all().into_iter().filter(|(_, count)| *count > 0);
-    let counted: Vec<_> = counted.map(|(word, count)| format!("{count} {word}")).collect();
+    let counted: Vec<_> =
+        counted.map(|(outcome, count)| format!("{count} {}", outcome.to_lowercase())).collect();
     if !counted.is_empty() {
         sentence.push_str(&format!(": {}", counted.join(", ")));
     }

@@ -132,11 +132,16 @@ pub(crate) fn rollback_failed(
 /// and that of a timeout may be empty or absent.
 #[must_use]
 pub(crate) fn cause_text(cause: Option<&Value>) -> String {
-    let text = match cause {
-        None | Some(Value::Null) => "",
-        Some(Value::String(text)) => text,
-        Some(other) => return other.to_string(),
-    };
+    match cause {
+        None | Some(Value::Null) => message(""),
+        Some(Value::String(text)) => message(text),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// The message in the text of a cause.
+#[must_use]
+pub(crate) fn message(text: &str) -> String {
     if text.is_empty() {
         return "no cause was given".to_owned();
     }
