@@ -10,12 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use comfy_table::{CellAlignment, Table, presets};
 use harness::{emulator, paths};
 use serde::Serialize;
 
 use crate::cold::Format;
 use crate::figures::{MAX_BINARY, MAX_ZIP, Size};
+use crate::table;
 
 /// Minutes on two cores, from nothing.
 const MAX_MINUTES: f64 = 8.0;
@@ -190,18 +190,10 @@ fn findings(figures: &Figures) -> Vec<String> {
 }
 
 fn printed(figures: &Figures) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["Function", "Program MB", "Zip MB"]);
-    for one in &figures.functions {
-        let (binary, zip) = (format!("{:.2}", one.binary_mb), format!("{:.2}", one.zip_mb));
-        table.add_row([one.name.clone(), binary, zip]);
-    }
-    for column in 1..=2 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let rows = figures.functions.iter().map(|one| {
+        vec![one.name.clone(), format!("{:.2}", one.binary_mb), format!("{:.2}", one.zip_mb)]
+    });
+    let table = table::of(&["Function", "Program MB", "Zip MB"], rows, Some(0));
     let mut text = format!(
         "\n{table}\nBuilt from nothing in {:.1} minutes on {} cores: {:.0} CPU seconds, at most {:.1} GB of \
          memory.\n",

@@ -109,13 +109,12 @@ async fn measured(progress: &ProgressLines, targets: usize) -> Result<Size> {
         ensure!(ended.status == "SUCCEEDED", "{}: {:?}", ended.status, ended.cause);
         let report = ended.reconcile_report()?;
         // Each execution is announced when it has ended.
-        wait::until(&cloud, wait::START, "the announcements", async || {
-            let (all, announcements) = count::ended(&recordings)?;
-            Ok((all == 2 * announcements && announcements > targets).then_some(()))
-        })
-        .await?;
-        let calls = control.calls_of_functions().await?;
-        let counts = Counts::of(&recordings, calls.iter().skip(before))?;
+        let announced = wait::until(&cloud, wait::START, "the announcements", async || {
+            let counts = Counts::of(&recordings)?;
+            Ok(counts.are_announced(targets).then_some(counts))
+        });
+        let mut counts = announced.await?;
+        counts.add(control.calls_of_functions().await?.iter().skip(before));
         anyhow::Ok((ended.took.as_secs_f64(), report, counts))
     };
     let (seconds, report, counts) = of(&format!("Promoting {targets} targets")).await?;

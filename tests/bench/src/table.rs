@@ -42,13 +42,20 @@ pub(crate) fn printed(figures: &Figures) -> String {
 }
 
 fn table(figures: &Figures) -> Table {
+    of(&HEADER, figures.functions.iter().map(|one| cells(figures, one)), Some(0))
+}
+
+/// A table in which every column has numbers, but for one with words.
+pub(crate) fn of(
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    words: Option<usize>,
+) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_header(HEADER);
-    for one in &figures.functions {
-        table.add_row(cells(figures, one));
-    }
-    for number in 1..HEADER.len() {
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    table.add_rows(rows);
+    for number in (0..header.len()).filter(|number| Some(*number) != words) {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -80,36 +80,36 @@ pub(super) fn forget(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))
 }
 
-/// How many executions have ended, and how many of these are announcements of others.
-pub(super) fn ended(folder: &Path) -> Result<(usize, usize)> {
-    let mut found = (0, 0);
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let text = fs::read_to_string(entry?.path()).context("a recording")?;
-        // One that is being written is not there yet.
-        let Ok(recording) = serde_json::from_str::<Recording>(&text) else { continue };
-        let machine = recording.execution.state_machine_arn;
-        found.0 += usize::from(!machine.contains('/'));
-        found.1 += usize::from(machine.contains(ANNOUNCE));
-    }
-    Ok(found)
-}
-
 impl Counts {
-    /// Those of all executions in the folder, and of these calls.
-    pub(super) fn of<'a>(folder: &Path, calls: impl Iterator<Item = &'a Call>) -> Result<Self> {
+    /// Those of all executions in the folder that have ended.
+    pub(super) fn of(folder: &Path) -> Result<Self> {
         let mut counts = Self::default();
         for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
+            // One that is being written has another name.
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
             let text = fs::read(&path).with_context(|| path.display().to_string())?;
             let recording: Recording =
                 serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
             counts.kind(&recording.execution.state_machine_arn).add(&recording.events)?;
         }
+        Ok(counts)
+    }
+
+    /// Whether each execution that can be announced is, at least so many.
+    pub(super) fn are_announced(&self, targets: usize) -> bool {
+        let announced = self.announcements.executions;
+        announced == self.promotions.executions + self.reconcile.executions && announced > targets
+    }
+
+    /// Adds the calls.
+    pub(super) fn add<'a>(&mut self, calls: impl Iterator<Item = &'a Call>) {
         for call in calls {
             let action = format!("{}:{}", call.service, call.action);
-            *counts.calls_by_action.entry(action).or_default() += 1;
+            *self.calls_by_action.entry(action).or_default() += 1;
         }
-        Ok(counts)
     }
 
     /// A page's state machine is `NAME/LABEL`.

@@ -1,9 +1,8 @@
 //! Prints the figures for people.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
 use super::cost::PRICES;
 use super::{Figures, Run, ratio};
+use crate::table;
 
 const HEADER: [&str; 10] = [
     "Targets",
@@ -25,7 +24,7 @@ pub(super) fn printed(figures: &Figures) -> String {
         let row = |what, run| cells(size.targets, what, run);
         [row("all promoted", &size.promoting), row("all unchanged", &size.unchanged)]
     });
-    let mut text = format!("\n{}\n", table(&HEADER, rows.collect()));
+    let mut text = format!("\n{}\n", table::of(&HEADER, rows, Some(1)));
     if let Some(last) = figures.sizes.last() {
         for (what, run) in [("promoted", &last.promoting), ("unchanged", &last.unchanged)] {
             let calls = run.counts.calls_by_action.iter();
@@ -47,7 +46,7 @@ pub(super) fn printed(figures: &Figures) -> String {
     text += &format!(
         "\nA night by list price ({PRICES}): each group is promoted once, and a reconcile finds \
          everything in place.\n{}\n",
-        table(&NIGHTS, nights.collect())
+        table::of(&NIGHTS, nights, None)
     );
     for finding in &figures.findings {
         text += &format!("FAILED: {finding}\n");
@@ -72,17 +71,4 @@ fn cells(targets: usize, what: &str, run: &Run) -> Vec<String> {
         counts.longest_history().to_string(),
         counts.largest_data().to_string(),
     ]
-}
-
-fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
-    table.add_rows(rows);
-    for number in 0..header.len() {
-        if let Some(column) = table.column_mut(number).filter(|_| number != 1 || header.len() < 6) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
 }
