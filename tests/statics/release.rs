@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::machine::PATHS;
 use crate::template::{TEMPLATE, functions};
 use crate::workspace::step_crates;
 use crate::{none, text};
@@ -101,7 +102,7 @@ fn nothing_else_in_the_template_differs() {
             TEMPLATE["Parameters"]["Architecture"][field].clone();
     }
     assert_eq!(template, *TEMPLATE);
-    for path in ["statemachine/promote-ami.asl.json", "statemachine/reconcile.asl.json"] {
+    for path in PATHS {
         assert_eq!(files[path]["contents"], text(path));
     }
 }

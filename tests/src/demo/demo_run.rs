@@ -79,6 +79,31 @@ pub(super) struct Row {
     pub visits: Vec<Visit>,
 }
 
+#[cfg(test)]
+impl Row {
+    /// A row for tests: the execution entered these states, and these properties have drifted.
+    pub(super) fn example(
+        method: Method,
+        entered: &[&str],
+        differences: Vec<harness::stack::Difference>,
+    ) -> Self {
+        let status = if differences.is_empty() { "IN_SYNC" } else { "DRIFTED" };
+        let visit = |state: &&str| Visit { state: (*state).into(), seconds: 0.5 };
+        Self {
+            method,
+            image_before: "ami-1".into(),
+            image_after: "ami-2".into(),
+            healed_image: "ami-2".into(),
+            is_proven: differences.is_empty(),
+            drift: Drift { status: status.into(), resources_checked: 2, differences },
+            steps: (!entered.is_empty()).then_some(entered.len()),
+            aws_calls: 3,
+            seconds: 0.25,
+            visits: entered.iter().map(visit).collect(),
+        }
+    }
+}
+
 /// The result of a promotion.
 struct Promotion {
     before: String,

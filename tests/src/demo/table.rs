@@ -80,25 +80,9 @@ fn drift(row: &Row) -> String {
 
 #[cfg(test)]
 mod tests {
-    use harness::stack::{Difference, Drift};
+    use harness::stack::Difference;
 
     use super::*;
-
-    fn row(method: Method, differences: Vec<Difference>) -> Row {
-        let status = if differences.is_empty() { "IN_SYNC" } else { "DRIFTED" };
-        Row {
-            method,
-            image_before: "ami-1".into(),
-            image_after: "ami-2".into(),
-            healed_image: "ami-2".into(),
-            is_proven: differences.is_empty(),
-            drift: Drift { status: status.into(), resources_checked: 1, differences },
-            steps: (method != Method::Naive).then_some(9),
-            visits: vec![],
-            aws_calls: 3,
-            seconds: 0.25,
-        }
-    }
 
     #[test]
     fn a_drifted_row_names_the_property() {
@@ -108,7 +92,10 @@ mod tests {
             expected: "1".into(),
             actual: "2".into(),
         };
-        let rows = [row(Method::Stack, vec![]), row(Method::Naive, vec![version])];
+        let rows = [
+            Row::example(Method::Stack, &["A"], vec![]),
+            Row::example(Method::Naive, &[], vec![version]),
+        ];
         let text = printed(&rows, Format::Table).unwrap();
         assert!(text.contains("Group: 1 → 2"), "{text}");
         assert!(text.contains("/LaunchTemplate/Version"), "{text}");
@@ -117,7 +104,8 @@ mod tests {
 
     #[test]
     fn json_has_the_same_cells() {
-        let text = printed(&[row(Method::Parameter, vec![])], Format::Json).unwrap();
+        let text =
+            printed(&[Row::example(Method::Parameter, &["A"], vec![])], Format::Json).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let row = &value["patterns"][0];
         assert_eq!(row["pattern"], "parameter");

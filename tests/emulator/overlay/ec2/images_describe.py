@@ -12,6 +12,7 @@ Unsure:
 """
 
 import datetime
+import itertools
 from fnmatch import fnmatchcase
 from xml.sax.saxutils import escape
 
@@ -152,7 +153,7 @@ def _describe_images(p):
     with_deprecated = ec2._p(p, "IncludeDeprecated").lower() == "true"
     account = get_account_id()
     # An unknown filter is refused whatever the others say.
-    for image in list(everything.values())[:1]:
+    for image in itertools.islice(everything.values(), 1):
         for name, patterns in filters.items():
             _match(image, name, patterns)
     found = []

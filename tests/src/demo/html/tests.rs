@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use harness::paths;
-use harness::stack::{Difference, Drift};
+use harness::stack::Difference;
 use serde::Deserialize;
 
 use super::*;
@@ -21,26 +21,10 @@ const PICTURE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\">
 </svg>
 ";
 
-fn row(method: Method, entered: &[&str], differences: Vec<Difference>) -> Row {
-    let status = if differences.is_empty() { "IN_SYNC" } else { "DRIFTED" };
-    let visit = |state: &&str| Visit { state: (*state).into(), seconds: 0.5 };
-    Row {
-        method,
-        image_before: "ami-1".into(),
-        image_after: "ami-2".into(),
-        healed_image: "ami-2".into(),
-        is_proven: differences.is_empty(),
-        drift: Drift { status: status.into(), resources_checked: 2, differences },
-        steps: (!entered.is_empty()).then_some(entered.len()),
-        aws_calls: 3,
-        seconds: 0.25,
-        visits: entered.iter().map(visit).collect(),
-    }
-}
-
 #[test]
 fn the_way_of_an_execution_is_marked_and_no_other() {
-    let page = with_way(PICTURE, &row(Method::Stack, &["A", "M", "X", "E"], vec![]).visits);
+    let page =
+        with_way(PICTURE, &Row::example(Method::Stack, &["A", "M", "X", "E"], vec![]).visits);
     let taken: Vec<_> = page.lines().filter(|line| line.contains("taken ")).collect();
     let named = |line: &&str| {
         let from = attribute(line, "data-from").map(|from| format!("{from}-"));
@@ -59,7 +43,10 @@ fn the_page_shows_the_drift_beside_what_is_in_sync_and_needs_nothing_else() {
         expected: "1".into(),
         actual: "<2>".into(),
     };
-    let rows = [row(Method::Stack, &["A", "M"], vec![]), row(Method::Naive, &[], vec![version])];
+    let rows = [
+        Row::example(Method::Stack, &["A", "M"], vec![]),
+        Row::example(Method::Naive, &[], vec![version]),
+    ];
     let page = page(&rows, PICTURE);
     for part in [
         "<span class=\"good\">IN_SYNC</span>, 2 resources compared",
@@ -169,7 +156,10 @@ fn the_page_reads_well_in_a_browser_dark_and_light_wide_and_narrow() {
         expected: "1".into(),
         actual: "2".into(),
     };
-    let rows = [row(Method::Stack, &way, vec![]), row(Method::Naive, &[], vec![drifted])];
+    let rows = [
+        Row::example(Method::Stack, &way, vec![]),
+        Row::example(Method::Naive, &[], vec![drifted]),
+    ];
     let page = page(&rows, &picture);
     for (is_dark, width) in [(false, 1200), (true, 1200), (false, 500), (true, 500)] {
         let seen = seen(&browser, &page, is_dark, width);
