@@ -91,6 +91,9 @@ def test_filters(aws, running):
     assert found(tag__StackName=["WEB"]) == []
     assert refused("InvalidParameterValue", aws.ec2.describe_images,
                    Filters=[{"Name": "nope", "Values": ["x"]}]) == "The filter 'nope' is invalid"
+    # Whatever the others say.
+    assert refused("InvalidParameterValue", aws.ec2.describe_images,
+                   Filters=[{"Name": "image-id", "Values": ["ami-none"]}, {"Name": "nope", "Values": ["x"]}])
 
 
 def test_owners_see_only_their_own(aws, server, running):
