@@ -4,43 +4,45 @@ use std::error::Error;
 use std::io;
 use std::iter::successors;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use rustls::CertificateError;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, RootCertStore};
+
+use http::Http;
 
 /// The roots that AWS's endpoints have their certificates from: all five that Amazon Trust Services
 /// recommends for a trust store (<https://www.amazontrust.com/repository>). Its roots for the AWS
 /// European Sovereign Cloud are cross-signed by three of them.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
-/// The SDK's own default, which does not reach a connector that is made without the SDK.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 
 /// A client with one connector, whichever SDK asks. The SDK's own would parse the roots again for
 /// every service's client.
 pub(crate) fn http_client() -> SharedHttpClient {
-    let connector = SharedHttpConnector::new(AmazonFirst::or(TrustStore::default()));
+    let connector = SharedHttpConnector::new(AmazonFirst::or(system_roots));
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// A connector that trusts these roots and Amazon's.
-fn connector(roots: TrustStore) -> SharedHttpConnector {
-    // Building one checks nothing yet, so it cannot fail.
-    let roots = TlsContext::builder().with_trust_store(roots.with_pem_certificate(AMAZON_ROOTS));
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT);
-    let connector = Connector::builder()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(roots.build().unwrap_or_default())
-        .connector_settings(settings.build());
-    SharedHttpConnector::new(connector.build())
+/// A connector that trusts these roots and Amazon's. A certificate that cannot be parsed is no root.
+fn connector(others: Vec<CertificateDer<'static>>) -> Http {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(AMAZON_ROOTS).flatten());
+    roots.add_parsable_certificates(others);
+    Http::trusting(roots)
+}
+
+/// The certificates of the system's store, or of the file that `SSL_CERT_FILE` names.
+fn system_roots() -> Vec<CertificateDer<'static>> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::warn!(%error, "Some of the system's roots could not be read");
+    }
+    found.certs
 }
 
 /// Trusts Amazon's roots, and the system's for endpoints that have others.
@@ -52,21 +54,21 @@ fn connector(roots: TrustStore) -> SharedHttpConnector {
 /// the first was broken off before the request was sent, so no call is made twice.
 #[derive(Debug, Clone)]
 struct AmazonFirst {
-    amazon: SharedHttpConnector,
-    others: TrustStore,
+    amazon: Http,
+    others: fn() -> Vec<CertificateDer<'static>>,
     /// Made when it is needed for the first time, and used for all calls from then on.
-    both: Arc<OnceLock<SharedHttpConnector>>,
+    both: Arc<OnceLock<Http>>,
 }
 
 impl AmazonFirst {
-    fn or(others: TrustStore) -> Self {
-        Self { amazon: connector(TrustStore::empty()), others, both: Arc::default() }
+    fn or(others: fn() -> Vec<CertificateDer<'static>>) -> Self {
+        Self { amazon: connector(Vec::new()), others, both: Arc::default() }
     }
 
-    fn both(&self) -> &SharedHttpConnector {
+    fn both(&self) -> &Http {
         self.both.get_or_init(|| {
             tracing::info!("An endpoint's root is not Amazon's; reading the system's roots");
-            connector(self.others.clone())
+            connector((self.others)())
         })
     }
 }
@@ -104,5 +106,6 @@ fn has_unknown_root(error: &ConnectorError) -> bool {
     chain.any(|error| error.downcast_ref::<rustls::Error>() == Some(&unknown))
 }
 
+mod http;
 #[cfg(test)]
 mod tests;

@@ -48,7 +48,11 @@ impl Paths {
     /// Finds the paths with cargo and rustc, which respect `CARGO_TARGET_DIR` and cargo's
     /// configuration.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // As `cargo run` sets it: two checkouts that share a target directory share this program.
+        let manifest = env::var_os("CARGO_MANIFEST_DIR");
+        let root = manifest
+            .as_deref()
+            .map_or(Path::new(env!("CARGO_MANIFEST_DIR")), Path::new)
             .ancestors()
             .nth(2)
             .context("finding the root of the repository")?

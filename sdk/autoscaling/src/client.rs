@@ -53,9 +53,13 @@ pub mod customize;
 
 mod delete_auto_scaling_group;
 
+mod delete_tags;
+
 mod describe_auto_scaling_groups;
 
 mod describe_instance_refreshes;
+
+mod set_desired_capacity;
 
 mod start_instance_refresh;
 

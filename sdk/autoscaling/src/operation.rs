@@ -5,9 +5,13 @@ pub mod create_auto_scaling_group;
 
 pub mod delete_auto_scaling_group;
 
+pub mod delete_tags;
+
 pub mod describe_auto_scaling_groups;
 
 pub mod describe_instance_refreshes;
+
+pub mod set_desired_capacity;
 
 pub mod start_instance_refresh;
 

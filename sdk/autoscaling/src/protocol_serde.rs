@@ -31,6 +31,10 @@ pub(crate) mod shape_delete_auto_scaling_group;
 
 pub(crate) mod shape_delete_auto_scaling_group_input;
 
+pub(crate) mod shape_delete_tags;
+
+pub(crate) mod shape_delete_tags_input;
+
 pub(crate) mod shape_describe_auto_scaling_groups;
 
 pub(crate) mod shape_describe_auto_scaling_groups_input;
@@ -38,6 +42,10 @@ pub(crate) mod shape_describe_auto_scaling_groups_input;
 pub(crate) mod shape_describe_instance_refreshes;
 
 pub(crate) mod shape_describe_instance_refreshes_input;
+
+pub(crate) mod shape_set_desired_capacity;
+
+pub(crate) mod shape_set_desired_capacity_input;
 
 pub(crate) mod shape_start_instance_refresh;
 
@@ -64,8 +72,6 @@ pub(crate) mod shape_instance_lifecycle_policy;
 pub(crate) mod shape_instance_maintenance_policy;
 
 pub(crate) mod shape_instance_refresh_in_progress_fault;
-
-pub(crate) mod shape_instance_reuse_policy;
 
 pub(crate) mod shape_invalid_next_token;
 
@@ -133,13 +139,9 @@ pub(crate) mod shape_availability_zones;
 
 pub(crate) mod shape_enabled_metrics;
 
-pub(crate) mod shape_instance_refresh_progress_details;
-
 pub(crate) mod shape_instance_requirements;
 
 pub(crate) mod shape_load_balancer_names;
-
-pub(crate) mod shape_rollback_details;
 
 pub(crate) mod shape_suspended_processes;
 
@@ -158,10 +160,6 @@ pub(crate) mod shape_baseline_performance_factors_request;
 pub(crate) mod shape_checkpoint_percentages;
 
 pub(crate) mod shape_enabled_metric;
-
-pub(crate) mod shape_instance_refresh_live_pool_progress;
-
-pub(crate) mod shape_instance_refresh_warm_pool_progress;
 
 pub(crate) mod shape_memory_gib_per_v_cpu_request;
 

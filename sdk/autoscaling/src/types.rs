@@ -19,10 +19,6 @@ pub use crate::types::_operator::Operator;
 
 pub use crate::types::_warm_pool_configuration::WarmPoolConfiguration;
 
-pub use crate::types::_warm_pool_state::WarmPoolState;
-
-pub use crate::types::_instance_reuse_policy::InstanceReusePolicy;
-
 pub use crate::types::_refresh_strategy::RefreshStrategy;
 
 pub use crate::types::_desired_configuration::DesiredConfiguration;
@@ -71,10 +67,6 @@ pub use crate::types::_retention_action::RetentionAction;
 
 pub use crate::types::_instance_refresh_status::InstanceRefreshStatus;
 
-pub use crate::types::_instance_refresh_progress_details::InstanceRefreshProgressDetails;
-
-pub use crate::types::_rollback_details::RollbackDetails;
-
 pub use crate::types::_lifecycle_state::LifecycleState;
 
 pub use crate::types::_launch_template_overrides::LaunchTemplateOverrides;
@@ -84,10 +76,6 @@ pub use crate::types::_distribution_segment::DistributionSegment;
 pub use crate::types::_suspended_process::SuspendedProcess;
 
 pub use crate::types::_enabled_metric::EnabledMetric;
-
-pub use crate::types::_instance_refresh_live_pool_progress::InstanceRefreshLivePoolProgress;
-
-pub use crate::types::_instance_refresh_warm_pool_progress::InstanceRefreshWarmPoolProgress;
 
 pub use crate::types::_instance_requirements::InstanceRequirements;
 
@@ -195,17 +183,9 @@ mod _instance_maintenance_policy;
 
 mod _instance_refresh;
 
-mod _instance_refresh_live_pool_progress;
-
-mod _instance_refresh_progress_details;
-
 mod _instance_refresh_status;
 
-mod _instance_refresh_warm_pool_progress;
-
 mod _instance_requirements;
-
-mod _instance_reuse_policy;
 
 mod _instances_distribution;
 
@@ -245,8 +225,6 @@ mod _retention_action;
 
 mod _retention_triggers;
 
-mod _rollback_details;
-
 mod _scale_in_protected_instances;
 
 mod _standby_instances;
@@ -266,8 +244,6 @@ mod _traffic_source_identifier;
 mod _v_cpu_count_request;
 
 mod _warm_pool_configuration;
-
-mod _warm_pool_state;
 
 mod _warm_pool_status;
 

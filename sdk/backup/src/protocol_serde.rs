@@ -133,8 +133,6 @@ pub(crate) mod shape_scan_setting;
 
 pub(crate) mod shape_scheduled_plan_execution_member;
 
-pub(crate) mod shape_aggregated_scan_result;
-
 pub(crate) mod shape_backup_rule;
 
 pub(crate) mod shape_condition_parameter;

@@ -54,13 +54,7 @@ pub use crate::types::_backup_rule_input::BackupRuleInput;
 
 pub use crate::types::_condition::Condition;
 
-pub use crate::types::_scan_job_state::ScanJobState;
-
 pub use crate::types::_backup_rule::BackupRule;
-
-pub use crate::types::_rule_execution_type::RuleExecutionType;
-
-pub use crate::types::_aggregated_scan_result::AggregatedScanResult;
 
 pub use crate::types::_condition_type::ConditionType;
 
@@ -75,8 +69,6 @@ pub use crate::types::_index_action::IndexAction;
 pub use crate::types::_scan_action::ScanAction;
 
 mod _advanced_backup_setting;
-
-mod _aggregated_scan_result;
 
 mod _backup_job;
 
@@ -128,13 +120,9 @@ mod _recovery_point_creator;
 
 mod _recovery_point_status;
 
-mod _rule_execution_type;
-
 mod _scan_action;
 
 mod _scan_finding;
-
-mod _scan_job_state;
 
 mod _scan_mode;
 

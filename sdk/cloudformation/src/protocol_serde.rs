@@ -189,11 +189,7 @@ pub(crate) mod shape_stack_resource_summary;
 
 pub(crate) mod shape_last_operations;
 
-pub(crate) mod shape_logical_resource_ids;
-
 pub(crate) mod shape_outputs;
-
-pub(crate) mod shape_parameter_constraints;
 
 pub(crate) mod shape_physical_resource_id_context_key_value_pair;
 
@@ -201,13 +197,9 @@ pub(crate) mod shape_property_difference;
 
 pub(crate) mod shape_resource_change;
 
-pub(crate) mod shape_resource_identifiers;
-
 pub(crate) mod shape_stack_drift_information;
 
 pub(crate) mod shape_stack_resource_drift_information_summary;
-
-pub(crate) mod shape_allowed_values;
 
 pub(crate) mod shape_operation_entry;
 
@@ -215,13 +207,9 @@ pub(crate) mod shape_output;
 
 pub(crate) mod shape_resource_change_details;
 
-pub(crate) mod shape_resource_drift_ignored_attributes;
-
 pub(crate) mod shape_scope;
 
 pub(crate) mod shape_resource_change_detail;
-
-pub(crate) mod shape_resource_drift_ignored_attribute;
 
 pub(crate) mod shape_resource_target_definition;
 

@@ -82,8 +82,6 @@ pub use crate::types::_change_type::ChangeType;
 
 pub use crate::types::_resource_change::ResourceChange;
 
-pub use crate::types::_operation_type::OperationType;
-
 pub use crate::types::_detailed_status::DetailedStatus;
 
 pub use crate::types::_stack_drift_information::StackDriftInformation;
@@ -92,11 +90,7 @@ pub use crate::types::_physical_resource_id_context_key_value_pair::PhysicalReso
 
 pub use crate::types::_property_difference::PropertyDifference;
 
-pub use crate::types::_parameter_constraints::ParameterConstraints;
-
 pub use crate::types::_stack_resource_drift_information_summary::StackResourceDriftInformationSummary;
-
-pub use crate::types::_policy_action::PolicyAction;
 
 pub use crate::types::_change_action::ChangeAction;
 
@@ -110,33 +104,13 @@ pub use crate::types::_difference_type::DifferenceType;
 
 pub use crate::types::_resource_attribute::ResourceAttribute;
 
-pub use crate::types::_resource_drift_ignored_attribute::ResourceDriftIgnoredAttribute;
-
 pub use crate::types::_resource_change_detail::ResourceChangeDetail;
-
-pub use crate::types::_drift_ignored_reason::DriftIgnoredReason;
 
 pub use crate::types::_resource_target_definition::ResourceTargetDefinition;
 
-pub use crate::types::_evaluation_type::EvaluationType;
-
 pub use crate::types::_change_source::ChangeSource;
 
-pub use crate::types::_requires_recreation::RequiresRecreation;
-
-pub use crate::types::_before_value_from::BeforeValueFrom;
-
-pub use crate::types::_after_value_from::AfterValueFrom;
-
 pub use crate::types::_live_resource_drift::LiveResourceDrift;
-
-pub use crate::types::_attribute_change_type::AttributeChangeType;
-
-mod _after_value_from;
-
-mod _attribute_change_type;
-
-mod _before_value_from;
 
 mod _call_as;
 
@@ -168,10 +142,6 @@ mod _detailed_status;
 
 mod _difference_type;
 
-mod _drift_ignored_reason;
-
-mod _evaluation_type;
-
 mod _execution_status;
 
 mod _hook_failure_mode;
@@ -190,33 +160,23 @@ mod _on_stack_failure;
 
 mod _operation_entry;
 
-mod _operation_type;
-
 mod _output;
 
 mod _parameter;
-
-mod _parameter_constraints;
 
 mod _parameter_declaration;
 
 mod _physical_resource_id_context_key_value_pair;
 
-mod _policy_action;
-
 mod _property_difference;
 
 mod _replacement;
-
-mod _requires_recreation;
 
 mod _resource_attribute;
 
 mod _resource_change;
 
 mod _resource_change_detail;
-
-mod _resource_drift_ignored_attribute;
 
 mod _resource_identifier_summary;
 

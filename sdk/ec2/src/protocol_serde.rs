@@ -115,8 +115,6 @@ pub(crate) mod shape_block_device_mapping;
 
 pub(crate) mod shape_capacity_reservation_specification;
 
-pub(crate) mod shape_connection_tracking_specification_request;
-
 pub(crate) mod shape_cpu_options_request;
 
 pub(crate) mod shape_credit_specification_request;
@@ -149,10 +147,6 @@ pub(crate) mod shape_instance_requirements_request;
 
 pub(crate) mod shape_instance_secondary_interface_specification_request;
 
-pub(crate) mod shape_ipv4_prefix_specification_request;
-
-pub(crate) mod shape_ipv6_prefix_specification_request;
-
 pub(crate) mod shape_launch_template_specification;
 
 pub(crate) mod shape_license_configuration_request;
@@ -162,8 +156,6 @@ pub(crate) mod shape_operator_request;
 pub(crate) mod shape_placement;
 
 pub(crate) mod shape_private_dns_name_options_request;
-
-pub(crate) mod shape_private_ip_address_specification;
 
 pub(crate) mod shape_request_launch_template_data;
 
@@ -183,15 +175,9 @@ pub(crate) mod shape_baseline_performance_factors_request;
 
 pub(crate) mod shape_block_device_mapping_list;
 
-pub(crate) mod shape_capacity_reservation_target;
-
 pub(crate) mod shape_delete_snapshot_result_set;
 
 pub(crate) mod shape_ebs_block_device;
-
-pub(crate) mod shape_ena_srd_specification_request;
-
-pub(crate) mod shape_enclave_options;
 
 pub(crate) mod shape_group_identifier_list;
 
@@ -200,10 +186,6 @@ pub(crate) mod shape_image_list;
 pub(crate) mod shape_instance_block_device_mapping_list;
 
 pub(crate) mod shape_instance_list;
-
-pub(crate) mod shape_instance_metadata_options_response;
-
-pub(crate) mod shape_instance_secondary_interface_private_ip_address_request;
 
 pub(crate) mod shape_instance_state_change_list;
 
@@ -261,15 +243,11 @@ pub(crate) mod shape_network_interface_count_request;
 
 pub(crate) mod shape_operator_response;
 
-pub(crate) mod shape_product_code_list;
-
 pub(crate) mod shape_reservation_list;
 
 pub(crate) mod shape_response_launch_template_data;
 
 pub(crate) mod shape_snapshot_list;
-
-pub(crate) mod shape_spot_market_options;
 
 pub(crate) mod shape_tag_list;
 
@@ -291,21 +269,15 @@ pub(crate) mod shape_delete_snapshot_return_code;
 
 pub(crate) mod shape_elastic_gpu_specification_response_list;
 
-pub(crate) mod shape_ena_srd_udp_specification_request;
-
 pub(crate) mod shape_error_set;
 
 pub(crate) mod shape_group_identifier;
-
-pub(crate) mod shape_iam_instance_profile;
 
 pub(crate) mod shape_image;
 
 pub(crate) mod shape_instance;
 
 pub(crate) mod shape_instance_block_device_mapping;
-
-pub(crate) mod shape_instance_ipv6_address_request;
 
 pub(crate) mod shape_instance_requirements;
 
@@ -347,87 +319,23 @@ pub(crate) mod shape_launch_template_placement;
 
 pub(crate) mod shape_launch_template_private_dns_name_options;
 
-pub(crate) mod shape_launch_template_spot_market_options_request;
-
 pub(crate) mod shape_launch_template_tag_specification_list;
 
 pub(crate) mod shape_launch_templates_monitoring;
 
-pub(crate) mod shape_product_code;
-
 pub(crate) mod shape_reservation;
-
-pub(crate) mod shape_secondary_interface_private_ip_address_specification_request;
 
 pub(crate) mod shape_snapshot;
 
-pub(crate) mod shape_state_reason;
-
 pub(crate) mod shape_volume_attachment;
-
-pub(crate) mod shape_accelerator_count;
-
-pub(crate) mod shape_accelerator_manufacturer_set;
-
-pub(crate) mod shape_accelerator_name_set;
-
-pub(crate) mod shape_accelerator_total_memory_mib;
-
-pub(crate) mod shape_accelerator_type_set;
-
-pub(crate) mod shape_allowed_instance_type_set;
-
-pub(crate) mod shape_baseline_ebs_bandwidth_mbps;
-
-pub(crate) mod shape_baseline_performance_factors;
 
 pub(crate) mod shape_boot_mode_type_list;
 
-pub(crate) mod shape_capacity_reservation_specification_response;
-
-pub(crate) mod shape_capacity_reservation_target_response;
-
-pub(crate) mod shape_cpu_manufacturer_set;
-
-pub(crate) mod shape_cpu_options;
-
-pub(crate) mod shape_ebs_info;
-
 pub(crate) mod shape_ebs_instance_block_device;
-
-pub(crate) mod shape_elastic_gpu_association_list;
 
 pub(crate) mod shape_elastic_gpu_specification_response;
 
-pub(crate) mod shape_elastic_inference_accelerator_association_list;
-
-pub(crate) mod shape_excluded_instance_type_set;
-
-pub(crate) mod shape_fpga_info;
-
-pub(crate) mod shape_gpu_info;
-
-pub(crate) mod shape_hibernation_options;
-
-pub(crate) mod shape_image_watermark_list;
-
-pub(crate) mod shape_inference_accelerator_info;
-
-pub(crate) mod shape_instance_generation_set;
-
-pub(crate) mod shape_instance_maintenance_options;
-
-pub(crate) mod shape_instance_network_interface_list;
-
-pub(crate) mod shape_instance_network_performance_options;
-
-pub(crate) mod shape_instance_secondary_interface_list;
-
 pub(crate) mod shape_instance_state;
-
-pub(crate) mod shape_instance_storage_info;
-
-pub(crate) mod shape_instance_type_specification;
 
 pub(crate) mod shape_launch_template_block_device_mapping;
 
@@ -439,53 +347,11 @@ pub(crate) mod shape_launch_template_instance_secondary_interface_specification;
 
 pub(crate) mod shape_launch_template_license_configuration;
 
-pub(crate) mod shape_launch_template_spot_market_options;
-
 pub(crate) mod shape_launch_template_tag_specification;
-
-pub(crate) mod shape_license_list;
-
-pub(crate) mod shape_local_storage_type_set;
-
-pub(crate) mod shape_media_accelerator_info;
-
-pub(crate) mod shape_memory_gib_per_v_cpu;
-
-pub(crate) mod shape_memory_info;
-
-pub(crate) mod shape_memory_mib;
-
-pub(crate) mod shape_monitoring;
-
-pub(crate) mod shape_network_bandwidth_gbps;
-
-pub(crate) mod shape_network_info;
-
-pub(crate) mod shape_network_interface_count;
-
-pub(crate) mod shape_neuron_info;
-
-pub(crate) mod shape_nitro_tpm_info;
 
 pub(crate) mod shape_performance_factor_reference_request;
 
-pub(crate) mod shape_placement_group_info;
-
-pub(crate) mod shape_private_dns_name_options_response;
-
 pub(crate) mod shape_processor_info;
-
-pub(crate) mod shape_root_device_type_list;
-
-pub(crate) mod shape_scan_results;
-
-pub(crate) mod shape_total_local_storage_gb;
-
-pub(crate) mod shape_usage_class_type_list;
-
-pub(crate) mod shape_v_cpu_count_range;
-
-pub(crate) mod shape_v_cpu_info;
 
 pub(crate) mod shape_validation_error;
 
@@ -493,146 +359,6 @@ pub(crate) mod shape_virtualization_type_list;
 
 pub(crate) mod shape_architecture_type_list;
 
-pub(crate) mod shape_bandwidth_weighting_type_list;
-
-pub(crate) mod shape_connection_tracking_specification;
-
-pub(crate) mod shape_core_count_list;
-
-pub(crate) mod shape_cpu_performance_factor;
-
-pub(crate) mod shape_default_connection_tracking_configuration;
-
-pub(crate) mod shape_disk_info_list;
-
-pub(crate) mod shape_ebs_card_info_list;
-
-pub(crate) mod shape_ebs_optimized_info;
-
-pub(crate) mod shape_efa_info;
-
-pub(crate) mod shape_elastic_gpu_association;
-
-pub(crate) mod shape_elastic_inference_accelerator_association;
-
-pub(crate) mod shape_fpga_device_info_list;
-
-pub(crate) mod shape_gpu_device_info_list;
-
 pub(crate) mod shape_group_id_string_list;
 
-pub(crate) mod shape_image_watermark;
-
-pub(crate) mod shape_inference_device_info_list;
-
-pub(crate) mod shape_instance_ipv6_address_list;
-
-pub(crate) mod shape_instance_network_interface;
-
-pub(crate) mod shape_instance_secondary_interface;
-
-pub(crate) mod shape_ipv4_prefix_list_response;
-
-pub(crate) mod shape_ipv6_prefix_list_response;
-
 pub(crate) mod shape_launch_template_ebs_block_device;
-
-pub(crate) mod shape_launch_template_ena_srd_specification;
-
-pub(crate) mod shape_license_configuration;
-
-pub(crate) mod shape_media_device_info_list;
-
-pub(crate) mod shape_network_card_info_list;
-
-pub(crate) mod shape_neuron_device_info_list;
-
-pub(crate) mod shape_nitro_tpm_supported_versions_list;
-
-pub(crate) mod shape_placement_group_strategy_list;
-
-pub(crate) mod shape_private_ip_address_specification_list;
-
-pub(crate) mod shape_secondary_interface_private_ip_address_specification_list;
-
-pub(crate) mod shape_supported_additional_processor_feature_list;
-
-pub(crate) mod shape_supported_instance_type_set;
-
-pub(crate) mod shape_threads_per_core_list;
-
-pub(crate) mod shape_unsupported_instance_type_set;
-
-pub(crate) mod shape_connection_tracking_specification_response;
-
-pub(crate) mod shape_disk_info;
-
-pub(crate) mod shape_ebs_card_info;
-
-pub(crate) mod shape_fpga_device_info;
-
-pub(crate) mod shape_gpu_device_info;
-
-pub(crate) mod shape_inference_device_info;
-
-pub(crate) mod shape_instance_ipv4_prefix_list;
-
-pub(crate) mod shape_instance_ipv6_prefix_list;
-
-pub(crate) mod shape_instance_network_interface_association;
-
-pub(crate) mod shape_instance_network_interface_attachment;
-
-pub(crate) mod shape_instance_private_ip_address_list;
-
-pub(crate) mod shape_instance_secondary_interface_attachment;
-
-pub(crate) mod shape_instance_secondary_interface_private_ip_address_list;
-
-pub(crate) mod shape_instance_type_item;
-
-pub(crate) mod shape_ipv4_prefix_specification_response;
-
-pub(crate) mod shape_ipv6_prefix_specification_response;
-
-pub(crate) mod shape_launch_template_ena_srd_udp_specification;
-
-pub(crate) mod shape_media_device_info;
-
-pub(crate) mod shape_network_card_info;
-
-pub(crate) mod shape_neuron_device_info;
-
-pub(crate) mod shape_performance_factor_reference;
-
-pub(crate) mod shape_performance_factor_reference_set;
-
-pub(crate) mod shape_secondary_interface_private_ip_address_specification;
-
-pub(crate) mod shape_fpga_device_memory_info;
-
-pub(crate) mod shape_gpu_device_memory_info;
-
-pub(crate) mod shape_inference_device_memory_info;
-
-pub(crate) mod shape_instance_attachment_ena_srd_specification;
-
-pub(crate) mod shape_instance_ipv4_prefix;
-
-pub(crate) mod shape_instance_ipv6_prefix;
-
-pub(crate) mod shape_instance_private_ip_address;
-
-pub(crate) mod shape_instance_secondary_interface_private_ip_address;
-
-pub(crate) mod shape_media_device_memory_info;
-
-pub(crate) mod shape_network_card_interface_type_list;
-
-pub(crate) mod shape_neuron_device_core_info;
-
-pub(crate) mod shape_neuron_device_memory_info;
-
-pub(crate) mod shape_workloads_list;
-
-pub(crate) mod shape_instance_attachment_ena_srd_udp_specification;

@@ -22,8 +22,6 @@ pub use crate::types::_validation_warning::ValidationWarning;
 
 pub use crate::types::_launch_template_version::LaunchTemplateVersion;
 
-pub use crate::types::_connection_tracking_specification_request::ConnectionTrackingSpecificationRequest;
-
 pub use crate::types::_storage_tier::StorageTier;
 
 pub use crate::types::_sse_type::SseType;
@@ -38,49 +36,21 @@ pub use crate::types::_volume_state::VolumeState;
 
 pub use crate::types::_tenancy::Tenancy;
 
-pub use crate::types::_enclave_options::EnclaveOptions;
-
 pub use crate::types::_instance_type::InstanceType;
 
 pub use crate::types::_response_launch_template_data::ResponseLaunchTemplateData;
 
 pub use crate::types::_boot_mode_values::BootModeValues;
 
-pub use crate::types::_platform_values::PlatformValues;
-
 pub use crate::types::_enclave_options_request::EnclaveOptionsRequest;
 
 pub use crate::types::_capacity_reservation_specification::CapacityReservationSpecification;
-
-pub use crate::types::_nested_virtualization_specification::NestedVirtualizationSpecification;
-
-pub use crate::types::_instance_auto_recovery_state::InstanceAutoRecoveryState;
-
-pub use crate::types::_instance_reboot_migration_state::InstanceRebootMigrationState;
-
-pub use crate::types::_http_tokens_state::HttpTokensState;
-
-pub use crate::types::_instance_metadata_endpoint_state::InstanceMetadataEndpointState;
-
-pub use crate::types::_instance_metadata_protocol_state::InstanceMetadataProtocolState;
-
-pub use crate::types::_instance_metadata_tags_state::InstanceMetadataTagsState;
-
-pub use crate::types::_instance_metadata_options_response::InstanceMetadataOptionsResponse;
-
-pub use crate::types::_instance_bandwidth_weighting::InstanceBandwidthWeighting;
-
-pub use crate::types::_hostname_type::HostnameType;
 
 pub use crate::types::_tpm_support_values::TpmSupportValues;
 
 pub use crate::types::_imds_support_values::ImdsSupportValues;
 
 pub use crate::types::_architecture_values::ArchitectureValues;
-
-pub use crate::types::_instance_interruption_behavior::InstanceInterruptionBehavior;
-
-pub use crate::types::_spot_instance_type::SpotInstanceType;
 
 pub use crate::types::_run_instances_monitoring_enabled::RunInstancesMonitoringEnabled;
 
@@ -107,8 +77,6 @@ pub use crate::types::_instance_network_performance_options_request::InstanceNet
 pub use crate::types::_shutdown_behavior::ShutdownBehavior;
 
 pub use crate::types::_tag_specification::TagSpecification;
-
-pub use crate::types::_iam_instance_profile::IamInstanceProfile;
 
 pub use crate::types::_attachment_status::AttachmentStatus;
 
@@ -166,25 +134,13 @@ pub use crate::types::_launch_template_instance_maintenance_options_request::Lau
 
 pub use crate::types::_launch_template_network_performance_options_request::LaunchTemplateNetworkPerformanceOptionsRequest;
 
-pub use crate::types::_state_reason::StateReason;
-
-pub use crate::types::_ipv4_prefix_specification_request::Ipv4PrefixSpecificationRequest;
-
-pub use crate::types::_ipv6_prefix_specification_request::Ipv6PrefixSpecificationRequest;
-
-pub use crate::types::_private_ip_address_specification::PrivateIpAddressSpecification;
-
 pub use crate::types::_instance_ipv6_address::InstanceIpv6Address;
-
-pub use crate::types::_network_interface_status::NetworkInterfaceStatus;
 
 pub use crate::types::_volume_attachment::VolumeAttachment;
 
 pub use crate::types::_delete_snapshot_return_code::DeleteSnapshotReturnCode;
 
 pub use crate::types::_filter::Filter;
-
-pub use crate::types::_product_code::ProductCode;
 
 pub use crate::types::_image::Image;
 
@@ -230,21 +186,9 @@ pub use crate::types::_launch_template_instance_maintenance_options::LaunchTempl
 
 pub use crate::types::_launch_template_network_performance_options::LaunchTemplateNetworkPerformanceOptions;
 
-pub use crate::types::_capacity_reservation_preference::CapacityReservationPreference;
-
-pub use crate::types::_capacity_reservation_target::CapacityReservationTarget;
-
-pub use crate::types::_instance_metadata_options_state::InstanceMetadataOptionsState;
-
 pub use crate::types::_elastic_gpu_specification::ElasticGpuSpecification;
 
 pub use crate::types::_elastic_inference_accelerator::ElasticInferenceAccelerator;
-
-pub use crate::types::_market_type::MarketType;
-
-pub use crate::types::_spot_market_options::SpotMarketOptions;
-
-pub use crate::types::_amd_sev_snp_specification::AmdSevSnpSpecification;
 
 pub use crate::types::_license_configuration_request::LicenseConfigurationRequest;
 
@@ -282,85 +226,21 @@ pub use crate::types::_launch_template_tag_specification_request::LaunchTemplate
 
 pub use crate::types::_launch_template_elastic_inference_accelerator::LaunchTemplateElasticInferenceAccelerator;
 
-pub use crate::types::_launch_template_spot_market_options_request::LaunchTemplateSpotMarketOptionsRequest;
-
 pub use crate::types::_launch_template_license_configuration_request::LaunchTemplateLicenseConfigurationRequest;
-
-pub use crate::types::_launch_template_http_tokens_state::LaunchTemplateHttpTokensState;
-
-pub use crate::types::_launch_template_instance_metadata_endpoint_state::LaunchTemplateInstanceMetadataEndpointState;
-
-pub use crate::types::_launch_template_instance_metadata_protocol_ipv6::LaunchTemplateInstanceMetadataProtocolIpv6;
-
-pub use crate::types::_launch_template_instance_metadata_tags_state::LaunchTemplateInstanceMetadataTagsState;
-
-pub use crate::types::_launch_template_auto_recovery_state::LaunchTemplateAutoRecoveryState;
 
 pub use crate::types::_launch_template_instance_secondary_interface_specification_request::LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest;
 
 pub use crate::types::_validation_error::ValidationError;
 
-pub use crate::types::_snapshot_return_codes::SnapshotReturnCodes;
-
-pub use crate::types::_product_code_values::ProductCodeValues;
-
-pub use crate::types::_hypervisor_type::HypervisorType;
-
 pub use crate::types::_device_type::DeviceType;
 
-pub use crate::types::_scan_results::ScanResults;
-
-pub use crate::types::_instance_type_specification::InstanceTypeSpecification;
-
 pub use crate::types::_image_state::ImageState;
-
-pub use crate::types::_image_type_values::ImageTypeValues;
 
 pub use crate::types::_ebs_instance_block_device::EbsInstanceBlockDevice;
 
 pub use crate::types::_instance_state::InstanceState;
 
-pub use crate::types::_instance_type_hypervisor::InstanceTypeHypervisor;
-
 pub use crate::types::_processor_info::ProcessorInfo;
-
-pub use crate::types::_v_cpu_info::VCpuInfo;
-
-pub use crate::types::_memory_info::MemoryInfo;
-
-pub use crate::types::_instance_storage_info::InstanceStorageInfo;
-
-pub use crate::types::_ebs_info::EbsInfo;
-
-pub use crate::types::_network_info::NetworkInfo;
-
-pub use crate::types::_gpu_info::GpuInfo;
-
-pub use crate::types::_fpga_info::FpgaInfo;
-
-pub use crate::types::_placement_group_info::PlacementGroupInfo;
-
-pub use crate::types::_inference_accelerator_info::InferenceAcceleratorInfo;
-
-pub use crate::types::_nitro_enclaves_support::NitroEnclavesSupport;
-
-pub use crate::types::_nitro_tpm_support::NitroTpmSupport;
-
-pub use crate::types::_nitro_tpm_info::NitroTpmInfo;
-
-pub use crate::types::_media_accelerator_info::MediaAcceleratorInfo;
-
-pub use crate::types::_neuron_info::NeuronInfo;
-
-pub use crate::types::_phc_support::PhcSupport;
-
-pub use crate::types::_reboot_migration_support::RebootMigrationSupport;
-
-pub use crate::types::_secondary_interface_type::SecondaryInterfaceType;
-
-pub use crate::types::_secondary_interface_status::SecondaryInterfaceStatus;
-
-pub use crate::types::_severity_label::SeverityLabel;
 
 pub use crate::types::_launch_template_block_device_mapping::LaunchTemplateBlockDeviceMapping;
 
@@ -372,191 +252,21 @@ pub use crate::types::_elastic_gpu_specification_response::ElasticGpuSpecificati
 
 pub use crate::types::_launch_template_elastic_inference_accelerator_response::LaunchTemplateElasticInferenceAcceleratorResponse;
 
-pub use crate::types::_launch_template_spot_market_options::LaunchTemplateSpotMarketOptions;
-
-pub use crate::types::_capacity_reservation_target_response::CapacityReservationTargetResponse;
-
 pub use crate::types::_launch_template_license_configuration::LaunchTemplateLicenseConfiguration;
 
 pub use crate::types::_launch_template_instance_metadata_options_state::LaunchTemplateInstanceMetadataOptionsState;
 
-pub use crate::types::_v_cpu_count_range::VCpuCountRange;
-
-pub use crate::types::_memory_mib::MemoryMiB;
-
-pub use crate::types::_memory_gib_per_v_cpu::MemoryGiBPerVCpu;
-
-pub use crate::types::_network_interface_count::NetworkInterfaceCount;
-
-pub use crate::types::_total_local_storage_gb::TotalLocalStorageGb;
-
-pub use crate::types::_baseline_ebs_bandwidth_mbps::BaselineEbsBandwidthMbps;
-
-pub use crate::types::_accelerator_count::AcceleratorCount;
-
-pub use crate::types::_accelerator_total_memory_mib::AcceleratorTotalMemoryMiB;
-
-pub use crate::types::_network_bandwidth_gbps::NetworkBandwidthGbps;
-
-pub use crate::types::_baseline_performance_factors::BaselinePerformanceFactors;
-
 pub use crate::types::_launch_template_instance_secondary_interface_specification::LaunchTemplateInstanceSecondaryInterfaceSpecification;
-
-pub use crate::types::_monitoring::Monitoring;
-
-pub use crate::types::_ena_srd_specification_request::EnaSrdSpecificationRequest;
-
-pub use crate::types::_instance_lifecycle_type::InstanceLifecycleType;
-
-pub use crate::types::_cpu_options::CpuOptions;
-
-pub use crate::types::_capacity_reservation_specification_response::CapacityReservationSpecificationResponse;
-
-pub use crate::types::_hibernation_options::HibernationOptions;
-
-pub use crate::types::_private_dns_name_options_response::PrivateDnsNameOptionsResponse;
-
-pub use crate::types::_instance_maintenance_options::InstanceMaintenanceOptions;
-
-pub use crate::types::_instance_boot_mode_values::InstanceBootModeValues;
-
-pub use crate::types::_instance_network_performance_options::InstanceNetworkPerformanceOptions;
 
 pub use crate::types::_launch_template_ebs_block_device_request::LaunchTemplateEbsBlockDeviceRequest;
 
-pub use crate::types::_image_watermark::ImageWatermark;
-
 pub use crate::types::_instance_state_name::InstanceStateName;
-
-pub use crate::types::_usage_class_type::UsageClassType;
-
-pub use crate::types::_root_device_type::RootDeviceType;
-
-pub use crate::types::_ephemeral_nvme_support::EphemeralNvmeSupport;
-
-pub use crate::types::_instance_storage_encryption_support::InstanceStorageEncryptionSupport;
-
-pub use crate::types::_ebs_optimized_support::EbsOptimizedSupport;
-
-pub use crate::types::_ebs_encryption_support::EbsEncryptionSupport;
-
-pub use crate::types::_ebs_optimized_info::EbsOptimizedInfo;
-
-pub use crate::types::_ebs_nvme_support::EbsNvmeSupport;
-
-pub use crate::types::_attachment_limit_type::AttachmentLimitType;
-
-pub use crate::types::_ena_support::EnaSupport;
-
-pub use crate::types::_efa_info::EfaInfo;
-
-pub use crate::types::_flexible_ena_queues_support::FlexibleEnaQueuesSupport;
-
-pub use crate::types::_default_connection_tracking_configuration::DefaultConnectionTrackingConfiguration;
 
 pub use crate::types::_boot_mode_type::BootModeType;
 
 pub use crate::types::_launch_template_ebs_block_device::LaunchTemplateEbsBlockDevice;
 
-pub use crate::types::_launch_template_ena_srd_specification::LaunchTemplateEnaSrdSpecification;
-
-pub use crate::types::_connection_tracking_specification::ConnectionTrackingSpecification;
-
-pub use crate::types::_cpu_performance_factor::CpuPerformanceFactor;
-
-pub use crate::types::_monitoring_state::MonitoringState;
-
-pub use crate::types::_instance_secondary_interface_private_ip_address_request::InstanceSecondaryInterfacePrivateIpAddressRequest;
-
-pub use crate::types::_ena_srd_udp_specification_request::EnaSrdUdpSpecificationRequest;
-
-pub use crate::types::_elastic_gpu_association::ElasticGpuAssociation;
-
-pub use crate::types::_elastic_inference_accelerator_association::ElasticInferenceAcceleratorAssociation;
-
-pub use crate::types::_instance_network_interface::InstanceNetworkInterface;
-
-pub use crate::types::_license_configuration::LicenseConfiguration;
-
-pub use crate::types::_instance_secondary_interface::InstanceSecondaryInterface;
-
 pub use crate::types::_performance_factor_reference_request::PerformanceFactorReferenceRequest;
-
-pub use crate::types::_instance_ipv6_address_request::InstanceIpv6AddressRequest;
-
-pub use crate::types::_secondary_interface_private_ip_address_specification_request::SecondaryInterfacePrivateIpAddressSpecificationRequest;
-
-pub use crate::types::_instance_type_item::InstanceTypeItem;
-
-pub use crate::types::_supported_additional_processor_feature::SupportedAdditionalProcessorFeature;
-
-pub use crate::types::_disk_info::DiskInfo;
-
-pub use crate::types::_ebs_card_info::EbsCardInfo;
-
-pub use crate::types::_network_card_info::NetworkCardInfo;
-
-pub use crate::types::_bandwidth_weighting_type::BandwidthWeightingType;
-
-pub use crate::types::_gpu_device_info::GpuDeviceInfo;
-
-pub use crate::types::_fpga_device_info::FpgaDeviceInfo;
-
-pub use crate::types::_placement_group_strategy::PlacementGroupStrategy;
-
-pub use crate::types::_inference_device_info::InferenceDeviceInfo;
-
-pub use crate::types::_media_device_info::MediaDeviceInfo;
-
-pub use crate::types::_neuron_device_info::NeuronDeviceInfo;
-
-pub use crate::types::_ipv4_prefix_specification_response::Ipv4PrefixSpecificationResponse;
-
-pub use crate::types::_ipv6_prefix_specification_response::Ipv6PrefixSpecificationResponse;
-
-pub use crate::types::_launch_template_ena_srd_udp_specification::LaunchTemplateEnaSrdUdpSpecification;
-
-pub use crate::types::_secondary_interface_private_ip_address_specification::SecondaryInterfacePrivateIpAddressSpecification;
-
-pub use crate::types::_instance_network_interface_association::InstanceNetworkInterfaceAssociation;
-
-pub use crate::types::_instance_network_interface_attachment::InstanceNetworkInterfaceAttachment;
-
-pub use crate::types::_connection_tracking_specification_response::ConnectionTrackingSpecificationResponse;
-
-pub use crate::types::_instance_secondary_interface_attachment::InstanceSecondaryInterfaceAttachment;
-
-pub use crate::types::_disk_type::DiskType;
-
-pub use crate::types::_gpu_device_memory_info::GpuDeviceMemoryInfo;
-
-pub use crate::types::_fpga_device_memory_info::FpgaDeviceMemoryInfo;
-
-pub use crate::types::_inference_device_memory_info::InferenceDeviceMemoryInfo;
-
-pub use crate::types::_media_device_memory_info::MediaDeviceMemoryInfo;
-
-pub use crate::types::_neuron_device_core_info::NeuronDeviceCoreInfo;
-
-pub use crate::types::_neuron_device_memory_info::NeuronDeviceMemoryInfo;
-
-pub use crate::types::_performance_factor_reference::PerformanceFactorReference;
-
-pub use crate::types::_instance_attachment_ena_srd_specification::InstanceAttachmentEnaSrdSpecification;
-
-pub use crate::types::_instance_private_ip_address::InstancePrivateIpAddress;
-
-pub use crate::types::_instance_ipv4_prefix::InstanceIpv4Prefix;
-
-pub use crate::types::_instance_ipv6_prefix::InstanceIpv6Prefix;
-
-pub use crate::types::_instance_secondary_interface_private_ip_address::InstanceSecondaryInterfacePrivateIpAddress;
-
-pub use crate::types::_network_card_interface_type::NetworkCardInterfaceType;
-
-pub use crate::types::_instance_attachment_ena_srd_udp_specification::InstanceAttachmentEnaSrdUdpSpecification;
-
-mod _accelerator_count;
 
 mod _accelerator_count_request;
 
@@ -564,31 +274,19 @@ mod _accelerator_manufacturer;
 
 mod _accelerator_name;
 
-mod _accelerator_total_memory_mib;
-
 mod _accelerator_total_memory_mib_request;
 
 mod _accelerator_type;
-
-mod _amd_sev_snp_specification;
 
 mod _architecture_type;
 
 mod _architecture_values;
 
-mod _attachment_limit_type;
-
 mod _attachment_status;
-
-mod _bandwidth_weighting_type;
 
 mod _bare_metal;
 
-mod _baseline_ebs_bandwidth_mbps;
-
 mod _baseline_ebs_bandwidth_mbps_request;
-
-mod _baseline_performance_factors;
 
 mod _baseline_performance_factors_request;
 
@@ -602,29 +300,11 @@ mod _boot_mode_values;
 
 mod _burstable_performance;
 
-mod _capacity_reservation_preference;
-
 mod _capacity_reservation_specification;
-
-mod _capacity_reservation_specification_response;
-
-mod _capacity_reservation_target;
-
-mod _capacity_reservation_target_response;
-
-mod _connection_tracking_specification;
-
-mod _connection_tracking_specification_request;
-
-mod _connection_tracking_specification_response;
 
 mod _cpu_manufacturer;
 
-mod _cpu_options;
-
 mod _cpu_options_request;
-
-mod _cpu_performance_factor;
 
 mod _cpu_performance_factor_request;
 
@@ -632,35 +312,13 @@ mod _credit_specification;
 
 mod _credit_specification_request;
 
-mod _default_connection_tracking_configuration;
-
 mod _delete_snapshot_return_code;
 
 mod _device_type;
 
-mod _disk_info;
-
-mod _disk_type;
-
 mod _ebs_block_device;
 
-mod _ebs_card_info;
-
-mod _ebs_encryption_support;
-
-mod _ebs_info;
-
 mod _ebs_instance_block_device;
-
-mod _ebs_nvme_support;
-
-mod _ebs_optimized_info;
-
-mod _ebs_optimized_support;
-
-mod _efa_info;
-
-mod _elastic_gpu_association;
 
 mod _elastic_gpu_specification;
 
@@ -668,49 +326,13 @@ mod _elastic_gpu_specification_response;
 
 mod _elastic_inference_accelerator;
 
-mod _elastic_inference_accelerator_association;
-
-mod _ena_srd_specification_request;
-
-mod _ena_srd_udp_specification_request;
-
-mod _ena_support;
-
-mod _enclave_options;
-
 mod _enclave_options_request;
-
-mod _ephemeral_nvme_support;
 
 mod _filter;
 
-mod _flexible_ena_queues_support;
-
-mod _fpga_device_info;
-
-mod _fpga_device_memory_info;
-
-mod _fpga_info;
-
-mod _gpu_device_info;
-
-mod _gpu_device_memory_info;
-
-mod _gpu_info;
-
 mod _group_identifier;
 
-mod _hibernation_options;
-
 mod _hibernation_options_request;
-
-mod _hostname_type;
-
-mod _http_tokens_state;
-
-mod _hypervisor_type;
-
-mod _iam_instance_profile;
 
 mod _iam_instance_profile_specification;
 
@@ -718,91 +340,29 @@ mod _image;
 
 mod _image_state;
 
-mod _image_type_values;
-
-mod _image_watermark;
-
 mod _imds_support_values;
-
-mod _inference_accelerator_info;
-
-mod _inference_device_info;
-
-mod _inference_device_memory_info;
 
 mod _instance;
 
-mod _instance_attachment_ena_srd_specification;
-
-mod _instance_attachment_ena_srd_udp_specification;
-
-mod _instance_auto_recovery_state;
-
-mod _instance_bandwidth_weighting;
-
 mod _instance_block_device_mapping;
-
-mod _instance_boot_mode_values;
 
 mod _instance_generation;
 
-mod _instance_interruption_behavior;
-
-mod _instance_ipv4_prefix;
-
 mod _instance_ipv6_address;
-
-mod _instance_ipv6_address_request;
-
-mod _instance_ipv6_prefix;
-
-mod _instance_lifecycle_type;
-
-mod _instance_maintenance_options;
 
 mod _instance_maintenance_options_request;
 
 mod _instance_market_options_request;
 
-mod _instance_metadata_endpoint_state;
-
 mod _instance_metadata_options_request;
-
-mod _instance_metadata_options_response;
-
-mod _instance_metadata_options_state;
-
-mod _instance_metadata_protocol_state;
-
-mod _instance_metadata_tags_state;
-
-mod _instance_network_interface;
-
-mod _instance_network_interface_association;
-
-mod _instance_network_interface_attachment;
 
 mod _instance_network_interface_specification;
 
-mod _instance_network_performance_options;
-
 mod _instance_network_performance_options_request;
-
-mod _instance_private_ip_address;
-
-mod _instance_reboot_migration_state;
 
 mod _instance_requirements;
 
 mod _instance_requirements_request;
-
-mod _instance_secondary_interface;
-
-mod _instance_secondary_interface_attachment;
-
-mod _instance_secondary_interface_private_ip_address;
-
-mod _instance_secondary_interface_private_ip_address_request;
 
 mod _instance_secondary_interface_specification_request;
 
@@ -812,31 +372,11 @@ mod _instance_state_change;
 
 mod _instance_state_name;
 
-mod _instance_storage_encryption_support;
-
-mod _instance_storage_info;
-
 mod _instance_type;
-
-mod _instance_type_hypervisor;
 
 mod _instance_type_info;
 
-mod _instance_type_item;
-
-mod _instance_type_specification;
-
-mod _ipv4_prefix_specification_request;
-
-mod _ipv4_prefix_specification_response;
-
-mod _ipv6_prefix_specification_request;
-
-mod _ipv6_prefix_specification_response;
-
 mod _launch_template;
-
-mod _launch_template_auto_recovery_state;
 
 mod _launch_template_block_device_mapping;
 
@@ -858,10 +398,6 @@ mod _launch_template_elastic_inference_accelerator;
 
 mod _launch_template_elastic_inference_accelerator_response;
 
-mod _launch_template_ena_srd_specification;
-
-mod _launch_template_ena_srd_udp_specification;
-
 mod _launch_template_enclave_options;
 
 mod _launch_template_enclave_options_request;
@@ -869,8 +405,6 @@ mod _launch_template_enclave_options_request;
 mod _launch_template_hibernation_options;
 
 mod _launch_template_hibernation_options_request;
-
-mod _launch_template_http_tokens_state;
 
 mod _launch_template_iam_instance_profile_specification;
 
@@ -884,17 +418,11 @@ mod _launch_template_instance_market_options;
 
 mod _launch_template_instance_market_options_request;
 
-mod _launch_template_instance_metadata_endpoint_state;
-
 mod _launch_template_instance_metadata_options;
 
 mod _launch_template_instance_metadata_options_request;
 
 mod _launch_template_instance_metadata_options_state;
-
-mod _launch_template_instance_metadata_protocol_ipv6;
-
-mod _launch_template_instance_metadata_tags_state;
 
 mod _launch_template_instance_network_interface_specification;
 
@@ -922,10 +450,6 @@ mod _launch_template_private_dns_name_options_request;
 
 mod _launch_template_specification;
 
-mod _launch_template_spot_market_options;
-
-mod _launch_template_spot_market_options_request;
-
 mod _launch_template_tag_specification;
 
 mod _launch_template_tag_specification_request;
@@ -936,99 +460,31 @@ mod _launch_templates_monitoring;
 
 mod _launch_templates_monitoring_request;
 
-mod _license_configuration;
-
 mod _license_configuration_request;
 
 mod _local_storage;
 
 mod _local_storage_type;
 
-mod _market_type;
-
-mod _media_accelerator_info;
-
-mod _media_device_info;
-
-mod _media_device_memory_info;
-
-mod _memory_gib_per_v_cpu;
-
 mod _memory_gib_per_v_cpu_request;
-
-mod _memory_info;
-
-mod _memory_mib;
 
 mod _memory_mib_request;
 
-mod _monitoring;
-
-mod _monitoring_state;
-
-mod _nested_virtualization_specification;
-
-mod _network_bandwidth_gbps;
-
 mod _network_bandwidth_gbps_request;
 
-mod _network_card_info;
-
-mod _network_card_interface_type;
-
-mod _network_info;
-
-mod _network_interface_count;
-
 mod _network_interface_count_request;
-
-mod _network_interface_status;
-
-mod _neuron_device_core_info;
-
-mod _neuron_device_info;
-
-mod _neuron_device_memory_info;
-
-mod _neuron_info;
-
-mod _nitro_enclaves_support;
-
-mod _nitro_tpm_info;
-
-mod _nitro_tpm_support;
 
 mod _operator_request;
 
 mod _operator_response;
 
-mod _performance_factor_reference;
-
 mod _performance_factor_reference_request;
-
-mod _phc_support;
 
 mod _placement;
 
-mod _placement_group_info;
-
-mod _placement_group_strategy;
-
-mod _platform_values;
-
 mod _private_dns_name_options_request;
 
-mod _private_dns_name_options_response;
-
-mod _private_ip_address_specification;
-
 mod _processor_info;
-
-mod _product_code;
-
-mod _product_code_values;
-
-mod _reboot_migration_support;
 
 mod _request_launch_template_data;
 
@@ -1038,21 +494,7 @@ mod _resource_type;
 
 mod _response_launch_template_data;
 
-mod _root_device_type;
-
 mod _run_instances_monitoring_enabled;
-
-mod _scan_results;
-
-mod _secondary_interface_private_ip_address_specification;
-
-mod _secondary_interface_private_ip_address_specification_request;
-
-mod _secondary_interface_status;
-
-mod _secondary_interface_type;
-
-mod _severity_label;
 
 mod _shutdown_behavior;
 
@@ -1060,21 +502,11 @@ mod _snapshot;
 
 mod _snapshot_location_enum;
 
-mod _snapshot_return_codes;
-
 mod _snapshot_state;
-
-mod _spot_instance_type;
-
-mod _spot_market_options;
 
 mod _sse_type;
 
-mod _state_reason;
-
 mod _storage_tier;
-
-mod _supported_additional_processor_feature;
 
 mod _tag;
 
@@ -1082,21 +514,13 @@ mod _tag_specification;
 
 mod _tenancy;
 
-mod _total_local_storage_gb;
-
 mod _total_local_storage_gb_request;
 
 mod _tpm_support_values;
 
 mod _transfer_type;
 
-mod _usage_class_type;
-
-mod _v_cpu_count_range;
-
 mod _v_cpu_count_range_request;
-
-mod _v_cpu_info;
 
 mod _validation_error;
 

@@ -53,4 +53,6 @@ mod describe_rule;
 
 mod list_rules;
 
+mod put_events;
+
 mod test_event_pattern;

@@ -5,4 +5,6 @@ pub mod describe_rule;
 
 pub mod list_rules;
 
+pub mod put_events;
+
 pub mod test_event_pattern;

@@ -27,6 +27,8 @@ pub(crate) mod shape_describe_rule;
 
 pub(crate) mod shape_list_rules;
 
+pub(crate) mod shape_put_events;
+
 pub(crate) mod shape_test_event_pattern;
 
 pub(crate) fn or_empty_doc(data: &[u8]) -> &[u8] {
@@ -45,10 +47,18 @@ pub(crate) mod shape_invalid_event_pattern_exception;
 
 pub(crate) mod shape_list_rules_input;
 
+pub(crate) mod shape_put_events_input;
+
 pub(crate) mod shape_resource_not_found_exception;
 
 pub(crate) mod shape_test_event_pattern_input;
 
+pub(crate) mod shape_put_events_request_entry;
+
+pub(crate) mod shape_put_events_result_entry_list;
+
 pub(crate) mod shape_rule_response_list;
+
+pub(crate) mod shape_put_events_result_entry;
 
 pub(crate) mod shape_rule;

@@ -4,6 +4,14 @@ pub use crate::types::_rule_state::RuleState;
 
 pub use crate::types::_rule::Rule;
 
+pub use crate::types::_put_events_request_entry::PutEventsRequestEntry;
+
+pub use crate::types::_put_events_result_entry::PutEventsResultEntry;
+
+mod _put_events_request_entry;
+
+mod _put_events_result_entry;
+
 mod _rule;
 
 mod _rule_state;

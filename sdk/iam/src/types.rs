@@ -9,11 +9,7 @@ pub use crate::types::_source_role_template::SourceRoleTemplate;
 
 pub use crate::types::_tag::Tag;
 
-pub use crate::types::_permissions_boundary_attachment_type::PermissionsBoundaryAttachmentType;
-
 mod _attached_permissions_boundary;
-
-mod _permissions_boundary_attachment_type;
 
 mod _role;
 

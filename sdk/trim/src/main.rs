@@ -3,15 +3,19 @@
 //! AWS's own, without the items that no called operation reaches and without documentation: the
 //! published crate of EC2 has 1.2 million lines, and takes ten minutes of CPU and 9 GB to compile.
 //!
-//! * [`published`]: the published crates, and which operations are called.
+//! * [`published`]: the published crates.
+//! * [`names`]: what the workspace's sources name, such as the operations that they call.
+//! * [`unused`]: members of structures and values of enums that they do not name.
 //! * [`module`]: one source file, as its items and what they refer to.
 //! * [`reach`]: which items the called operations reach.
 //! * [`trimmed`]: the files of the trimmed crate.
 
 mod module;
+mod names;
 mod published;
 mod reach;
 mod trimmed;
+mod unused;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +23,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+
+use crate::names::Names;
 
 /// Writes the trimmed SDK crates.
 #[derive(Parser)]
@@ -33,10 +39,11 @@ struct Arguments {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    let names = Names::of(&arguments.root)?;
     let mut stale = Vec::new();
     for sdk in published::sdks(&arguments.root)? {
         let folder = arguments.root.join("sdk").join(&sdk.service);
-        let files = trimmed::files(&sdk).with_context(|| format!("trimming {}", sdk.name()))?;
+        let files = trimmed::files(&sdk, &names).with_context(|| format!("trimming {}", sdk.name()))?;
         if trimmed::read(&folder)? == files {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The published SDK crates, and which operations of them this workspace calls.
+//! The published SDK crates that this workspace depends on.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,44 +8,33 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-/// A published crate, and what of it is called.
+/// What the names of AWS's SDK crates begin with.
+const PREFIX: &str = "aws-sdk-";
+
+/// A published crate.
 pub(crate) struct Sdk {
     /// `ec2`.
     pub(crate) service: String,
     /// The folder of the published crate.
     pub(crate) source: PathBuf,
-    /// `describe_images`, as the client's methods are named.
-    pub(crate) operations: Vec<String>,
 }
 
 impl Sdk {
     /// The name of the crate.
     pub(crate) fn name(&self) -> String {
-        crate_of(&self.service)
+        format!("{PREFIX}{}", self.service)
     }
-}
-
-fn crate_of(service: &str) -> String {
-    format!("aws-sdk-{service}")
 }
 
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
     target_directory: PathBuf,
-    metadata: Option<Trimmed>,
-}
-
-#[derive(Deserialize)]
-struct Trimmed {
-    /// The called operations, by service.
-    sdk: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
 struct Package {
     name: String,
-    version: String,
     manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
 }
@@ -56,21 +45,18 @@ struct Dependency {
     req: String,
 }
 
-/// The crates that `[workspace.metadata.sdk]` lists, downloaded.
+/// The SDK crates that the workspace depends on, downloaded.
 ///
 /// # Errors
 ///
 /// If cargo cannot say where they are.
 pub(crate) fn sdks(root: &Path) -> Result<Vec<Sdk>> {
     let workspace = metadata(root, &["--no-deps"])?;
-    let trimmed = workspace.metadata.context("no [workspace.metadata.sdk] in Cargo.toml")?.sdk;
-    let requirement = |service: &str| {
-        let name = crate_of(service);
-        let all = workspace.packages.iter().flat_map(|package| &package.dependencies);
-        let found = all.into_iter().find(|dependency| dependency.name == name);
-        found.map(|found| found.req.trim_start_matches(['^', '=']).to_owned())
-            .with_context(|| format!("no crate of the workspace depends on {name}"))
-    };
+    let dependencies = workspace.packages.iter().flat_map(|package| &package.dependencies);
+    let versions: BTreeMap<&str, &str> = dependencies
+        .filter(|dependency| dependency.name.starts_with(PREFIX))
+        .map(|dependency| (dependency.name.as_str(), dependency.req.trim_start_matches('^')))
+        .collect();
     // Of a workspace of its own: the patch must not answer.
     let folder = workspace.target_directory.join("sdk-trim");
     fs::create_dir_all(folder.join("src"))?;
@@ -78,21 +64,19 @@ pub(crate) fn sdks(root: &Path) -> Result<Vec<Sdk>> {
     let mut manifest = String::from(
         "[package]\nname = \"published\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n",
     );
-    for service in trimmed.keys() {
-        let version = requirement(service)?;
-        manifest += &format!("{} = \"={version}\"\n", crate_of(service));
+    for (name, version) in &versions {
+        manifest += &format!("{name} = \"={version}\"\n");
     }
     fs::write(folder.join("Cargo.toml"), manifest)?;
     let published = metadata(&folder, &[])?;
     let mut sdks = Vec::new();
-    for (service, operations) in trimmed {
-        let name = crate_of(&service);
+    for name in versions.into_keys() {
         let Some(package) = published.packages.iter().find(|package| package.name == name) else {
             bail!("cargo has not downloaded {name}");
         };
         let source = package.manifest_path.parent().context("a manifest without a folder")?;
-        ensure!(package.version == requirement(&service)?, "{name} {}", package.version);
-        sdks.push(Sdk { service, source: source.to_owned(), operations });
+        let service = name.trim_start_matches(PREFIX).to_owned();
+        sdks.push(Sdk { service, source: source.to_owned() });
     }
     Ok(sdks)
 }

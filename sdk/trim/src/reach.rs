@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::module::{Kind, Module};
+use crate::names::Names;
+use crate::unused::Unused;
 
 /// The path of a module from the root of the crate.
 pub(crate) type ModulePath = Vec<String>;
@@ -18,8 +20,10 @@ const CLIENT: &[&[&str]] =
 const TYPES: &[&[&str]] = &[&["Client"], &["Config"], &["client", "Client"], &["config", "Config"]];
 
 /// The modules of a crate that were reached, and which of their items.
-pub(crate) struct Reached {
+pub(crate) struct Reached<'a> {
     folder: PathBuf,
+    /// What is unused of what is reached; None to keep it.
+    unused: Option<&'a Unused<'a>>,
     pub(crate) modules: BTreeMap<ModulePath, Module>,
     pub(crate) kept: BTreeSet<(ModulePath, usize)>,
     /// Items whose own paths are still to be followed.
@@ -28,15 +32,20 @@ pub(crate) struct Reached {
     pending: Vec<(ModulePath, usize)>,
 }
 
-impl Reached {
-    /// What the operations of the crate with these sources reach.
+impl<'a> Reached<'a> {
+    /// What the operations reach that have one of these names, of the crate with these sources.
     ///
     /// # Errors
     ///
-    /// If there is no such operation, or a file cannot be read.
-    pub(crate) fn by(folder: &Path, operations: &[String]) -> Result<Self> {
+    /// If a file cannot be read, or is not Rust.
+    pub(crate) fn by(
+        folder: PathBuf,
+        names: &Names,
+        unused: Option<&'a Unused<'a>>,
+    ) -> Result<Self> {
         let mut reached = Self {
-            folder: folder.to_owned(),
+            folder,
+            unused,
             modules: BTreeMap::new(),
             kept: BTreeSet::new(),
             queue: Vec::new(),
@@ -49,12 +58,31 @@ impl Reached {
         for path in CLIENT {
             reached.whole(&owned(path))?;
         }
-        for operation in operations {
-            let path = owned(&["client", operation]);
-            reached.whole(&path).with_context(|| format!("operation {operation}"))?;
+        let client = &reached.modules[&owned(&["client"])];
+        let operations = client.items.iter().filter(|part| matches!(part.kind, Kind::File));
+        let called = operations.flat_map(|part| part.names.clone()).filter(|name| names.has(name));
+        for operation in called.collect::<Vec<_>>() {
+            reached.whole(&owned(&["client", &operation]))?;
         }
         reached.follow()?;
         Ok(reached)
+    }
+
+    /// Whether an operation receives, or sends, this kind of structure: `de_image`, `ser_image`.
+    pub(crate) fn has_protocol(&self, kind: &str, direction: &str) -> bool {
+        let path = owned(&["protocol_serde", &format!("shape_{kind}")]);
+        let function = format!("{direction}_{kind}");
+        self.modules.get(&path).is_some_and(|module| {
+            module.named(&function).any(|index| self.kept.contains(&(path.clone(), index)))
+        })
+    }
+
+    /// The kinds of structures, by the names of their files.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.modules.keys().filter_map(|path| match path.as_slice() {
+            [folder, file] if folder == "types" => file.strip_prefix('_'),
+            _ => None,
+        })
     }
 
     /// Keeps all items of a module and of those in it.
@@ -154,7 +182,7 @@ impl Reached {
 
     /// The module that a path begins in, and its names from there. None for paths of other crates, and for
     /// variables.
-    fn start<'a>(&self, from: &ModulePath, path: &'a [String]) -> Option<(ModulePath, &'a [String])> {
+    fn start<'p>(&self, from: &ModulePath, path: &'p [String]) -> Option<(ModulePath, &'p [String])> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
             "crate" => Some((Vec::new(), rest)),
@@ -183,6 +211,10 @@ impl Reached {
         }
         let file = self.folder.join(file(path));
         let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let text = match self.unused {
+            Some(unused) => unused.without(&self.folder, path, text)?,
+            None => text,
+        };
         let module =
             Module::parsed(text).with_context(|| format!("parsing {}", file.display()))?;
         let mut always = Vec::new();

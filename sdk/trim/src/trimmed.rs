@@ -7,22 +7,28 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::module::Module;
+use crate::names::Names;
 use crate::published::Sdk;
 use crate::reach::{self, ModulePath, Reached};
+use crate::unused::{self, Unused};
 
 /// Texts by path.
 pub(crate) type Files = BTreeMap<PathBuf, String>;
 
 /// Sections of the manifest that are of the published crate's own tests.
-const LEFT_OUT: &[&str] = &["[dev-dependencies", "[[test]]", "[package.metadata"];
+const LEFT_OUT: &[&str] = &["[dev-dependencies", "[[test]]", "[package.metadata", "[hints]"];
 
 /// The files of the crate, with what its called operations reach.
 ///
 /// # Errors
 ///
 /// If a file cannot be read or is not Rust.
-pub(crate) fn files(sdk: &Sdk) -> Result<Files> {
-    let reached = Reached::by(&sdk.source.join("src"), &sdk.operations)?;
+pub(crate) fn files(sdk: &Sdk, names: &Names) -> Result<Files> {
+    let sources = sdk.source.join("src");
+    // Twice: what of a type is unused depends on which operations reach it.
+    let whole = Reached::by(sources.clone(), names, None)?;
+    let unused = Unused::of(&whole, names);
+    let reached = Reached::by(sources, names, Some(&unused))?;
     let mut files = Files::new();
     for (path, module) in &reached.modules {
         files.insert(Path::new("src").join(reach::file(path)), text(&reached, path, module));
@@ -45,13 +51,7 @@ fn text(reached: &Reached, path: &ModulePath, module: &Module) -> String {
             cuts.push(part.bytes.clone());
         }
     }
-    let mut text = String::new();
-    let mut at = 0;
-    for cut in cuts {
-        text += &module.text[at..cut.start];
-        at = cut.end;
-    }
-    text += &module.text[at..];
+    let text = unused::cut(&module.text, cuts);
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines() {
         let trimmed = line.trim_start();

@@ -6,8 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::*;
@@ -77,7 +76,7 @@ async fn get(connector: &AmazonFirst, url: &str) -> Result<u16, ConnectorError> 
 #[tokio::test]
 async fn another_root_is_tried_once_and_then_remembered() {
     let server = Server::start();
-    let connector = AmazonFirst::or(TrustStore::empty().with_pem_certificate(ROOT));
+    let connector = AmazonFirst::or(|| vec![CertificateDer::from_pem_slice(ROOT).unwrap()]);
     assert_eq!(get(&connector, &server.url).await.unwrap(), 200);
     assert_eq!(server.seen().0, 2, "the first handshake was broken off");
     assert_eq!(get(&connector, &server.url).await.unwrap(), 200);
@@ -87,7 +86,7 @@ async fn another_root_is_tried_once_and_then_remembered() {
 #[tokio::test]
 async fn a_root_that_nobody_trusts_is_refused_before_anything_is_sent() {
     let server = Server::start();
-    let refused = get(&AmazonFirst::or(TrustStore::empty()), &server.url).await.unwrap_err();
+    let refused = get(&AmazonFirst::or(Vec::new), &server.url).await.unwrap_err();
     assert!(has_unknown_root(&refused), "{refused:?}");
     assert_eq!(server.seen(), (2, 0));
 }

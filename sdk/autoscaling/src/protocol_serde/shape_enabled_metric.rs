@@ -24,19 +24,7 @@ pub fn de_enabled_metric(
                 builder = builder.set_metric(var_1);
             }
             ,
-            s if s.matches("Granularity") /* Granularity com.amazonaws.autoscaling#EnabledMetric$Granularity */ =>  {
-                let var_2 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_granularity(var_2);
-            }
-            ,
+
             _ => {}
         }
     }

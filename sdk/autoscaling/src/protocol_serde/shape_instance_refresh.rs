@@ -64,74 +64,7 @@ pub fn de_instance_refresh(
                 builder = builder.set_status_reason(var_4);
             }
             ,
-            s if s.matches("StartTime") /* StartTime com.amazonaws.autoscaling#InstanceRefresh$StartTime */ =>  {
-                let var_5 =
-                    Some(
-                        ::aws_smithy_types::DateTime::from_str(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            , ::aws_smithy_types::date_time::Format::DateTimeWithOffset
-                        )
-                        .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (timestamp: `com.amazonaws.autoscaling#TimestampType`)"))
-                        ?
-                    )
-                ;
-                builder = builder.set_start_time(var_5);
-            }
-            ,
-            s if s.matches("EndTime") /* EndTime com.amazonaws.autoscaling#InstanceRefresh$EndTime */ =>  {
-                let var_6 =
-                    Some(
-                        ::aws_smithy_types::DateTime::from_str(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            , ::aws_smithy_types::date_time::Format::DateTimeWithOffset
-                        )
-                        .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (timestamp: `com.amazonaws.autoscaling#TimestampType`)"))
-                        ?
-                    )
-                ;
-                builder = builder.set_end_time(var_6);
-            }
-            ,
-            s if s.matches("PercentageComplete") /* PercentageComplete com.amazonaws.autoscaling#InstanceRefresh$PercentageComplete */ =>  {
-                let var_7 =
-                    Some(
-                         {
-                            <i32 as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (integer: `com.amazonaws.autoscaling#IntPercent`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_percentage_complete(var_7);
-            }
-            ,
-            s if s.matches("InstancesToUpdate") /* InstancesToUpdate com.amazonaws.autoscaling#InstanceRefresh$InstancesToUpdate */ =>  {
-                let var_8 =
-                    Some(
-                         {
-                            <i32 as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (integer: `com.amazonaws.autoscaling#InstancesToUpdate`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_instances_to_update(var_8);
-            }
-            ,
-            s if s.matches("ProgressDetails") /* ProgressDetails com.amazonaws.autoscaling#InstanceRefresh$ProgressDetails */ =>  {
-                let var_9 =
-                    Some(
-                        crate::protocol_serde::shape_instance_refresh_progress_details::de_instance_refresh_progress_details(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_progress_details(var_9);
-            }
-            ,
+
             s if s.matches("Preferences") /* Preferences com.amazonaws.autoscaling#InstanceRefresh$Preferences */ =>  {
                 let var_10 =
                     Some(
@@ -152,30 +85,7 @@ pub fn de_instance_refresh(
                 builder = builder.set_desired_configuration(var_11);
             }
             ,
-            s if s.matches("RollbackDetails") /* RollbackDetails com.amazonaws.autoscaling#InstanceRefresh$RollbackDetails */ =>  {
-                let var_12 =
-                    Some(
-                        crate::protocol_serde::shape_rollback_details::de_rollback_details(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_rollback_details(var_12);
-            }
-            ,
-            s if s.matches("Strategy") /* Strategy com.amazonaws.autoscaling#InstanceRefresh$Strategy */ =>  {
-                let var_13 =
-                    Some(
-                        Result::<crate::types::RefreshStrategy, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::RefreshStrategy::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_strategy(var_13);
-            }
-            ,
+
             _ => {}
         }
     }

@@ -6,9 +6,7 @@ pub fn ser_tag(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("ResourceId");
-    if let Some(var_2) = &input.resource_id {
-        scope_1.string(var_2);
-    }
+
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("ResourceType");
     if let Some(var_4) = &input.resource_type {

@@ -6,24 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum AcceleratorManufacturer {
-    #[allow(missing_docs)] // documentation missing in model
-    AmazonWebServices,
-    #[allow(missing_docs)] // documentation missing in model
-    Amd,
-    #[allow(missing_docs)] // documentation missing in model
-    Nvidia,
-    #[allow(missing_docs)] // documentation missing in model
-    Xilinx,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for AcceleratorManufacturer {
     fn from(s: &str) -> Self {
         match s {
-            "amazon-web-services" => AcceleratorManufacturer::AmazonWebServices,
-            "amd" => AcceleratorManufacturer::Amd,
-            "nvidia" => AcceleratorManufacturer::Nvidia,
-            "xilinx" => AcceleratorManufacturer::Xilinx,
+
             other => AcceleratorManufacturer::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -38,10 +28,7 @@ impl ::std::str::FromStr for AcceleratorManufacturer {
 impl AcceleratorManufacturer {
     pub fn as_str(&self) -> &str {
         match self {
-            AcceleratorManufacturer::AmazonWebServices => "amazon-web-services",
-            AcceleratorManufacturer::Amd => "amd",
-            AcceleratorManufacturer::Nvidia => "nvidia",
-            AcceleratorManufacturer::Xilinx => "xilinx",
+
             AcceleratorManufacturer::Unknown(value) => value.as_str(),
         }
     }
@@ -66,10 +53,7 @@ impl AcceleratorManufacturer {
 impl ::std::fmt::Display for AcceleratorManufacturer {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            AcceleratorManufacturer::AmazonWebServices => write!(f, "amazon-web-services"),
-            AcceleratorManufacturer::Amd => write!(f, "amd"),
-            AcceleratorManufacturer::Nvidia => write!(f, "nvidia"),
-            AcceleratorManufacturer::Xilinx => write!(f, "xilinx"),
+
             AcceleratorManufacturer::Unknown(value) => write!(f, "{value}"),
         }
     }

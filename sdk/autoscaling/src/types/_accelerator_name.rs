@@ -6,33 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum AcceleratorName {
-    #[allow(missing_docs)] // documentation missing in model
-    A100,
-    #[allow(missing_docs)] // documentation missing in model
-    K80,
-    #[allow(missing_docs)] // documentation missing in model
-    M60,
-    #[allow(missing_docs)] // documentation missing in model
-    RadeonProV520,
-    #[allow(missing_docs)] // documentation missing in model
-    T4,
-    #[allow(missing_docs)] // documentation missing in model
-    V100,
-    #[allow(missing_docs)] // documentation missing in model
-    Vu9P,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for AcceleratorName {
     fn from(s: &str) -> Self {
         match s {
-            "a100" => AcceleratorName::A100,
-            "k80" => AcceleratorName::K80,
-            "m60" => AcceleratorName::M60,
-            "radeon-pro-v520" => AcceleratorName::RadeonProV520,
-            "t4" => AcceleratorName::T4,
-            "v100" => AcceleratorName::V100,
-            "vu9p" => AcceleratorName::Vu9P,
+
             other => AcceleratorName::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -47,13 +28,7 @@ impl ::std::str::FromStr for AcceleratorName {
 impl AcceleratorName {
     pub fn as_str(&self) -> &str {
         match self {
-            AcceleratorName::A100 => "a100",
-            AcceleratorName::K80 => "k80",
-            AcceleratorName::M60 => "m60",
-            AcceleratorName::RadeonProV520 => "radeon-pro-v520",
-            AcceleratorName::T4 => "t4",
-            AcceleratorName::V100 => "v100",
-            AcceleratorName::Vu9P => "vu9p",
+
             AcceleratorName::Unknown(value) => value.as_str(),
         }
     }
@@ -78,13 +53,7 @@ impl AcceleratorName {
 impl ::std::fmt::Display for AcceleratorName {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            AcceleratorName::A100 => write!(f, "a100"),
-            AcceleratorName::K80 => write!(f, "k80"),
-            AcceleratorName::M60 => write!(f, "m60"),
-            AcceleratorName::RadeonProV520 => write!(f, "radeon-pro-v520"),
-            AcceleratorName::T4 => write!(f, "t4"),
-            AcceleratorName::V100 => write!(f, "v100"),
-            AcceleratorName::Vu9P => write!(f, "vu9p"),
+
             AcceleratorName::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,21 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum AcceleratorType {
-    #[allow(missing_docs)] // documentation missing in model
-    Fpga,
-    #[allow(missing_docs)] // documentation missing in model
-    Gpu,
-    #[allow(missing_docs)] // documentation missing in model
-    Inference,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for AcceleratorType {
     fn from(s: &str) -> Self {
         match s {
-            "fpga" => AcceleratorType::Fpga,
-            "gpu" => AcceleratorType::Gpu,
-            "inference" => AcceleratorType::Inference,
+
             other => AcceleratorType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -35,9 +28,7 @@ impl ::std::str::FromStr for AcceleratorType {
 impl AcceleratorType {
     pub fn as_str(&self) -> &str {
         match self {
-            AcceleratorType::Fpga => "fpga",
-            AcceleratorType::Gpu => "gpu",
-            AcceleratorType::Inference => "inference",
+
             AcceleratorType::Unknown(value) => value.as_str(),
         }
     }
@@ -62,9 +53,7 @@ impl AcceleratorType {
 impl ::std::fmt::Display for AcceleratorType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            AcceleratorType::Fpga => write!(f, "fpga"),
-            AcceleratorType::Gpu => write!(f, "gpu"),
-            AcceleratorType::Inference => write!(f, "inference"),
+
             AcceleratorType::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,21 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum CapacityDistributionStrategy {
-    #[allow(missing_docs)] // documentation missing in model
-    BalancedBestEffort,
-    #[allow(missing_docs)] // documentation missing in model
-    BalancedOnly,
-    #[allow(missing_docs)] // documentation missing in model
-    ReservationsThenBalanced,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for CapacityDistributionStrategy {
     fn from(s: &str) -> Self {
         match s {
-            "balanced-best-effort" => CapacityDistributionStrategy::BalancedBestEffort,
-            "balanced-only" => CapacityDistributionStrategy::BalancedOnly,
-            "reservations-then-balanced" => CapacityDistributionStrategy::ReservationsThenBalanced,
+
             other => CapacityDistributionStrategy::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -35,9 +28,7 @@ impl ::std::str::FromStr for CapacityDistributionStrategy {
 impl CapacityDistributionStrategy {
     pub fn as_str(&self) -> &str {
         match self {
-            CapacityDistributionStrategy::BalancedBestEffort => "balanced-best-effort",
-            CapacityDistributionStrategy::BalancedOnly => "balanced-only",
-            CapacityDistributionStrategy::ReservationsThenBalanced => "reservations-then-balanced",
+
             CapacityDistributionStrategy::Unknown(value) => value.as_str(),
         }
     }
@@ -62,9 +53,7 @@ impl CapacityDistributionStrategy {
 impl ::std::fmt::Display for CapacityDistributionStrategy {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            CapacityDistributionStrategy::BalancedBestEffort => write!(f, "balanced-best-effort"),
-            CapacityDistributionStrategy::BalancedOnly => write!(f, "balanced-only"),
-            CapacityDistributionStrategy::ReservationsThenBalanced => write!(f, "reservations-then-balanced"),
+
             CapacityDistributionStrategy::Unknown(value) => write!(f, "{value}"),
         }
     }

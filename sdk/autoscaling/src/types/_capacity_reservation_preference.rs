@@ -6,10 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum CapacityReservationPreference {
-    #[allow(missing_docs)] // documentation missing in model
-    CapacityReservationsFirst,
-    #[allow(missing_docs)] // documentation missing in model
-    CapacityReservationsOnly,
+
     #[allow(missing_docs)] // documentation missing in model
     Default,
     #[allow(missing_docs)] // documentation missing in model
@@ -20,8 +17,7 @@ pub enum CapacityReservationPreference {
 impl ::std::convert::From<&str> for CapacityReservationPreference {
     fn from(s: &str) -> Self {
         match s {
-            "capacity-reservations-first" => CapacityReservationPreference::CapacityReservationsFirst,
-            "capacity-reservations-only" => CapacityReservationPreference::CapacityReservationsOnly,
+
             "default" => CapacityReservationPreference::Default,
             "none" => CapacityReservationPreference::None,
             other => CapacityReservationPreference::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
@@ -38,8 +34,7 @@ impl ::std::str::FromStr for CapacityReservationPreference {
 impl CapacityReservationPreference {
     pub fn as_str(&self) -> &str {
         match self {
-            CapacityReservationPreference::CapacityReservationsFirst => "capacity-reservations-first",
-            CapacityReservationPreference::CapacityReservationsOnly => "capacity-reservations-only",
+
             CapacityReservationPreference::Default => "default",
             CapacityReservationPreference::None => "none",
             CapacityReservationPreference::Unknown(value) => value.as_str(),
@@ -66,8 +61,7 @@ impl CapacityReservationPreference {
 impl ::std::fmt::Display for CapacityReservationPreference {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            CapacityReservationPreference::CapacityReservationsFirst => write!(f, "capacity-reservations-first"),
-            CapacityReservationPreference::CapacityReservationsOnly => write!(f, "capacity-reservations-only"),
+
             CapacityReservationPreference::Default => write!(f, "default"),
             CapacityReservationPreference::None => write!(f, "none"),
             CapacityReservationPreference::Unknown(value) => write!(f, "{value}"),

@@ -8,10 +8,7 @@
 pub enum DeletionProtection {
     #[allow(missing_docs)] // documentation missing in model
     None,
-    #[allow(missing_docs)] // documentation missing in model
-    PreventAllDeletion,
-    #[allow(missing_docs)] // documentation missing in model
-    PreventForceDeletion,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -19,8 +16,7 @@ impl ::std::convert::From<&str> for DeletionProtection {
     fn from(s: &str) -> Self {
         match s {
             "none" => DeletionProtection::None,
-            "prevent-all-deletion" => DeletionProtection::PreventAllDeletion,
-            "prevent-force-deletion" => DeletionProtection::PreventForceDeletion,
+
             other => DeletionProtection::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -36,8 +32,7 @@ impl DeletionProtection {
     pub fn as_str(&self) -> &str {
         match self {
             DeletionProtection::None => "none",
-            DeletionProtection::PreventAllDeletion => "prevent-all-deletion",
-            DeletionProtection::PreventForceDeletion => "prevent-force-deletion",
+
             DeletionProtection::Unknown(value) => value.as_str(),
         }
     }
@@ -63,8 +58,7 @@ impl ::std::fmt::Display for DeletionProtection {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             DeletionProtection::None => write!(f, "none"),
-            DeletionProtection::PreventAllDeletion => write!(f, "prevent-all-deletion"),
-            DeletionProtection::PreventForceDeletion => write!(f, "prevent-force-deletion"),
+
             DeletionProtection::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -4,15 +4,13 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct EnabledMetric {
     pub metric: ::std::option::Option<::std::string::String>,
-    pub granularity: ::std::option::Option<::std::string::String>,
+
 }
 impl EnabledMetric {
     pub fn metric(&self) -> ::std::option::Option<&str> {
         self.metric.as_deref()
     }
-    pub fn granularity(&self) -> ::std::option::Option<&str> {
-        self.granularity.as_deref()
-    }
+
 }
 impl EnabledMetric {
     pub fn builder() -> crate::types::builders::EnabledMetricBuilder {
@@ -24,7 +22,7 @@ impl EnabledMetric {
 #[non_exhaustive]
 pub struct EnabledMetricBuilder {
     pub(crate) metric: ::std::option::Option<::std::string::String>,
-    pub(crate) granularity: ::std::option::Option<::std::string::String>,
+
 }
 impl EnabledMetricBuilder {
     pub fn metric(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -38,21 +36,11 @@ impl EnabledMetricBuilder {
     pub fn get_metric(&self) -> &::std::option::Option<::std::string::String> {
         &self.metric
     }
-    pub fn granularity(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.granularity = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_granularity(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.granularity = input;
-        self
-    }
-    pub fn get_granularity(&self) -> &::std::option::Option<::std::string::String> {
-        &self.granularity
-    }
+
     pub fn build(self) -> crate::types::EnabledMetric {
         crate::types::EnabledMetric {
             metric: self.metric,
-            granularity: self.granularity,
+
         }
     }
 }

@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ImpairedZoneHealthCheckBehavior {
-    #[allow(missing_docs)] // documentation missing in model
-    IgnoreUnhealthy,
-    #[allow(missing_docs)] // documentation missing in model
-    ReplaceUnhealthy,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ImpairedZoneHealthCheckBehavior {
     fn from(s: &str) -> Self {
         match s {
-            "IgnoreUnhealthy" => ImpairedZoneHealthCheckBehavior::IgnoreUnhealthy,
-            "ReplaceUnhealthy" => ImpairedZoneHealthCheckBehavior::ReplaceUnhealthy,
+
             other => ImpairedZoneHealthCheckBehavior::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for ImpairedZoneHealthCheckBehavior {
 impl ImpairedZoneHealthCheckBehavior {
     pub fn as_str(&self) -> &str {
         match self {
-            ImpairedZoneHealthCheckBehavior::IgnoreUnhealthy => "IgnoreUnhealthy",
-            ImpairedZoneHealthCheckBehavior::ReplaceUnhealthy => "ReplaceUnhealthy",
+
             ImpairedZoneHealthCheckBehavior::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl ImpairedZoneHealthCheckBehavior {
 impl ::std::fmt::Display for ImpairedZoneHealthCheckBehavior {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ImpairedZoneHealthCheckBehavior::IgnoreUnhealthy => write!(f, "IgnoreUnhealthy"),
-            ImpairedZoneHealthCheckBehavior::ReplaceUnhealthy => write!(f, "ReplaceUnhealthy"),
+
             ImpairedZoneHealthCheckBehavior::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum InstanceGeneration {
-    #[allow(missing_docs)] // documentation missing in model
-    Current,
-    #[allow(missing_docs)] // documentation missing in model
-    Previous,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for InstanceGeneration {
     fn from(s: &str) -> Self {
         match s {
-            "current" => InstanceGeneration::Current,
-            "previous" => InstanceGeneration::Previous,
+
             other => InstanceGeneration::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for InstanceGeneration {
 impl InstanceGeneration {
     pub fn as_str(&self) -> &str {
         match self {
-            InstanceGeneration::Current => "current",
-            InstanceGeneration::Previous => "previous",
+
             InstanceGeneration::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl InstanceGeneration {
 impl ::std::fmt::Display for InstanceGeneration {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            InstanceGeneration::Current => write!(f, "current"),
-            InstanceGeneration::Previous => write!(f, "previous"),
+
             InstanceGeneration::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -7,15 +7,10 @@ pub struct InstanceRefresh {
     pub auto_scaling_group_name: ::std::option::Option<::std::string::String>,
     pub status: ::std::option::Option<crate::types::InstanceRefreshStatus>,
     pub status_reason: ::std::option::Option<::std::string::String>,
-    pub start_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub end_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub percentage_complete: ::std::option::Option<i32>,
-    pub instances_to_update: ::std::option::Option<i32>,
-    pub progress_details: ::std::option::Option<crate::types::InstanceRefreshProgressDetails>,
+
     pub preferences: ::std::option::Option<crate::types::RefreshPreferences>,
     pub desired_configuration: ::std::option::Option<crate::types::DesiredConfiguration>,
-    pub rollback_details: ::std::option::Option<crate::types::RollbackDetails>,
-    pub strategy: ::std::option::Option<crate::types::RefreshStrategy>,
+
 }
 impl InstanceRefresh {
     pub fn instance_refresh_id(&self) -> ::std::option::Option<&str> {
@@ -30,33 +25,14 @@ impl InstanceRefresh {
     pub fn status_reason(&self) -> ::std::option::Option<&str> {
         self.status_reason.as_deref()
     }
-    pub fn start_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.start_time.as_ref()
-    }
-    pub fn end_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.end_time.as_ref()
-    }
-    pub fn percentage_complete(&self) -> ::std::option::Option<i32> {
-        self.percentage_complete
-    }
-    pub fn instances_to_update(&self) -> ::std::option::Option<i32> {
-        self.instances_to_update
-    }
-    pub fn progress_details(&self) -> ::std::option::Option<&crate::types::InstanceRefreshProgressDetails> {
-        self.progress_details.as_ref()
-    }
+
     pub fn preferences(&self) -> ::std::option::Option<&crate::types::RefreshPreferences> {
         self.preferences.as_ref()
     }
     pub fn desired_configuration(&self) -> ::std::option::Option<&crate::types::DesiredConfiguration> {
         self.desired_configuration.as_ref()
     }
-    pub fn rollback_details(&self) -> ::std::option::Option<&crate::types::RollbackDetails> {
-        self.rollback_details.as_ref()
-    }
-    pub fn strategy(&self) -> ::std::option::Option<&crate::types::RefreshStrategy> {
-        self.strategy.as_ref()
-    }
+
 }
 impl InstanceRefresh {
     pub fn builder() -> crate::types::builders::InstanceRefreshBuilder {
@@ -71,15 +47,10 @@ pub struct InstanceRefreshBuilder {
     pub(crate) auto_scaling_group_name: ::std::option::Option<::std::string::String>,
     pub(crate) status: ::std::option::Option<crate::types::InstanceRefreshStatus>,
     pub(crate) status_reason: ::std::option::Option<::std::string::String>,
-    pub(crate) start_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) end_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) percentage_complete: ::std::option::Option<i32>,
-    pub(crate) instances_to_update: ::std::option::Option<i32>,
-    pub(crate) progress_details: ::std::option::Option<crate::types::InstanceRefreshProgressDetails>,
+
     pub(crate) preferences: ::std::option::Option<crate::types::RefreshPreferences>,
     pub(crate) desired_configuration: ::std::option::Option<crate::types::DesiredConfiguration>,
-    pub(crate) rollback_details: ::std::option::Option<crate::types::RollbackDetails>,
-    pub(crate) strategy: ::std::option::Option<crate::types::RefreshStrategy>,
+
 }
 impl InstanceRefreshBuilder {
     pub fn instance_refresh_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -126,61 +97,7 @@ impl InstanceRefreshBuilder {
     pub fn get_status_reason(&self) -> &::std::option::Option<::std::string::String> {
         &self.status_reason
     }
-    pub fn start_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.start_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_start_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.start_time = input;
-        self
-    }
-    pub fn get_start_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.start_time
-    }
-    pub fn end_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.end_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_end_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.end_time = input;
-        self
-    }
-    pub fn get_end_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.end_time
-    }
-    pub fn percentage_complete(mut self, input: i32) -> Self {
-        self.percentage_complete = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_percentage_complete(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.percentage_complete = input;
-        self
-    }
-    pub fn get_percentage_complete(&self) -> &::std::option::Option<i32> {
-        &self.percentage_complete
-    }
-    pub fn instances_to_update(mut self, input: i32) -> Self {
-        self.instances_to_update = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_instances_to_update(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.instances_to_update = input;
-        self
-    }
-    pub fn get_instances_to_update(&self) -> &::std::option::Option<i32> {
-        &self.instances_to_update
-    }
-    pub fn progress_details(mut self, input: crate::types::InstanceRefreshProgressDetails) -> Self {
-        self.progress_details = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_progress_details(mut self, input: ::std::option::Option<crate::types::InstanceRefreshProgressDetails>) -> Self {
-        self.progress_details = input;
-        self
-    }
-    pub fn get_progress_details(&self) -> &::std::option::Option<crate::types::InstanceRefreshProgressDetails> {
-        &self.progress_details
-    }
+
     pub fn preferences(mut self, input: crate::types::RefreshPreferences) -> Self {
         self.preferences = ::std::option::Option::Some(input);
         self
@@ -203,43 +120,17 @@ impl InstanceRefreshBuilder {
     pub fn get_desired_configuration(&self) -> &::std::option::Option<crate::types::DesiredConfiguration> {
         &self.desired_configuration
     }
-    pub fn rollback_details(mut self, input: crate::types::RollbackDetails) -> Self {
-        self.rollback_details = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_rollback_details(mut self, input: ::std::option::Option<crate::types::RollbackDetails>) -> Self {
-        self.rollback_details = input;
-        self
-    }
-    pub fn get_rollback_details(&self) -> &::std::option::Option<crate::types::RollbackDetails> {
-        &self.rollback_details
-    }
-    pub fn strategy(mut self, input: crate::types::RefreshStrategy) -> Self {
-        self.strategy = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_strategy(mut self, input: ::std::option::Option<crate::types::RefreshStrategy>) -> Self {
-        self.strategy = input;
-        self
-    }
-    pub fn get_strategy(&self) -> &::std::option::Option<crate::types::RefreshStrategy> {
-        &self.strategy
-    }
+
     pub fn build(self) -> crate::types::InstanceRefresh {
         crate::types::InstanceRefresh {
             instance_refresh_id: self.instance_refresh_id,
             auto_scaling_group_name: self.auto_scaling_group_name,
             status: self.status,
             status_reason: self.status_reason,
-            start_time: self.start_time,
-            end_time: self.end_time,
-            percentage_complete: self.percentage_complete,
-            instances_to_update: self.instances_to_update,
-            progress_details: self.progress_details,
+
             preferences: self.preferences,
             desired_configuration: self.desired_configuration,
-            rollback_details: self.rollback_details,
-            strategy: self.strategy,
+
         }
     }
 }

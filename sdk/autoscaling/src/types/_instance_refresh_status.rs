@@ -6,12 +6,10 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum InstanceRefreshStatus {
-    #[allow(missing_docs)] // documentation missing in model
-    Baking,
+
     #[allow(missing_docs)] // documentation missing in model
     Cancelled,
-    #[allow(missing_docs)] // documentation missing in model
-    Cancelling,
+
     #[allow(missing_docs)] // documentation missing in model
     Failed,
     #[allow(missing_docs)] // documentation missing in model
@@ -32,9 +30,9 @@ pub enum InstanceRefreshStatus {
 impl ::std::convert::From<&str> for InstanceRefreshStatus {
     fn from(s: &str) -> Self {
         match s {
-            "Baking" => InstanceRefreshStatus::Baking,
+
             "Cancelled" => InstanceRefreshStatus::Cancelled,
-            "Cancelling" => InstanceRefreshStatus::Cancelling,
+
             "Failed" => InstanceRefreshStatus::Failed,
             "InProgress" => InstanceRefreshStatus::InProgress,
             "Pending" => InstanceRefreshStatus::Pending,
@@ -56,9 +54,9 @@ impl ::std::str::FromStr for InstanceRefreshStatus {
 impl InstanceRefreshStatus {
     pub fn as_str(&self) -> &str {
         match self {
-            InstanceRefreshStatus::Baking => "Baking",
+
             InstanceRefreshStatus::Cancelled => "Cancelled",
-            InstanceRefreshStatus::Cancelling => "Cancelling",
+
             InstanceRefreshStatus::Failed => "Failed",
             InstanceRefreshStatus::InProgress => "InProgress",
             InstanceRefreshStatus::Pending => "Pending",
@@ -101,9 +99,9 @@ impl InstanceRefreshStatus {
 impl ::std::fmt::Display for InstanceRefreshStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            InstanceRefreshStatus::Baking => write!(f, "Baking"),
+
             InstanceRefreshStatus::Cancelled => write!(f, "Cancelled"),
-            InstanceRefreshStatus::Cancelling => write!(f, "Cancelling"),
+
             InstanceRefreshStatus::Failed => write!(f, "Failed"),
             InstanceRefreshStatus::InProgress => write!(f, "InProgress"),
             InstanceRefreshStatus::Pending => write!(f, "Pending"),

@@ -3,33 +3,11 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LifecycleHookSpecification {
-    pub lifecycle_hook_name: ::std::option::Option<::std::string::String>,
-    pub lifecycle_transition: ::std::option::Option<::std::string::String>,
-    pub notification_metadata: ::std::option::Option<::std::string::String>,
-    pub heartbeat_timeout: ::std::option::Option<i32>,
-    pub default_result: ::std::option::Option<::std::string::String>,
-    pub notification_target_arn: ::std::option::Option<::std::string::String>,
+
     pub role_arn: ::std::option::Option<::std::string::String>,
 }
 impl LifecycleHookSpecification {
-    pub fn lifecycle_hook_name(&self) -> ::std::option::Option<&str> {
-        self.lifecycle_hook_name.as_deref()
-    }
-    pub fn lifecycle_transition(&self) -> ::std::option::Option<&str> {
-        self.lifecycle_transition.as_deref()
-    }
-    pub fn notification_metadata(&self) -> ::std::option::Option<&str> {
-        self.notification_metadata.as_deref()
-    }
-    pub fn heartbeat_timeout(&self) -> ::std::option::Option<i32> {
-        self.heartbeat_timeout
-    }
-    pub fn default_result(&self) -> ::std::option::Option<&str> {
-        self.default_result.as_deref()
-    }
-    pub fn notification_target_arn(&self) -> ::std::option::Option<&str> {
-        self.notification_target_arn.as_deref()
-    }
+
     pub fn role_arn(&self) -> ::std::option::Option<&str> {
         self.role_arn.as_deref()
     }
@@ -43,81 +21,11 @@ impl LifecycleHookSpecification {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LifecycleHookSpecificationBuilder {
-    pub(crate) lifecycle_hook_name: ::std::option::Option<::std::string::String>,
-    pub(crate) lifecycle_transition: ::std::option::Option<::std::string::String>,
-    pub(crate) notification_metadata: ::std::option::Option<::std::string::String>,
-    pub(crate) heartbeat_timeout: ::std::option::Option<i32>,
-    pub(crate) default_result: ::std::option::Option<::std::string::String>,
-    pub(crate) notification_target_arn: ::std::option::Option<::std::string::String>,
+
     pub(crate) role_arn: ::std::option::Option<::std::string::String>,
 }
 impl LifecycleHookSpecificationBuilder {
-    pub fn lifecycle_hook_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.lifecycle_hook_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_lifecycle_hook_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.lifecycle_hook_name = input;
-        self
-    }
-    pub fn get_lifecycle_hook_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.lifecycle_hook_name
-    }
-    pub fn lifecycle_transition(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.lifecycle_transition = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_lifecycle_transition(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.lifecycle_transition = input;
-        self
-    }
-    pub fn get_lifecycle_transition(&self) -> &::std::option::Option<::std::string::String> {
-        &self.lifecycle_transition
-    }
-    pub fn notification_metadata(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.notification_metadata = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_notification_metadata(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.notification_metadata = input;
-        self
-    }
-    pub fn get_notification_metadata(&self) -> &::std::option::Option<::std::string::String> {
-        &self.notification_metadata
-    }
-    pub fn heartbeat_timeout(mut self, input: i32) -> Self {
-        self.heartbeat_timeout = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_heartbeat_timeout(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.heartbeat_timeout = input;
-        self
-    }
-    pub fn get_heartbeat_timeout(&self) -> &::std::option::Option<i32> {
-        &self.heartbeat_timeout
-    }
-    pub fn default_result(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.default_result = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_default_result(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.default_result = input;
-        self
-    }
-    pub fn get_default_result(&self) -> &::std::option::Option<::std::string::String> {
-        &self.default_result
-    }
-    pub fn notification_target_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.notification_target_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_notification_target_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.notification_target_arn = input;
-        self
-    }
-    pub fn get_notification_target_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.notification_target_arn
-    }
+
     pub fn role_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.role_arn = ::std::option::Option::Some(input.into());
         self
@@ -131,12 +39,7 @@ impl LifecycleHookSpecificationBuilder {
     }
     pub fn build(self) -> crate::types::LifecycleHookSpecification {
         crate::types::LifecycleHookSpecification {
-            lifecycle_hook_name: self.lifecycle_hook_name,
-            lifecycle_transition: self.lifecycle_transition,
-            notification_metadata: self.notification_metadata,
-            heartbeat_timeout: self.heartbeat_timeout,
-            default_result: self.default_result,
-            notification_target_arn: self.notification_target_arn,
+
             role_arn: self.role_arn,
         }
     }

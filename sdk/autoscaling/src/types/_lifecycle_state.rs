@@ -8,64 +8,19 @@
 pub enum LifecycleState {
     #[allow(missing_docs)] // documentation missing in model
     Detached,
-    #[allow(missing_docs)] // documentation missing in model
-    Detaching,
-    #[allow(missing_docs)] // documentation missing in model
-    EnteringStandby,
+
     #[allow(missing_docs)] // documentation missing in model
     InService,
     #[allow(missing_docs)] // documentation missing in model
     Pending,
-    #[allow(missing_docs)] // documentation missing in model
-    PendingProceed,
-    #[allow(missing_docs)] // documentation missing in model
-    PendingWait,
-    #[allow(missing_docs)] // documentation missing in model
-    Quarantined,
-    #[allow(missing_docs)] // documentation missing in model
-    ReplacingRootVolume,
-    #[allow(missing_docs)] // documentation missing in model
-    ReplacingRootVolumeProceed,
-    #[allow(missing_docs)] // documentation missing in model
-    ReplacingRootVolumeWait,
-    #[allow(missing_docs)] // documentation missing in model
-    RootVolumeReplaced,
+
     #[allow(missing_docs)] // documentation missing in model
     Standby,
     #[allow(missing_docs)] // documentation missing in model
     Terminated,
     #[allow(missing_docs)] // documentation missing in model
     Terminating,
-    #[allow(missing_docs)] // documentation missing in model
-    TerminatingProceed,
-    #[allow(missing_docs)] // documentation missing in model
-    TerminatingRetained,
-    #[allow(missing_docs)] // documentation missing in model
-    TerminatingWait,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedHibernated,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedPending,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedPendingProceed,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedPendingRetained,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedPendingWait,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedRunning,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedStopped,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedTerminated,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedTerminating,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedTerminatingProceed,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedTerminatingRetained,
-    #[allow(missing_docs)] // documentation missing in model
-    WarmedTerminatingWait,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -73,35 +28,14 @@ impl ::std::convert::From<&str> for LifecycleState {
     fn from(s: &str) -> Self {
         match s {
             "Detached" => LifecycleState::Detached,
-            "Detaching" => LifecycleState::Detaching,
-            "EnteringStandby" => LifecycleState::EnteringStandby,
+
             "InService" => LifecycleState::InService,
             "Pending" => LifecycleState::Pending,
-            "Pending:Proceed" => LifecycleState::PendingProceed,
-            "Pending:Wait" => LifecycleState::PendingWait,
-            "Quarantined" => LifecycleState::Quarantined,
-            "ReplacingRootVolume" => LifecycleState::ReplacingRootVolume,
-            "ReplacingRootVolume:Proceed" => LifecycleState::ReplacingRootVolumeProceed,
-            "ReplacingRootVolume:Wait" => LifecycleState::ReplacingRootVolumeWait,
-            "RootVolumeReplaced" => LifecycleState::RootVolumeReplaced,
+
             "Standby" => LifecycleState::Standby,
             "Terminated" => LifecycleState::Terminated,
             "Terminating" => LifecycleState::Terminating,
-            "Terminating:Proceed" => LifecycleState::TerminatingProceed,
-            "Terminating:Retained" => LifecycleState::TerminatingRetained,
-            "Terminating:Wait" => LifecycleState::TerminatingWait,
-            "Warmed:Hibernated" => LifecycleState::WarmedHibernated,
-            "Warmed:Pending" => LifecycleState::WarmedPending,
-            "Warmed:Pending:Proceed" => LifecycleState::WarmedPendingProceed,
-            "Warmed:Pending:Retained" => LifecycleState::WarmedPendingRetained,
-            "Warmed:Pending:Wait" => LifecycleState::WarmedPendingWait,
-            "Warmed:Running" => LifecycleState::WarmedRunning,
-            "Warmed:Stopped" => LifecycleState::WarmedStopped,
-            "Warmed:Terminated" => LifecycleState::WarmedTerminated,
-            "Warmed:Terminating" => LifecycleState::WarmedTerminating,
-            "Warmed:Terminating:Proceed" => LifecycleState::WarmedTerminatingProceed,
-            "Warmed:Terminating:Retained" => LifecycleState::WarmedTerminatingRetained,
-            "Warmed:Terminating:Wait" => LifecycleState::WarmedTerminatingWait,
+
             other => LifecycleState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -117,35 +51,14 @@ impl LifecycleState {
     pub fn as_str(&self) -> &str {
         match self {
             LifecycleState::Detached => "Detached",
-            LifecycleState::Detaching => "Detaching",
-            LifecycleState::EnteringStandby => "EnteringStandby",
+
             LifecycleState::InService => "InService",
             LifecycleState::Pending => "Pending",
-            LifecycleState::PendingProceed => "Pending:Proceed",
-            LifecycleState::PendingWait => "Pending:Wait",
-            LifecycleState::Quarantined => "Quarantined",
-            LifecycleState::ReplacingRootVolume => "ReplacingRootVolume",
-            LifecycleState::ReplacingRootVolumeProceed => "ReplacingRootVolume:Proceed",
-            LifecycleState::ReplacingRootVolumeWait => "ReplacingRootVolume:Wait",
-            LifecycleState::RootVolumeReplaced => "RootVolumeReplaced",
+
             LifecycleState::Standby => "Standby",
             LifecycleState::Terminated => "Terminated",
             LifecycleState::Terminating => "Terminating",
-            LifecycleState::TerminatingProceed => "Terminating:Proceed",
-            LifecycleState::TerminatingRetained => "Terminating:Retained",
-            LifecycleState::TerminatingWait => "Terminating:Wait",
-            LifecycleState::WarmedHibernated => "Warmed:Hibernated",
-            LifecycleState::WarmedPending => "Warmed:Pending",
-            LifecycleState::WarmedPendingProceed => "Warmed:Pending:Proceed",
-            LifecycleState::WarmedPendingRetained => "Warmed:Pending:Retained",
-            LifecycleState::WarmedPendingWait => "Warmed:Pending:Wait",
-            LifecycleState::WarmedRunning => "Warmed:Running",
-            LifecycleState::WarmedStopped => "Warmed:Stopped",
-            LifecycleState::WarmedTerminated => "Warmed:Terminated",
-            LifecycleState::WarmedTerminating => "Warmed:Terminating",
-            LifecycleState::WarmedTerminatingProceed => "Warmed:Terminating:Proceed",
-            LifecycleState::WarmedTerminatingRetained => "Warmed:Terminating:Retained",
-            LifecycleState::WarmedTerminatingWait => "Warmed:Terminating:Wait",
+
             LifecycleState::Unknown(value) => value.as_str(),
         }
     }
@@ -202,35 +115,14 @@ impl ::std::fmt::Display for LifecycleState {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             LifecycleState::Detached => write!(f, "Detached"),
-            LifecycleState::Detaching => write!(f, "Detaching"),
-            LifecycleState::EnteringStandby => write!(f, "EnteringStandby"),
+
             LifecycleState::InService => write!(f, "InService"),
             LifecycleState::Pending => write!(f, "Pending"),
-            LifecycleState::PendingProceed => write!(f, "Pending:Proceed"),
-            LifecycleState::PendingWait => write!(f, "Pending:Wait"),
-            LifecycleState::Quarantined => write!(f, "Quarantined"),
-            LifecycleState::ReplacingRootVolume => write!(f, "ReplacingRootVolume"),
-            LifecycleState::ReplacingRootVolumeProceed => write!(f, "ReplacingRootVolume:Proceed"),
-            LifecycleState::ReplacingRootVolumeWait => write!(f, "ReplacingRootVolume:Wait"),
-            LifecycleState::RootVolumeReplaced => write!(f, "RootVolumeReplaced"),
+
             LifecycleState::Standby => write!(f, "Standby"),
             LifecycleState::Terminated => write!(f, "Terminated"),
             LifecycleState::Terminating => write!(f, "Terminating"),
-            LifecycleState::TerminatingProceed => write!(f, "Terminating:Proceed"),
-            LifecycleState::TerminatingRetained => write!(f, "Terminating:Retained"),
-            LifecycleState::TerminatingWait => write!(f, "Terminating:Wait"),
-            LifecycleState::WarmedHibernated => write!(f, "Warmed:Hibernated"),
-            LifecycleState::WarmedPending => write!(f, "Warmed:Pending"),
-            LifecycleState::WarmedPendingProceed => write!(f, "Warmed:Pending:Proceed"),
-            LifecycleState::WarmedPendingRetained => write!(f, "Warmed:Pending:Retained"),
-            LifecycleState::WarmedPendingWait => write!(f, "Warmed:Pending:Wait"),
-            LifecycleState::WarmedRunning => write!(f, "Warmed:Running"),
-            LifecycleState::WarmedStopped => write!(f, "Warmed:Stopped"),
-            LifecycleState::WarmedTerminated => write!(f, "Warmed:Terminated"),
-            LifecycleState::WarmedTerminating => write!(f, "Warmed:Terminating"),
-            LifecycleState::WarmedTerminatingProceed => write!(f, "Warmed:Terminating:Proceed"),
-            LifecycleState::WarmedTerminatingRetained => write!(f, "Warmed:Terminating:Retained"),
-            LifecycleState::WarmedTerminatingWait => write!(f, "Warmed:Terminating:Wait"),
+
             LifecycleState::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum LocalStorageType {
-    #[allow(missing_docs)] // documentation missing in model
-    Hdd,
-    #[allow(missing_docs)] // documentation missing in model
-    Ssd,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for LocalStorageType {
     fn from(s: &str) -> Self {
         match s {
-            "hdd" => LocalStorageType::Hdd,
-            "ssd" => LocalStorageType::Ssd,
+
             other => LocalStorageType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for LocalStorageType {
 impl LocalStorageType {
     pub fn as_str(&self) -> &str {
         match self {
-            LocalStorageType::Hdd => "hdd",
-            LocalStorageType::Ssd => "ssd",
+
             LocalStorageType::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl LocalStorageType {
 impl ::std::fmt::Display for LocalStorageType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            LocalStorageType::Hdd => write!(f, "hdd"),
-            LocalStorageType::Ssd => write!(f, "ssd"),
+
             LocalStorageType::Unknown(value) => write!(f, "{value}"),
         }
     }

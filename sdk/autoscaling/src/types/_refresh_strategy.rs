@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum RefreshStrategy {
-    #[allow(missing_docs)] // documentation missing in model
-    ReplaceRootVolume,
-    #[allow(missing_docs)] // documentation missing in model
-    Rolling,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for RefreshStrategy {
     fn from(s: &str) -> Self {
         match s {
-            "ReplaceRootVolume" => RefreshStrategy::ReplaceRootVolume,
-            "Rolling" => RefreshStrategy::Rolling,
+
             other => RefreshStrategy::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for RefreshStrategy {
 impl RefreshStrategy {
     pub fn as_str(&self) -> &str {
         match self {
-            RefreshStrategy::ReplaceRootVolume => "ReplaceRootVolume",
-            RefreshStrategy::Rolling => "Rolling",
+
             RefreshStrategy::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl RefreshStrategy {
 impl ::std::fmt::Display for RefreshStrategy {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            RefreshStrategy::ReplaceRootVolume => write!(f, "ReplaceRootVolume"),
-            RefreshStrategy::Rolling => write!(f, "Rolling"),
+
             RefreshStrategy::Unknown(value) => write!(f, "{value}"),
         }
     }

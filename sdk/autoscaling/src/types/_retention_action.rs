@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum RetentionAction {
-    #[allow(missing_docs)] // documentation missing in model
-    Retain,
-    #[allow(missing_docs)] // documentation missing in model
-    Terminate,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for RetentionAction {
     fn from(s: &str) -> Self {
         match s {
-            "retain" => RetentionAction::Retain,
-            "terminate" => RetentionAction::Terminate,
+
             other => RetentionAction::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for RetentionAction {
 impl RetentionAction {
     pub fn as_str(&self) -> &str {
         match self {
-            RetentionAction::Retain => "retain",
-            RetentionAction::Terminate => "terminate",
+
             RetentionAction::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl RetentionAction {
 impl ::std::fmt::Display for RetentionAction {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            RetentionAction::Retain => write!(f, "retain"),
-            RetentionAction::Terminate => write!(f, "terminate"),
+
             RetentionAction::Unknown(value) => write!(f, "{value}"),
         }
     }

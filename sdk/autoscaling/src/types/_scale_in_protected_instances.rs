@@ -6,8 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ScaleInProtectedInstances {
-    #[allow(missing_docs)] // documentation missing in model
-    Ignore,
+
     #[allow(missing_docs)] // documentation missing in model
     Refresh,
     #[allow(missing_docs)] // documentation missing in model
@@ -18,7 +17,7 @@ pub enum ScaleInProtectedInstances {
 impl ::std::convert::From<&str> for ScaleInProtectedInstances {
     fn from(s: &str) -> Self {
         match s {
-            "Ignore" => ScaleInProtectedInstances::Ignore,
+
             "Refresh" => ScaleInProtectedInstances::Refresh,
             "Wait" => ScaleInProtectedInstances::Wait,
             other => ScaleInProtectedInstances::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
@@ -35,7 +34,7 @@ impl ::std::str::FromStr for ScaleInProtectedInstances {
 impl ScaleInProtectedInstances {
     pub fn as_str(&self) -> &str {
         match self {
-            ScaleInProtectedInstances::Ignore => "Ignore",
+
             ScaleInProtectedInstances::Refresh => "Refresh",
             ScaleInProtectedInstances::Wait => "Wait",
             ScaleInProtectedInstances::Unknown(value) => value.as_str(),
@@ -62,7 +61,7 @@ impl ScaleInProtectedInstances {
 impl ::std::fmt::Display for ScaleInProtectedInstances {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ScaleInProtectedInstances::Ignore => write!(f, "Ignore"),
+
             ScaleInProtectedInstances::Refresh => write!(f, "Refresh"),
             ScaleInProtectedInstances::Wait => write!(f, "Wait"),
             ScaleInProtectedInstances::Unknown(value) => write!(f, "{value}"),

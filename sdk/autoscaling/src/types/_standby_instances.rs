@@ -6,10 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum StandbyInstances {
-    #[allow(missing_docs)] // documentation missing in model
-    Ignore,
-    #[allow(missing_docs)] // documentation missing in model
-    Terminate,
+
     #[allow(missing_docs)] // documentation missing in model
     Wait,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -18,8 +15,7 @@ pub enum StandbyInstances {
 impl ::std::convert::From<&str> for StandbyInstances {
     fn from(s: &str) -> Self {
         match s {
-            "Ignore" => StandbyInstances::Ignore,
-            "Terminate" => StandbyInstances::Terminate,
+
             "Wait" => StandbyInstances::Wait,
             other => StandbyInstances::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -35,8 +31,7 @@ impl ::std::str::FromStr for StandbyInstances {
 impl StandbyInstances {
     pub fn as_str(&self) -> &str {
         match self {
-            StandbyInstances::Ignore => "Ignore",
-            StandbyInstances::Terminate => "Terminate",
+
             StandbyInstances::Wait => "Wait",
             StandbyInstances::Unknown(value) => value.as_str(),
         }
@@ -62,8 +57,7 @@ impl StandbyInstances {
 impl ::std::fmt::Display for StandbyInstances {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            StandbyInstances::Ignore => write!(f, "Ignore"),
-            StandbyInstances::Terminate => write!(f, "Terminate"),
+
             StandbyInstances::Wait => write!(f, "Wait"),
             StandbyInstances::Unknown(value) => write!(f, "{value}"),
         }

@@ -3,16 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct SuspendedProcess {
-    pub process_name: ::std::option::Option<::std::string::String>,
-    pub suspension_reason: ::std::option::Option<::std::string::String>,
+
 }
 impl SuspendedProcess {
-    pub fn process_name(&self) -> ::std::option::Option<&str> {
-        self.process_name.as_deref()
-    }
-    pub fn suspension_reason(&self) -> ::std::option::Option<&str> {
-        self.suspension_reason.as_deref()
-    }
+
 }
 impl SuspendedProcess {
     pub fn builder() -> crate::types::builders::SuspendedProcessBuilder {
@@ -23,36 +17,13 @@ impl SuspendedProcess {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct SuspendedProcessBuilder {
-    pub(crate) process_name: ::std::option::Option<::std::string::String>,
-    pub(crate) suspension_reason: ::std::option::Option<::std::string::String>,
+
 }
 impl SuspendedProcessBuilder {
-    pub fn process_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.process_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_process_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.process_name = input;
-        self
-    }
-    pub fn get_process_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.process_name
-    }
-    pub fn suspension_reason(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.suspension_reason = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_suspension_reason(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.suspension_reason = input;
-        self
-    }
-    pub fn get_suspension_reason(&self) -> &::std::option::Option<::std::string::String> {
-        &self.suspension_reason
-    }
+
     pub fn build(self) -> crate::types::SuspendedProcess {
         crate::types::SuspendedProcess {
-            process_name: self.process_name,
-            suspension_reason: self.suspension_reason,
+
         }
     }
 }

@@ -3,16 +3,14 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct Tag {
-    pub resource_id: ::std::option::Option<::std::string::String>,
+
     pub resource_type: ::std::option::Option<::std::string::String>,
     pub key: ::std::option::Option<::std::string::String>,
     pub value: ::std::option::Option<::std::string::String>,
     pub propagate_at_launch: ::std::option::Option<bool>,
 }
 impl Tag {
-    pub fn resource_id(&self) -> ::std::option::Option<&str> {
-        self.resource_id.as_deref()
-    }
+
     pub fn resource_type(&self) -> ::std::option::Option<&str> {
         self.resource_type.as_deref()
     }
@@ -35,24 +33,14 @@ impl Tag {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct TagBuilder {
-    pub(crate) resource_id: ::std::option::Option<::std::string::String>,
+
     pub(crate) resource_type: ::std::option::Option<::std::string::String>,
     pub(crate) key: ::std::option::Option<::std::string::String>,
     pub(crate) value: ::std::option::Option<::std::string::String>,
     pub(crate) propagate_at_launch: ::std::option::Option<bool>,
 }
 impl TagBuilder {
-    pub fn resource_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.resource_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_resource_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.resource_id = input;
-        self
-    }
-    pub fn get_resource_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.resource_id
-    }
+
     pub fn resource_type(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.resource_type = ::std::option::Option::Some(input.into());
         self
@@ -99,7 +87,7 @@ impl TagBuilder {
     }
     pub fn build(self) -> crate::types::Tag {
         crate::types::Tag {
-            resource_id: self.resource_id,
+
             resource_type: self.resource_type,
             key: self.key,
             value: self.value,

@@ -6,24 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum TargetCapacityType {
-    #[allow(missing_docs)] // documentation missing in model
-    CapacityBlock,
-    #[allow(missing_docs)] // documentation missing in model
-    InterruptibleCapacityReservation,
-    #[allow(missing_docs)] // documentation missing in model
-    OnDemand,
-    #[allow(missing_docs)] // documentation missing in model
-    OnDemandCapacityReservation,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for TargetCapacityType {
     fn from(s: &str) -> Self {
         match s {
-            "capacity-block" => TargetCapacityType::CapacityBlock,
-            "interruptible-capacity-reservation" => TargetCapacityType::InterruptibleCapacityReservation,
-            "on-demand" => TargetCapacityType::OnDemand,
-            "on-demand-capacity-reservation" => TargetCapacityType::OnDemandCapacityReservation,
+
             other => TargetCapacityType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -38,10 +28,7 @@ impl ::std::str::FromStr for TargetCapacityType {
 impl TargetCapacityType {
     pub fn as_str(&self) -> &str {
         match self {
-            TargetCapacityType::CapacityBlock => "capacity-block",
-            TargetCapacityType::InterruptibleCapacityReservation => "interruptible-capacity-reservation",
-            TargetCapacityType::OnDemand => "on-demand",
-            TargetCapacityType::OnDemandCapacityReservation => "on-demand-capacity-reservation",
+
             TargetCapacityType::Unknown(value) => value.as_str(),
         }
     }
@@ -71,10 +58,7 @@ impl TargetCapacityType {
 impl ::std::fmt::Display for TargetCapacityType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            TargetCapacityType::CapacityBlock => write!(f, "capacity-block"),
-            TargetCapacityType::InterruptibleCapacityReservation => write!(f, "interruptible-capacity-reservation"),
-            TargetCapacityType::OnDemand => write!(f, "on-demand"),
-            TargetCapacityType::OnDemandCapacityReservation => write!(f, "on-demand-capacity-reservation"),
+
             TargetCapacityType::Unknown(value) => write!(f, "{value}"),
         }
     }

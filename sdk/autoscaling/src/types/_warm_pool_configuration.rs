@@ -3,28 +3,22 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct WarmPoolConfiguration {
-    pub max_group_prepared_capacity: ::std::option::Option<i32>,
+
     pub min_size: ::std::option::Option<i32>,
-    pub pool_state: ::std::option::Option<crate::types::WarmPoolState>,
+
     pub status: ::std::option::Option<crate::types::WarmPoolStatus>,
-    pub instance_reuse_policy: ::std::option::Option<crate::types::InstanceReusePolicy>,
+
 }
 impl WarmPoolConfiguration {
-    pub fn max_group_prepared_capacity(&self) -> ::std::option::Option<i32> {
-        self.max_group_prepared_capacity
-    }
+
     pub fn min_size(&self) -> ::std::option::Option<i32> {
         self.min_size
     }
-    pub fn pool_state(&self) -> ::std::option::Option<&crate::types::WarmPoolState> {
-        self.pool_state.as_ref()
-    }
+
     pub fn status(&self) -> ::std::option::Option<&crate::types::WarmPoolStatus> {
         self.status.as_ref()
     }
-    pub fn instance_reuse_policy(&self) -> ::std::option::Option<&crate::types::InstanceReusePolicy> {
-        self.instance_reuse_policy.as_ref()
-    }
+
 }
 impl WarmPoolConfiguration {
     pub fn builder() -> crate::types::builders::WarmPoolConfigurationBuilder {
@@ -35,24 +29,14 @@ impl WarmPoolConfiguration {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct WarmPoolConfigurationBuilder {
-    pub(crate) max_group_prepared_capacity: ::std::option::Option<i32>,
+
     pub(crate) min_size: ::std::option::Option<i32>,
-    pub(crate) pool_state: ::std::option::Option<crate::types::WarmPoolState>,
+
     pub(crate) status: ::std::option::Option<crate::types::WarmPoolStatus>,
-    pub(crate) instance_reuse_policy: ::std::option::Option<crate::types::InstanceReusePolicy>,
+
 }
 impl WarmPoolConfigurationBuilder {
-    pub fn max_group_prepared_capacity(mut self, input: i32) -> Self {
-        self.max_group_prepared_capacity = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_max_group_prepared_capacity(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.max_group_prepared_capacity = input;
-        self
-    }
-    pub fn get_max_group_prepared_capacity(&self) -> &::std::option::Option<i32> {
-        &self.max_group_prepared_capacity
-    }
+
     pub fn min_size(mut self, input: i32) -> Self {
         self.min_size = ::std::option::Option::Some(input);
         self
@@ -64,17 +48,7 @@ impl WarmPoolConfigurationBuilder {
     pub fn get_min_size(&self) -> &::std::option::Option<i32> {
         &self.min_size
     }
-    pub fn pool_state(mut self, input: crate::types::WarmPoolState) -> Self {
-        self.pool_state = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_pool_state(mut self, input: ::std::option::Option<crate::types::WarmPoolState>) -> Self {
-        self.pool_state = input;
-        self
-    }
-    pub fn get_pool_state(&self) -> &::std::option::Option<crate::types::WarmPoolState> {
-        &self.pool_state
-    }
+
     pub fn status(mut self, input: crate::types::WarmPoolStatus) -> Self {
         self.status = ::std::option::Option::Some(input);
         self
@@ -86,24 +60,14 @@ impl WarmPoolConfigurationBuilder {
     pub fn get_status(&self) -> &::std::option::Option<crate::types::WarmPoolStatus> {
         &self.status
     }
-    pub fn instance_reuse_policy(mut self, input: crate::types::InstanceReusePolicy) -> Self {
-        self.instance_reuse_policy = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_instance_reuse_policy(mut self, input: ::std::option::Option<crate::types::InstanceReusePolicy>) -> Self {
-        self.instance_reuse_policy = input;
-        self
-    }
-    pub fn get_instance_reuse_policy(&self) -> &::std::option::Option<crate::types::InstanceReusePolicy> {
-        &self.instance_reuse_policy
-    }
+
     pub fn build(self) -> crate::types::WarmPoolConfiguration {
         crate::types::WarmPoolConfiguration {
-            max_group_prepared_capacity: self.max_group_prepared_capacity,
+
             min_size: self.min_size,
-            pool_state: self.pool_state,
+
             status: self.status,
-            instance_reuse_policy: self.instance_reuse_policy,
+
         }
     }
 }

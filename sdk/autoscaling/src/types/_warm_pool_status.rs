@@ -6,15 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum WarmPoolStatus {
-    #[allow(missing_docs)] // documentation missing in model
-    PendingDelete,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for WarmPoolStatus {
     fn from(s: &str) -> Self {
         match s {
-            "PendingDelete" => WarmPoolStatus::PendingDelete,
+
             other => WarmPoolStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -29,7 +28,7 @@ impl ::std::str::FromStr for WarmPoolStatus {
 impl WarmPoolStatus {
     pub fn as_str(&self) -> &str {
         match self {
-            WarmPoolStatus::PendingDelete => "PendingDelete",
+
             WarmPoolStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -54,7 +53,7 @@ impl WarmPoolStatus {
 impl ::std::fmt::Display for WarmPoolStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            WarmPoolStatus::PendingDelete => write!(f, "PendingDelete"),
+
             WarmPoolStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

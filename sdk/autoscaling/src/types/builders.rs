@@ -17,8 +17,6 @@ pub use crate::types::_operator::OperatorBuilder;
 
 pub use crate::types::_warm_pool_configuration::WarmPoolConfigurationBuilder;
 
-pub use crate::types::_instance_reuse_policy::InstanceReusePolicyBuilder;
-
 pub use crate::types::_desired_configuration::DesiredConfigurationBuilder;
 
 pub use crate::types::_refresh_preferences::RefreshPreferencesBuilder;
@@ -49,10 +47,6 @@ pub use crate::types::_instance::InstanceBuilder;
 
 pub use crate::types::_alarm_specification::AlarmSpecificationBuilder;
 
-pub use crate::types::_instance_refresh_progress_details::InstanceRefreshProgressDetailsBuilder;
-
-pub use crate::types::_rollback_details::RollbackDetailsBuilder;
-
 pub use crate::types::_launch_template_overrides::LaunchTemplateOverridesBuilder;
 
 pub use crate::types::_distribution_segment::DistributionSegmentBuilder;
@@ -60,10 +54,6 @@ pub use crate::types::_distribution_segment::DistributionSegmentBuilder;
 pub use crate::types::_suspended_process::SuspendedProcessBuilder;
 
 pub use crate::types::_enabled_metric::EnabledMetricBuilder;
-
-pub use crate::types::_instance_refresh_live_pool_progress::InstanceRefreshLivePoolProgressBuilder;
-
-pub use crate::types::_instance_refresh_warm_pool_progress::InstanceRefreshWarmPoolProgressBuilder;
 
 pub use crate::types::_instance_requirements::InstanceRequirementsBuilder;
 

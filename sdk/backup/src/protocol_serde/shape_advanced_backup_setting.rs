@@ -51,23 +51,3 @@ where
         )),
     }
 }
-
-pub fn ser_advanced_backup_setting(
-    object: &mut ::aws_smithy_json::serialize::JsonObjectWriter,
-    input: &crate::types::AdvancedBackupSetting,
-) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
-    if let Some(var_1) = &input.resource_type {
-        object.key("ResourceType").string(var_1.as_str());
-    }
-    if let Some(var_2) = &input.backup_options {
-        #[allow(unused_mut)]
-        let mut object_3 = object.key("BackupOptions").start_object();
-        for (key_4, value_5) in var_2 {
-            {
-                object_3.key(key_4.as_str()).string(value_5.as_str());
-            }
-        }
-        object_3.finish();
-    }
-    Ok(())
-}

@@ -21,20 +21,7 @@ where
                 match tokens.next().transpose()? {
                     Some(::aws_smithy_json::deserialize::Token::EndObject { .. }) => break,
                     Some(::aws_smithy_json::deserialize::Token::ObjectKey { key, .. }) => match key.to_unescaped()?.as_ref() {
-                        "AccountId" => {
-                            builder = builder.set_account_id(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "BackupJobId" => {
-                            builder = builder.set_backup_job_id(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
+
                         "BackupVaultName" => {
                             builder = builder.set_backup_vault_name(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -42,27 +29,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "BackupVaultArn" => {
-                            builder = builder.set_backup_vault_arn(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "VaultType" => {
-                            builder = builder.set_vault_type(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "VaultLockState" => {
-                            builder = builder.set_vault_lock_state(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
+
                         "RecoveryPointArn" => {
                             builder = builder.set_recovery_point_arn(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -70,23 +37,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "RecoveryPointLifecycle" => {
-                            builder = builder.set_recovery_point_lifecycle(crate::protocol_serde::shape_lifecycle::de_lifecycle(
-                                tokens,
-                                _value,
-                                depth + 1,
-                            )?);
-                        }
-                        "EncryptionKeyArn" => {
-                            builder = builder.set_encryption_key_arn(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "IsEncrypted" => {
-                            builder = builder.set_is_encrypted(::aws_smithy_json::deserialize::token::expect_bool_or_null(tokens.next())?);
-                        }
+
                         "ResourceArn" => {
                             builder = builder.set_resource_arn(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -100,12 +51,7 @@ where
                                 ::aws_smithy_types::date_time::Format::EpochSeconds,
                             )?);
                         }
-                        "CompletionDate" => {
-                            builder = builder.set_completion_date(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                tokens.next(),
-                                ::aws_smithy_types::date_time::Format::EpochSeconds,
-                            )?);
-                        }
+
                         "State" => {
                             builder = builder.set_state(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -120,20 +66,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "PercentDone" => {
-                            builder = builder.set_percent_done(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "BackupSizeInBytes" => {
-                            builder = builder.set_backup_size_in_bytes(
-                                ::aws_smithy_json::deserialize::token::expect_number_or_null(tokens.next())?
-                                    .map(i64::try_from)
-                                    .transpose()?,
-                            );
-                        }
+
                         "IamRoleArn" => {
                             builder = builder.set_iam_role_arn(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -141,25 +74,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "CreatedBy" => {
-                            builder = builder.set_created_by(crate::protocol_serde::shape_recovery_point_creator::de_recovery_point_creator(
-                                tokens,
-                                _value,
-                                depth + 1,
-                            )?);
-                        }
-                        "ExpectedCompletionDate" => {
-                            builder = builder.set_expected_completion_date(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                tokens.next(),
-                                ::aws_smithy_types::date_time::Format::EpochSeconds,
-                            )?);
-                        }
-                        "StartBy" => {
-                            builder = builder.set_start_by(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                tokens.next(),
-                                ::aws_smithy_types::date_time::Format::EpochSeconds,
-                            )?);
-                        }
+
                         "ResourceType" => {
                             builder = builder.set_resource_type(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -167,50 +82,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "BytesTransferred" => {
-                            builder = builder.set_bytes_transferred(
-                                ::aws_smithy_json::deserialize::token::expect_number_or_null(tokens.next())?
-                                    .map(i64::try_from)
-                                    .transpose()?,
-                            );
-                        }
-                        "BackupOptions" => {
-                            builder = builder.set_backup_options(crate::protocol_serde::shape_backup_options::de_backup_options(
-                                tokens,
-                                _value,
-                                depth + 1,
-                            )?);
-                        }
-                        "BackupType" => {
-                            builder = builder.set_backup_type(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "ParentJobId" => {
-                            builder = builder.set_parent_job_id(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "IsParent" => {
-                            builder = builder.set_is_parent(::aws_smithy_json::deserialize::token::expect_bool_or_null(tokens.next())?);
-                        }
-                        "ResourceName" => {
-                            builder = builder.set_resource_name(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "InitiationDate" => {
-                            builder = builder.set_initiation_date(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                tokens.next(),
-                                ::aws_smithy_types::date_time::Format::EpochSeconds,
-                            )?);
-                        }
+
                         "MessageCategory" => {
                             builder = builder.set_message_category(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?

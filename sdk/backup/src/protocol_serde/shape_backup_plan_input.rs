@@ -18,29 +18,6 @@ pub fn ser_backup_plan_input(
         }
         array_1.finish();
     }
-    if let Some(var_4) = &input.advanced_backup_settings {
-        let mut array_5 = object.key("AdvancedBackupSettings").start_array();
-        for item_6 in var_4 {
-            {
-                #[allow(unused_mut)]
-                let mut object_7 = array_5.value().start_object();
-                crate::protocol_serde::shape_advanced_backup_setting::ser_advanced_backup_setting(&mut object_7, item_6)?;
-                object_7.finish();
-            }
-        }
-        array_5.finish();
-    }
-    if let Some(var_8) = &input.scan_settings {
-        let mut array_9 = object.key("ScanSettings").start_array();
-        for item_10 in var_8 {
-            {
-                #[allow(unused_mut)]
-                let mut object_11 = array_9.value().start_object();
-                crate::protocol_serde::shape_scan_setting::ser_scan_setting(&mut object_11, item_10)?;
-                object_11.finish();
-            }
-        }
-        array_9.finish();
-    }
+
     Ok(())
 }

@@ -21,12 +21,7 @@ where
                 match tokens.next().transpose()? {
                     Some(::aws_smithy_json::deserialize::Token::EndObject { .. }) => break,
                     Some(::aws_smithy_json::deserialize::Token::ObjectKey { key, .. }) => match key.to_unescaped()?.as_ref() {
-                        "MoveToColdStorageAt" => {
-                            builder = builder.set_move_to_cold_storage_at(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                tokens.next(),
-                                ::aws_smithy_types::date_time::Format::EpochSeconds,
-                            )?);
-                        }
+
                         "DeleteAt" => {
                             builder = builder.set_delete_at(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
                                 tokens.next(),

@@ -36,20 +36,7 @@ where
                                         .transpose()?,
                                 );
                             }
-                            "BackupVaultArn" => {
-                                builder = builder.set_backup_vault_arn(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                        .transpose()?,
-                                );
-                            }
-                            "SourceBackupVaultArn" => {
-                                builder = builder.set_source_backup_vault_arn(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                        .transpose()?,
-                                );
-                            }
+
                             "ResourceArn" => {
                                 builder = builder.set_resource_arn(
                                     ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -64,13 +51,7 @@ where
                                         .transpose()?,
                                 );
                             }
-                            "CreatedBy" => {
-                                builder = builder.set_created_by(crate::protocol_serde::shape_recovery_point_creator::de_recovery_point_creator(
-                                    tokens,
-                                    _value,
-                                    depth + 1,
-                                )?);
-                            }
+
                             "IamRoleArn" => {
                                 builder = builder.set_iam_role_arn(
                                     ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -98,25 +79,7 @@ where
                                     ::aws_smithy_types::date_time::Format::EpochSeconds,
                                 )?);
                             }
-                            "InitiationDate" => {
-                                builder = builder.set_initiation_date(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                    tokens.next(),
-                                    ::aws_smithy_types::date_time::Format::EpochSeconds,
-                                )?);
-                            }
-                            "CompletionDate" => {
-                                builder = builder.set_completion_date(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                    tokens.next(),
-                                    ::aws_smithy_types::date_time::Format::EpochSeconds,
-                                )?);
-                            }
-                            "BackupSizeInBytes" => {
-                                builder = builder.set_backup_size_in_bytes(
-                                    ::aws_smithy_json::deserialize::token::expect_number_or_null(tokens.next())?
-                                        .map(i64::try_from)
-                                        .transpose()?,
-                                );
-                            }
+
                             "CalculatedLifecycle" => {
                                 builder = builder.set_calculated_lifecycle(
                                     crate::protocol_serde::shape_calculated_lifecycle::de_calculated_lifecycle(tokens, _value, depth + 1)?,
@@ -125,79 +88,7 @@ where
                             "Lifecycle" => {
                                 builder = builder.set_lifecycle(crate::protocol_serde::shape_lifecycle::de_lifecycle(tokens, _value, depth + 1)?);
                             }
-                            "EncryptionKeyArn" => {
-                                builder = builder.set_encryption_key_arn(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                        .transpose()?,
-                                );
-                            }
-                            "IsEncrypted" => {
-                                builder = builder.set_is_encrypted(::aws_smithy_json::deserialize::token::expect_bool_or_null(tokens.next())?);
-                            }
-                            "LastRestoreTime" => {
-                                builder = builder.set_last_restore_time(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                    tokens.next(),
-                                    ::aws_smithy_types::date_time::Format::EpochSeconds,
-                                )?);
-                            }
-                            "ParentRecoveryPointArn" => {
-                                builder = builder.set_parent_recovery_point_arn(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                        .transpose()?,
-                                );
-                            }
-                            "CompositeMemberIdentifier" => {
-                                builder = builder.set_composite_member_identifier(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                        .transpose()?,
-                                );
-                            }
-                            "IsParent" => {
-                                builder = builder.set_is_parent(::aws_smithy_json::deserialize::token::expect_bool_or_null(tokens.next())?);
-                            }
-                            "ResourceName" => {
-                                builder = builder.set_resource_name(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                        .transpose()?,
-                                );
-                            }
-                            "VaultType" => {
-                                builder = builder.set_vault_type(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| crate::types::VaultType::from(u.as_ref())))
-                                        .transpose()?,
-                                );
-                            }
-                            "IndexStatus" => {
-                                builder = builder.set_index_status(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| crate::types::IndexStatus::from(u.as_ref())))
-                                        .transpose()?,
-                                );
-                            }
-                            "IndexStatusMessage" => {
-                                builder = builder.set_index_status_message(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                        .transpose()?,
-                                );
-                            }
-                            "EncryptionKeyType" => {
-                                builder = builder.set_encryption_key_type(
-                                    ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                        .map(|s| s.to_unescaped().map(|u| crate::types::EncryptionKeyType::from(u.as_ref())))
-                                        .transpose()?,
-                                );
-                            }
-                            "AggregatedScanResult" => {
-                                builder = builder.set_aggregated_scan_result(
-                                    crate::protocol_serde::shape_aggregated_scan_result::de_aggregated_scan_result(tokens, _value, depth + 1)?,
-                                );
-                            }
+
                             _ => ::aws_smithy_json::deserialize::token::skip_value(tokens)?,
                         }
                     }

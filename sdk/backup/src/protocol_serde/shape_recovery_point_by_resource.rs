@@ -48,20 +48,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "EncryptionKeyArn" => {
-                            builder = builder.set_encryption_key_arn(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "BackupSizeBytes" => {
-                            builder = builder.set_backup_size_bytes(
-                                ::aws_smithy_json::deserialize::token::expect_number_or_null(tokens.next())?
-                                    .map(i64::try_from)
-                                    .transpose()?,
-                            );
-                        }
+
                         "BackupVaultName" => {
                             builder = builder.set_backup_vault_name(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -69,56 +56,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "IsParent" => {
-                            builder = builder.set_is_parent(::aws_smithy_json::deserialize::token::expect_bool_or_null(tokens.next())?);
-                        }
-                        "ParentRecoveryPointArn" => {
-                            builder = builder.set_parent_recovery_point_arn(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "ResourceName" => {
-                            builder = builder.set_resource_name(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "VaultType" => {
-                            builder = builder.set_vault_type(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| crate::types::VaultType::from(u.as_ref())))
-                                    .transpose()?,
-                            );
-                        }
-                        "IndexStatus" => {
-                            builder = builder.set_index_status(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| crate::types::IndexStatus::from(u.as_ref())))
-                                    .transpose()?,
-                            );
-                        }
-                        "IndexStatusMessage" => {
-                            builder = builder.set_index_status_message(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
-                        "EncryptionKeyType" => {
-                            builder = builder.set_encryption_key_type(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| crate::types::EncryptionKeyType::from(u.as_ref())))
-                                    .transpose()?,
-                            );
-                        }
-                        "AggregatedScanResult" => {
-                            builder = builder.set_aggregated_scan_result(
-                                crate::protocol_serde::shape_aggregated_scan_result::de_aggregated_scan_result(tokens, _value, depth + 1)?,
-                            );
-                        }
+
                         _ => ::aws_smithy_json::deserialize::token::skip_value(tokens)?,
                     },
                     other => {

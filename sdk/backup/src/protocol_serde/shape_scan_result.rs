@@ -21,26 +21,7 @@ where
                 match tokens.next().transpose()? {
                     Some(::aws_smithy_json::deserialize::Token::EndObject { .. }) => break,
                     Some(::aws_smithy_json::deserialize::Token::ObjectKey { key, .. }) => match key.to_unescaped()?.as_ref() {
-                        "MalwareScanner" => {
-                            builder = builder.set_malware_scanner(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| crate::types::MalwareScanner::from(u.as_ref())))
-                                    .transpose()?,
-                            );
-                        }
-                        "ScanJobState" => {
-                            builder = builder.set_scan_job_state(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| crate::types::ScanJobState::from(u.as_ref())))
-                                    .transpose()?,
-                            );
-                        }
-                        "LastScanTimestamp" => {
-                            builder = builder.set_last_scan_timestamp(::aws_smithy_json::deserialize::token::expect_timestamp_or_null(
-                                tokens.next(),
-                                ::aws_smithy_types::date_time::Format::EpochSeconds,
-                            )?);
-                        }
+
                         "Findings" => {
                             builder = builder.set_findings(crate::protocol_serde::shape_scan_findings::de_scan_findings(tokens, _value, depth + 1)?);
                         }

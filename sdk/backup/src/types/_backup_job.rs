@@ -3,125 +3,55 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct BackupJob {
-    pub account_id: ::std::option::Option<::std::string::String>,
-    pub backup_job_id: ::std::option::Option<::std::string::String>,
+
     pub backup_vault_name: ::std::option::Option<::std::string::String>,
-    pub backup_vault_arn: ::std::option::Option<::std::string::String>,
-    pub vault_type: ::std::option::Option<::std::string::String>,
-    pub vault_lock_state: ::std::option::Option<::std::string::String>,
+
     pub recovery_point_arn: ::std::option::Option<::std::string::String>,
-    pub recovery_point_lifecycle: ::std::option::Option<crate::types::Lifecycle>,
-    pub encryption_key_arn: ::std::option::Option<::std::string::String>,
-    pub is_encrypted: bool,
+
     pub resource_arn: ::std::option::Option<::std::string::String>,
     pub creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub completion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub state: ::std::option::Option<crate::types::BackupJobState>,
     pub status_message: ::std::option::Option<::std::string::String>,
-    pub percent_done: ::std::option::Option<::std::string::String>,
-    pub backup_size_in_bytes: ::std::option::Option<i64>,
+
     pub iam_role_arn: ::std::option::Option<::std::string::String>,
-    pub created_by: ::std::option::Option<crate::types::RecoveryPointCreator>,
-    pub expected_completion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub start_by: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub resource_type: ::std::option::Option<::std::string::String>,
-    pub bytes_transferred: ::std::option::Option<i64>,
-    pub backup_options: ::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>>,
-    pub backup_type: ::std::option::Option<::std::string::String>,
-    pub parent_job_id: ::std::option::Option<::std::string::String>,
-    pub is_parent: bool,
-    pub resource_name: ::std::option::Option<::std::string::String>,
-    pub initiation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub message_category: ::std::option::Option<::std::string::String>,
 }
 impl BackupJob {
-    pub fn account_id(&self) -> ::std::option::Option<&str> {
-        self.account_id.as_deref()
-    }
-    pub fn backup_job_id(&self) -> ::std::option::Option<&str> {
-        self.backup_job_id.as_deref()
-    }
+
     pub fn backup_vault_name(&self) -> ::std::option::Option<&str> {
         self.backup_vault_name.as_deref()
     }
-    pub fn backup_vault_arn(&self) -> ::std::option::Option<&str> {
-        self.backup_vault_arn.as_deref()
-    }
-    pub fn vault_type(&self) -> ::std::option::Option<&str> {
-        self.vault_type.as_deref()
-    }
-    pub fn vault_lock_state(&self) -> ::std::option::Option<&str> {
-        self.vault_lock_state.as_deref()
-    }
+
     pub fn recovery_point_arn(&self) -> ::std::option::Option<&str> {
         self.recovery_point_arn.as_deref()
     }
-    pub fn recovery_point_lifecycle(&self) -> ::std::option::Option<&crate::types::Lifecycle> {
-        self.recovery_point_lifecycle.as_ref()
-    }
-    pub fn encryption_key_arn(&self) -> ::std::option::Option<&str> {
-        self.encryption_key_arn.as_deref()
-    }
-    pub fn is_encrypted(&self) -> bool {
-        self.is_encrypted
-    }
+
     pub fn resource_arn(&self) -> ::std::option::Option<&str> {
         self.resource_arn.as_deref()
     }
     pub fn creation_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
         self.creation_date.as_ref()
     }
-    pub fn completion_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.completion_date.as_ref()
-    }
+
     pub fn state(&self) -> ::std::option::Option<&crate::types::BackupJobState> {
         self.state.as_ref()
     }
     pub fn status_message(&self) -> ::std::option::Option<&str> {
         self.status_message.as_deref()
     }
-    pub fn percent_done(&self) -> ::std::option::Option<&str> {
-        self.percent_done.as_deref()
-    }
-    pub fn backup_size_in_bytes(&self) -> ::std::option::Option<i64> {
-        self.backup_size_in_bytes
-    }
+
     pub fn iam_role_arn(&self) -> ::std::option::Option<&str> {
         self.iam_role_arn.as_deref()
     }
-    pub fn created_by(&self) -> ::std::option::Option<&crate::types::RecoveryPointCreator> {
-        self.created_by.as_ref()
-    }
-    pub fn expected_completion_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.expected_completion_date.as_ref()
-    }
-    pub fn start_by(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.start_by.as_ref()
-    }
+
     pub fn resource_type(&self) -> ::std::option::Option<&str> {
         self.resource_type.as_deref()
     }
-    pub fn bytes_transferred(&self) -> ::std::option::Option<i64> {
-        self.bytes_transferred
-    }
-    pub fn backup_options(&self) -> ::std::option::Option<&::std::collections::HashMap<::std::string::String, ::std::string::String>> {
-        self.backup_options.as_ref()
-    }
-    pub fn backup_type(&self) -> ::std::option::Option<&str> {
-        self.backup_type.as_deref()
-    }
-    pub fn parent_job_id(&self) -> ::std::option::Option<&str> {
-        self.parent_job_id.as_deref()
-    }
-    pub fn is_parent(&self) -> bool {
-        self.is_parent
-    }
-    pub fn resource_name(&self) -> ::std::option::Option<&str> {
-        self.resource_name.as_deref()
-    }
-    pub fn initiation_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.initiation_date.as_ref()
-    }
+
     pub fn message_category(&self) -> ::std::option::Option<&str> {
         self.message_category.as_deref()
     }
@@ -135,60 +65,25 @@ impl BackupJob {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct BackupJobBuilder {
-    pub(crate) account_id: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_job_id: ::std::option::Option<::std::string::String>,
+
     pub(crate) backup_vault_name: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_vault_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) vault_type: ::std::option::Option<::std::string::String>,
-    pub(crate) vault_lock_state: ::std::option::Option<::std::string::String>,
+
     pub(crate) recovery_point_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) recovery_point_lifecycle: ::std::option::Option<crate::types::Lifecycle>,
-    pub(crate) encryption_key_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) is_encrypted: ::std::option::Option<bool>,
+
     pub(crate) resource_arn: ::std::option::Option<::std::string::String>,
     pub(crate) creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) completion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub(crate) state: ::std::option::Option<crate::types::BackupJobState>,
     pub(crate) status_message: ::std::option::Option<::std::string::String>,
-    pub(crate) percent_done: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_size_in_bytes: ::std::option::Option<i64>,
+
     pub(crate) iam_role_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) created_by: ::std::option::Option<crate::types::RecoveryPointCreator>,
-    pub(crate) expected_completion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) start_by: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub(crate) resource_type: ::std::option::Option<::std::string::String>,
-    pub(crate) bytes_transferred: ::std::option::Option<i64>,
-    pub(crate) backup_options: ::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>>,
-    pub(crate) backup_type: ::std::option::Option<::std::string::String>,
-    pub(crate) parent_job_id: ::std::option::Option<::std::string::String>,
-    pub(crate) is_parent: ::std::option::Option<bool>,
-    pub(crate) resource_name: ::std::option::Option<::std::string::String>,
-    pub(crate) initiation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub(crate) message_category: ::std::option::Option<::std::string::String>,
 }
 impl BackupJobBuilder {
-    pub fn account_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.account_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_account_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.account_id = input;
-        self
-    }
-    pub fn get_account_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.account_id
-    }
-    pub fn backup_job_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_job_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_job_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_job_id = input;
-        self
-    }
-    pub fn get_backup_job_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_job_id
-    }
+
     pub fn backup_vault_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.backup_vault_name = ::std::option::Option::Some(input.into());
         self
@@ -200,39 +95,7 @@ impl BackupJobBuilder {
     pub fn get_backup_vault_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.backup_vault_name
     }
-    pub fn backup_vault_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_vault_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_vault_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_vault_arn = input;
-        self
-    }
-    pub fn get_backup_vault_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_vault_arn
-    }
-    pub fn vault_type(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.vault_type = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_vault_type(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.vault_type = input;
-        self
-    }
-    pub fn get_vault_type(&self) -> &::std::option::Option<::std::string::String> {
-        &self.vault_type
-    }
-    pub fn vault_lock_state(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.vault_lock_state = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_vault_lock_state(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.vault_lock_state = input;
-        self
-    }
-    pub fn get_vault_lock_state(&self) -> &::std::option::Option<::std::string::String> {
-        &self.vault_lock_state
-    }
+
     pub fn recovery_point_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.recovery_point_arn = ::std::option::Option::Some(input.into());
         self
@@ -244,39 +107,7 @@ impl BackupJobBuilder {
     pub fn get_recovery_point_arn(&self) -> &::std::option::Option<::std::string::String> {
         &self.recovery_point_arn
     }
-    pub fn recovery_point_lifecycle(mut self, input: crate::types::Lifecycle) -> Self {
-        self.recovery_point_lifecycle = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_recovery_point_lifecycle(mut self, input: ::std::option::Option<crate::types::Lifecycle>) -> Self {
-        self.recovery_point_lifecycle = input;
-        self
-    }
-    pub fn get_recovery_point_lifecycle(&self) -> &::std::option::Option<crate::types::Lifecycle> {
-        &self.recovery_point_lifecycle
-    }
-    pub fn encryption_key_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.encryption_key_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_encryption_key_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.encryption_key_arn = input;
-        self
-    }
-    pub fn get_encryption_key_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.encryption_key_arn
-    }
-    pub fn is_encrypted(mut self, input: bool) -> Self {
-        self.is_encrypted = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_is_encrypted(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.is_encrypted = input;
-        self
-    }
-    pub fn get_is_encrypted(&self) -> &::std::option::Option<bool> {
-        &self.is_encrypted
-    }
+
     pub fn resource_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.resource_arn = ::std::option::Option::Some(input.into());
         self
@@ -299,17 +130,7 @@ impl BackupJobBuilder {
     pub fn get_creation_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
         &self.creation_date
     }
-    pub fn completion_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.completion_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_completion_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.completion_date = input;
-        self
-    }
-    pub fn get_completion_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.completion_date
-    }
+
     pub fn state(mut self, input: crate::types::BackupJobState) -> Self {
         self.state = ::std::option::Option::Some(input);
         self
@@ -332,28 +153,7 @@ impl BackupJobBuilder {
     pub fn get_status_message(&self) -> &::std::option::Option<::std::string::String> {
         &self.status_message
     }
-    pub fn percent_done(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.percent_done = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_percent_done(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.percent_done = input;
-        self
-    }
-    pub fn get_percent_done(&self) -> &::std::option::Option<::std::string::String> {
-        &self.percent_done
-    }
-    pub fn backup_size_in_bytes(mut self, input: i64) -> Self {
-        self.backup_size_in_bytes = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_backup_size_in_bytes(mut self, input: ::std::option::Option<i64>) -> Self {
-        self.backup_size_in_bytes = input;
-        self
-    }
-    pub fn get_backup_size_in_bytes(&self) -> &::std::option::Option<i64> {
-        &self.backup_size_in_bytes
-    }
+
     pub fn iam_role_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.iam_role_arn = ::std::option::Option::Some(input.into());
         self
@@ -365,39 +165,7 @@ impl BackupJobBuilder {
     pub fn get_iam_role_arn(&self) -> &::std::option::Option<::std::string::String> {
         &self.iam_role_arn
     }
-    pub fn created_by(mut self, input: crate::types::RecoveryPointCreator) -> Self {
-        self.created_by = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_created_by(mut self, input: ::std::option::Option<crate::types::RecoveryPointCreator>) -> Self {
-        self.created_by = input;
-        self
-    }
-    pub fn get_created_by(&self) -> &::std::option::Option<crate::types::RecoveryPointCreator> {
-        &self.created_by
-    }
-    pub fn expected_completion_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.expected_completion_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_expected_completion_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.expected_completion_date = input;
-        self
-    }
-    pub fn get_expected_completion_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.expected_completion_date
-    }
-    pub fn start_by(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.start_by = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_start_by(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.start_by = input;
-        self
-    }
-    pub fn get_start_by(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.start_by
-    }
+
     pub fn resource_type(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.resource_type = ::std::option::Option::Some(input.into());
         self
@@ -409,92 +177,7 @@ impl BackupJobBuilder {
     pub fn get_resource_type(&self) -> &::std::option::Option<::std::string::String> {
         &self.resource_type
     }
-    pub fn bytes_transferred(mut self, input: i64) -> Self {
-        self.bytes_transferred = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_bytes_transferred(mut self, input: ::std::option::Option<i64>) -> Self {
-        self.bytes_transferred = input;
-        self
-    }
-    pub fn get_bytes_transferred(&self) -> &::std::option::Option<i64> {
-        &self.bytes_transferred
-    }
-    pub fn backup_options(
-        mut self,
-        k: impl ::std::convert::Into<::std::string::String>,
-        v: impl ::std::convert::Into<::std::string::String>,
-    ) -> Self {
-        let mut hash_map = self.backup_options.unwrap_or_default();
-        hash_map.insert(k.into(), v.into());
-        self.backup_options = ::std::option::Option::Some(hash_map);
-        self
-    }
-    pub fn set_backup_options(
-        mut self,
-        input: ::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>>,
-    ) -> Self {
-        self.backup_options = input;
-        self
-    }
-    pub fn get_backup_options(&self) -> &::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>> {
-        &self.backup_options
-    }
-    pub fn backup_type(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_type = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_type(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_type = input;
-        self
-    }
-    pub fn get_backup_type(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_type
-    }
-    pub fn parent_job_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.parent_job_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_parent_job_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.parent_job_id = input;
-        self
-    }
-    pub fn get_parent_job_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.parent_job_id
-    }
-    pub fn is_parent(mut self, input: bool) -> Self {
-        self.is_parent = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_is_parent(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.is_parent = input;
-        self
-    }
-    pub fn get_is_parent(&self) -> &::std::option::Option<bool> {
-        &self.is_parent
-    }
-    pub fn resource_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.resource_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_resource_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.resource_name = input;
-        self
-    }
-    pub fn get_resource_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.resource_name
-    }
-    pub fn initiation_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.initiation_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_initiation_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.initiation_date = input;
-        self
-    }
-    pub fn get_initiation_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.initiation_date
-    }
+
     pub fn message_category(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.message_category = ::std::option::Option::Some(input.into());
         self
@@ -508,35 +191,21 @@ impl BackupJobBuilder {
     }
     pub fn build(self) -> crate::types::BackupJob {
         crate::types::BackupJob {
-            account_id: self.account_id,
-            backup_job_id: self.backup_job_id,
+
             backup_vault_name: self.backup_vault_name,
-            backup_vault_arn: self.backup_vault_arn,
-            vault_type: self.vault_type,
-            vault_lock_state: self.vault_lock_state,
+
             recovery_point_arn: self.recovery_point_arn,
-            recovery_point_lifecycle: self.recovery_point_lifecycle,
-            encryption_key_arn: self.encryption_key_arn,
-            is_encrypted: self.is_encrypted.unwrap_or_default(),
+
             resource_arn: self.resource_arn,
             creation_date: self.creation_date,
-            completion_date: self.completion_date,
+
             state: self.state,
             status_message: self.status_message,
-            percent_done: self.percent_done,
-            backup_size_in_bytes: self.backup_size_in_bytes,
+
             iam_role_arn: self.iam_role_arn,
-            created_by: self.created_by,
-            expected_completion_date: self.expected_completion_date,
-            start_by: self.start_by,
+
             resource_type: self.resource_type,
-            bytes_transferred: self.bytes_transferred,
-            backup_options: self.backup_options,
-            backup_type: self.backup_type,
-            parent_job_id: self.parent_job_id,
-            is_parent: self.is_parent.unwrap_or_default(),
-            resource_name: self.resource_name,
-            initiation_date: self.initiation_date,
+
             message_category: self.message_category,
         }
     }

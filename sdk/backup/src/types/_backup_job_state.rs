@@ -8,18 +8,15 @@
 pub enum BackupJobState {
     #[allow(missing_docs)] // documentation missing in model
     Aborted,
-    #[allow(missing_docs)] // documentation missing in model
-    Aborting,
+
     #[allow(missing_docs)] // documentation missing in model
     Completed,
-    #[allow(missing_docs)] // documentation missing in model
-    Created,
+
     #[allow(missing_docs)] // documentation missing in model
     Expired,
     #[allow(missing_docs)] // documentation missing in model
     Failed,
-    #[allow(missing_docs)] // documentation missing in model
-    Partial,
+
     #[allow(missing_docs)] // documentation missing in model
     Pending,
     #[allow(missing_docs)] // documentation missing in model
@@ -31,12 +28,12 @@ impl ::std::convert::From<&str> for BackupJobState {
     fn from(s: &str) -> Self {
         match s {
             "ABORTED" => BackupJobState::Aborted,
-            "ABORTING" => BackupJobState::Aborting,
+
             "COMPLETED" => BackupJobState::Completed,
-            "CREATED" => BackupJobState::Created,
+
             "EXPIRED" => BackupJobState::Expired,
             "FAILED" => BackupJobState::Failed,
-            "PARTIAL" => BackupJobState::Partial,
+
             "PENDING" => BackupJobState::Pending,
             "RUNNING" => BackupJobState::Running,
             other => BackupJobState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
@@ -54,12 +51,12 @@ impl BackupJobState {
     pub fn as_str(&self) -> &str {
         match self {
             BackupJobState::Aborted => "ABORTED",
-            BackupJobState::Aborting => "ABORTING",
+
             BackupJobState::Completed => "COMPLETED",
-            BackupJobState::Created => "CREATED",
+
             BackupJobState::Expired => "EXPIRED",
             BackupJobState::Failed => "FAILED",
-            BackupJobState::Partial => "PARTIAL",
+
             BackupJobState::Pending => "PENDING",
             BackupJobState::Running => "RUNNING",
             BackupJobState::Unknown(value) => value.as_str(),
@@ -97,12 +94,12 @@ impl ::std::fmt::Display for BackupJobState {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             BackupJobState::Aborted => write!(f, "ABORTED"),
-            BackupJobState::Aborting => write!(f, "ABORTING"),
+
             BackupJobState::Completed => write!(f, "COMPLETED"),
-            BackupJobState::Created => write!(f, "CREATED"),
+
             BackupJobState::Expired => write!(f, "EXPIRED"),
             BackupJobState::Failed => write!(f, "FAILED"),
-            BackupJobState::Partial => write!(f, "PARTIAL"),
+
             BackupJobState::Pending => write!(f, "PENDING"),
             BackupJobState::Running => write!(f, "RUNNING"),
             BackupJobState::Unknown(value) => write!(f, "{value}"),

@@ -5,8 +5,7 @@
 pub struct BackupPlanInput {
     pub backup_plan_name: ::std::string::String,
     pub rules: ::std::vec::Vec<crate::types::BackupRuleInput>,
-    pub advanced_backup_settings: ::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>>,
-    pub scan_settings: ::std::option::Option<::std::vec::Vec<crate::types::ScanSetting>>,
+
 }
 impl BackupPlanInput {
     pub fn backup_plan_name(&self) -> &str {
@@ -17,12 +16,7 @@ impl BackupPlanInput {
         use std::ops::Deref;
         self.rules.deref()
     }
-    pub fn advanced_backup_settings(&self) -> &[crate::types::AdvancedBackupSetting] {
-        self.advanced_backup_settings.as_deref().unwrap_or_default()
-    }
-    pub fn scan_settings(&self) -> &[crate::types::ScanSetting] {
-        self.scan_settings.as_deref().unwrap_or_default()
-    }
+
 }
 impl BackupPlanInput {
     pub fn builder() -> crate::types::builders::BackupPlanInputBuilder {
@@ -35,8 +29,7 @@ impl BackupPlanInput {
 pub struct BackupPlanInputBuilder {
     pub(crate) backup_plan_name: ::std::option::Option<::std::string::String>,
     pub(crate) rules: ::std::option::Option<::std::vec::Vec<crate::types::BackupRuleInput>>,
-    pub(crate) advanced_backup_settings: ::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>>,
-    pub(crate) scan_settings: ::std::option::Option<::std::vec::Vec<crate::types::ScanSetting>>,
+
 }
 impl BackupPlanInputBuilder {
     pub fn backup_plan_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -63,32 +56,7 @@ impl BackupPlanInputBuilder {
     pub fn get_rules(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::BackupRuleInput>> {
         &self.rules
     }
-    pub fn advanced_backup_settings(mut self, input: crate::types::AdvancedBackupSetting) -> Self {
-        let mut v = self.advanced_backup_settings.unwrap_or_default();
-        v.push(input);
-        self.advanced_backup_settings = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_advanced_backup_settings(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>>) -> Self {
-        self.advanced_backup_settings = input;
-        self
-    }
-    pub fn get_advanced_backup_settings(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>> {
-        &self.advanced_backup_settings
-    }
-    pub fn scan_settings(mut self, input: crate::types::ScanSetting) -> Self {
-        let mut v = self.scan_settings.unwrap_or_default();
-        v.push(input);
-        self.scan_settings = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_scan_settings(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::ScanSetting>>) -> Self {
-        self.scan_settings = input;
-        self
-    }
-    pub fn get_scan_settings(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::ScanSetting>> {
-        &self.scan_settings
-    }
+
     pub fn build(self) -> ::std::result::Result<crate::types::BackupPlanInput, ::aws_smithy_types::error::operation::BuildError> {
         ::std::result::Result::Ok(crate::types::BackupPlanInput {
             backup_plan_name: self.backup_plan_name.ok_or_else(|| {
@@ -103,8 +71,7 @@ impl BackupPlanInputBuilder {
                     "rules was not specified but it is required when building BackupPlanInput",
                 )
             })?,
-            advanced_backup_settings: self.advanced_backup_settings,
-            scan_settings: self.scan_settings,
+
         })
     }
 }

@@ -3,44 +3,26 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct BackupPlansListMember {
-    pub backup_plan_arn: ::std::option::Option<::std::string::String>,
+
     pub backup_plan_id: ::std::option::Option<::std::string::String>,
     pub creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub deletion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub version_id: ::std::option::Option<::std::string::String>,
+
     pub backup_plan_name: ::std::option::Option<::std::string::String>,
-    pub creator_request_id: ::std::option::Option<::std::string::String>,
-    pub last_execution_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub advanced_backup_settings: ::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>>,
+
 }
 impl BackupPlansListMember {
-    pub fn backup_plan_arn(&self) -> ::std::option::Option<&str> {
-        self.backup_plan_arn.as_deref()
-    }
+
     pub fn backup_plan_id(&self) -> ::std::option::Option<&str> {
         self.backup_plan_id.as_deref()
     }
     pub fn creation_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
         self.creation_date.as_ref()
     }
-    pub fn deletion_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.deletion_date.as_ref()
-    }
-    pub fn version_id(&self) -> ::std::option::Option<&str> {
-        self.version_id.as_deref()
-    }
+
     pub fn backup_plan_name(&self) -> ::std::option::Option<&str> {
         self.backup_plan_name.as_deref()
     }
-    pub fn creator_request_id(&self) -> ::std::option::Option<&str> {
-        self.creator_request_id.as_deref()
-    }
-    pub fn last_execution_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.last_execution_date.as_ref()
-    }
-    pub fn advanced_backup_settings(&self) -> &[crate::types::AdvancedBackupSetting] {
-        self.advanced_backup_settings.as_deref().unwrap_or_default()
-    }
+
 }
 impl BackupPlansListMember {
     pub fn builder() -> crate::types::builders::BackupPlansListMemberBuilder {
@@ -51,28 +33,15 @@ impl BackupPlansListMember {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct BackupPlansListMemberBuilder {
-    pub(crate) backup_plan_arn: ::std::option::Option<::std::string::String>,
+
     pub(crate) backup_plan_id: ::std::option::Option<::std::string::String>,
     pub(crate) creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) deletion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) version_id: ::std::option::Option<::std::string::String>,
+
     pub(crate) backup_plan_name: ::std::option::Option<::std::string::String>,
-    pub(crate) creator_request_id: ::std::option::Option<::std::string::String>,
-    pub(crate) last_execution_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) advanced_backup_settings: ::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>>,
+
 }
 impl BackupPlansListMemberBuilder {
-    pub fn backup_plan_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_plan_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_plan_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_plan_arn = input;
-        self
-    }
-    pub fn get_backup_plan_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_plan_arn
-    }
+
     pub fn backup_plan_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.backup_plan_id = ::std::option::Option::Some(input.into());
         self
@@ -95,28 +64,7 @@ impl BackupPlansListMemberBuilder {
     pub fn get_creation_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
         &self.creation_date
     }
-    pub fn deletion_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.deletion_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_deletion_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.deletion_date = input;
-        self
-    }
-    pub fn get_deletion_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.deletion_date
-    }
-    pub fn version_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.version_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_version_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.version_id = input;
-        self
-    }
-    pub fn get_version_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.version_id
-    }
+
     pub fn backup_plan_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.backup_plan_name = ::std::option::Option::Some(input.into());
         self
@@ -128,52 +76,15 @@ impl BackupPlansListMemberBuilder {
     pub fn get_backup_plan_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.backup_plan_name
     }
-    pub fn creator_request_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.creator_request_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_creator_request_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.creator_request_id = input;
-        self
-    }
-    pub fn get_creator_request_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.creator_request_id
-    }
-    pub fn last_execution_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.last_execution_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_last_execution_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.last_execution_date = input;
-        self
-    }
-    pub fn get_last_execution_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.last_execution_date
-    }
-    pub fn advanced_backup_settings(mut self, input: crate::types::AdvancedBackupSetting) -> Self {
-        let mut v = self.advanced_backup_settings.unwrap_or_default();
-        v.push(input);
-        self.advanced_backup_settings = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_advanced_backup_settings(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>>) -> Self {
-        self.advanced_backup_settings = input;
-        self
-    }
-    pub fn get_advanced_backup_settings(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::AdvancedBackupSetting>> {
-        &self.advanced_backup_settings
-    }
+
     pub fn build(self) -> crate::types::BackupPlansListMember {
         crate::types::BackupPlansListMember {
-            backup_plan_arn: self.backup_plan_arn,
+
             backup_plan_id: self.backup_plan_id,
             creation_date: self.creation_date,
-            deletion_date: self.deletion_date,
-            version_id: self.version_id,
+
             backup_plan_name: self.backup_plan_name,
-            creator_request_id: self.creator_request_id,
-            last_execution_date: self.last_execution_date,
-            advanced_backup_settings: self.advanced_backup_settings,
+
         }
     }
 }

@@ -7,7 +7,7 @@ pub struct BackupSelectionsListMember {
     pub selection_name: ::std::option::Option<::std::string::String>,
     pub backup_plan_id: ::std::option::Option<::std::string::String>,
     pub creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub creator_request_id: ::std::option::Option<::std::string::String>,
+
     pub iam_role_arn: ::std::option::Option<::std::string::String>,
 }
 impl BackupSelectionsListMember {
@@ -23,9 +23,7 @@ impl BackupSelectionsListMember {
     pub fn creation_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
         self.creation_date.as_ref()
     }
-    pub fn creator_request_id(&self) -> ::std::option::Option<&str> {
-        self.creator_request_id.as_deref()
-    }
+
     pub fn iam_role_arn(&self) -> ::std::option::Option<&str> {
         self.iam_role_arn.as_deref()
     }
@@ -43,7 +41,7 @@ pub struct BackupSelectionsListMemberBuilder {
     pub(crate) selection_name: ::std::option::Option<::std::string::String>,
     pub(crate) backup_plan_id: ::std::option::Option<::std::string::String>,
     pub(crate) creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) creator_request_id: ::std::option::Option<::std::string::String>,
+
     pub(crate) iam_role_arn: ::std::option::Option<::std::string::String>,
 }
 impl BackupSelectionsListMemberBuilder {
@@ -91,17 +89,7 @@ impl BackupSelectionsListMemberBuilder {
     pub fn get_creation_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
         &self.creation_date
     }
-    pub fn creator_request_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.creator_request_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_creator_request_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.creator_request_id = input;
-        self
-    }
-    pub fn get_creator_request_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.creator_request_id
-    }
+
     pub fn iam_role_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.iam_role_arn = ::std::option::Option::Some(input.into());
         self
@@ -119,7 +107,7 @@ impl BackupSelectionsListMemberBuilder {
             selection_name: self.selection_name,
             backup_plan_id: self.backup_plan_id,
             creation_date: self.creation_date,
-            creator_request_id: self.creator_request_id,
+
             iam_role_arn: self.iam_role_arn,
         }
     }

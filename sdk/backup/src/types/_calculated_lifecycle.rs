@@ -3,13 +3,11 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct CalculatedLifecycle {
-    pub move_to_cold_storage_at: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub delete_at: ::std::option::Option<::aws_smithy_types::DateTime>,
 }
 impl CalculatedLifecycle {
-    pub fn move_to_cold_storage_at(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.move_to_cold_storage_at.as_ref()
-    }
+
     pub fn delete_at(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
         self.delete_at.as_ref()
     }
@@ -23,21 +21,11 @@ impl CalculatedLifecycle {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct CalculatedLifecycleBuilder {
-    pub(crate) move_to_cold_storage_at: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub(crate) delete_at: ::std::option::Option<::aws_smithy_types::DateTime>,
 }
 impl CalculatedLifecycleBuilder {
-    pub fn move_to_cold_storage_at(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.move_to_cold_storage_at = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_move_to_cold_storage_at(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.move_to_cold_storage_at = input;
-        self
-    }
-    pub fn get_move_to_cold_storage_at(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.move_to_cold_storage_at
-    }
+
     pub fn delete_at(mut self, input: ::aws_smithy_types::DateTime) -> Self {
         self.delete_at = ::std::option::Option::Some(input);
         self
@@ -51,7 +39,7 @@ impl CalculatedLifecycleBuilder {
     }
     pub fn build(self) -> crate::types::CalculatedLifecycle {
         crate::types::CalculatedLifecycle {
-            move_to_cold_storage_at: self.move_to_cold_storage_at,
+
             delete_at: self.delete_at,
         }
     }

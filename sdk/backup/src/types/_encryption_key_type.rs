@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum EncryptionKeyType {
-    #[allow(missing_docs)] // documentation missing in model
-    AwsOwnedKmsKey,
-    #[allow(missing_docs)] // documentation missing in model
-    CustomerManagedKmsKey,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for EncryptionKeyType {
     fn from(s: &str) -> Self {
         match s {
-            "AWS_OWNED_KMS_KEY" => EncryptionKeyType::AwsOwnedKmsKey,
-            "CUSTOMER_MANAGED_KMS_KEY" => EncryptionKeyType::CustomerManagedKmsKey,
+
             other => EncryptionKeyType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for EncryptionKeyType {
 impl EncryptionKeyType {
     pub fn as_str(&self) -> &str {
         match self {
-            EncryptionKeyType::AwsOwnedKmsKey => "AWS_OWNED_KMS_KEY",
-            EncryptionKeyType::CustomerManagedKmsKey => "CUSTOMER_MANAGED_KMS_KEY",
+
             EncryptionKeyType::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl EncryptionKeyType {
 impl ::std::fmt::Display for EncryptionKeyType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            EncryptionKeyType::AwsOwnedKmsKey => write!(f, "AWS_OWNED_KMS_KEY"),
-            EncryptionKeyType::CustomerManagedKmsKey => write!(f, "CUSTOMER_MANAGED_KMS_KEY"),
+
             EncryptionKeyType::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,10 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum IndexStatus {
-    #[allow(missing_docs)] // documentation missing in model
-    Active,
-    #[allow(missing_docs)] // documentation missing in model
-    Deleting,
+
     #[allow(missing_docs)] // documentation missing in model
     Failed,
     #[allow(missing_docs)] // documentation missing in model
@@ -20,8 +17,7 @@ pub enum IndexStatus {
 impl ::std::convert::From<&str> for IndexStatus {
     fn from(s: &str) -> Self {
         match s {
-            "ACTIVE" => IndexStatus::Active,
-            "DELETING" => IndexStatus::Deleting,
+
             "FAILED" => IndexStatus::Failed,
             "PENDING" => IndexStatus::Pending,
             other => IndexStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
@@ -38,8 +34,7 @@ impl ::std::str::FromStr for IndexStatus {
 impl IndexStatus {
     pub fn as_str(&self) -> &str {
         match self {
-            IndexStatus::Active => "ACTIVE",
-            IndexStatus::Deleting => "DELETING",
+
             IndexStatus::Failed => "FAILED",
             IndexStatus::Pending => "PENDING",
             IndexStatus::Unknown(value) => value.as_str(),
@@ -66,8 +61,7 @@ impl IndexStatus {
 impl ::std::fmt::Display for IndexStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            IndexStatus::Active => write!(f, "ACTIVE"),
-            IndexStatus::Deleting => write!(f, "DELETING"),
+
             IndexStatus::Failed => write!(f, "FAILED"),
             IndexStatus::Pending => write!(f, "PENDING"),
             IndexStatus::Unknown(value) => write!(f, "{value}"),

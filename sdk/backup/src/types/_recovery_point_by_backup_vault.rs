@@ -5,32 +5,18 @@
 pub struct RecoveryPointByBackupVault {
     pub recovery_point_arn: ::std::option::Option<::std::string::String>,
     pub backup_vault_name: ::std::option::Option<::std::string::String>,
-    pub backup_vault_arn: ::std::option::Option<::std::string::String>,
-    pub source_backup_vault_arn: ::std::option::Option<::std::string::String>,
+
     pub resource_arn: ::std::option::Option<::std::string::String>,
     pub resource_type: ::std::option::Option<::std::string::String>,
-    pub created_by: ::std::option::Option<crate::types::RecoveryPointCreator>,
+
     pub iam_role_arn: ::std::option::Option<::std::string::String>,
     pub status: ::std::option::Option<crate::types::RecoveryPointStatus>,
     pub status_message: ::std::option::Option<::std::string::String>,
     pub creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub initiation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub completion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub backup_size_in_bytes: ::std::option::Option<i64>,
+
     pub calculated_lifecycle: ::std::option::Option<crate::types::CalculatedLifecycle>,
     pub lifecycle: ::std::option::Option<crate::types::Lifecycle>,
-    pub encryption_key_arn: ::std::option::Option<::std::string::String>,
-    pub is_encrypted: bool,
-    pub last_restore_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub parent_recovery_point_arn: ::std::option::Option<::std::string::String>,
-    pub composite_member_identifier: ::std::option::Option<::std::string::String>,
-    pub is_parent: bool,
-    pub resource_name: ::std::option::Option<::std::string::String>,
-    pub vault_type: ::std::option::Option<crate::types::VaultType>,
-    pub index_status: ::std::option::Option<crate::types::IndexStatus>,
-    pub index_status_message: ::std::option::Option<::std::string::String>,
-    pub encryption_key_type: ::std::option::Option<crate::types::EncryptionKeyType>,
-    pub aggregated_scan_result: ::std::option::Option<crate::types::AggregatedScanResult>,
+
 }
 impl RecoveryPointByBackupVault {
     pub fn recovery_point_arn(&self) -> ::std::option::Option<&str> {
@@ -39,21 +25,14 @@ impl RecoveryPointByBackupVault {
     pub fn backup_vault_name(&self) -> ::std::option::Option<&str> {
         self.backup_vault_name.as_deref()
     }
-    pub fn backup_vault_arn(&self) -> ::std::option::Option<&str> {
-        self.backup_vault_arn.as_deref()
-    }
-    pub fn source_backup_vault_arn(&self) -> ::std::option::Option<&str> {
-        self.source_backup_vault_arn.as_deref()
-    }
+
     pub fn resource_arn(&self) -> ::std::option::Option<&str> {
         self.resource_arn.as_deref()
     }
     pub fn resource_type(&self) -> ::std::option::Option<&str> {
         self.resource_type.as_deref()
     }
-    pub fn created_by(&self) -> ::std::option::Option<&crate::types::RecoveryPointCreator> {
-        self.created_by.as_ref()
-    }
+
     pub fn iam_role_arn(&self) -> ::std::option::Option<&str> {
         self.iam_role_arn.as_deref()
     }
@@ -66,57 +45,14 @@ impl RecoveryPointByBackupVault {
     pub fn creation_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
         self.creation_date.as_ref()
     }
-    pub fn initiation_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.initiation_date.as_ref()
-    }
-    pub fn completion_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.completion_date.as_ref()
-    }
-    pub fn backup_size_in_bytes(&self) -> ::std::option::Option<i64> {
-        self.backup_size_in_bytes
-    }
+
     pub fn calculated_lifecycle(&self) -> ::std::option::Option<&crate::types::CalculatedLifecycle> {
         self.calculated_lifecycle.as_ref()
     }
     pub fn lifecycle(&self) -> ::std::option::Option<&crate::types::Lifecycle> {
         self.lifecycle.as_ref()
     }
-    pub fn encryption_key_arn(&self) -> ::std::option::Option<&str> {
-        self.encryption_key_arn.as_deref()
-    }
-    pub fn is_encrypted(&self) -> bool {
-        self.is_encrypted
-    }
-    pub fn last_restore_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.last_restore_time.as_ref()
-    }
-    pub fn parent_recovery_point_arn(&self) -> ::std::option::Option<&str> {
-        self.parent_recovery_point_arn.as_deref()
-    }
-    pub fn composite_member_identifier(&self) -> ::std::option::Option<&str> {
-        self.composite_member_identifier.as_deref()
-    }
-    pub fn is_parent(&self) -> bool {
-        self.is_parent
-    }
-    pub fn resource_name(&self) -> ::std::option::Option<&str> {
-        self.resource_name.as_deref()
-    }
-    pub fn vault_type(&self) -> ::std::option::Option<&crate::types::VaultType> {
-        self.vault_type.as_ref()
-    }
-    pub fn index_status(&self) -> ::std::option::Option<&crate::types::IndexStatus> {
-        self.index_status.as_ref()
-    }
-    pub fn index_status_message(&self) -> ::std::option::Option<&str> {
-        self.index_status_message.as_deref()
-    }
-    pub fn encryption_key_type(&self) -> ::std::option::Option<&crate::types::EncryptionKeyType> {
-        self.encryption_key_type.as_ref()
-    }
-    pub fn aggregated_scan_result(&self) -> ::std::option::Option<&crate::types::AggregatedScanResult> {
-        self.aggregated_scan_result.as_ref()
-    }
+
 }
 impl RecoveryPointByBackupVault {
     pub fn builder() -> crate::types::builders::RecoveryPointByBackupVaultBuilder {
@@ -129,32 +65,18 @@ impl RecoveryPointByBackupVault {
 pub struct RecoveryPointByBackupVaultBuilder {
     pub(crate) recovery_point_arn: ::std::option::Option<::std::string::String>,
     pub(crate) backup_vault_name: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_vault_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) source_backup_vault_arn: ::std::option::Option<::std::string::String>,
+
     pub(crate) resource_arn: ::std::option::Option<::std::string::String>,
     pub(crate) resource_type: ::std::option::Option<::std::string::String>,
-    pub(crate) created_by: ::std::option::Option<crate::types::RecoveryPointCreator>,
+
     pub(crate) iam_role_arn: ::std::option::Option<::std::string::String>,
     pub(crate) status: ::std::option::Option<crate::types::RecoveryPointStatus>,
     pub(crate) status_message: ::std::option::Option<::std::string::String>,
     pub(crate) creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) initiation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) completion_date: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) backup_size_in_bytes: ::std::option::Option<i64>,
+
     pub(crate) calculated_lifecycle: ::std::option::Option<crate::types::CalculatedLifecycle>,
     pub(crate) lifecycle: ::std::option::Option<crate::types::Lifecycle>,
-    pub(crate) encryption_key_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) is_encrypted: ::std::option::Option<bool>,
-    pub(crate) last_restore_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) parent_recovery_point_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) composite_member_identifier: ::std::option::Option<::std::string::String>,
-    pub(crate) is_parent: ::std::option::Option<bool>,
-    pub(crate) resource_name: ::std::option::Option<::std::string::String>,
-    pub(crate) vault_type: ::std::option::Option<crate::types::VaultType>,
-    pub(crate) index_status: ::std::option::Option<crate::types::IndexStatus>,
-    pub(crate) index_status_message: ::std::option::Option<::std::string::String>,
-    pub(crate) encryption_key_type: ::std::option::Option<crate::types::EncryptionKeyType>,
-    pub(crate) aggregated_scan_result: ::std::option::Option<crate::types::AggregatedScanResult>,
+
 }
 impl RecoveryPointByBackupVaultBuilder {
     pub fn recovery_point_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -179,28 +101,7 @@ impl RecoveryPointByBackupVaultBuilder {
     pub fn get_backup_vault_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.backup_vault_name
     }
-    pub fn backup_vault_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_vault_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_vault_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_vault_arn = input;
-        self
-    }
-    pub fn get_backup_vault_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_vault_arn
-    }
-    pub fn source_backup_vault_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.source_backup_vault_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_source_backup_vault_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.source_backup_vault_arn = input;
-        self
-    }
-    pub fn get_source_backup_vault_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.source_backup_vault_arn
-    }
+
     pub fn resource_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.resource_arn = ::std::option::Option::Some(input.into());
         self
@@ -223,17 +124,7 @@ impl RecoveryPointByBackupVaultBuilder {
     pub fn get_resource_type(&self) -> &::std::option::Option<::std::string::String> {
         &self.resource_type
     }
-    pub fn created_by(mut self, input: crate::types::RecoveryPointCreator) -> Self {
-        self.created_by = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_created_by(mut self, input: ::std::option::Option<crate::types::RecoveryPointCreator>) -> Self {
-        self.created_by = input;
-        self
-    }
-    pub fn get_created_by(&self) -> &::std::option::Option<crate::types::RecoveryPointCreator> {
-        &self.created_by
-    }
+
     pub fn iam_role_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.iam_role_arn = ::std::option::Option::Some(input.into());
         self
@@ -278,39 +169,7 @@ impl RecoveryPointByBackupVaultBuilder {
     pub fn get_creation_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
         &self.creation_date
     }
-    pub fn initiation_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.initiation_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_initiation_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.initiation_date = input;
-        self
-    }
-    pub fn get_initiation_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.initiation_date
-    }
-    pub fn completion_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.completion_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_completion_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.completion_date = input;
-        self
-    }
-    pub fn get_completion_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.completion_date
-    }
-    pub fn backup_size_in_bytes(mut self, input: i64) -> Self {
-        self.backup_size_in_bytes = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_backup_size_in_bytes(mut self, input: ::std::option::Option<i64>) -> Self {
-        self.backup_size_in_bytes = input;
-        self
-    }
-    pub fn get_backup_size_in_bytes(&self) -> &::std::option::Option<i64> {
-        &self.backup_size_in_bytes
-    }
+
     pub fn calculated_lifecycle(mut self, input: crate::types::CalculatedLifecycle) -> Self {
         self.calculated_lifecycle = ::std::option::Option::Some(input);
         self
@@ -333,168 +192,23 @@ impl RecoveryPointByBackupVaultBuilder {
     pub fn get_lifecycle(&self) -> &::std::option::Option<crate::types::Lifecycle> {
         &self.lifecycle
     }
-    pub fn encryption_key_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.encryption_key_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_encryption_key_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.encryption_key_arn = input;
-        self
-    }
-    pub fn get_encryption_key_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.encryption_key_arn
-    }
-    pub fn is_encrypted(mut self, input: bool) -> Self {
-        self.is_encrypted = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_is_encrypted(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.is_encrypted = input;
-        self
-    }
-    pub fn get_is_encrypted(&self) -> &::std::option::Option<bool> {
-        &self.is_encrypted
-    }
-    pub fn last_restore_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.last_restore_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_last_restore_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.last_restore_time = input;
-        self
-    }
-    pub fn get_last_restore_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.last_restore_time
-    }
-    pub fn parent_recovery_point_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.parent_recovery_point_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_parent_recovery_point_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.parent_recovery_point_arn = input;
-        self
-    }
-    pub fn get_parent_recovery_point_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.parent_recovery_point_arn
-    }
-    pub fn composite_member_identifier(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.composite_member_identifier = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_composite_member_identifier(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.composite_member_identifier = input;
-        self
-    }
-    pub fn get_composite_member_identifier(&self) -> &::std::option::Option<::std::string::String> {
-        &self.composite_member_identifier
-    }
-    pub fn is_parent(mut self, input: bool) -> Self {
-        self.is_parent = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_is_parent(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.is_parent = input;
-        self
-    }
-    pub fn get_is_parent(&self) -> &::std::option::Option<bool> {
-        &self.is_parent
-    }
-    pub fn resource_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.resource_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_resource_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.resource_name = input;
-        self
-    }
-    pub fn get_resource_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.resource_name
-    }
-    pub fn vault_type(mut self, input: crate::types::VaultType) -> Self {
-        self.vault_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_vault_type(mut self, input: ::std::option::Option<crate::types::VaultType>) -> Self {
-        self.vault_type = input;
-        self
-    }
-    pub fn get_vault_type(&self) -> &::std::option::Option<crate::types::VaultType> {
-        &self.vault_type
-    }
-    pub fn index_status(mut self, input: crate::types::IndexStatus) -> Self {
-        self.index_status = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_index_status(mut self, input: ::std::option::Option<crate::types::IndexStatus>) -> Self {
-        self.index_status = input;
-        self
-    }
-    pub fn get_index_status(&self) -> &::std::option::Option<crate::types::IndexStatus> {
-        &self.index_status
-    }
-    pub fn index_status_message(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.index_status_message = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_index_status_message(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.index_status_message = input;
-        self
-    }
-    pub fn get_index_status_message(&self) -> &::std::option::Option<::std::string::String> {
-        &self.index_status_message
-    }
-    pub fn encryption_key_type(mut self, input: crate::types::EncryptionKeyType) -> Self {
-        self.encryption_key_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_encryption_key_type(mut self, input: ::std::option::Option<crate::types::EncryptionKeyType>) -> Self {
-        self.encryption_key_type = input;
-        self
-    }
-    pub fn get_encryption_key_type(&self) -> &::std::option::Option<crate::types::EncryptionKeyType> {
-        &self.encryption_key_type
-    }
-    pub fn aggregated_scan_result(mut self, input: crate::types::AggregatedScanResult) -> Self {
-        self.aggregated_scan_result = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_aggregated_scan_result(mut self, input: ::std::option::Option<crate::types::AggregatedScanResult>) -> Self {
-        self.aggregated_scan_result = input;
-        self
-    }
-    pub fn get_aggregated_scan_result(&self) -> &::std::option::Option<crate::types::AggregatedScanResult> {
-        &self.aggregated_scan_result
-    }
+
     pub fn build(self) -> crate::types::RecoveryPointByBackupVault {
         crate::types::RecoveryPointByBackupVault {
             recovery_point_arn: self.recovery_point_arn,
             backup_vault_name: self.backup_vault_name,
-            backup_vault_arn: self.backup_vault_arn,
-            source_backup_vault_arn: self.source_backup_vault_arn,
+
             resource_arn: self.resource_arn,
             resource_type: self.resource_type,
-            created_by: self.created_by,
+
             iam_role_arn: self.iam_role_arn,
             status: self.status,
             status_message: self.status_message,
             creation_date: self.creation_date,
-            initiation_date: self.initiation_date,
-            completion_date: self.completion_date,
-            backup_size_in_bytes: self.backup_size_in_bytes,
+
             calculated_lifecycle: self.calculated_lifecycle,
             lifecycle: self.lifecycle,
-            encryption_key_arn: self.encryption_key_arn,
-            is_encrypted: self.is_encrypted.unwrap_or_default(),
-            last_restore_time: self.last_restore_time,
-            parent_recovery_point_arn: self.parent_recovery_point_arn,
-            composite_member_identifier: self.composite_member_identifier,
-            is_parent: self.is_parent.unwrap_or_default(),
-            resource_name: self.resource_name,
-            vault_type: self.vault_type,
-            index_status: self.index_status,
-            index_status_message: self.index_status_message,
-            encryption_key_type: self.encryption_key_type,
-            aggregated_scan_result: self.aggregated_scan_result,
+
         }
     }
 }

@@ -7,17 +7,9 @@ pub struct RecoveryPointByResource {
     pub creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
     pub status: ::std::option::Option<crate::types::RecoveryPointStatus>,
     pub status_message: ::std::option::Option<::std::string::String>,
-    pub encryption_key_arn: ::std::option::Option<::std::string::String>,
-    pub backup_size_bytes: ::std::option::Option<i64>,
+
     pub backup_vault_name: ::std::option::Option<::std::string::String>,
-    pub is_parent: bool,
-    pub parent_recovery_point_arn: ::std::option::Option<::std::string::String>,
-    pub resource_name: ::std::option::Option<::std::string::String>,
-    pub vault_type: ::std::option::Option<crate::types::VaultType>,
-    pub index_status: ::std::option::Option<crate::types::IndexStatus>,
-    pub index_status_message: ::std::option::Option<::std::string::String>,
-    pub encryption_key_type: ::std::option::Option<crate::types::EncryptionKeyType>,
-    pub aggregated_scan_result: ::std::option::Option<crate::types::AggregatedScanResult>,
+
 }
 impl RecoveryPointByResource {
     pub fn recovery_point_arn(&self) -> ::std::option::Option<&str> {
@@ -32,39 +24,11 @@ impl RecoveryPointByResource {
     pub fn status_message(&self) -> ::std::option::Option<&str> {
         self.status_message.as_deref()
     }
-    pub fn encryption_key_arn(&self) -> ::std::option::Option<&str> {
-        self.encryption_key_arn.as_deref()
-    }
-    pub fn backup_size_bytes(&self) -> ::std::option::Option<i64> {
-        self.backup_size_bytes
-    }
+
     pub fn backup_vault_name(&self) -> ::std::option::Option<&str> {
         self.backup_vault_name.as_deref()
     }
-    pub fn is_parent(&self) -> bool {
-        self.is_parent
-    }
-    pub fn parent_recovery_point_arn(&self) -> ::std::option::Option<&str> {
-        self.parent_recovery_point_arn.as_deref()
-    }
-    pub fn resource_name(&self) -> ::std::option::Option<&str> {
-        self.resource_name.as_deref()
-    }
-    pub fn vault_type(&self) -> ::std::option::Option<&crate::types::VaultType> {
-        self.vault_type.as_ref()
-    }
-    pub fn index_status(&self) -> ::std::option::Option<&crate::types::IndexStatus> {
-        self.index_status.as_ref()
-    }
-    pub fn index_status_message(&self) -> ::std::option::Option<&str> {
-        self.index_status_message.as_deref()
-    }
-    pub fn encryption_key_type(&self) -> ::std::option::Option<&crate::types::EncryptionKeyType> {
-        self.encryption_key_type.as_ref()
-    }
-    pub fn aggregated_scan_result(&self) -> ::std::option::Option<&crate::types::AggregatedScanResult> {
-        self.aggregated_scan_result.as_ref()
-    }
+
 }
 impl RecoveryPointByResource {
     pub fn builder() -> crate::types::builders::RecoveryPointByResourceBuilder {
@@ -79,17 +43,9 @@ pub struct RecoveryPointByResourceBuilder {
     pub(crate) creation_date: ::std::option::Option<::aws_smithy_types::DateTime>,
     pub(crate) status: ::std::option::Option<crate::types::RecoveryPointStatus>,
     pub(crate) status_message: ::std::option::Option<::std::string::String>,
-    pub(crate) encryption_key_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_size_bytes: ::std::option::Option<i64>,
+
     pub(crate) backup_vault_name: ::std::option::Option<::std::string::String>,
-    pub(crate) is_parent: ::std::option::Option<bool>,
-    pub(crate) parent_recovery_point_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) resource_name: ::std::option::Option<::std::string::String>,
-    pub(crate) vault_type: ::std::option::Option<crate::types::VaultType>,
-    pub(crate) index_status: ::std::option::Option<crate::types::IndexStatus>,
-    pub(crate) index_status_message: ::std::option::Option<::std::string::String>,
-    pub(crate) encryption_key_type: ::std::option::Option<crate::types::EncryptionKeyType>,
-    pub(crate) aggregated_scan_result: ::std::option::Option<crate::types::AggregatedScanResult>,
+
 }
 impl RecoveryPointByResourceBuilder {
     pub fn recovery_point_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -136,28 +92,7 @@ impl RecoveryPointByResourceBuilder {
     pub fn get_status_message(&self) -> &::std::option::Option<::std::string::String> {
         &self.status_message
     }
-    pub fn encryption_key_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.encryption_key_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_encryption_key_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.encryption_key_arn = input;
-        self
-    }
-    pub fn get_encryption_key_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.encryption_key_arn
-    }
-    pub fn backup_size_bytes(mut self, input: i64) -> Self {
-        self.backup_size_bytes = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_backup_size_bytes(mut self, input: ::std::option::Option<i64>) -> Self {
-        self.backup_size_bytes = input;
-        self
-    }
-    pub fn get_backup_size_bytes(&self) -> &::std::option::Option<i64> {
-        &self.backup_size_bytes
-    }
+
     pub fn backup_vault_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.backup_vault_name = ::std::option::Option::Some(input.into());
         self
@@ -169,111 +104,16 @@ impl RecoveryPointByResourceBuilder {
     pub fn get_backup_vault_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.backup_vault_name
     }
-    pub fn is_parent(mut self, input: bool) -> Self {
-        self.is_parent = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_is_parent(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.is_parent = input;
-        self
-    }
-    pub fn get_is_parent(&self) -> &::std::option::Option<bool> {
-        &self.is_parent
-    }
-    pub fn parent_recovery_point_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.parent_recovery_point_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_parent_recovery_point_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.parent_recovery_point_arn = input;
-        self
-    }
-    pub fn get_parent_recovery_point_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.parent_recovery_point_arn
-    }
-    pub fn resource_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.resource_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_resource_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.resource_name = input;
-        self
-    }
-    pub fn get_resource_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.resource_name
-    }
-    pub fn vault_type(mut self, input: crate::types::VaultType) -> Self {
-        self.vault_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_vault_type(mut self, input: ::std::option::Option<crate::types::VaultType>) -> Self {
-        self.vault_type = input;
-        self
-    }
-    pub fn get_vault_type(&self) -> &::std::option::Option<crate::types::VaultType> {
-        &self.vault_type
-    }
-    pub fn index_status(mut self, input: crate::types::IndexStatus) -> Self {
-        self.index_status = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_index_status(mut self, input: ::std::option::Option<crate::types::IndexStatus>) -> Self {
-        self.index_status = input;
-        self
-    }
-    pub fn get_index_status(&self) -> &::std::option::Option<crate::types::IndexStatus> {
-        &self.index_status
-    }
-    pub fn index_status_message(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.index_status_message = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_index_status_message(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.index_status_message = input;
-        self
-    }
-    pub fn get_index_status_message(&self) -> &::std::option::Option<::std::string::String> {
-        &self.index_status_message
-    }
-    pub fn encryption_key_type(mut self, input: crate::types::EncryptionKeyType) -> Self {
-        self.encryption_key_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_encryption_key_type(mut self, input: ::std::option::Option<crate::types::EncryptionKeyType>) -> Self {
-        self.encryption_key_type = input;
-        self
-    }
-    pub fn get_encryption_key_type(&self) -> &::std::option::Option<crate::types::EncryptionKeyType> {
-        &self.encryption_key_type
-    }
-    pub fn aggregated_scan_result(mut self, input: crate::types::AggregatedScanResult) -> Self {
-        self.aggregated_scan_result = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_aggregated_scan_result(mut self, input: ::std::option::Option<crate::types::AggregatedScanResult>) -> Self {
-        self.aggregated_scan_result = input;
-        self
-    }
-    pub fn get_aggregated_scan_result(&self) -> &::std::option::Option<crate::types::AggregatedScanResult> {
-        &self.aggregated_scan_result
-    }
+
     pub fn build(self) -> crate::types::RecoveryPointByResource {
         crate::types::RecoveryPointByResource {
             recovery_point_arn: self.recovery_point_arn,
             creation_date: self.creation_date,
             status: self.status,
             status_message: self.status_message,
-            encryption_key_arn: self.encryption_key_arn,
-            backup_size_bytes: self.backup_size_bytes,
+
             backup_vault_name: self.backup_vault_name,
-            is_parent: self.is_parent.unwrap_or_default(),
-            parent_recovery_point_arn: self.parent_recovery_point_arn,
-            resource_name: self.resource_name,
-            vault_type: self.vault_type,
-            index_status: self.index_status,
-            index_status_message: self.index_status_message,
-            encryption_key_type: self.encryption_key_type,
-            aggregated_scan_result: self.aggregated_scan_result,
+
         }
     }
 }

@@ -4,39 +4,19 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct RecoveryPointCreator {
     pub backup_plan_id: ::std::option::Option<::std::string::String>,
-    pub backup_plan_arn: ::std::option::Option<::std::string::String>,
+
     pub backup_plan_name: ::std::option::Option<::std::string::String>,
-    pub backup_plan_version: ::std::option::Option<::std::string::String>,
-    pub backup_rule_id: ::std::option::Option<::std::string::String>,
-    pub backup_rule_name: ::std::option::Option<::std::string::String>,
-    pub backup_rule_cron: ::std::option::Option<::std::string::String>,
-    pub backup_rule_timezone: ::std::option::Option<::std::string::String>,
+
 }
 impl RecoveryPointCreator {
     pub fn backup_plan_id(&self) -> ::std::option::Option<&str> {
         self.backup_plan_id.as_deref()
     }
-    pub fn backup_plan_arn(&self) -> ::std::option::Option<&str> {
-        self.backup_plan_arn.as_deref()
-    }
+
     pub fn backup_plan_name(&self) -> ::std::option::Option<&str> {
         self.backup_plan_name.as_deref()
     }
-    pub fn backup_plan_version(&self) -> ::std::option::Option<&str> {
-        self.backup_plan_version.as_deref()
-    }
-    pub fn backup_rule_id(&self) -> ::std::option::Option<&str> {
-        self.backup_rule_id.as_deref()
-    }
-    pub fn backup_rule_name(&self) -> ::std::option::Option<&str> {
-        self.backup_rule_name.as_deref()
-    }
-    pub fn backup_rule_cron(&self) -> ::std::option::Option<&str> {
-        self.backup_rule_cron.as_deref()
-    }
-    pub fn backup_rule_timezone(&self) -> ::std::option::Option<&str> {
-        self.backup_rule_timezone.as_deref()
-    }
+
 }
 impl RecoveryPointCreator {
     pub fn builder() -> crate::types::builders::RecoveryPointCreatorBuilder {
@@ -48,13 +28,9 @@ impl RecoveryPointCreator {
 #[non_exhaustive]
 pub struct RecoveryPointCreatorBuilder {
     pub(crate) backup_plan_id: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_plan_arn: ::std::option::Option<::std::string::String>,
+
     pub(crate) backup_plan_name: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_plan_version: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_rule_id: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_rule_name: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_rule_cron: ::std::option::Option<::std::string::String>,
-    pub(crate) backup_rule_timezone: ::std::option::Option<::std::string::String>,
+
 }
 impl RecoveryPointCreatorBuilder {
     pub fn backup_plan_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -68,17 +44,7 @@ impl RecoveryPointCreatorBuilder {
     pub fn get_backup_plan_id(&self) -> &::std::option::Option<::std::string::String> {
         &self.backup_plan_id
     }
-    pub fn backup_plan_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_plan_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_plan_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_plan_arn = input;
-        self
-    }
-    pub fn get_backup_plan_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_plan_arn
-    }
+
     pub fn backup_plan_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.backup_plan_name = ::std::option::Option::Some(input.into());
         self
@@ -90,71 +56,13 @@ impl RecoveryPointCreatorBuilder {
     pub fn get_backup_plan_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.backup_plan_name
     }
-    pub fn backup_plan_version(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_plan_version = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_plan_version(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_plan_version = input;
-        self
-    }
-    pub fn get_backup_plan_version(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_plan_version
-    }
-    pub fn backup_rule_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_rule_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_rule_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_rule_id = input;
-        self
-    }
-    pub fn get_backup_rule_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_rule_id
-    }
-    pub fn backup_rule_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_rule_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_rule_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_rule_name = input;
-        self
-    }
-    pub fn get_backup_rule_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_rule_name
-    }
-    pub fn backup_rule_cron(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_rule_cron = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_rule_cron(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_rule_cron = input;
-        self
-    }
-    pub fn get_backup_rule_cron(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_rule_cron
-    }
-    pub fn backup_rule_timezone(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.backup_rule_timezone = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_backup_rule_timezone(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.backup_rule_timezone = input;
-        self
-    }
-    pub fn get_backup_rule_timezone(&self) -> &::std::option::Option<::std::string::String> {
-        &self.backup_rule_timezone
-    }
+
     pub fn build(self) -> crate::types::RecoveryPointCreator {
         crate::types::RecoveryPointCreator {
             backup_plan_id: self.backup_plan_id,
-            backup_plan_arn: self.backup_plan_arn,
+
             backup_plan_name: self.backup_plan_name,
-            backup_plan_version: self.backup_plan_version,
-            backup_rule_id: self.backup_rule_id,
-            backup_rule_name: self.backup_rule_name,
-            backup_rule_cron: self.backup_rule_cron,
-            backup_rule_timezone: self.backup_rule_timezone,
+
         }
     }
 }

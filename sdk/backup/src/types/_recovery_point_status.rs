@@ -10,14 +10,10 @@ pub enum RecoveryPointStatus {
     Available,
     #[allow(missing_docs)] // documentation missing in model
     Completed,
-    #[allow(missing_docs)] // documentation missing in model
-    Creating,
-    #[allow(missing_docs)] // documentation missing in model
-    Deleting,
+
     #[allow(missing_docs)] // documentation missing in model
     Expired,
-    #[allow(missing_docs)] // documentation missing in model
-    Partial,
+
     #[allow(missing_docs)] // documentation missing in model
     Stopped,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -28,10 +24,9 @@ impl ::std::convert::From<&str> for RecoveryPointStatus {
         match s {
             "AVAILABLE" => RecoveryPointStatus::Available,
             "COMPLETED" => RecoveryPointStatus::Completed,
-            "CREATING" => RecoveryPointStatus::Creating,
-            "DELETING" => RecoveryPointStatus::Deleting,
+
             "EXPIRED" => RecoveryPointStatus::Expired,
-            "PARTIAL" => RecoveryPointStatus::Partial,
+
             "STOPPED" => RecoveryPointStatus::Stopped,
             other => RecoveryPointStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -49,10 +44,9 @@ impl RecoveryPointStatus {
         match self {
             RecoveryPointStatus::Available => "AVAILABLE",
             RecoveryPointStatus::Completed => "COMPLETED",
-            RecoveryPointStatus::Creating => "CREATING",
-            RecoveryPointStatus::Deleting => "DELETING",
+
             RecoveryPointStatus::Expired => "EXPIRED",
-            RecoveryPointStatus::Partial => "PARTIAL",
+
             RecoveryPointStatus::Stopped => "STOPPED",
             RecoveryPointStatus::Unknown(value) => value.as_str(),
         }
@@ -80,10 +74,9 @@ impl ::std::fmt::Display for RecoveryPointStatus {
         match self {
             RecoveryPointStatus::Available => write!(f, "AVAILABLE"),
             RecoveryPointStatus::Completed => write!(f, "COMPLETED"),
-            RecoveryPointStatus::Creating => write!(f, "CREATING"),
-            RecoveryPointStatus::Deleting => write!(f, "DELETING"),
+
             RecoveryPointStatus::Expired => write!(f, "EXPIRED"),
-            RecoveryPointStatus::Partial => write!(f, "PARTIAL"),
+
             RecoveryPointStatus::Stopped => write!(f, "STOPPED"),
             RecoveryPointStatus::Unknown(value) => write!(f, "{value}"),
         }

@@ -6,15 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ScanFinding {
-    #[allow(missing_docs)] // documentation missing in model
-    Malware,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ScanFinding {
     fn from(s: &str) -> Self {
         match s {
-            "MALWARE" => ScanFinding::Malware,
+
             other => ScanFinding::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -29,7 +28,7 @@ impl ::std::str::FromStr for ScanFinding {
 impl ScanFinding {
     pub fn as_str(&self) -> &str {
         match self {
-            ScanFinding::Malware => "MALWARE",
+
             ScanFinding::Unknown(value) => value.as_str(),
         }
     }
@@ -54,7 +53,7 @@ impl ScanFinding {
 impl ::std::fmt::Display for ScanFinding {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ScanFinding::Malware => write!(f, "MALWARE"),
+
             ScanFinding::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ScanMode {
-    #[allow(missing_docs)] // documentation missing in model
-    FullScan,
-    #[allow(missing_docs)] // documentation missing in model
-    IncrementalScan,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ScanMode {
     fn from(s: &str) -> Self {
         match s {
-            "FULL_SCAN" => ScanMode::FullScan,
-            "INCREMENTAL_SCAN" => ScanMode::IncrementalScan,
+
             other => ScanMode::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for ScanMode {
 impl ScanMode {
     pub fn as_str(&self) -> &str {
         match self {
-            ScanMode::FullScan => "FULL_SCAN",
-            ScanMode::IncrementalScan => "INCREMENTAL_SCAN",
+
             ScanMode::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl ScanMode {
 impl ::std::fmt::Display for ScanMode {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ScanMode::FullScan => write!(f, "FULL_SCAN"),
-            ScanMode::IncrementalScan => write!(f, "INCREMENTAL_SCAN"),
+
             ScanMode::Unknown(value) => write!(f, "{value}"),
         }
     }

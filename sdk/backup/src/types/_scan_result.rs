@@ -3,21 +3,11 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ScanResult {
-    pub malware_scanner: ::std::option::Option<crate::types::MalwareScanner>,
-    pub scan_job_state: ::std::option::Option<crate::types::ScanJobState>,
-    pub last_scan_timestamp: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub findings: ::std::option::Option<::std::vec::Vec<crate::types::ScanFinding>>,
 }
 impl ScanResult {
-    pub fn malware_scanner(&self) -> ::std::option::Option<&crate::types::MalwareScanner> {
-        self.malware_scanner.as_ref()
-    }
-    pub fn scan_job_state(&self) -> ::std::option::Option<&crate::types::ScanJobState> {
-        self.scan_job_state.as_ref()
-    }
-    pub fn last_scan_timestamp(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.last_scan_timestamp.as_ref()
-    }
+
     pub fn findings(&self) -> &[crate::types::ScanFinding] {
         self.findings.as_deref().unwrap_or_default()
     }
@@ -31,45 +21,11 @@ impl ScanResult {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct ScanResultBuilder {
-    pub(crate) malware_scanner: ::std::option::Option<crate::types::MalwareScanner>,
-    pub(crate) scan_job_state: ::std::option::Option<crate::types::ScanJobState>,
-    pub(crate) last_scan_timestamp: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub(crate) findings: ::std::option::Option<::std::vec::Vec<crate::types::ScanFinding>>,
 }
 impl ScanResultBuilder {
-    pub fn malware_scanner(mut self, input: crate::types::MalwareScanner) -> Self {
-        self.malware_scanner = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_malware_scanner(mut self, input: ::std::option::Option<crate::types::MalwareScanner>) -> Self {
-        self.malware_scanner = input;
-        self
-    }
-    pub fn get_malware_scanner(&self) -> &::std::option::Option<crate::types::MalwareScanner> {
-        &self.malware_scanner
-    }
-    pub fn scan_job_state(mut self, input: crate::types::ScanJobState) -> Self {
-        self.scan_job_state = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_scan_job_state(mut self, input: ::std::option::Option<crate::types::ScanJobState>) -> Self {
-        self.scan_job_state = input;
-        self
-    }
-    pub fn get_scan_job_state(&self) -> &::std::option::Option<crate::types::ScanJobState> {
-        &self.scan_job_state
-    }
-    pub fn last_scan_timestamp(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.last_scan_timestamp = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_last_scan_timestamp(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.last_scan_timestamp = input;
-        self
-    }
-    pub fn get_last_scan_timestamp(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.last_scan_timestamp
-    }
+
     pub fn findings(mut self, input: crate::types::ScanFinding) -> Self {
         let mut v = self.findings.unwrap_or_default();
         v.push(input);
@@ -85,9 +41,7 @@ impl ScanResultBuilder {
     }
     pub fn build(self) -> crate::types::ScanResult {
         crate::types::ScanResult {
-            malware_scanner: self.malware_scanner,
-            scan_job_state: self.scan_job_state,
-            last_scan_timestamp: self.last_scan_timestamp,
+
             findings: self.findings,
         }
     }

@@ -3,20 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ScheduledPlanExecutionMember {
-    pub execution_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub rule_id: ::std::option::Option<::std::string::String>,
-    pub rule_execution_type: ::std::option::Option<crate::types::RuleExecutionType>,
+
 }
 impl ScheduledPlanExecutionMember {
-    pub fn execution_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.execution_time.as_ref()
-    }
-    pub fn rule_id(&self) -> ::std::option::Option<&str> {
-        self.rule_id.as_deref()
-    }
-    pub fn rule_execution_type(&self) -> ::std::option::Option<&crate::types::RuleExecutionType> {
-        self.rule_execution_type.as_ref()
-    }
+
 }
 impl ScheduledPlanExecutionMember {
     pub fn builder() -> crate::types::builders::ScheduledPlanExecutionMemberBuilder {
@@ -27,49 +17,13 @@ impl ScheduledPlanExecutionMember {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct ScheduledPlanExecutionMemberBuilder {
-    pub(crate) execution_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) rule_id: ::std::option::Option<::std::string::String>,
-    pub(crate) rule_execution_type: ::std::option::Option<crate::types::RuleExecutionType>,
+
 }
 impl ScheduledPlanExecutionMemberBuilder {
-    pub fn execution_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.execution_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_execution_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.execution_time = input;
-        self
-    }
-    pub fn get_execution_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.execution_time
-    }
-    pub fn rule_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.rule_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_rule_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.rule_id = input;
-        self
-    }
-    pub fn get_rule_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.rule_id
-    }
-    pub fn rule_execution_type(mut self, input: crate::types::RuleExecutionType) -> Self {
-        self.rule_execution_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_rule_execution_type(mut self, input: ::std::option::Option<crate::types::RuleExecutionType>) -> Self {
-        self.rule_execution_type = input;
-        self
-    }
-    pub fn get_rule_execution_type(&self) -> &::std::option::Option<crate::types::RuleExecutionType> {
-        &self.rule_execution_type
-    }
+
     pub fn build(self) -> crate::types::ScheduledPlanExecutionMember {
         crate::types::ScheduledPlanExecutionMember {
-            execution_time: self.execution_time,
-            rule_id: self.rule_id,
-            rule_execution_type: self.rule_execution_type,
+
         }
     }
 }

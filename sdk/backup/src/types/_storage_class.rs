@@ -10,8 +10,7 @@ pub enum StorageClass {
     Cold,
     #[allow(missing_docs)] // documentation missing in model
     Deleted,
-    #[allow(missing_docs)] // documentation missing in model
-    Warm,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -20,7 +19,7 @@ impl ::std::convert::From<&str> for StorageClass {
         match s {
             "COLD" => StorageClass::Cold,
             "DELETED" => StorageClass::Deleted,
-            "WARM" => StorageClass::Warm,
+
             other => StorageClass::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -37,7 +36,7 @@ impl StorageClass {
         match self {
             StorageClass::Cold => "COLD",
             StorageClass::Deleted => "DELETED",
-            StorageClass::Warm => "WARM",
+
             StorageClass::Unknown(value) => value.as_str(),
         }
     }
@@ -64,7 +63,7 @@ impl ::std::fmt::Display for StorageClass {
         match self {
             StorageClass::Cold => write!(f, "COLD"),
             StorageClass::Deleted => write!(f, "DELETED"),
-            StorageClass::Warm => write!(f, "WARM"),
+
             StorageClass::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,21 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum VaultType {
-    #[allow(missing_docs)] // documentation missing in model
-    BackupVault,
-    #[allow(missing_docs)] // documentation missing in model
-    LogicallyAirGappedBackupVault,
-    #[allow(missing_docs)] // documentation missing in model
-    RestoreAccessBackupVault,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for VaultType {
     fn from(s: &str) -> Self {
         match s {
-            "BACKUP_VAULT" => VaultType::BackupVault,
-            "LOGICALLY_AIR_GAPPED_BACKUP_VAULT" => VaultType::LogicallyAirGappedBackupVault,
-            "RESTORE_ACCESS_BACKUP_VAULT" => VaultType::RestoreAccessBackupVault,
+
             other => VaultType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -35,9 +28,7 @@ impl ::std::str::FromStr for VaultType {
 impl VaultType {
     pub fn as_str(&self) -> &str {
         match self {
-            VaultType::BackupVault => "BACKUP_VAULT",
-            VaultType::LogicallyAirGappedBackupVault => "LOGICALLY_AIR_GAPPED_BACKUP_VAULT",
-            VaultType::RestoreAccessBackupVault => "RESTORE_ACCESS_BACKUP_VAULT",
+
             VaultType::Unknown(value) => value.as_str(),
         }
     }
@@ -62,9 +53,7 @@ impl VaultType {
 impl ::std::fmt::Display for VaultType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            VaultType::BackupVault => write!(f, "BACKUP_VAULT"),
-            VaultType::LogicallyAirGappedBackupVault => write!(f, "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"),
-            VaultType::RestoreAccessBackupVault => write!(f, "RESTORE_ACCESS_BACKUP_VAULT"),
+
             VaultType::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -37,8 +37,6 @@ pub use crate::types::_condition::ConditionBuilder;
 
 pub use crate::types::_backup_rule::BackupRuleBuilder;
 
-pub use crate::types::_aggregated_scan_result::AggregatedScanResultBuilder;
-
 pub use crate::types::_condition_parameter::ConditionParameterBuilder;
 
 pub use crate::types::_copy_action::CopyActionBuilder;

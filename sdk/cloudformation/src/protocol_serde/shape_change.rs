@@ -25,21 +25,7 @@ pub fn de_change(
                 builder = builder.set_type(var_1);
             }
             ,
-            s if s.matches("HookInvocationCount") /* HookInvocationCount com.amazonaws.cloudformation#Change$HookInvocationCount */ =>  {
-                let var_2 =
-                    Some(
-                         {
-                            <i32 as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (integer: `com.amazonaws.cloudformation#HookInvocationCount`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_hook_invocation_count(var_2);
-            }
-            ,
+
             s if s.matches("ResourceChange") /* ResourceChange com.amazonaws.cloudformation#Change$ResourceChange */ =>  {
                 let var_3 =
                     Some(

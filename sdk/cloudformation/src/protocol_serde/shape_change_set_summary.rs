@@ -63,20 +63,7 @@ pub fn de_change_set_summary(
                 builder = builder.set_change_set_name(var_4);
             }
             ,
-            s if s.matches("ExecutionStatus") /* ExecutionStatus com.amazonaws.cloudformation#ChangeSetSummary$ExecutionStatus */ =>  {
-                let var_5 =
-                    Some(
-                        Result::<crate::types::ExecutionStatus, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::ExecutionStatus::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_execution_status(var_5);
-            }
-            ,
+
             s if s.matches("Status") /* Status com.amazonaws.cloudformation#ChangeSetSummary$Status */ =>  {
                 let var_6 =
                     Some(
@@ -104,20 +91,7 @@ pub fn de_change_set_summary(
                 builder = builder.set_status_reason(var_7);
             }
             ,
-            s if s.matches("CreationTime") /* CreationTime com.amazonaws.cloudformation#ChangeSetSummary$CreationTime */ =>  {
-                let var_8 =
-                    Some(
-                        ::aws_smithy_types::DateTime::from_str(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            , ::aws_smithy_types::date_time::Format::DateTimeWithOffset
-                        )
-                        .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (timestamp: `com.amazonaws.cloudformation#CreationTime`)"))
-                        ?
-                    )
-                ;
-                builder = builder.set_creation_time(var_8);
-            }
-            ,
+
             s if s.matches("Description") /* Description com.amazonaws.cloudformation#ChangeSetSummary$Description */ =>  {
                 let var_9 =
                     Some(
@@ -131,62 +105,7 @@ pub fn de_change_set_summary(
                 builder = builder.set_description(var_9);
             }
             ,
-            s if s.matches("IncludeNestedStacks") /* IncludeNestedStacks com.amazonaws.cloudformation#ChangeSetSummary$IncludeNestedStacks */ =>  {
-                let var_10 =
-                    Some(
-                         {
-                            <bool as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (boolean: `com.amazonaws.cloudformation#IncludeNestedStacks`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_include_nested_stacks(var_10);
-            }
-            ,
-            s if s.matches("ParentChangeSetId") /* ParentChangeSetId com.amazonaws.cloudformation#ChangeSetSummary$ParentChangeSetId */ =>  {
-                let var_11 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_parent_change_set_id(var_11);
-            }
-            ,
-            s if s.matches("RootChangeSetId") /* RootChangeSetId com.amazonaws.cloudformation#ChangeSetSummary$RootChangeSetId */ =>  {
-                let var_12 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_root_change_set_id(var_12);
-            }
-            ,
-            s if s.matches("ImportExistingResources") /* ImportExistingResources com.amazonaws.cloudformation#ChangeSetSummary$ImportExistingResources */ =>  {
-                let var_13 =
-                    Some(
-                         {
-                            <bool as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (boolean: `com.amazonaws.cloudformation#ImportExistingResources`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_import_existing_resources(var_13);
-            }
-            ,
+
             _ => {}
         }
     }

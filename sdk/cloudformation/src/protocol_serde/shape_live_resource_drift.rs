@@ -11,19 +11,7 @@ pub fn de_live_resource_drift(
     let mut builder = crate::types::LiveResourceDrift::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("PreviousValue") /* PreviousValue com.amazonaws.cloudformation#LiveResourceDrift$PreviousValue */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_previous_value(var_1);
-            }
-            ,
+
             s if s.matches("ActualValue") /* ActualValue com.amazonaws.cloudformation#LiveResourceDrift$ActualValue */ =>  {
                 let var_2 =
                     Some(
@@ -37,20 +25,7 @@ pub fn de_live_resource_drift(
                 builder = builder.set_actual_value(var_2);
             }
             ,
-            s if s.matches("DriftDetectionTimestamp") /* DriftDetectionTimestamp com.amazonaws.cloudformation#LiveResourceDrift$DriftDetectionTimestamp */ =>  {
-                let var_3 =
-                    Some(
-                        ::aws_smithy_types::DateTime::from_str(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            , ::aws_smithy_types::date_time::Format::DateTimeWithOffset
-                        )
-                        .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (timestamp: `com.amazonaws.cloudformation#Timestamp`)"))
-                        ?
-                    )
-                ;
-                builder = builder.set_drift_detection_timestamp(var_3);
-            }
-            ,
+
             _ => {}
         }
     }

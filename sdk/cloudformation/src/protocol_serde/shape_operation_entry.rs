@@ -11,33 +11,7 @@ pub fn de_operation_entry(
     let mut builder = crate::types::OperationEntry::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("OperationType") /* OperationType com.amazonaws.cloudformation#OperationEntry$OperationType */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<crate::types::OperationType, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::OperationType::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_operation_type(var_1);
-            }
-            ,
-            s if s.matches("OperationId") /* OperationId com.amazonaws.cloudformation#OperationEntry$OperationId */ =>  {
-                let var_2 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_operation_id(var_2);
-            }
-            ,
+
             _ => {}
         }
     }

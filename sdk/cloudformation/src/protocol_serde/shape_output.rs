@@ -50,19 +50,7 @@ pub fn de_output(
                 builder = builder.set_description(var_3);
             }
             ,
-            s if s.matches("ExportName") /* ExportName com.amazonaws.cloudformation#Output$ExportName */ =>  {
-                let var_4 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_export_name(var_4);
-            }
-            ,
+
             _ => {}
         }
     }

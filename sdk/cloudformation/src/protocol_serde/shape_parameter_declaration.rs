@@ -50,21 +50,7 @@ pub fn de_parameter_declaration(
                 builder = builder.set_parameter_type(var_3);
             }
             ,
-            s if s.matches("NoEcho") /* NoEcho com.amazonaws.cloudformation#ParameterDeclaration$NoEcho */ =>  {
-                let var_4 =
-                    Some(
-                         {
-                            <bool as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (boolean: `com.amazonaws.cloudformation#NoEcho`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_no_echo(var_4);
-            }
-            ,
+
             s if s.matches("Description") /* Description com.amazonaws.cloudformation#ParameterDeclaration$Description */ =>  {
                 let var_5 =
                     Some(
@@ -78,16 +64,7 @@ pub fn de_parameter_declaration(
                 builder = builder.set_description(var_5);
             }
             ,
-            s if s.matches("ParameterConstraints") /* ParameterConstraints com.amazonaws.cloudformation#ParameterDeclaration$ParameterConstraints */ =>  {
-                let var_6 =
-                    Some(
-                        crate::protocol_serde::shape_parameter_constraints::de_parameter_constraints(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_parameter_constraints(var_6);
-            }
-            ,
+
             _ => {}
         }
     }

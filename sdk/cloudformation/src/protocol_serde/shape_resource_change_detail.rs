@@ -21,20 +21,7 @@ pub fn de_resource_change_detail(
                 builder = builder.set_target(var_1);
             }
             ,
-            s if s.matches("Evaluation") /* Evaluation com.amazonaws.cloudformation#ResourceChangeDetail$Evaluation */ =>  {
-                let var_2 =
-                    Some(
-                        Result::<crate::types::EvaluationType, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::EvaluationType::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_evaluation(var_2);
-            }
-            ,
+
             s if s.matches("ChangeSource") /* ChangeSource com.amazonaws.cloudformation#ResourceChangeDetail$ChangeSource */ =>  {
                 let var_3 =
                     Some(

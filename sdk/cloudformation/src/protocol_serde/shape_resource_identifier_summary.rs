@@ -24,26 +24,7 @@ pub fn de_resource_identifier_summary(
                 builder = builder.set_resource_type(var_1);
             }
             ,
-            s if s.matches("LogicalResourceIds") /* LogicalResourceIds com.amazonaws.cloudformation#ResourceIdentifierSummary$LogicalResourceIds */ =>  {
-                let var_2 =
-                    Some(
-                        crate::protocol_serde::shape_logical_resource_ids::de_logical_resource_ids(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_logical_resource_ids(var_2);
-            }
-            ,
-            s if s.matches("ResourceIdentifiers") /* ResourceIdentifiers com.amazonaws.cloudformation#ResourceIdentifierSummary$ResourceIdentifiers */ =>  {
-                let var_3 =
-                    Some(
-                        crate::protocol_serde::shape_resource_identifiers::de_resource_identifiers(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_resource_identifiers(var_3);
-            }
-            ,
+
             _ => {}
         }
     }

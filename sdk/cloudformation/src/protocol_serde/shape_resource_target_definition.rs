@@ -38,20 +38,7 @@ pub fn de_resource_target_definition(
                 builder = builder.set_name(var_2);
             }
             ,
-            s if s.matches("RequiresRecreation") /* RequiresRecreation com.amazonaws.cloudformation#ResourceTargetDefinition$RequiresRecreation */ =>  {
-                let var_3 =
-                    Some(
-                        Result::<crate::types::RequiresRecreation, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::RequiresRecreation::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_requires_recreation(var_3);
-            }
-            ,
+
             s if s.matches("Path") /* Path com.amazonaws.cloudformation#ResourceTargetDefinition$Path */ =>  {
                 let var_4 =
                     Some(
@@ -65,60 +52,7 @@ pub fn de_resource_target_definition(
                 builder = builder.set_path(var_4);
             }
             ,
-            s if s.matches("BeforeValue") /* BeforeValue com.amazonaws.cloudformation#ResourceTargetDefinition$BeforeValue */ =>  {
-                let var_5 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_before_value(var_5);
-            }
-            ,
-            s if s.matches("AfterValue") /* AfterValue com.amazonaws.cloudformation#ResourceTargetDefinition$AfterValue */ =>  {
-                let var_6 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_after_value(var_6);
-            }
-            ,
-            s if s.matches("BeforeValueFrom") /* BeforeValueFrom com.amazonaws.cloudformation#ResourceTargetDefinition$BeforeValueFrom */ =>  {
-                let var_7 =
-                    Some(
-                        Result::<crate::types::BeforeValueFrom, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::BeforeValueFrom::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_before_value_from(var_7);
-            }
-            ,
-            s if s.matches("AfterValueFrom") /* AfterValueFrom com.amazonaws.cloudformation#ResourceTargetDefinition$AfterValueFrom */ =>  {
-                let var_8 =
-                    Some(
-                        Result::<crate::types::AfterValueFrom, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::AfterValueFrom::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_after_value_from(var_8);
-            }
-            ,
+
             s if s.matches("Drift") /* Drift com.amazonaws.cloudformation#ResourceTargetDefinition$Drift */ =>  {
                 let var_9 =
                     Some(
@@ -129,20 +63,7 @@ pub fn de_resource_target_definition(
                 builder = builder.set_drift(var_9);
             }
             ,
-            s if s.matches("AttributeChangeType") /* AttributeChangeType com.amazonaws.cloudformation#ResourceTargetDefinition$AttributeChangeType */ =>  {
-                let var_10 =
-                    Some(
-                        Result::<crate::types::AttributeChangeType, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::AttributeChangeType::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_attribute_change_type(var_10);
-            }
-            ,
+
             _ => {}
         }
     }

@@ -16,16 +16,6 @@ pub fn ser_resource_to_import(
     }
     #[allow(unused_mut)]
     let mut scope_5 = writer.prefix("ResourceIdentifier");
-    if let Some(var_6) = &input.resource_identifier {
-        let mut map_7 = scope_5.start_map(false, "key", "value");
-        for (key_8, value_9) in var_6 {
-            #[allow(unused_mut)]
-            let mut entry_10 = map_7.entry(key_8);
-            {
-                entry_10.string(value_9);
-            }
-        }
-        map_7.finish();
-    }
+
     Ok(())
 }

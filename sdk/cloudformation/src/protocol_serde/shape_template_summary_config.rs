@@ -6,8 +6,6 @@ pub fn ser_template_summary_config(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("TreatUnrecognizedResourceTypesAsWarnings");
-    if let Some(var_2) = &input.treat_unrecognized_resource_types_as_warnings {
-        scope_1.boolean(*var_2);
-    }
+
     Ok(())
 }

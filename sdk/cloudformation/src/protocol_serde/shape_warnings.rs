@@ -11,16 +11,7 @@ pub fn de_warnings(
     let mut builder = crate::types::Warnings::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("UnrecognizedResourceTypes") /* UnrecognizedResourceTypes com.amazonaws.cloudformation#Warnings$UnrecognizedResourceTypes */ =>  {
-                let var_1 =
-                    Some(
-                        crate::protocol_serde::shape_resource_types::de_resource_types(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_unrecognized_resource_types(var_1);
-            }
-            ,
+
             _ => {}
         }
     }

@@ -5,17 +5,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum CallAs {
-    #[allow(missing_docs)] // documentation missing in model
-    DelegatedAdmin,
-    SelfValue,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for CallAs {
     fn from(s: &str) -> Self {
         match s {
-            "DELEGATED_ADMIN" => CallAs::DelegatedAdmin,
-            "SELF" => CallAs::SelfValue,
+
             other => CallAs::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -30,8 +27,7 @@ impl ::std::str::FromStr for CallAs {
 impl CallAs {
     pub fn as_str(&self) -> &str {
         match self {
-            CallAs::DelegatedAdmin => "DELEGATED_ADMIN",
-            CallAs::SelfValue => "SELF",
+
             CallAs::Unknown(value) => value.as_str(),
         }
     }
@@ -56,8 +52,7 @@ impl CallAs {
 impl ::std::fmt::Display for CallAs {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            CallAs::DelegatedAdmin => write!(f, "DELEGATED_ADMIN"),
-            CallAs::SelfValue => write!(f, "SELF"),
+
             CallAs::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -8,8 +8,7 @@
 pub enum Capability {
     #[allow(missing_docs)] // documentation missing in model
     CapabilityAutoExpand,
-    #[allow(missing_docs)] // documentation missing in model
-    CapabilityIam,
+
     #[allow(missing_docs)] // documentation missing in model
     CapabilityNamedIam,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -19,7 +18,7 @@ impl ::std::convert::From<&str> for Capability {
     fn from(s: &str) -> Self {
         match s {
             "CAPABILITY_AUTO_EXPAND" => Capability::CapabilityAutoExpand,
-            "CAPABILITY_IAM" => Capability::CapabilityIam,
+
             "CAPABILITY_NAMED_IAM" => Capability::CapabilityNamedIam,
             other => Capability::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -36,7 +35,7 @@ impl Capability {
     pub fn as_str(&self) -> &str {
         match self {
             Capability::CapabilityAutoExpand => "CAPABILITY_AUTO_EXPAND",
-            Capability::CapabilityIam => "CAPABILITY_IAM",
+
             Capability::CapabilityNamedIam => "CAPABILITY_NAMED_IAM",
             Capability::Unknown(value) => value.as_str(),
         }
@@ -63,7 +62,7 @@ impl ::std::fmt::Display for Capability {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             Capability::CapabilityAutoExpand => write!(f, "CAPABILITY_AUTO_EXPAND"),
-            Capability::CapabilityIam => write!(f, "CAPABILITY_IAM"),
+
             Capability::CapabilityNamedIam => write!(f, "CAPABILITY_NAMED_IAM"),
             Capability::Unknown(value) => write!(f, "{value}"),
         }

@@ -4,16 +4,14 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct Change {
     pub r#type: ::std::option::Option<crate::types::ChangeType>,
-    pub hook_invocation_count: ::std::option::Option<i32>,
+
     pub resource_change: ::std::option::Option<crate::types::ResourceChange>,
 }
 impl Change {
     pub fn r#type(&self) -> ::std::option::Option<&crate::types::ChangeType> {
         self.r#type.as_ref()
     }
-    pub fn hook_invocation_count(&self) -> ::std::option::Option<i32> {
-        self.hook_invocation_count
-    }
+
     pub fn resource_change(&self) -> ::std::option::Option<&crate::types::ResourceChange> {
         self.resource_change.as_ref()
     }
@@ -28,7 +26,7 @@ impl Change {
 #[non_exhaustive]
 pub struct ChangeBuilder {
     pub(crate) r#type: ::std::option::Option<crate::types::ChangeType>,
-    pub(crate) hook_invocation_count: ::std::option::Option<i32>,
+
     pub(crate) resource_change: ::std::option::Option<crate::types::ResourceChange>,
 }
 impl ChangeBuilder {
@@ -43,17 +41,7 @@ impl ChangeBuilder {
     pub fn get_type(&self) -> &::std::option::Option<crate::types::ChangeType> {
         &self.r#type
     }
-    pub fn hook_invocation_count(mut self, input: i32) -> Self {
-        self.hook_invocation_count = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_hook_invocation_count(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.hook_invocation_count = input;
-        self
-    }
-    pub fn get_hook_invocation_count(&self) -> &::std::option::Option<i32> {
-        &self.hook_invocation_count
-    }
+
     pub fn resource_change(mut self, input: crate::types::ResourceChange) -> Self {
         self.resource_change = ::std::option::Option::Some(input);
         self
@@ -68,7 +56,7 @@ impl ChangeBuilder {
     pub fn build(self) -> crate::types::Change {
         crate::types::Change {
             r#type: self.r#type,
-            hook_invocation_count: self.hook_invocation_count,
+
             resource_change: self.resource_change,
         }
     }

@@ -10,14 +10,12 @@ pub enum ChangeAction {
     Add,
     #[allow(missing_docs)] // documentation missing in model
     Dynamic,
-    #[allow(missing_docs)] // documentation missing in model
-    Import,
+
     #[allow(missing_docs)] // documentation missing in model
     Modify,
     #[allow(missing_docs)] // documentation missing in model
     Remove,
-    #[allow(missing_docs)] // documentation missing in model
-    SyncWithActual,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -26,10 +24,10 @@ impl ::std::convert::From<&str> for ChangeAction {
         match s {
             "Add" => ChangeAction::Add,
             "Dynamic" => ChangeAction::Dynamic,
-            "Import" => ChangeAction::Import,
+
             "Modify" => ChangeAction::Modify,
             "Remove" => ChangeAction::Remove,
-            "SyncWithActual" => ChangeAction::SyncWithActual,
+
             other => ChangeAction::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -46,10 +44,10 @@ impl ChangeAction {
         match self {
             ChangeAction::Add => "Add",
             ChangeAction::Dynamic => "Dynamic",
-            ChangeAction::Import => "Import",
+
             ChangeAction::Modify => "Modify",
             ChangeAction::Remove => "Remove",
-            ChangeAction::SyncWithActual => "SyncWithActual",
+
             ChangeAction::Unknown(value) => value.as_str(),
         }
     }
@@ -76,10 +74,10 @@ impl ::std::fmt::Display for ChangeAction {
         match self {
             ChangeAction::Add => write!(f, "Add"),
             ChangeAction::Dynamic => write!(f, "Dynamic"),
-            ChangeAction::Import => write!(f, "Import"),
+
             ChangeAction::Modify => write!(f, "Modify"),
             ChangeAction::Remove => write!(f, "Remove"),
-            ChangeAction::SyncWithActual => write!(f, "SyncWithActual"),
+
             ChangeAction::Unknown(value) => write!(f, "{value}"),
         }
     }

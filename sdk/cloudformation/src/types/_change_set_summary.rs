@@ -7,15 +7,12 @@ pub struct ChangeSetSummary {
     pub stack_name: ::std::option::Option<::std::string::String>,
     pub change_set_id: ::std::option::Option<::std::string::String>,
     pub change_set_name: ::std::option::Option<::std::string::String>,
-    pub execution_status: ::std::option::Option<crate::types::ExecutionStatus>,
+
     pub status: ::std::option::Option<crate::types::ChangeSetStatus>,
     pub status_reason: ::std::option::Option<::std::string::String>,
-    pub creation_time: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub description: ::std::option::Option<::std::string::String>,
-    pub include_nested_stacks: ::std::option::Option<bool>,
-    pub parent_change_set_id: ::std::option::Option<::std::string::String>,
-    pub root_change_set_id: ::std::option::Option<::std::string::String>,
-    pub import_existing_resources: ::std::option::Option<bool>,
+
 }
 impl ChangeSetSummary {
     pub fn stack_id(&self) -> ::std::option::Option<&str> {
@@ -30,33 +27,18 @@ impl ChangeSetSummary {
     pub fn change_set_name(&self) -> ::std::option::Option<&str> {
         self.change_set_name.as_deref()
     }
-    pub fn execution_status(&self) -> ::std::option::Option<&crate::types::ExecutionStatus> {
-        self.execution_status.as_ref()
-    }
+
     pub fn status(&self) -> ::std::option::Option<&crate::types::ChangeSetStatus> {
         self.status.as_ref()
     }
     pub fn status_reason(&self) -> ::std::option::Option<&str> {
         self.status_reason.as_deref()
     }
-    pub fn creation_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.creation_time.as_ref()
-    }
+
     pub fn description(&self) -> ::std::option::Option<&str> {
         self.description.as_deref()
     }
-    pub fn include_nested_stacks(&self) -> ::std::option::Option<bool> {
-        self.include_nested_stacks
-    }
-    pub fn parent_change_set_id(&self) -> ::std::option::Option<&str> {
-        self.parent_change_set_id.as_deref()
-    }
-    pub fn root_change_set_id(&self) -> ::std::option::Option<&str> {
-        self.root_change_set_id.as_deref()
-    }
-    pub fn import_existing_resources(&self) -> ::std::option::Option<bool> {
-        self.import_existing_resources
-    }
+
 }
 impl ChangeSetSummary {
     pub fn builder() -> crate::types::builders::ChangeSetSummaryBuilder {
@@ -71,15 +53,12 @@ pub struct ChangeSetSummaryBuilder {
     pub(crate) stack_name: ::std::option::Option<::std::string::String>,
     pub(crate) change_set_id: ::std::option::Option<::std::string::String>,
     pub(crate) change_set_name: ::std::option::Option<::std::string::String>,
-    pub(crate) execution_status: ::std::option::Option<crate::types::ExecutionStatus>,
+
     pub(crate) status: ::std::option::Option<crate::types::ChangeSetStatus>,
     pub(crate) status_reason: ::std::option::Option<::std::string::String>,
-    pub(crate) creation_time: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub(crate) description: ::std::option::Option<::std::string::String>,
-    pub(crate) include_nested_stacks: ::std::option::Option<bool>,
-    pub(crate) parent_change_set_id: ::std::option::Option<::std::string::String>,
-    pub(crate) root_change_set_id: ::std::option::Option<::std::string::String>,
-    pub(crate) import_existing_resources: ::std::option::Option<bool>,
+
 }
 impl ChangeSetSummaryBuilder {
     pub fn stack_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -126,17 +105,7 @@ impl ChangeSetSummaryBuilder {
     pub fn get_change_set_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.change_set_name
     }
-    pub fn execution_status(mut self, input: crate::types::ExecutionStatus) -> Self {
-        self.execution_status = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_execution_status(mut self, input: ::std::option::Option<crate::types::ExecutionStatus>) -> Self {
-        self.execution_status = input;
-        self
-    }
-    pub fn get_execution_status(&self) -> &::std::option::Option<crate::types::ExecutionStatus> {
-        &self.execution_status
-    }
+
     pub fn status(mut self, input: crate::types::ChangeSetStatus) -> Self {
         self.status = ::std::option::Option::Some(input);
         self
@@ -159,17 +128,7 @@ impl ChangeSetSummaryBuilder {
     pub fn get_status_reason(&self) -> &::std::option::Option<::std::string::String> {
         &self.status_reason
     }
-    pub fn creation_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.creation_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_creation_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.creation_time = input;
-        self
-    }
-    pub fn get_creation_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.creation_time
-    }
+
     pub fn description(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.description = ::std::option::Option::Some(input.into());
         self
@@ -181,65 +140,19 @@ impl ChangeSetSummaryBuilder {
     pub fn get_description(&self) -> &::std::option::Option<::std::string::String> {
         &self.description
     }
-    pub fn include_nested_stacks(mut self, input: bool) -> Self {
-        self.include_nested_stacks = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_include_nested_stacks(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.include_nested_stacks = input;
-        self
-    }
-    pub fn get_include_nested_stacks(&self) -> &::std::option::Option<bool> {
-        &self.include_nested_stacks
-    }
-    pub fn parent_change_set_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.parent_change_set_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_parent_change_set_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.parent_change_set_id = input;
-        self
-    }
-    pub fn get_parent_change_set_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.parent_change_set_id
-    }
-    pub fn root_change_set_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.root_change_set_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_root_change_set_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.root_change_set_id = input;
-        self
-    }
-    pub fn get_root_change_set_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.root_change_set_id
-    }
-    pub fn import_existing_resources(mut self, input: bool) -> Self {
-        self.import_existing_resources = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_import_existing_resources(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.import_existing_resources = input;
-        self
-    }
-    pub fn get_import_existing_resources(&self) -> &::std::option::Option<bool> {
-        &self.import_existing_resources
-    }
+
     pub fn build(self) -> crate::types::ChangeSetSummary {
         crate::types::ChangeSetSummary {
             stack_id: self.stack_id,
             stack_name: self.stack_name,
             change_set_id: self.change_set_id,
             change_set_name: self.change_set_name,
-            execution_status: self.execution_status,
+
             status: self.status,
             status_reason: self.status_reason,
-            creation_time: self.creation_time,
+
             description: self.description,
-            include_nested_stacks: self.include_nested_stacks,
-            parent_change_set_id: self.parent_change_set_id,
-            root_change_set_id: self.root_change_set_id,
-            import_existing_resources: self.import_existing_resources,
+
         }
     }
 }

@@ -6,21 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ChangeSetType {
-    #[allow(missing_docs)] // documentation missing in model
-    Create,
-    #[allow(missing_docs)] // documentation missing in model
-    Import,
-    #[allow(missing_docs)] // documentation missing in model
-    Update,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ChangeSetType {
     fn from(s: &str) -> Self {
         match s {
-            "CREATE" => ChangeSetType::Create,
-            "IMPORT" => ChangeSetType::Import,
-            "UPDATE" => ChangeSetType::Update,
+
             other => ChangeSetType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -35,9 +28,7 @@ impl ::std::str::FromStr for ChangeSetType {
 impl ChangeSetType {
     pub fn as_str(&self) -> &str {
         match self {
-            ChangeSetType::Create => "CREATE",
-            ChangeSetType::Import => "IMPORT",
-            ChangeSetType::Update => "UPDATE",
+
             ChangeSetType::Unknown(value) => value.as_str(),
         }
     }
@@ -62,9 +53,7 @@ impl ChangeSetType {
 impl ::std::fmt::Display for ChangeSetType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ChangeSetType::Create => write!(f, "CREATE"),
-            ChangeSetType::Import => write!(f, "IMPORT"),
-            ChangeSetType::Update => write!(f, "UPDATE"),
+
             ChangeSetType::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -10,14 +10,12 @@ pub enum ChangeSource {
     Automatic,
     #[allow(missing_docs)] // documentation missing in model
     DirectModification,
-    #[allow(missing_docs)] // documentation missing in model
-    NoModification,
+
     #[allow(missing_docs)] // documentation missing in model
     ParameterReference,
     #[allow(missing_docs)] // documentation missing in model
     ResourceAttribute,
-    #[allow(missing_docs)] // documentation missing in model
-    ResourceReference,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -26,10 +24,10 @@ impl ::std::convert::From<&str> for ChangeSource {
         match s {
             "Automatic" => ChangeSource::Automatic,
             "DirectModification" => ChangeSource::DirectModification,
-            "NoModification" => ChangeSource::NoModification,
+
             "ParameterReference" => ChangeSource::ParameterReference,
             "ResourceAttribute" => ChangeSource::ResourceAttribute,
-            "ResourceReference" => ChangeSource::ResourceReference,
+
             other => ChangeSource::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -46,10 +44,10 @@ impl ChangeSource {
         match self {
             ChangeSource::Automatic => "Automatic",
             ChangeSource::DirectModification => "DirectModification",
-            ChangeSource::NoModification => "NoModification",
+
             ChangeSource::ParameterReference => "ParameterReference",
             ChangeSource::ResourceAttribute => "ResourceAttribute",
-            ChangeSource::ResourceReference => "ResourceReference",
+
             ChangeSource::Unknown(value) => value.as_str(),
         }
     }
@@ -83,10 +81,10 @@ impl ::std::fmt::Display for ChangeSource {
         match self {
             ChangeSource::Automatic => write!(f, "Automatic"),
             ChangeSource::DirectModification => write!(f, "DirectModification"),
-            ChangeSource::NoModification => write!(f, "NoModification"),
+
             ChangeSource::ParameterReference => write!(f, "ParameterReference"),
             ChangeSource::ResourceAttribute => write!(f, "ResourceAttribute"),
-            ChangeSource::ResourceReference => write!(f, "ResourceReference"),
+
             ChangeSource::Unknown(value) => write!(f, "{value}"),
         }
     }

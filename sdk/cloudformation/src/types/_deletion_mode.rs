@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum DeletionMode {
-    #[allow(missing_docs)] // documentation missing in model
-    ForceDeleteStack,
-    #[allow(missing_docs)] // documentation missing in model
-    Standard,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for DeletionMode {
     fn from(s: &str) -> Self {
         match s {
-            "FORCE_DELETE_STACK" => DeletionMode::ForceDeleteStack,
-            "STANDARD" => DeletionMode::Standard,
+
             other => DeletionMode::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for DeletionMode {
 impl DeletionMode {
     pub fn as_str(&self) -> &str {
         match self {
-            DeletionMode::ForceDeleteStack => "FORCE_DELETE_STACK",
-            DeletionMode::Standard => "STANDARD",
+
             DeletionMode::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl DeletionMode {
 impl ::std::fmt::Display for DeletionMode {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            DeletionMode::ForceDeleteStack => write!(f, "FORCE_DELETE_STACK"),
-            DeletionMode::Standard => write!(f, "STANDARD"),
+
             DeletionMode::Unknown(value) => write!(f, "{value}"),
         }
     }

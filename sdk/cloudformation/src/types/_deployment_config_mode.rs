@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum DeploymentConfigMode {
-    #[allow(missing_docs)] // documentation missing in model
-    Express,
-    #[allow(missing_docs)] // documentation missing in model
-    Standard,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for DeploymentConfigMode {
     fn from(s: &str) -> Self {
         match s {
-            "EXPRESS" => DeploymentConfigMode::Express,
-            "STANDARD" => DeploymentConfigMode::Standard,
+
             other => DeploymentConfigMode::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for DeploymentConfigMode {
 impl DeploymentConfigMode {
     pub fn as_str(&self) -> &str {
         match self {
-            DeploymentConfigMode::Express => "EXPRESS",
-            DeploymentConfigMode::Standard => "STANDARD",
+
             DeploymentConfigMode::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl DeploymentConfigMode {
 impl ::std::fmt::Display for DeploymentConfigMode {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            DeploymentConfigMode::Express => write!(f, "EXPRESS"),
-            DeploymentConfigMode::Standard => write!(f, "STANDARD"),
+
             DeploymentConfigMode::Unknown(value) => write!(f, "{value}"),
         }
     }

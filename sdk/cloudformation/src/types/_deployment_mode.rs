@@ -6,15 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum DeploymentMode {
-    #[allow(missing_docs)] // documentation missing in model
-    RevertDrift,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for DeploymentMode {
     fn from(s: &str) -> Self {
         match s {
-            "REVERT_DRIFT" => DeploymentMode::RevertDrift,
+
             other => DeploymentMode::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -29,7 +28,7 @@ impl ::std::str::FromStr for DeploymentMode {
 impl DeploymentMode {
     pub fn as_str(&self) -> &str {
         match self {
-            DeploymentMode::RevertDrift => "REVERT_DRIFT",
+
             DeploymentMode::Unknown(value) => value.as_str(),
         }
     }
@@ -54,7 +53,7 @@ impl DeploymentMode {
 impl ::std::fmt::Display for DeploymentMode {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            DeploymentMode::RevertDrift => write!(f, "REVERT_DRIFT"),
+
             DeploymentMode::Unknown(value) => write!(f, "{value}"),
         }
     }

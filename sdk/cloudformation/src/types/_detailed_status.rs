@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum DetailedStatus {
-    #[allow(missing_docs)] // documentation missing in model
-    ConfigurationComplete,
-    #[allow(missing_docs)] // documentation missing in model
-    ValidationFailed,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for DetailedStatus {
     fn from(s: &str) -> Self {
         match s {
-            "CONFIGURATION_COMPLETE" => DetailedStatus::ConfigurationComplete,
-            "VALIDATION_FAILED" => DetailedStatus::ValidationFailed,
+
             other => DetailedStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for DetailedStatus {
 impl DetailedStatus {
     pub fn as_str(&self) -> &str {
         match self {
-            DetailedStatus::ConfigurationComplete => "CONFIGURATION_COMPLETE",
-            DetailedStatus::ValidationFailed => "VALIDATION_FAILED",
+
             DetailedStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl DetailedStatus {
 impl ::std::fmt::Display for DetailedStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            DetailedStatus::ConfigurationComplete => write!(f, "CONFIGURATION_COMPLETE"),
-            DetailedStatus::ValidationFailed => write!(f, "VALIDATION_FAILED"),
+
             DetailedStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -8,8 +8,7 @@
 pub enum DifferenceType {
     #[allow(missing_docs)] // documentation missing in model
     Add,
-    #[allow(missing_docs)] // documentation missing in model
-    NotEqual,
+
     #[allow(missing_docs)] // documentation missing in model
     Remove,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -19,7 +18,7 @@ impl ::std::convert::From<&str> for DifferenceType {
     fn from(s: &str) -> Self {
         match s {
             "ADD" => DifferenceType::Add,
-            "NOT_EQUAL" => DifferenceType::NotEqual,
+
             "REMOVE" => DifferenceType::Remove,
             other => DifferenceType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -36,7 +35,7 @@ impl DifferenceType {
     pub fn as_str(&self) -> &str {
         match self {
             DifferenceType::Add => "ADD",
-            DifferenceType::NotEqual => "NOT_EQUAL",
+
             DifferenceType::Remove => "REMOVE",
             DifferenceType::Unknown(value) => value.as_str(),
         }
@@ -63,7 +62,7 @@ impl ::std::fmt::Display for DifferenceType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             DifferenceType::Add => write!(f, "ADD"),
-            DifferenceType::NotEqual => write!(f, "NOT_EQUAL"),
+
             DifferenceType::Remove => write!(f, "REMOVE"),
             DifferenceType::Unknown(value) => write!(f, "{value}"),
         }

@@ -8,14 +8,7 @@
 pub enum ExecutionStatus {
     #[allow(missing_docs)] // documentation missing in model
     Available,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecuteComplete,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecuteFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecuteInProgress,
-    #[allow(missing_docs)] // documentation missing in model
-    Obsolete,
+
     #[allow(missing_docs)] // documentation missing in model
     Unavailable,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -25,10 +18,7 @@ impl ::std::convert::From<&str> for ExecutionStatus {
     fn from(s: &str) -> Self {
         match s {
             "AVAILABLE" => ExecutionStatus::Available,
-            "EXECUTE_COMPLETE" => ExecutionStatus::ExecuteComplete,
-            "EXECUTE_FAILED" => ExecutionStatus::ExecuteFailed,
-            "EXECUTE_IN_PROGRESS" => ExecutionStatus::ExecuteInProgress,
-            "OBSOLETE" => ExecutionStatus::Obsolete,
+
             "UNAVAILABLE" => ExecutionStatus::Unavailable,
             other => ExecutionStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -45,10 +35,7 @@ impl ExecutionStatus {
     pub fn as_str(&self) -> &str {
         match self {
             ExecutionStatus::Available => "AVAILABLE",
-            ExecutionStatus::ExecuteComplete => "EXECUTE_COMPLETE",
-            ExecutionStatus::ExecuteFailed => "EXECUTE_FAILED",
-            ExecutionStatus::ExecuteInProgress => "EXECUTE_IN_PROGRESS",
-            ExecutionStatus::Obsolete => "OBSOLETE",
+
             ExecutionStatus::Unavailable => "UNAVAILABLE",
             ExecutionStatus::Unknown(value) => value.as_str(),
         }
@@ -82,10 +69,7 @@ impl ::std::fmt::Display for ExecutionStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             ExecutionStatus::Available => write!(f, "AVAILABLE"),
-            ExecutionStatus::ExecuteComplete => write!(f, "EXECUTE_COMPLETE"),
-            ExecutionStatus::ExecuteFailed => write!(f, "EXECUTE_FAILED"),
-            ExecutionStatus::ExecuteInProgress => write!(f, "EXECUTE_IN_PROGRESS"),
-            ExecutionStatus::Obsolete => write!(f, "OBSOLETE"),
+
             ExecutionStatus::Unavailable => write!(f, "UNAVAILABLE"),
             ExecutionStatus::Unknown(value) => write!(f, "{value}"),
         }

@@ -8,8 +8,7 @@
 pub enum HookFailureMode {
     #[allow(missing_docs)] // documentation missing in model
     Fail,
-    #[allow(missing_docs)] // documentation missing in model
-    Warn,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -17,7 +16,7 @@ impl ::std::convert::From<&str> for HookFailureMode {
     fn from(s: &str) -> Self {
         match s {
             "FAIL" => HookFailureMode::Fail,
-            "WARN" => HookFailureMode::Warn,
+
             other => HookFailureMode::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -33,7 +32,7 @@ impl HookFailureMode {
     pub fn as_str(&self) -> &str {
         match self {
             HookFailureMode::Fail => "FAIL",
-            HookFailureMode::Warn => "WARN",
+
             HookFailureMode::Unknown(value) => value.as_str(),
         }
     }
@@ -59,7 +58,7 @@ impl ::std::fmt::Display for HookFailureMode {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             HookFailureMode::Fail => write!(f, "FAIL"),
-            HookFailureMode::Warn => write!(f, "WARN"),
+
             HookFailureMode::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,15 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum HookInvocationPoint {
-    #[allow(missing_docs)] // documentation missing in model
-    PreProvision,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for HookInvocationPoint {
     fn from(s: &str) -> Self {
         match s {
-            "PRE_PROVISION" => HookInvocationPoint::PreProvision,
+
             other => HookInvocationPoint::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -29,7 +28,7 @@ impl ::std::str::FromStr for HookInvocationPoint {
 impl HookInvocationPoint {
     pub fn as_str(&self) -> &str {
         match self {
-            HookInvocationPoint::PreProvision => "PRE_PROVISION",
+
             HookInvocationPoint::Unknown(value) => value.as_str(),
         }
     }
@@ -54,7 +53,7 @@ impl HookInvocationPoint {
 impl ::std::fmt::Display for HookInvocationPoint {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            HookInvocationPoint::PreProvision => write!(f, "PRE_PROVISION"),
+
             HookInvocationPoint::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,24 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum HookStatus {
-    #[allow(missing_docs)] // documentation missing in model
-    HookCompleteFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    HookCompleteSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    HookFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    HookInProgress,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for HookStatus {
     fn from(s: &str) -> Self {
         match s {
-            "HOOK_COMPLETE_FAILED" => HookStatus::HookCompleteFailed,
-            "HOOK_COMPLETE_SUCCEEDED" => HookStatus::HookCompleteSucceeded,
-            "HOOK_FAILED" => HookStatus::HookFailed,
-            "HOOK_IN_PROGRESS" => HookStatus::HookInProgress,
+
             other => HookStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -38,10 +28,7 @@ impl ::std::str::FromStr for HookStatus {
 impl HookStatus {
     pub fn as_str(&self) -> &str {
         match self {
-            HookStatus::HookCompleteFailed => "HOOK_COMPLETE_FAILED",
-            HookStatus::HookCompleteSucceeded => "HOOK_COMPLETE_SUCCEEDED",
-            HookStatus::HookFailed => "HOOK_FAILED",
-            HookStatus::HookInProgress => "HOOK_IN_PROGRESS",
+
             HookStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -66,10 +53,7 @@ impl HookStatus {
 impl ::std::fmt::Display for HookStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            HookStatus::HookCompleteFailed => write!(f, "HOOK_COMPLETE_FAILED"),
-            HookStatus::HookCompleteSucceeded => write!(f, "HOOK_COMPLETE_SUCCEEDED"),
-            HookStatus::HookFailed => write!(f, "HOOK_FAILED"),
-            HookStatus::HookInProgress => write!(f, "HOOK_IN_PROGRESS"),
+
             HookStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

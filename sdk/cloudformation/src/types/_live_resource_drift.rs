@@ -3,20 +3,16 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LiveResourceDrift {
-    pub previous_value: ::std::option::Option<::std::string::String>,
+
     pub actual_value: ::std::option::Option<::std::string::String>,
-    pub drift_detection_timestamp: ::std::option::Option<::aws_smithy_types::DateTime>,
+
 }
 impl LiveResourceDrift {
-    pub fn previous_value(&self) -> ::std::option::Option<&str> {
-        self.previous_value.as_deref()
-    }
+
     pub fn actual_value(&self) -> ::std::option::Option<&str> {
         self.actual_value.as_deref()
     }
-    pub fn drift_detection_timestamp(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.drift_detection_timestamp.as_ref()
-    }
+
 }
 impl LiveResourceDrift {
     pub fn builder() -> crate::types::builders::LiveResourceDriftBuilder {
@@ -27,22 +23,12 @@ impl LiveResourceDrift {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LiveResourceDriftBuilder {
-    pub(crate) previous_value: ::std::option::Option<::std::string::String>,
+
     pub(crate) actual_value: ::std::option::Option<::std::string::String>,
-    pub(crate) drift_detection_timestamp: ::std::option::Option<::aws_smithy_types::DateTime>,
+
 }
 impl LiveResourceDriftBuilder {
-    pub fn previous_value(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.previous_value = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_previous_value(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.previous_value = input;
-        self
-    }
-    pub fn get_previous_value(&self) -> &::std::option::Option<::std::string::String> {
-        &self.previous_value
-    }
+
     pub fn actual_value(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.actual_value = ::std::option::Option::Some(input.into());
         self
@@ -54,22 +40,12 @@ impl LiveResourceDriftBuilder {
     pub fn get_actual_value(&self) -> &::std::option::Option<::std::string::String> {
         &self.actual_value
     }
-    pub fn drift_detection_timestamp(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.drift_detection_timestamp = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_drift_detection_timestamp(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.drift_detection_timestamp = input;
-        self
-    }
-    pub fn get_drift_detection_timestamp(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.drift_detection_timestamp
-    }
+
     pub fn build(self) -> crate::types::LiveResourceDrift {
         crate::types::LiveResourceDrift {
-            previous_value: self.previous_value,
+
             actual_value: self.actual_value,
-            drift_detection_timestamp: self.drift_detection_timestamp,
+
         }
     }
 }

@@ -3,16 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ModuleInfo {
-    pub type_hierarchy: ::std::option::Option<::std::string::String>,
-    pub logical_id_hierarchy: ::std::option::Option<::std::string::String>,
+
 }
 impl ModuleInfo {
-    pub fn type_hierarchy(&self) -> ::std::option::Option<&str> {
-        self.type_hierarchy.as_deref()
-    }
-    pub fn logical_id_hierarchy(&self) -> ::std::option::Option<&str> {
-        self.logical_id_hierarchy.as_deref()
-    }
+
 }
 impl ModuleInfo {
     pub fn builder() -> crate::types::builders::ModuleInfoBuilder {
@@ -23,36 +17,13 @@ impl ModuleInfo {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct ModuleInfoBuilder {
-    pub(crate) type_hierarchy: ::std::option::Option<::std::string::String>,
-    pub(crate) logical_id_hierarchy: ::std::option::Option<::std::string::String>,
+
 }
 impl ModuleInfoBuilder {
-    pub fn type_hierarchy(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.type_hierarchy = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_type_hierarchy(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.type_hierarchy = input;
-        self
-    }
-    pub fn get_type_hierarchy(&self) -> &::std::option::Option<::std::string::String> {
-        &self.type_hierarchy
-    }
-    pub fn logical_id_hierarchy(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.logical_id_hierarchy = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_logical_id_hierarchy(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.logical_id_hierarchy = input;
-        self
-    }
-    pub fn get_logical_id_hierarchy(&self) -> &::std::option::Option<::std::string::String> {
-        &self.logical_id_hierarchy
-    }
+
     pub fn build(self) -> crate::types::ModuleInfo {
         crate::types::ModuleInfo {
-            type_hierarchy: self.type_hierarchy,
-            logical_id_hierarchy: self.logical_id_hierarchy,
+
         }
     }
 }

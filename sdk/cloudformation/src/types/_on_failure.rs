@@ -6,10 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum OnFailure {
-    #[allow(missing_docs)] // documentation missing in model
-    Delete,
-    #[allow(missing_docs)] // documentation missing in model
-    DoNothing,
+
     #[allow(missing_docs)] // documentation missing in model
     Rollback,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -18,8 +15,7 @@ pub enum OnFailure {
 impl ::std::convert::From<&str> for OnFailure {
     fn from(s: &str) -> Self {
         match s {
-            "DELETE" => OnFailure::Delete,
-            "DO_NOTHING" => OnFailure::DoNothing,
+
             "ROLLBACK" => OnFailure::Rollback,
             other => OnFailure::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -35,8 +31,7 @@ impl ::std::str::FromStr for OnFailure {
 impl OnFailure {
     pub fn as_str(&self) -> &str {
         match self {
-            OnFailure::Delete => "DELETE",
-            OnFailure::DoNothing => "DO_NOTHING",
+
             OnFailure::Rollback => "ROLLBACK",
             OnFailure::Unknown(value) => value.as_str(),
         }
@@ -62,8 +57,7 @@ impl OnFailure {
 impl ::std::fmt::Display for OnFailure {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            OnFailure::Delete => write!(f, "DELETE"),
-            OnFailure::DoNothing => write!(f, "DO_NOTHING"),
+
             OnFailure::Rollback => write!(f, "ROLLBACK"),
             OnFailure::Unknown(value) => write!(f, "{value}"),
         }

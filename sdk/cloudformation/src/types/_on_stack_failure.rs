@@ -6,10 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum OnStackFailure {
-    #[allow(missing_docs)] // documentation missing in model
-    Delete,
-    #[allow(missing_docs)] // documentation missing in model
-    DoNothing,
+
     #[allow(missing_docs)] // documentation missing in model
     Rollback,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -18,8 +15,7 @@ pub enum OnStackFailure {
 impl ::std::convert::From<&str> for OnStackFailure {
     fn from(s: &str) -> Self {
         match s {
-            "DELETE" => OnStackFailure::Delete,
-            "DO_NOTHING" => OnStackFailure::DoNothing,
+
             "ROLLBACK" => OnStackFailure::Rollback,
             other => OnStackFailure::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -35,8 +31,7 @@ impl ::std::str::FromStr for OnStackFailure {
 impl OnStackFailure {
     pub fn as_str(&self) -> &str {
         match self {
-            OnStackFailure::Delete => "DELETE",
-            OnStackFailure::DoNothing => "DO_NOTHING",
+
             OnStackFailure::Rollback => "ROLLBACK",
             OnStackFailure::Unknown(value) => value.as_str(),
         }
@@ -62,8 +57,7 @@ impl OnStackFailure {
 impl ::std::fmt::Display for OnStackFailure {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            OnStackFailure::Delete => write!(f, "DELETE"),
-            OnStackFailure::DoNothing => write!(f, "DO_NOTHING"),
+
             OnStackFailure::Rollback => write!(f, "ROLLBACK"),
             OnStackFailure::Unknown(value) => write!(f, "{value}"),
         }

@@ -3,16 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct OperationEntry {
-    pub operation_type: ::std::option::Option<crate::types::OperationType>,
-    pub operation_id: ::std::option::Option<::std::string::String>,
+
 }
 impl OperationEntry {
-    pub fn operation_type(&self) -> ::std::option::Option<&crate::types::OperationType> {
-        self.operation_type.as_ref()
-    }
-    pub fn operation_id(&self) -> ::std::option::Option<&str> {
-        self.operation_id.as_deref()
-    }
+
 }
 impl OperationEntry {
     pub fn builder() -> crate::types::builders::OperationEntryBuilder {
@@ -23,36 +17,13 @@ impl OperationEntry {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct OperationEntryBuilder {
-    pub(crate) operation_type: ::std::option::Option<crate::types::OperationType>,
-    pub(crate) operation_id: ::std::option::Option<::std::string::String>,
+
 }
 impl OperationEntryBuilder {
-    pub fn operation_type(mut self, input: crate::types::OperationType) -> Self {
-        self.operation_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_operation_type(mut self, input: ::std::option::Option<crate::types::OperationType>) -> Self {
-        self.operation_type = input;
-        self
-    }
-    pub fn get_operation_type(&self) -> &::std::option::Option<crate::types::OperationType> {
-        &self.operation_type
-    }
-    pub fn operation_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.operation_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_operation_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.operation_id = input;
-        self
-    }
-    pub fn get_operation_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.operation_id
-    }
+
     pub fn build(self) -> crate::types::OperationEntry {
         crate::types::OperationEntry {
-            operation_type: self.operation_type,
-            operation_id: self.operation_id,
+
         }
     }
 }

@@ -6,7 +6,7 @@ pub struct Output {
     pub output_key: ::std::option::Option<::std::string::String>,
     pub output_value: ::std::option::Option<::std::string::String>,
     pub description: ::std::option::Option<::std::string::String>,
-    pub export_name: ::std::option::Option<::std::string::String>,
+
 }
 impl Output {
     pub fn output_key(&self) -> ::std::option::Option<&str> {
@@ -18,9 +18,7 @@ impl Output {
     pub fn description(&self) -> ::std::option::Option<&str> {
         self.description.as_deref()
     }
-    pub fn export_name(&self) -> ::std::option::Option<&str> {
-        self.export_name.as_deref()
-    }
+
 }
 impl Output {
     pub fn builder() -> crate::types::builders::OutputBuilder {
@@ -34,7 +32,7 @@ pub struct OutputBuilder {
     pub(crate) output_key: ::std::option::Option<::std::string::String>,
     pub(crate) output_value: ::std::option::Option<::std::string::String>,
     pub(crate) description: ::std::option::Option<::std::string::String>,
-    pub(crate) export_name: ::std::option::Option<::std::string::String>,
+
 }
 impl OutputBuilder {
     pub fn output_key(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -70,23 +68,13 @@ impl OutputBuilder {
     pub fn get_description(&self) -> &::std::option::Option<::std::string::String> {
         &self.description
     }
-    pub fn export_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.export_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_export_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.export_name = input;
-        self
-    }
-    pub fn get_export_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.export_name
-    }
+
     pub fn build(self) -> crate::types::Output {
         crate::types::Output {
             output_key: self.output_key,
             output_value: self.output_value,
             description: self.description,
-            export_name: self.export_name,
+
         }
     }
 }

@@ -6,33 +6,25 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ResourceAttribute {
-    #[allow(missing_docs)] // documentation missing in model
-    CreationPolicy,
-    #[allow(missing_docs)] // documentation missing in model
-    DeletionPolicy,
+
     #[allow(missing_docs)] // documentation missing in model
     Metadata,
     #[allow(missing_docs)] // documentation missing in model
     Properties,
     #[allow(missing_docs)] // documentation missing in model
     Tags,
-    #[allow(missing_docs)] // documentation missing in model
-    UpdatePolicy,
-    #[allow(missing_docs)] // documentation missing in model
-    UpdateReplacePolicy,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ResourceAttribute {
     fn from(s: &str) -> Self {
         match s {
-            "CreationPolicy" => ResourceAttribute::CreationPolicy,
-            "DeletionPolicy" => ResourceAttribute::DeletionPolicy,
+
             "Metadata" => ResourceAttribute::Metadata,
             "Properties" => ResourceAttribute::Properties,
             "Tags" => ResourceAttribute::Tags,
-            "UpdatePolicy" => ResourceAttribute::UpdatePolicy,
-            "UpdateReplacePolicy" => ResourceAttribute::UpdateReplacePolicy,
+
             other => ResourceAttribute::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -47,13 +39,11 @@ impl ::std::str::FromStr for ResourceAttribute {
 impl ResourceAttribute {
     pub fn as_str(&self) -> &str {
         match self {
-            ResourceAttribute::CreationPolicy => "CreationPolicy",
-            ResourceAttribute::DeletionPolicy => "DeletionPolicy",
+
             ResourceAttribute::Metadata => "Metadata",
             ResourceAttribute::Properties => "Properties",
             ResourceAttribute::Tags => "Tags",
-            ResourceAttribute::UpdatePolicy => "UpdatePolicy",
-            ResourceAttribute::UpdateReplacePolicy => "UpdateReplacePolicy",
+
             ResourceAttribute::Unknown(value) => value.as_str(),
         }
     }
@@ -86,13 +76,11 @@ impl ResourceAttribute {
 impl ::std::fmt::Display for ResourceAttribute {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ResourceAttribute::CreationPolicy => write!(f, "CreationPolicy"),
-            ResourceAttribute::DeletionPolicy => write!(f, "DeletionPolicy"),
+
             ResourceAttribute::Metadata => write!(f, "Metadata"),
             ResourceAttribute::Properties => write!(f, "Properties"),
             ResourceAttribute::Tags => write!(f, "Tags"),
-            ResourceAttribute::UpdatePolicy => write!(f, "UpdatePolicy"),
-            ResourceAttribute::UpdateReplacePolicy => write!(f, "UpdateReplacePolicy"),
+
             ResourceAttribute::Unknown(value) => write!(f, "{value}"),
         }
     }

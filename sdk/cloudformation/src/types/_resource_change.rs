@@ -3,26 +3,20 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ResourceChange {
-    pub policy_action: ::std::option::Option<crate::types::PolicyAction>,
+
     pub action: ::std::option::Option<crate::types::ChangeAction>,
     pub logical_resource_id: ::std::option::Option<::std::string::String>,
     pub physical_resource_id: ::std::option::Option<::std::string::String>,
     pub resource_type: ::std::option::Option<::std::string::String>,
     pub replacement: ::std::option::Option<crate::types::Replacement>,
     pub scope: ::std::option::Option<::std::vec::Vec<crate::types::ResourceAttribute>>,
-    pub resource_drift_status: ::std::option::Option<crate::types::StackResourceDriftStatus>,
-    pub resource_drift_ignored_attributes: ::std::option::Option<::std::vec::Vec<crate::types::ResourceDriftIgnoredAttribute>>,
+
     pub details: ::std::option::Option<::std::vec::Vec<crate::types::ResourceChangeDetail>>,
     pub change_set_id: ::std::option::Option<::std::string::String>,
-    pub module_info: ::std::option::Option<crate::types::ModuleInfo>,
-    pub before_context: ::std::option::Option<::std::string::String>,
-    pub after_context: ::std::option::Option<::std::string::String>,
-    pub previous_deployment_context: ::std::option::Option<::std::string::String>,
+
 }
 impl ResourceChange {
-    pub fn policy_action(&self) -> ::std::option::Option<&crate::types::PolicyAction> {
-        self.policy_action.as_ref()
-    }
+
     pub fn action(&self) -> ::std::option::Option<&crate::types::ChangeAction> {
         self.action.as_ref()
     }
@@ -41,30 +35,14 @@ impl ResourceChange {
     pub fn scope(&self) -> &[crate::types::ResourceAttribute] {
         self.scope.as_deref().unwrap_or_default()
     }
-    pub fn resource_drift_status(&self) -> ::std::option::Option<&crate::types::StackResourceDriftStatus> {
-        self.resource_drift_status.as_ref()
-    }
-    pub fn resource_drift_ignored_attributes(&self) -> &[crate::types::ResourceDriftIgnoredAttribute] {
-        self.resource_drift_ignored_attributes.as_deref().unwrap_or_default()
-    }
+
     pub fn details(&self) -> &[crate::types::ResourceChangeDetail] {
         self.details.as_deref().unwrap_or_default()
     }
     pub fn change_set_id(&self) -> ::std::option::Option<&str> {
         self.change_set_id.as_deref()
     }
-    pub fn module_info(&self) -> ::std::option::Option<&crate::types::ModuleInfo> {
-        self.module_info.as_ref()
-    }
-    pub fn before_context(&self) -> ::std::option::Option<&str> {
-        self.before_context.as_deref()
-    }
-    pub fn after_context(&self) -> ::std::option::Option<&str> {
-        self.after_context.as_deref()
-    }
-    pub fn previous_deployment_context(&self) -> ::std::option::Option<&str> {
-        self.previous_deployment_context.as_deref()
-    }
+
 }
 impl ResourceChange {
     pub fn builder() -> crate::types::builders::ResourceChangeBuilder {
@@ -75,34 +53,20 @@ impl ResourceChange {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct ResourceChangeBuilder {
-    pub(crate) policy_action: ::std::option::Option<crate::types::PolicyAction>,
+
     pub(crate) action: ::std::option::Option<crate::types::ChangeAction>,
     pub(crate) logical_resource_id: ::std::option::Option<::std::string::String>,
     pub(crate) physical_resource_id: ::std::option::Option<::std::string::String>,
     pub(crate) resource_type: ::std::option::Option<::std::string::String>,
     pub(crate) replacement: ::std::option::Option<crate::types::Replacement>,
     pub(crate) scope: ::std::option::Option<::std::vec::Vec<crate::types::ResourceAttribute>>,
-    pub(crate) resource_drift_status: ::std::option::Option<crate::types::StackResourceDriftStatus>,
-    pub(crate) resource_drift_ignored_attributes: ::std::option::Option<::std::vec::Vec<crate::types::ResourceDriftIgnoredAttribute>>,
+
     pub(crate) details: ::std::option::Option<::std::vec::Vec<crate::types::ResourceChangeDetail>>,
     pub(crate) change_set_id: ::std::option::Option<::std::string::String>,
-    pub(crate) module_info: ::std::option::Option<crate::types::ModuleInfo>,
-    pub(crate) before_context: ::std::option::Option<::std::string::String>,
-    pub(crate) after_context: ::std::option::Option<::std::string::String>,
-    pub(crate) previous_deployment_context: ::std::option::Option<::std::string::String>,
+
 }
 impl ResourceChangeBuilder {
-    pub fn policy_action(mut self, input: crate::types::PolicyAction) -> Self {
-        self.policy_action = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_policy_action(mut self, input: ::std::option::Option<crate::types::PolicyAction>) -> Self {
-        self.policy_action = input;
-        self
-    }
-    pub fn get_policy_action(&self) -> &::std::option::Option<crate::types::PolicyAction> {
-        &self.policy_action
-    }
+
     pub fn action(mut self, input: crate::types::ChangeAction) -> Self {
         self.action = ::std::option::Option::Some(input);
         self
@@ -171,33 +135,7 @@ impl ResourceChangeBuilder {
     pub fn get_scope(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::ResourceAttribute>> {
         &self.scope
     }
-    pub fn resource_drift_status(mut self, input: crate::types::StackResourceDriftStatus) -> Self {
-        self.resource_drift_status = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_resource_drift_status(mut self, input: ::std::option::Option<crate::types::StackResourceDriftStatus>) -> Self {
-        self.resource_drift_status = input;
-        self
-    }
-    pub fn get_resource_drift_status(&self) -> &::std::option::Option<crate::types::StackResourceDriftStatus> {
-        &self.resource_drift_status
-    }
-    pub fn resource_drift_ignored_attributes(mut self, input: crate::types::ResourceDriftIgnoredAttribute) -> Self {
-        let mut v = self.resource_drift_ignored_attributes.unwrap_or_default();
-        v.push(input);
-        self.resource_drift_ignored_attributes = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_resource_drift_ignored_attributes(
-        mut self,
-        input: ::std::option::Option<::std::vec::Vec<crate::types::ResourceDriftIgnoredAttribute>>,
-    ) -> Self {
-        self.resource_drift_ignored_attributes = input;
-        self
-    }
-    pub fn get_resource_drift_ignored_attributes(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::ResourceDriftIgnoredAttribute>> {
-        &self.resource_drift_ignored_attributes
-    }
+
     pub fn details(mut self, input: crate::types::ResourceChangeDetail) -> Self {
         let mut v = self.details.unwrap_or_default();
         v.push(input);
@@ -222,67 +160,20 @@ impl ResourceChangeBuilder {
     pub fn get_change_set_id(&self) -> &::std::option::Option<::std::string::String> {
         &self.change_set_id
     }
-    pub fn module_info(mut self, input: crate::types::ModuleInfo) -> Self {
-        self.module_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_module_info(mut self, input: ::std::option::Option<crate::types::ModuleInfo>) -> Self {
-        self.module_info = input;
-        self
-    }
-    pub fn get_module_info(&self) -> &::std::option::Option<crate::types::ModuleInfo> {
-        &self.module_info
-    }
-    pub fn before_context(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.before_context = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_before_context(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.before_context = input;
-        self
-    }
-    pub fn get_before_context(&self) -> &::std::option::Option<::std::string::String> {
-        &self.before_context
-    }
-    pub fn after_context(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.after_context = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_after_context(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.after_context = input;
-        self
-    }
-    pub fn get_after_context(&self) -> &::std::option::Option<::std::string::String> {
-        &self.after_context
-    }
-    pub fn previous_deployment_context(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.previous_deployment_context = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_previous_deployment_context(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.previous_deployment_context = input;
-        self
-    }
-    pub fn get_previous_deployment_context(&self) -> &::std::option::Option<::std::string::String> {
-        &self.previous_deployment_context
-    }
+
     pub fn build(self) -> crate::types::ResourceChange {
         crate::types::ResourceChange {
-            policy_action: self.policy_action,
+
             action: self.action,
             logical_resource_id: self.logical_resource_id,
             physical_resource_id: self.physical_resource_id,
             resource_type: self.resource_type,
             replacement: self.replacement,
             scope: self.scope,
-            resource_drift_status: self.resource_drift_status,
-            resource_drift_ignored_attributes: self.resource_drift_ignored_attributes,
+
             details: self.details,
             change_set_id: self.change_set_id,
-            module_info: self.module_info,
-            before_context: self.before_context,
-            after_context: self.after_context,
-            previous_deployment_context: self.previous_deployment_context,
+
         }
     }
 }

@@ -4,7 +4,7 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ResourceChangeDetail {
     pub target: ::std::option::Option<crate::types::ResourceTargetDefinition>,
-    pub evaluation: ::std::option::Option<crate::types::EvaluationType>,
+
     pub change_source: ::std::option::Option<crate::types::ChangeSource>,
     pub causing_entity: ::std::option::Option<::std::string::String>,
 }
@@ -12,9 +12,7 @@ impl ResourceChangeDetail {
     pub fn target(&self) -> ::std::option::Option<&crate::types::ResourceTargetDefinition> {
         self.target.as_ref()
     }
-    pub fn evaluation(&self) -> ::std::option::Option<&crate::types::EvaluationType> {
-        self.evaluation.as_ref()
-    }
+
     pub fn change_source(&self) -> ::std::option::Option<&crate::types::ChangeSource> {
         self.change_source.as_ref()
     }
@@ -32,7 +30,7 @@ impl ResourceChangeDetail {
 #[non_exhaustive]
 pub struct ResourceChangeDetailBuilder {
     pub(crate) target: ::std::option::Option<crate::types::ResourceTargetDefinition>,
-    pub(crate) evaluation: ::std::option::Option<crate::types::EvaluationType>,
+
     pub(crate) change_source: ::std::option::Option<crate::types::ChangeSource>,
     pub(crate) causing_entity: ::std::option::Option<::std::string::String>,
 }
@@ -48,17 +46,7 @@ impl ResourceChangeDetailBuilder {
     pub fn get_target(&self) -> &::std::option::Option<crate::types::ResourceTargetDefinition> {
         &self.target
     }
-    pub fn evaluation(mut self, input: crate::types::EvaluationType) -> Self {
-        self.evaluation = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_evaluation(mut self, input: ::std::option::Option<crate::types::EvaluationType>) -> Self {
-        self.evaluation = input;
-        self
-    }
-    pub fn get_evaluation(&self) -> &::std::option::Option<crate::types::EvaluationType> {
-        &self.evaluation
-    }
+
     pub fn change_source(mut self, input: crate::types::ChangeSource) -> Self {
         self.change_source = ::std::option::Option::Some(input);
         self
@@ -84,7 +72,7 @@ impl ResourceChangeDetailBuilder {
     pub fn build(self) -> crate::types::ResourceChangeDetail {
         crate::types::ResourceChangeDetail {
             target: self.target,
-            evaluation: self.evaluation,
+
             change_source: self.change_source,
             causing_entity: self.causing_entity,
         }

@@ -4,19 +4,13 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ResourceIdentifierSummary {
     pub resource_type: ::std::option::Option<::std::string::String>,
-    pub logical_resource_ids: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
-    pub resource_identifiers: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+
 }
 impl ResourceIdentifierSummary {
     pub fn resource_type(&self) -> ::std::option::Option<&str> {
         self.resource_type.as_deref()
     }
-    pub fn logical_resource_ids(&self) -> &[::std::string::String] {
-        self.logical_resource_ids.as_deref().unwrap_or_default()
-    }
-    pub fn resource_identifiers(&self) -> &[::std::string::String] {
-        self.resource_identifiers.as_deref().unwrap_or_default()
-    }
+
 }
 impl ResourceIdentifierSummary {
     pub fn builder() -> crate::types::builders::ResourceIdentifierSummaryBuilder {
@@ -28,8 +22,7 @@ impl ResourceIdentifierSummary {
 #[non_exhaustive]
 pub struct ResourceIdentifierSummaryBuilder {
     pub(crate) resource_type: ::std::option::Option<::std::string::String>,
-    pub(crate) logical_resource_ids: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
-    pub(crate) resource_identifiers: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+
 }
 impl ResourceIdentifierSummaryBuilder {
     pub fn resource_type(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -43,37 +36,11 @@ impl ResourceIdentifierSummaryBuilder {
     pub fn get_resource_type(&self) -> &::std::option::Option<::std::string::String> {
         &self.resource_type
     }
-    pub fn logical_resource_ids(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        let mut v = self.logical_resource_ids.unwrap_or_default();
-        v.push(input.into());
-        self.logical_resource_ids = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_logical_resource_ids(mut self, input: ::std::option::Option<::std::vec::Vec<::std::string::String>>) -> Self {
-        self.logical_resource_ids = input;
-        self
-    }
-    pub fn get_logical_resource_ids(&self) -> &::std::option::Option<::std::vec::Vec<::std::string::String>> {
-        &self.logical_resource_ids
-    }
-    pub fn resource_identifiers(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        let mut v = self.resource_identifiers.unwrap_or_default();
-        v.push(input.into());
-        self.resource_identifiers = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_resource_identifiers(mut self, input: ::std::option::Option<::std::vec::Vec<::std::string::String>>) -> Self {
-        self.resource_identifiers = input;
-        self
-    }
-    pub fn get_resource_identifiers(&self) -> &::std::option::Option<::std::vec::Vec<::std::string::String>> {
-        &self.resource_identifiers
-    }
+
     pub fn build(self) -> crate::types::ResourceIdentifierSummary {
         crate::types::ResourceIdentifierSummary {
             resource_type: self.resource_type,
-            logical_resource_ids: self.logical_resource_ids,
-            resource_identifiers: self.resource_identifiers,
+
         }
     }
 }

@@ -20,22 +20,10 @@ pub enum ResourceStatus {
     DeleteInProgress,
     #[allow(missing_docs)] // documentation missing in model
     DeleteSkipped,
-    #[allow(missing_docs)] // documentation missing in model
-    ExportComplete,
-    #[allow(missing_docs)] // documentation missing in model
-    ExportFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ExportInProgress,
-    #[allow(missing_docs)] // documentation missing in model
-    ExportRollbackComplete,
-    #[allow(missing_docs)] // documentation missing in model
-    ExportRollbackFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ExportRollbackInProgress,
+
     #[allow(missing_docs)] // documentation missing in model
     ImportComplete,
-    #[allow(missing_docs)] // documentation missing in model
-    ImportFailed,
+
     #[allow(missing_docs)] // documentation missing in model
     ImportInProgress,
     #[allow(missing_docs)] // documentation missing in model
@@ -75,14 +63,9 @@ impl ::std::convert::From<&str> for ResourceStatus {
             "DELETE_FAILED" => ResourceStatus::DeleteFailed,
             "DELETE_IN_PROGRESS" => ResourceStatus::DeleteInProgress,
             "DELETE_SKIPPED" => ResourceStatus::DeleteSkipped,
-            "EXPORT_COMPLETE" => ResourceStatus::ExportComplete,
-            "EXPORT_FAILED" => ResourceStatus::ExportFailed,
-            "EXPORT_IN_PROGRESS" => ResourceStatus::ExportInProgress,
-            "EXPORT_ROLLBACK_COMPLETE" => ResourceStatus::ExportRollbackComplete,
-            "EXPORT_ROLLBACK_FAILED" => ResourceStatus::ExportRollbackFailed,
-            "EXPORT_ROLLBACK_IN_PROGRESS" => ResourceStatus::ExportRollbackInProgress,
+
             "IMPORT_COMPLETE" => ResourceStatus::ImportComplete,
-            "IMPORT_FAILED" => ResourceStatus::ImportFailed,
+
             "IMPORT_IN_PROGRESS" => ResourceStatus::ImportInProgress,
             "IMPORT_ROLLBACK_COMPLETE" => ResourceStatus::ImportRollbackComplete,
             "IMPORT_ROLLBACK_FAILED" => ResourceStatus::ImportRollbackFailed,
@@ -117,14 +100,9 @@ impl ResourceStatus {
             ResourceStatus::DeleteFailed => "DELETE_FAILED",
             ResourceStatus::DeleteInProgress => "DELETE_IN_PROGRESS",
             ResourceStatus::DeleteSkipped => "DELETE_SKIPPED",
-            ResourceStatus::ExportComplete => "EXPORT_COMPLETE",
-            ResourceStatus::ExportFailed => "EXPORT_FAILED",
-            ResourceStatus::ExportInProgress => "EXPORT_IN_PROGRESS",
-            ResourceStatus::ExportRollbackComplete => "EXPORT_ROLLBACK_COMPLETE",
-            ResourceStatus::ExportRollbackFailed => "EXPORT_ROLLBACK_FAILED",
-            ResourceStatus::ExportRollbackInProgress => "EXPORT_ROLLBACK_IN_PROGRESS",
+
             ResourceStatus::ImportComplete => "IMPORT_COMPLETE",
-            ResourceStatus::ImportFailed => "IMPORT_FAILED",
+
             ResourceStatus::ImportInProgress => "IMPORT_IN_PROGRESS",
             ResourceStatus::ImportRollbackComplete => "IMPORT_ROLLBACK_COMPLETE",
             ResourceStatus::ImportRollbackFailed => "IMPORT_ROLLBACK_FAILED",
@@ -198,14 +176,9 @@ impl ::std::fmt::Display for ResourceStatus {
             ResourceStatus::DeleteFailed => write!(f, "DELETE_FAILED"),
             ResourceStatus::DeleteInProgress => write!(f, "DELETE_IN_PROGRESS"),
             ResourceStatus::DeleteSkipped => write!(f, "DELETE_SKIPPED"),
-            ResourceStatus::ExportComplete => write!(f, "EXPORT_COMPLETE"),
-            ResourceStatus::ExportFailed => write!(f, "EXPORT_FAILED"),
-            ResourceStatus::ExportInProgress => write!(f, "EXPORT_IN_PROGRESS"),
-            ResourceStatus::ExportRollbackComplete => write!(f, "EXPORT_ROLLBACK_COMPLETE"),
-            ResourceStatus::ExportRollbackFailed => write!(f, "EXPORT_ROLLBACK_FAILED"),
-            ResourceStatus::ExportRollbackInProgress => write!(f, "EXPORT_ROLLBACK_IN_PROGRESS"),
+
             ResourceStatus::ImportComplete => write!(f, "IMPORT_COMPLETE"),
-            ResourceStatus::ImportFailed => write!(f, "IMPORT_FAILED"),
+
             ResourceStatus::ImportInProgress => write!(f, "IMPORT_IN_PROGRESS"),
             ResourceStatus::ImportRollbackComplete => write!(f, "IMPORT_ROLLBACK_COMPLETE"),
             ResourceStatus::ImportRollbackFailed => write!(f, "IMPORT_ROLLBACK_FAILED"),

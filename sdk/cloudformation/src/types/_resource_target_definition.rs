@@ -5,14 +5,11 @@
 pub struct ResourceTargetDefinition {
     pub attribute: ::std::option::Option<crate::types::ResourceAttribute>,
     pub name: ::std::option::Option<::std::string::String>,
-    pub requires_recreation: ::std::option::Option<crate::types::RequiresRecreation>,
+
     pub path: ::std::option::Option<::std::string::String>,
-    pub before_value: ::std::option::Option<::std::string::String>,
-    pub after_value: ::std::option::Option<::std::string::String>,
-    pub before_value_from: ::std::option::Option<crate::types::BeforeValueFrom>,
-    pub after_value_from: ::std::option::Option<crate::types::AfterValueFrom>,
+
     pub drift: ::std::option::Option<crate::types::LiveResourceDrift>,
-    pub attribute_change_type: ::std::option::Option<crate::types::AttributeChangeType>,
+
 }
 impl ResourceTargetDefinition {
     pub fn attribute(&self) -> ::std::option::Option<&crate::types::ResourceAttribute> {
@@ -21,30 +18,15 @@ impl ResourceTargetDefinition {
     pub fn name(&self) -> ::std::option::Option<&str> {
         self.name.as_deref()
     }
-    pub fn requires_recreation(&self) -> ::std::option::Option<&crate::types::RequiresRecreation> {
-        self.requires_recreation.as_ref()
-    }
+
     pub fn path(&self) -> ::std::option::Option<&str> {
         self.path.as_deref()
     }
-    pub fn before_value(&self) -> ::std::option::Option<&str> {
-        self.before_value.as_deref()
-    }
-    pub fn after_value(&self) -> ::std::option::Option<&str> {
-        self.after_value.as_deref()
-    }
-    pub fn before_value_from(&self) -> ::std::option::Option<&crate::types::BeforeValueFrom> {
-        self.before_value_from.as_ref()
-    }
-    pub fn after_value_from(&self) -> ::std::option::Option<&crate::types::AfterValueFrom> {
-        self.after_value_from.as_ref()
-    }
+
     pub fn drift(&self) -> ::std::option::Option<&crate::types::LiveResourceDrift> {
         self.drift.as_ref()
     }
-    pub fn attribute_change_type(&self) -> ::std::option::Option<&crate::types::AttributeChangeType> {
-        self.attribute_change_type.as_ref()
-    }
+
 }
 impl ResourceTargetDefinition {
     pub fn builder() -> crate::types::builders::ResourceTargetDefinitionBuilder {
@@ -57,14 +39,11 @@ impl ResourceTargetDefinition {
 pub struct ResourceTargetDefinitionBuilder {
     pub(crate) attribute: ::std::option::Option<crate::types::ResourceAttribute>,
     pub(crate) name: ::std::option::Option<::std::string::String>,
-    pub(crate) requires_recreation: ::std::option::Option<crate::types::RequiresRecreation>,
+
     pub(crate) path: ::std::option::Option<::std::string::String>,
-    pub(crate) before_value: ::std::option::Option<::std::string::String>,
-    pub(crate) after_value: ::std::option::Option<::std::string::String>,
-    pub(crate) before_value_from: ::std::option::Option<crate::types::BeforeValueFrom>,
-    pub(crate) after_value_from: ::std::option::Option<crate::types::AfterValueFrom>,
+
     pub(crate) drift: ::std::option::Option<crate::types::LiveResourceDrift>,
-    pub(crate) attribute_change_type: ::std::option::Option<crate::types::AttributeChangeType>,
+
 }
 impl ResourceTargetDefinitionBuilder {
     pub fn attribute(mut self, input: crate::types::ResourceAttribute) -> Self {
@@ -89,17 +68,7 @@ impl ResourceTargetDefinitionBuilder {
     pub fn get_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.name
     }
-    pub fn requires_recreation(mut self, input: crate::types::RequiresRecreation) -> Self {
-        self.requires_recreation = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_requires_recreation(mut self, input: ::std::option::Option<crate::types::RequiresRecreation>) -> Self {
-        self.requires_recreation = input;
-        self
-    }
-    pub fn get_requires_recreation(&self) -> &::std::option::Option<crate::types::RequiresRecreation> {
-        &self.requires_recreation
-    }
+
     pub fn path(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.path = ::std::option::Option::Some(input.into());
         self
@@ -111,50 +80,7 @@ impl ResourceTargetDefinitionBuilder {
     pub fn get_path(&self) -> &::std::option::Option<::std::string::String> {
         &self.path
     }
-    pub fn before_value(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.before_value = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_before_value(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.before_value = input;
-        self
-    }
-    pub fn get_before_value(&self) -> &::std::option::Option<::std::string::String> {
-        &self.before_value
-    }
-    pub fn after_value(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.after_value = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_after_value(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.after_value = input;
-        self
-    }
-    pub fn get_after_value(&self) -> &::std::option::Option<::std::string::String> {
-        &self.after_value
-    }
-    pub fn before_value_from(mut self, input: crate::types::BeforeValueFrom) -> Self {
-        self.before_value_from = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_before_value_from(mut self, input: ::std::option::Option<crate::types::BeforeValueFrom>) -> Self {
-        self.before_value_from = input;
-        self
-    }
-    pub fn get_before_value_from(&self) -> &::std::option::Option<crate::types::BeforeValueFrom> {
-        &self.before_value_from
-    }
-    pub fn after_value_from(mut self, input: crate::types::AfterValueFrom) -> Self {
-        self.after_value_from = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_after_value_from(mut self, input: ::std::option::Option<crate::types::AfterValueFrom>) -> Self {
-        self.after_value_from = input;
-        self
-    }
-    pub fn get_after_value_from(&self) -> &::std::option::Option<crate::types::AfterValueFrom> {
-        &self.after_value_from
-    }
+
     pub fn drift(mut self, input: crate::types::LiveResourceDrift) -> Self {
         self.drift = ::std::option::Option::Some(input);
         self
@@ -166,29 +92,16 @@ impl ResourceTargetDefinitionBuilder {
     pub fn get_drift(&self) -> &::std::option::Option<crate::types::LiveResourceDrift> {
         &self.drift
     }
-    pub fn attribute_change_type(mut self, input: crate::types::AttributeChangeType) -> Self {
-        self.attribute_change_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_attribute_change_type(mut self, input: ::std::option::Option<crate::types::AttributeChangeType>) -> Self {
-        self.attribute_change_type = input;
-        self
-    }
-    pub fn get_attribute_change_type(&self) -> &::std::option::Option<crate::types::AttributeChangeType> {
-        &self.attribute_change_type
-    }
+
     pub fn build(self) -> crate::types::ResourceTargetDefinition {
         crate::types::ResourceTargetDefinition {
             attribute: self.attribute,
             name: self.name,
-            requires_recreation: self.requires_recreation,
+
             path: self.path,
-            before_value: self.before_value,
-            after_value: self.after_value,
-            before_value_from: self.before_value_from,
-            after_value_from: self.after_value_from,
+
             drift: self.drift,
-            attribute_change_type: self.attribute_change_type,
+
         }
     }
 }

@@ -5,7 +5,7 @@
 pub struct ResourceToImport {
     pub resource_type: ::std::option::Option<::std::string::String>,
     pub logical_resource_id: ::std::option::Option<::std::string::String>,
-    pub resource_identifier: ::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>>,
+
 }
 impl ResourceToImport {
     pub fn resource_type(&self) -> ::std::option::Option<&str> {
@@ -14,9 +14,7 @@ impl ResourceToImport {
     pub fn logical_resource_id(&self) -> ::std::option::Option<&str> {
         self.logical_resource_id.as_deref()
     }
-    pub fn resource_identifier(&self) -> ::std::option::Option<&::std::collections::HashMap<::std::string::String, ::std::string::String>> {
-        self.resource_identifier.as_ref()
-    }
+
 }
 impl ResourceToImport {
     pub fn builder() -> crate::types::builders::ResourceToImportBuilder {
@@ -29,7 +27,7 @@ impl ResourceToImport {
 pub struct ResourceToImportBuilder {
     pub(crate) resource_type: ::std::option::Option<::std::string::String>,
     pub(crate) logical_resource_id: ::std::option::Option<::std::string::String>,
-    pub(crate) resource_identifier: ::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>>,
+
 }
 impl ResourceToImportBuilder {
     pub fn resource_type(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -54,31 +52,12 @@ impl ResourceToImportBuilder {
     pub fn get_logical_resource_id(&self) -> &::std::option::Option<::std::string::String> {
         &self.logical_resource_id
     }
-    pub fn resource_identifier(
-        mut self,
-        k: impl ::std::convert::Into<::std::string::String>,
-        v: impl ::std::convert::Into<::std::string::String>,
-    ) -> Self {
-        let mut hash_map = self.resource_identifier.unwrap_or_default();
-        hash_map.insert(k.into(), v.into());
-        self.resource_identifier = ::std::option::Option::Some(hash_map);
-        self
-    }
-    pub fn set_resource_identifier(
-        mut self,
-        input: ::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>>,
-    ) -> Self {
-        self.resource_identifier = input;
-        self
-    }
-    pub fn get_resource_identifier(&self) -> &::std::option::Option<::std::collections::HashMap<::std::string::String, ::std::string::String>> {
-        &self.resource_identifier
-    }
+
     pub fn build(self) -> crate::types::ResourceToImport {
         crate::types::ResourceToImport {
             resource_type: self.resource_type,
             logical_resource_id: self.logical_resource_id,
-            resource_identifier: self.resource_identifier,
+
         }
     }
 }

@@ -11,7 +11,7 @@ pub enum StackDriftStatus {
     InSync,
     #[allow(missing_docs)] // documentation missing in model
     NotChecked,
-    UnknownValue,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -21,7 +21,7 @@ impl ::std::convert::From<&str> for StackDriftStatus {
             "DRIFTED" => StackDriftStatus::Drifted,
             "IN_SYNC" => StackDriftStatus::InSync,
             "NOT_CHECKED" => StackDriftStatus::NotChecked,
-            "UNKNOWN" => StackDriftStatus::UnknownValue,
+
             other => StackDriftStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -39,7 +39,7 @@ impl StackDriftStatus {
             StackDriftStatus::Drifted => "DRIFTED",
             StackDriftStatus::InSync => "IN_SYNC",
             StackDriftStatus::NotChecked => "NOT_CHECKED",
-            StackDriftStatus::UnknownValue => "UNKNOWN",
+
             StackDriftStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -67,7 +67,7 @@ impl ::std::fmt::Display for StackDriftStatus {
             StackDriftStatus::Drifted => write!(f, "DRIFTED"),
             StackDriftStatus::InSync => write!(f, "IN_SYNC"),
             StackDriftStatus::NotChecked => write!(f, "NOT_CHECKED"),
-            StackDriftStatus::UnknownValue => write!(f, "UNKNOWN"),
+
             StackDriftStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

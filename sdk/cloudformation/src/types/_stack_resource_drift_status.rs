@@ -13,9 +13,7 @@ pub enum StackResourceDriftStatus {
     Modified,
     #[allow(missing_docs)] // documentation missing in model
     NotChecked,
-    UnknownValue,
-    #[allow(missing_docs)] // documentation missing in model
-    Unsupported,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -26,8 +24,7 @@ impl ::std::convert::From<&str> for StackResourceDriftStatus {
             "IN_SYNC" => StackResourceDriftStatus::InSync,
             "MODIFIED" => StackResourceDriftStatus::Modified,
             "NOT_CHECKED" => StackResourceDriftStatus::NotChecked,
-            "UNKNOWN" => StackResourceDriftStatus::UnknownValue,
-            "UNSUPPORTED" => StackResourceDriftStatus::Unsupported,
+
             other => StackResourceDriftStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -46,8 +43,7 @@ impl StackResourceDriftStatus {
             StackResourceDriftStatus::InSync => "IN_SYNC",
             StackResourceDriftStatus::Modified => "MODIFIED",
             StackResourceDriftStatus::NotChecked => "NOT_CHECKED",
-            StackResourceDriftStatus::UnknownValue => "UNKNOWN",
-            StackResourceDriftStatus::Unsupported => "UNSUPPORTED",
+
             StackResourceDriftStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -76,8 +72,7 @@ impl ::std::fmt::Display for StackResourceDriftStatus {
             StackResourceDriftStatus::InSync => write!(f, "IN_SYNC"),
             StackResourceDriftStatus::Modified => write!(f, "MODIFIED"),
             StackResourceDriftStatus::NotChecked => write!(f, "NOT_CHECKED"),
-            StackResourceDriftStatus::UnknownValue => write!(f, "UNKNOWN"),
-            StackResourceDriftStatus::Unsupported => write!(f, "UNSUPPORTED"),
+
             StackResourceDriftStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct TemplateSummaryConfig {
-    pub treat_unrecognized_resource_types_as_warnings: ::std::option::Option<bool>,
+
 }
 impl TemplateSummaryConfig {
-    pub fn treat_unrecognized_resource_types_as_warnings(&self) -> ::std::option::Option<bool> {
-        self.treat_unrecognized_resource_types_as_warnings
-    }
+
 }
 impl TemplateSummaryConfig {
     pub fn builder() -> crate::types::builders::TemplateSummaryConfigBuilder {
@@ -19,23 +17,13 @@ impl TemplateSummaryConfig {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct TemplateSummaryConfigBuilder {
-    pub(crate) treat_unrecognized_resource_types_as_warnings: ::std::option::Option<bool>,
+
 }
 impl TemplateSummaryConfigBuilder {
-    pub fn treat_unrecognized_resource_types_as_warnings(mut self, input: bool) -> Self {
-        self.treat_unrecognized_resource_types_as_warnings = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_treat_unrecognized_resource_types_as_warnings(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.treat_unrecognized_resource_types_as_warnings = input;
-        self
-    }
-    pub fn get_treat_unrecognized_resource_types_as_warnings(&self) -> &::std::option::Option<bool> {
-        &self.treat_unrecognized_resource_types_as_warnings
-    }
+
     pub fn build(self) -> crate::types::TemplateSummaryConfig {
         crate::types::TemplateSummaryConfig {
-            treat_unrecognized_resource_types_as_warnings: self.treat_unrecognized_resource_types_as_warnings,
+
         }
     }
 }

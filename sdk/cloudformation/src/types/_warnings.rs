@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct Warnings {
-    pub unrecognized_resource_types: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+
 }
 impl Warnings {
-    pub fn unrecognized_resource_types(&self) -> &[::std::string::String] {
-        self.unrecognized_resource_types.as_deref().unwrap_or_default()
-    }
+
 }
 impl Warnings {
     pub fn builder() -> crate::types::builders::WarningsBuilder {
@@ -19,25 +17,13 @@ impl Warnings {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct WarningsBuilder {
-    pub(crate) unrecognized_resource_types: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+
 }
 impl WarningsBuilder {
-    pub fn unrecognized_resource_types(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        let mut v = self.unrecognized_resource_types.unwrap_or_default();
-        v.push(input.into());
-        self.unrecognized_resource_types = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_unrecognized_resource_types(mut self, input: ::std::option::Option<::std::vec::Vec<::std::string::String>>) -> Self {
-        self.unrecognized_resource_types = input;
-        self
-    }
-    pub fn get_unrecognized_resource_types(&self) -> &::std::option::Option<::std::vec::Vec<::std::string::String>> {
-        &self.unrecognized_resource_types
-    }
+
     pub fn build(self) -> crate::types::Warnings {
         crate::types::Warnings {
-            unrecognized_resource_types: self.unrecognized_resource_types,
+
         }
     }
 }

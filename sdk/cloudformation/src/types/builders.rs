@@ -48,15 +48,11 @@ pub use crate::types::_physical_resource_id_context_key_value_pair::PhysicalReso
 
 pub use crate::types::_property_difference::PropertyDifferenceBuilder;
 
-pub use crate::types::_parameter_constraints::ParameterConstraintsBuilder;
-
 pub use crate::types::_stack_resource_drift_information_summary::StackResourceDriftInformationSummaryBuilder;
 
 pub use crate::types::_output::OutputBuilder;
 
 pub use crate::types::_operation_entry::OperationEntryBuilder;
-
-pub use crate::types::_resource_drift_ignored_attribute::ResourceDriftIgnoredAttributeBuilder;
 
 pub use crate::types::_resource_change_detail::ResourceChangeDetailBuilder;
 

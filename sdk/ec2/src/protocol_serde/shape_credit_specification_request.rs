@@ -6,8 +6,6 @@ pub fn ser_credit_specification_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("CpuCredits");
-    if let Some(var_2) = &input.cpu_credits {
-        scope_1.string(var_2);
-    }
+
     Ok(())
 }

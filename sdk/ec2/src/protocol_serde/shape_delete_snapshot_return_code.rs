@@ -24,20 +24,7 @@ pub fn de_delete_snapshot_return_code(
                 builder = builder.set_snapshot_id(var_1);
             }
             ,
-            s if s.matches("returnCode") /* ReturnCode com.amazonaws.ec2#DeleteSnapshotReturnCode$ReturnCode */ =>  {
-                let var_2 =
-                    Some(
-                        Result::<crate::types::SnapshotReturnCodes, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::SnapshotReturnCodes::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_return_code(var_2);
-            }
-            ,
+
             _ => {}
         }
     }

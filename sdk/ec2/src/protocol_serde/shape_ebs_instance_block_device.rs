@@ -11,35 +11,7 @@ pub fn de_ebs_instance_block_device(
     let mut builder = crate::types::EbsInstanceBlockDevice::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("attachTime") /* AttachTime com.amazonaws.ec2#EbsInstanceBlockDevice$AttachTime */ =>  {
-                let var_1 =
-                    Some(
-                        ::aws_smithy_types::DateTime::from_str(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            , ::aws_smithy_types::date_time::Format::DateTimeWithOffset
-                        )
-                        .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (timestamp: `com.amazonaws.ec2#DateTime`)"))
-                        ?
-                    )
-                ;
-                builder = builder.set_attach_time(var_1);
-            }
-            ,
-            s if s.matches("deleteOnTermination") /* DeleteOnTermination com.amazonaws.ec2#EbsInstanceBlockDevice$DeleteOnTermination */ =>  {
-                let var_2 =
-                    Some(
-                         {
-                            <bool as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (boolean: `com.amazonaws.ec2#Boolean`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_delete_on_termination(var_2);
-            }
-            ,
+
             s if s.matches("status") /* Status com.amazonaws.ec2#EbsInstanceBlockDevice$Status */ =>  {
                 let var_3 =
                     Some(
@@ -67,32 +39,7 @@ pub fn de_ebs_instance_block_device(
                 builder = builder.set_volume_id(var_4);
             }
             ,
-            s if s.matches("associatedResource") /* AssociatedResource com.amazonaws.ec2#EbsInstanceBlockDevice$AssociatedResource */ =>  {
-                let var_5 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_associated_resource(var_5);
-            }
-            ,
-            s if s.matches("volumeOwnerId") /* VolumeOwnerId com.amazonaws.ec2#EbsInstanceBlockDevice$VolumeOwnerId */ =>  {
-                let var_6 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_volume_owner_id(var_6);
-            }
-            ,
+
             s if s.matches("operator") /* Operator com.amazonaws.ec2#EbsInstanceBlockDevice$Operator */ =>  {
                 let var_7 =
                     Some(
@@ -103,21 +50,7 @@ pub fn de_ebs_instance_block_device(
                 builder = builder.set_operator(var_7);
             }
             ,
-            s if s.matches("ebsCardIndex") /* EbsCardIndex com.amazonaws.ec2#EbsInstanceBlockDevice$EbsCardIndex */ =>  {
-                let var_8 =
-                    Some(
-                         {
-                            <i32 as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (integer: `com.amazonaws.ec2#Integer`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_ebs_card_index(var_8);
-            }
-            ,
+
             _ => {}
         }
     }

@@ -11,19 +11,7 @@ pub fn de_group_identifier(
     let mut builder = crate::types::GroupIdentifier::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("groupId") /* GroupId com.amazonaws.ec2#GroupIdentifier$GroupId */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_group_id(var_1);
-            }
-            ,
+
             s if s.matches("groupName") /* GroupName com.amazonaws.ec2#GroupIdentifier$GroupName */ =>  {
                 let var_2 =
                     Some(

@@ -6,8 +6,6 @@ pub fn ser_instance_maintenance_options_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("AutoRecovery");
-    if let Some(var_2) = &input.auto_recovery {
-        scope_1.string(var_2.as_str());
-    }
+
     Ok(())
 }

@@ -6,13 +6,9 @@ pub fn ser_instance_market_options_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("MarketType");
-    if let Some(var_2) = &input.market_type {
-        scope_1.string(var_2.as_str());
-    }
+
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("SpotOptions");
-    if let Some(var_4) = &input.spot_options {
-        crate::protocol_serde::shape_spot_market_options::ser_spot_market_options(scope_3, var_4)?;
-    }
+
     Ok(())
 }

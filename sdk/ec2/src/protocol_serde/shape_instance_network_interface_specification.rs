@@ -6,14 +6,10 @@ pub fn ser_instance_network_interface_specification(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("AssociatePublicIpAddress");
-    if let Some(var_2) = &input.associate_public_ip_address {
-        scope_1.boolean(*var_2);
-    }
+
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("DeleteOnTermination");
-    if let Some(var_4) = &input.delete_on_termination {
-        scope_3.boolean(*var_4);
-    }
+
     #[allow(unused_mut)]
     let mut scope_5 = writer.prefix("Description");
     if let Some(var_6) = &input.description {
@@ -21,12 +17,7 @@ pub fn ser_instance_network_interface_specification(
     }
     #[allow(unused_mut)]
     let mut scope_7 = writer.prefix("DeviceIndex");
-    if let Some(var_8) = &input.device_index {
-        scope_7.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_8).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_9 = writer.prefix("SecurityGroupId");
     if let Some(var_10) = &input.groups {
@@ -42,143 +33,57 @@ pub fn ser_instance_network_interface_specification(
     }
     #[allow(unused_mut)]
     let mut scope_14 = writer.prefix("Ipv6AddressCount");
-    if let Some(var_15) = &input.ipv6_address_count {
-        scope_14.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_15).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_16 = writer.prefix("Ipv6Addresses");
-    if let Some(var_17) = &input.ipv6_addresses {
-        if !var_17.is_empty() {
-            let mut list_19 = scope_16.start_list(true, Some("item"));
-            for item_18 in var_17 {
-                #[allow(unused_mut)]
-                let mut entry_20 = list_19.entry();
-                crate::protocol_serde::shape_instance_ipv6_address::ser_instance_ipv6_address(entry_20, item_18)?;
-            }
-            list_19.finish();
-        }
-    }
+
     #[allow(unused_mut)]
     let mut scope_21 = writer.prefix("NetworkInterfaceId");
-    if let Some(var_22) = &input.network_interface_id {
-        scope_21.string(var_22);
-    }
+
     #[allow(unused_mut)]
     let mut scope_23 = writer.prefix("PrivateIpAddress");
-    if let Some(var_24) = &input.private_ip_address {
-        scope_23.string(var_24);
-    }
+
     #[allow(unused_mut)]
     let mut scope_25 = writer.prefix("PrivateIpAddresses");
-    if let Some(var_26) = &input.private_ip_addresses {
-        if !var_26.is_empty() {
-            let mut list_28 = scope_25.start_list(true, Some("item"));
-            for item_27 in var_26 {
-                #[allow(unused_mut)]
-                let mut entry_29 = list_28.entry();
-                crate::protocol_serde::shape_private_ip_address_specification::ser_private_ip_address_specification(entry_29, item_27)?;
-            }
-            list_28.finish();
-        }
-    }
+
     #[allow(unused_mut)]
     let mut scope_30 = writer.prefix("SecondaryPrivateIpAddressCount");
-    if let Some(var_31) = &input.secondary_private_ip_address_count {
-        scope_30.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_31).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_32 = writer.prefix("SubnetId");
-    if let Some(var_33) = &input.subnet_id {
-        scope_32.string(var_33);
-    }
+
     #[allow(unused_mut)]
     let mut scope_34 = writer.prefix("AssociateCarrierIpAddress");
-    if let Some(var_35) = &input.associate_carrier_ip_address {
-        scope_34.boolean(*var_35);
-    }
+
     #[allow(unused_mut)]
     let mut scope_36 = writer.prefix("InterfaceType");
-    if let Some(var_37) = &input.interface_type {
-        scope_36.string(var_37);
-    }
+
     #[allow(unused_mut)]
     let mut scope_38 = writer.prefix("NetworkCardIndex");
-    if let Some(var_39) = &input.network_card_index {
-        scope_38.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_39).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_40 = writer.prefix("Ipv4Prefix");
-    if let Some(var_41) = &input.ipv4_prefixes {
-        if !var_41.is_empty() {
-            let mut list_43 = scope_40.start_list(true, Some("item"));
-            for item_42 in var_41 {
-                #[allow(unused_mut)]
-                let mut entry_44 = list_43.entry();
-                crate::protocol_serde::shape_ipv4_prefix_specification_request::ser_ipv4_prefix_specification_request(entry_44, item_42)?;
-            }
-            list_43.finish();
-        }
-    }
+
     #[allow(unused_mut)]
     let mut scope_45 = writer.prefix("Ipv4PrefixCount");
-    if let Some(var_46) = &input.ipv4_prefix_count {
-        scope_45.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_46).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_47 = writer.prefix("Ipv6Prefix");
-    if let Some(var_48) = &input.ipv6_prefixes {
-        if !var_48.is_empty() {
-            let mut list_50 = scope_47.start_list(true, Some("item"));
-            for item_49 in var_48 {
-                #[allow(unused_mut)]
-                let mut entry_51 = list_50.entry();
-                crate::protocol_serde::shape_ipv6_prefix_specification_request::ser_ipv6_prefix_specification_request(entry_51, item_49)?;
-            }
-            list_50.finish();
-        }
-    }
+
     #[allow(unused_mut)]
     let mut scope_52 = writer.prefix("Ipv6PrefixCount");
-    if let Some(var_53) = &input.ipv6_prefix_count {
-        scope_52.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_53).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_54 = writer.prefix("PrimaryIpv6");
-    if let Some(var_55) = &input.primary_ipv6 {
-        scope_54.boolean(*var_55);
-    }
+
     #[allow(unused_mut)]
     let mut scope_56 = writer.prefix("EnaSrdSpecification");
-    if let Some(var_57) = &input.ena_srd_specification {
-        crate::protocol_serde::shape_ena_srd_specification_request::ser_ena_srd_specification_request(scope_56, var_57)?;
-    }
+
     #[allow(unused_mut)]
     let mut scope_58 = writer.prefix("ConnectionTrackingSpecification");
-    if let Some(var_59) = &input.connection_tracking_specification {
-        crate::protocol_serde::shape_connection_tracking_specification_request::ser_connection_tracking_specification_request(scope_58, var_59)?;
-    }
+
     #[allow(unused_mut)]
     let mut scope_60 = writer.prefix("EnaQueueCount");
-    if let Some(var_61) = &input.ena_queue_count {
-        scope_60.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_61).into()),
-        );
-    }
+
     Ok(())
 }

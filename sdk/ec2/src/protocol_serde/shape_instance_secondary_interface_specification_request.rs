@@ -6,55 +6,24 @@ pub fn ser_instance_secondary_interface_specification_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("DeleteOnTermination");
-    if let Some(var_2) = &input.delete_on_termination {
-        scope_1.boolean(*var_2);
-    }
+
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("DeviceIndex");
-    if let Some(var_4) = &input.device_index {
-        scope_3.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_4).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_5 = writer.prefix("PrivateIpAddress");
-    if let Some(var_6) = &input.private_ip_addresses {
-        if !var_6.is_empty() {
-            let mut list_8 = scope_5.start_list(true, Some("item"));
-            for item_7 in var_6 {
-                #[allow(unused_mut)]
-                let mut entry_9 = list_8.entry();
-                crate::protocol_serde::shape_instance_secondary_interface_private_ip_address_request::ser_instance_secondary_interface_private_ip_address_request(entry_9, item_7)?;
-            }
-            list_8.finish();
-        }
-    }
+
     #[allow(unused_mut)]
     let mut scope_10 = writer.prefix("PrivateIpAddressCount");
-    if let Some(var_11) = &input.private_ip_address_count {
-        scope_10.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_11).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_12 = writer.prefix("SecondarySubnetId");
-    if let Some(var_13) = &input.secondary_subnet_id {
-        scope_12.string(var_13);
-    }
+
     #[allow(unused_mut)]
     let mut scope_14 = writer.prefix("InterfaceType");
-    if let Some(var_15) = &input.interface_type {
-        scope_14.string(var_15.as_str());
-    }
+
     #[allow(unused_mut)]
     let mut scope_16 = writer.prefix("NetworkCardIndex");
-    if let Some(var_17) = &input.network_card_index {
-        scope_16.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_17).into()),
-        );
-    }
+
     Ok(())
 }

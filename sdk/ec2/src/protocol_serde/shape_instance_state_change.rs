@@ -24,26 +24,7 @@ pub fn de_instance_state_change(
                 builder = builder.set_instance_id(var_1);
             }
             ,
-            s if s.matches("currentState") /* CurrentState com.amazonaws.ec2#InstanceStateChange$CurrentState */ =>  {
-                let var_2 =
-                    Some(
-                        crate::protocol_serde::shape_instance_state::de_instance_state(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_current_state(var_2);
-            }
-            ,
-            s if s.matches("previousState") /* PreviousState com.amazonaws.ec2#InstanceStateChange$PreviousState */ =>  {
-                let var_3 =
-                    Some(
-                        crate::protocol_serde::shape_instance_state::de_instance_state(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_previous_state(var_3);
-            }
-            ,
+
             _ => {}
         }
     }

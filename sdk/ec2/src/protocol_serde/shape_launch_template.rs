@@ -51,49 +51,7 @@ pub fn de_launch_template(
                 builder = builder.set_create_time(var_3);
             }
             ,
-            s if s.matches("createdBy") /* CreatedBy com.amazonaws.ec2#LaunchTemplate$CreatedBy */ =>  {
-                let var_4 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_created_by(var_4);
-            }
-            ,
-            s if s.matches("defaultVersionNumber") /* DefaultVersionNumber com.amazonaws.ec2#LaunchTemplate$DefaultVersionNumber */ =>  {
-                let var_5 =
-                    Some(
-                         {
-                            <i64 as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (long: `com.amazonaws.ec2#Long`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_default_version_number(var_5);
-            }
-            ,
-            s if s.matches("latestVersionNumber") /* LatestVersionNumber com.amazonaws.ec2#LaunchTemplate$LatestVersionNumber */ =>  {
-                let var_6 =
-                    Some(
-                         {
-                            <i64 as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (long: `com.amazonaws.ec2#Long`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_latest_version_number(var_6);
-            }
-            ,
+
             s if s.matches("tagSet") /* Tags com.amazonaws.ec2#LaunchTemplate$Tags */ =>  {
                 let var_7 =
                     Some(

@@ -24,19 +24,7 @@ pub fn de_launch_template_block_device_mapping(
                 builder = builder.set_device_name(var_1);
             }
             ,
-            s if s.matches("virtualName") /* VirtualName com.amazonaws.ec2#LaunchTemplateBlockDeviceMapping$VirtualName */ =>  {
-                let var_2 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_virtual_name(var_2);
-            }
-            ,
+
             s if s.matches("ebs") /* Ebs com.amazonaws.ec2#LaunchTemplateBlockDeviceMapping$Ebs */ =>  {
                 let var_3 =
                     Some(
@@ -47,19 +35,7 @@ pub fn de_launch_template_block_device_mapping(
                 builder = builder.set_ebs(var_3);
             }
             ,
-            s if s.matches("noDevice") /* NoDevice com.amazonaws.ec2#LaunchTemplateBlockDeviceMapping$NoDevice */ =>  {
-                let var_4 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_no_device(var_4);
-            }
-            ,
+
             _ => {}
         }
     }

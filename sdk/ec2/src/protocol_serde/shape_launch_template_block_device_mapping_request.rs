@@ -11,9 +11,7 @@ pub fn ser_launch_template_block_device_mapping_request(
     }
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("VirtualName");
-    if let Some(var_4) = &input.virtual_name {
-        scope_3.string(var_4);
-    }
+
     #[allow(unused_mut)]
     let mut scope_5 = writer.prefix("Ebs");
     if let Some(var_6) = &input.ebs {
@@ -21,8 +19,6 @@ pub fn ser_launch_template_block_device_mapping_request(
     }
     #[allow(unused_mut)]
     let mut scope_7 = writer.prefix("NoDevice");
-    if let Some(var_8) = &input.no_device {
-        scope_7.string(var_8);
-    }
+
     Ok(())
 }

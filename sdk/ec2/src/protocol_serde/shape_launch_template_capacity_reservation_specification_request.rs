@@ -6,13 +6,9 @@ pub fn ser_launch_template_capacity_reservation_specification_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("CapacityReservationPreference");
-    if let Some(var_2) = &input.capacity_reservation_preference {
-        scope_1.string(var_2.as_str());
-    }
+
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("CapacityReservationTarget");
-    if let Some(var_4) = &input.capacity_reservation_target {
-        crate::protocol_serde::shape_capacity_reservation_target::ser_capacity_reservation_target(scope_3, var_4)?;
-    }
+
     Ok(())
 }

@@ -6,29 +6,15 @@ pub fn ser_launch_template_cpu_options_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("CoreCount");
-    if let Some(var_2) = &input.core_count {
-        scope_1.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_2).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("ThreadsPerCore");
-    if let Some(var_4) = &input.threads_per_core {
-        scope_3.number(
-            #[allow(clippy::useless_conversion)]
-            ::aws_smithy_types::Number::NegInt((*var_4).into()),
-        );
-    }
+
     #[allow(unused_mut)]
     let mut scope_5 = writer.prefix("AmdSevSnp");
-    if let Some(var_6) = &input.amd_sev_snp {
-        scope_5.string(var_6.as_str());
-    }
+
     #[allow(unused_mut)]
     let mut scope_7 = writer.prefix("NestedVirtualization");
-    if let Some(var_8) = &input.nested_virtualization {
-        scope_7.string(var_8.as_str());
-    }
+
     Ok(())
 }

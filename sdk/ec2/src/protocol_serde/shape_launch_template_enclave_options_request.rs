@@ -6,8 +6,6 @@ pub fn ser_launch_template_enclave_options_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("Enabled");
-    if let Some(var_2) = &input.enabled {
-        scope_1.boolean(*var_2);
-    }
+
     Ok(())
 }

@@ -11,20 +11,7 @@ pub fn de_launch_template_instance_maintenance_options(
     let mut builder = crate::types::LaunchTemplateInstanceMaintenanceOptions::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("autoRecovery") /* AutoRecovery com.amazonaws.ec2#LaunchTemplateInstanceMaintenanceOptions$AutoRecovery */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<crate::types::LaunchTemplateAutoRecoveryState, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::LaunchTemplateAutoRecoveryState::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_auto_recovery(var_1);
-            }
-            ,
+
             _ => {}
         }
     }

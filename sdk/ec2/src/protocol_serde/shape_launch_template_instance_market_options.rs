@@ -11,30 +11,7 @@ pub fn de_launch_template_instance_market_options(
     let mut builder = crate::types::LaunchTemplateInstanceMarketOptions::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("marketType") /* MarketType com.amazonaws.ec2#LaunchTemplateInstanceMarketOptions$MarketType */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<crate::types::MarketType, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::MarketType::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_market_type(var_1);
-            }
-            ,
-            s if s.matches("spotOptions") /* SpotOptions com.amazonaws.ec2#LaunchTemplateInstanceMarketOptions$SpotOptions */ =>  {
-                let var_2 =
-                    Some(
-                        crate::protocol_serde::shape_launch_template_spot_market_options::de_launch_template_spot_market_options(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_spot_options(var_2);
-            }
-            ,
+
             _ => {}
         }
     }

@@ -6,8 +6,6 @@ pub fn ser_launch_template_license_configuration_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("LicenseConfigurationArn");
-    if let Some(var_2) = &input.license_configuration_arn {
-        scope_1.string(var_2);
-    }
+
     Ok(())
 }

@@ -11,20 +11,7 @@ pub fn de_launch_template_network_performance_options(
     let mut builder = crate::types::LaunchTemplateNetworkPerformanceOptions::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("bandwidthWeighting") /* BandwidthWeighting com.amazonaws.ec2#LaunchTemplateNetworkPerformanceOptions$BandwidthWeighting */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<crate::types::InstanceBandwidthWeighting, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::InstanceBandwidthWeighting::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_bandwidth_weighting(var_1);
-            }
-            ,
+
             _ => {}
         }
     }

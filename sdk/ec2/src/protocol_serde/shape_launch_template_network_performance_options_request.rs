@@ -6,8 +6,6 @@ pub fn ser_launch_template_network_performance_options_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("BandwidthWeighting");
-    if let Some(var_2) = &input.bandwidth_weighting {
-        scope_1.string(var_2.as_str());
-    }
+
     Ok(())
 }

@@ -52,19 +52,7 @@ pub fn de_launch_template_version(
                 builder = builder.set_version_number(var_3);
             }
             ,
-            s if s.matches("versionDescription") /* VersionDescription com.amazonaws.ec2#LaunchTemplateVersion$VersionDescription */ =>  {
-                let var_4 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_version_description(var_4);
-            }
-            ,
+
             s if s.matches("createTime") /* CreateTime com.amazonaws.ec2#LaunchTemplateVersion$CreateTime */ =>  {
                 let var_5 =
                     Some(
@@ -79,19 +67,7 @@ pub fn de_launch_template_version(
                 builder = builder.set_create_time(var_5);
             }
             ,
-            s if s.matches("createdBy") /* CreatedBy com.amazonaws.ec2#LaunchTemplateVersion$CreatedBy */ =>  {
-                let var_6 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_created_by(var_6);
-            }
-            ,
+
             s if s.matches("defaultVersion") /* DefaultVersion com.amazonaws.ec2#LaunchTemplateVersion$DefaultVersion */ =>  {
                 let var_7 =
                     Some(

@@ -6,8 +6,6 @@ pub fn ser_operator_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("Principal");
-    if let Some(var_2) = &input.principal {
-        scope_1.string(var_2);
-    }
+
     Ok(())
 }

@@ -11,49 +11,7 @@ pub fn de_operator_response(
     let mut builder = crate::types::OperatorResponse::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("managed") /* Managed com.amazonaws.ec2#OperatorResponse$Managed */ =>  {
-                let var_1 =
-                    Some(
-                         {
-                            <bool as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (boolean: `com.amazonaws.ec2#Boolean`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_managed(var_1);
-            }
-            ,
-            s if s.matches("principal") /* Principal com.amazonaws.ec2#OperatorResponse$Principal */ =>  {
-                let var_2 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_principal(var_2);
-            }
-            ,
-            s if s.matches("hiddenByDefault") /* HiddenByDefault com.amazonaws.ec2#OperatorResponse$HiddenByDefault */ =>  {
-                let var_3 =
-                    Some(
-                         {
-                            <bool as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (boolean: `com.amazonaws.ec2#Boolean`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_hidden_by_default(var_3);
-            }
-            ,
+
             _ => {}
         }
     }

@@ -6,8 +6,6 @@ pub fn ser_performance_factor_reference_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("InstanceFamily");
-    if let Some(var_2) = &input.instance_family {
-        scope_1.string(var_2);
-    }
+
     Ok(())
 }

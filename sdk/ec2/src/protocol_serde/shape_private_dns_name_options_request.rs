@@ -6,18 +6,12 @@ pub fn ser_private_dns_name_options_request(
 ) -> ::std::result::Result<(), ::aws_smithy_types::error::operation::SerializationError> {
     #[allow(unused_mut)]
     let mut scope_1 = writer.prefix("HostnameType");
-    if let Some(var_2) = &input.hostname_type {
-        scope_1.string(var_2.as_str());
-    }
+
     #[allow(unused_mut)]
     let mut scope_3 = writer.prefix("EnableResourceNameDnsARecord");
-    if let Some(var_4) = &input.enable_resource_name_dns_a_record {
-        scope_3.boolean(*var_4);
-    }
+
     #[allow(unused_mut)]
     let mut scope_5 = writer.prefix("EnableResourceNameDnsAAAARecord");
-    if let Some(var_6) = &input.enable_resource_name_dns_aaaa_record {
-        scope_5.boolean(*var_6);
-    }
+
     Ok(())
 }

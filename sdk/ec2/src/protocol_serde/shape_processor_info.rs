@@ -21,44 +21,7 @@ pub fn de_processor_info(
                 builder = builder.set_supported_architectures(var_1);
             }
             ,
-            s if s.matches("sustainedClockSpeedInGhz") /* SustainedClockSpeedInGhz com.amazonaws.ec2#ProcessorInfo$SustainedClockSpeedInGhz */ =>  {
-                let var_2 =
-                    Some(
-                         {
-                            <f64 as ::aws_smithy_types::primitive::Parse>::parse_smithy_primitive(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                            .map_err(|_|::aws_smithy_xml::decode::XmlDecodeError::custom("expected (double: `com.amazonaws.ec2#ProcessorSustainedClockSpeed`)"))
-                        }
-                        ?
-                    )
-                ;
-                builder = builder.set_sustained_clock_speed_in_ghz(var_2);
-            }
-            ,
-            s if s.matches("supportedFeatures") /* SupportedFeatures com.amazonaws.ec2#ProcessorInfo$SupportedFeatures */ =>  {
-                let var_3 =
-                    Some(
-                        crate::protocol_serde::shape_supported_additional_processor_feature_list::de_supported_additional_processor_feature_list(&mut tag, depth + 1)
-                        ?
-                    )
-                ;
-                builder = builder.set_supported_features(var_3);
-            }
-            ,
-            s if s.matches("manufacturer") /* Manufacturer com.amazonaws.ec2#ProcessorInfo$Manufacturer */ =>  {
-                let var_4 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_manufacturer(var_4);
-            }
-            ,
+
             _ => {}
         }
     }

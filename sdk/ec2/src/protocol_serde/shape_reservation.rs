@@ -11,19 +11,7 @@ pub fn de_reservation(
     let mut builder = crate::types::Reservation::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("reservationId") /* ReservationId com.amazonaws.ec2#Reservation$ReservationId */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_reservation_id(var_1);
-            }
-            ,
+
             s if s.matches("ownerId") /* OwnerId com.amazonaws.ec2#Reservation$OwnerId */ =>  {
                 let var_2 =
                     Some(
@@ -37,19 +25,7 @@ pub fn de_reservation(
                 builder = builder.set_owner_id(var_2);
             }
             ,
-            s if s.matches("requesterId") /* RequesterId com.amazonaws.ec2#Reservation$RequesterId */ =>  {
-                let var_3 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_requester_id(var_3);
-            }
-            ,
+
             s if s.matches("groupSet") /* Groups com.amazonaws.ec2#Reservation$Groups */ =>  {
                 let var_4 =
                     Some(

@@ -8,14 +8,10 @@
 pub enum ArchitectureType {
     #[allow(missing_docs)] // documentation missing in model
     Arm64,
-    #[allow(missing_docs)] // documentation missing in model
-    Arm64Mac,
-    #[allow(missing_docs)] // documentation missing in model
-    I386,
+
     #[allow(missing_docs)] // documentation missing in model
     X8664,
-    #[allow(missing_docs)] // documentation missing in model
-    X8664Mac,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -23,10 +19,9 @@ impl ::std::convert::From<&str> for ArchitectureType {
     fn from(s: &str) -> Self {
         match s {
             "arm64" => ArchitectureType::Arm64,
-            "arm64_mac" => ArchitectureType::Arm64Mac,
-            "i386" => ArchitectureType::I386,
+
             "x86_64" => ArchitectureType::X8664,
-            "x86_64_mac" => ArchitectureType::X8664Mac,
+
             other => ArchitectureType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -42,10 +37,9 @@ impl ArchitectureType {
     pub fn as_str(&self) -> &str {
         match self {
             ArchitectureType::Arm64 => "arm64",
-            ArchitectureType::Arm64Mac => "arm64_mac",
-            ArchitectureType::I386 => "i386",
+
             ArchitectureType::X8664 => "x86_64",
-            ArchitectureType::X8664Mac => "x86_64_mac",
+
             ArchitectureType::Unknown(value) => value.as_str(),
         }
     }
@@ -71,10 +65,9 @@ impl ::std::fmt::Display for ArchitectureType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             ArchitectureType::Arm64 => write!(f, "arm64"),
-            ArchitectureType::Arm64Mac => write!(f, "arm64_mac"),
-            ArchitectureType::I386 => write!(f, "i386"),
+
             ArchitectureType::X8664 => write!(f, "x86_64"),
-            ArchitectureType::X8664Mac => write!(f, "x86_64_mac"),
+
             ArchitectureType::Unknown(value) => write!(f, "{value}"),
         }
     }

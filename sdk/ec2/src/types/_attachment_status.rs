@@ -8,12 +8,10 @@
 pub enum AttachmentStatus {
     #[allow(missing_docs)] // documentation missing in model
     Attached,
-    #[allow(missing_docs)] // documentation missing in model
-    Attaching,
+
     #[allow(missing_docs)] // documentation missing in model
     Detached,
-    #[allow(missing_docs)] // documentation missing in model
-    Detaching,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -21,9 +19,9 @@ impl ::std::convert::From<&str> for AttachmentStatus {
     fn from(s: &str) -> Self {
         match s {
             "attached" => AttachmentStatus::Attached,
-            "attaching" => AttachmentStatus::Attaching,
+
             "detached" => AttachmentStatus::Detached,
-            "detaching" => AttachmentStatus::Detaching,
+
             other => AttachmentStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -39,9 +37,9 @@ impl AttachmentStatus {
     pub fn as_str(&self) -> &str {
         match self {
             AttachmentStatus::Attached => "attached",
-            AttachmentStatus::Attaching => "attaching",
+
             AttachmentStatus::Detached => "detached",
-            AttachmentStatus::Detaching => "detaching",
+
             AttachmentStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -67,9 +65,9 @@ impl ::std::fmt::Display for AttachmentStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             AttachmentStatus::Attached => write!(f, "attached"),
-            AttachmentStatus::Attaching => write!(f, "attaching"),
+
             AttachmentStatus::Detached => write!(f, "detached"),
-            AttachmentStatus::Detaching => write!(f, "detaching"),
+
             AttachmentStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

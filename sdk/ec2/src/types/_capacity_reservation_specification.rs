@@ -3,16 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct CapacityReservationSpecification {
-    pub capacity_reservation_preference: ::std::option::Option<crate::types::CapacityReservationPreference>,
-    pub capacity_reservation_target: ::std::option::Option<crate::types::CapacityReservationTarget>,
+
 }
 impl CapacityReservationSpecification {
-    pub fn capacity_reservation_preference(&self) -> ::std::option::Option<&crate::types::CapacityReservationPreference> {
-        self.capacity_reservation_preference.as_ref()
-    }
-    pub fn capacity_reservation_target(&self) -> ::std::option::Option<&crate::types::CapacityReservationTarget> {
-        self.capacity_reservation_target.as_ref()
-    }
+
 }
 impl CapacityReservationSpecification {
     pub fn builder() -> crate::types::builders::CapacityReservationSpecificationBuilder {
@@ -23,36 +17,13 @@ impl CapacityReservationSpecification {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct CapacityReservationSpecificationBuilder {
-    pub(crate) capacity_reservation_preference: ::std::option::Option<crate::types::CapacityReservationPreference>,
-    pub(crate) capacity_reservation_target: ::std::option::Option<crate::types::CapacityReservationTarget>,
+
 }
 impl CapacityReservationSpecificationBuilder {
-    pub fn capacity_reservation_preference(mut self, input: crate::types::CapacityReservationPreference) -> Self {
-        self.capacity_reservation_preference = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_capacity_reservation_preference(mut self, input: ::std::option::Option<crate::types::CapacityReservationPreference>) -> Self {
-        self.capacity_reservation_preference = input;
-        self
-    }
-    pub fn get_capacity_reservation_preference(&self) -> &::std::option::Option<crate::types::CapacityReservationPreference> {
-        &self.capacity_reservation_preference
-    }
-    pub fn capacity_reservation_target(mut self, input: crate::types::CapacityReservationTarget) -> Self {
-        self.capacity_reservation_target = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_capacity_reservation_target(mut self, input: ::std::option::Option<crate::types::CapacityReservationTarget>) -> Self {
-        self.capacity_reservation_target = input;
-        self
-    }
-    pub fn get_capacity_reservation_target(&self) -> &::std::option::Option<crate::types::CapacityReservationTarget> {
-        &self.capacity_reservation_target
-    }
+
     pub fn build(self) -> crate::types::CapacityReservationSpecification {
         crate::types::CapacityReservationSpecification {
-            capacity_reservation_preference: self.capacity_reservation_preference,
-            capacity_reservation_target: self.capacity_reservation_target,
+
         }
     }
 }

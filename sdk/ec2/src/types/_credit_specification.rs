@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct CreditSpecification {
-    pub cpu_credits: ::std::option::Option<::std::string::String>,
+
 }
 impl CreditSpecification {
-    pub fn cpu_credits(&self) -> ::std::option::Option<&str> {
-        self.cpu_credits.as_deref()
-    }
+
 }
 impl CreditSpecification {
     pub fn builder() -> crate::types::builders::CreditSpecificationBuilder {
@@ -19,23 +17,13 @@ impl CreditSpecification {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct CreditSpecificationBuilder {
-    pub(crate) cpu_credits: ::std::option::Option<::std::string::String>,
+
 }
 impl CreditSpecificationBuilder {
-    pub fn cpu_credits(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.cpu_credits = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_cpu_credits(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.cpu_credits = input;
-        self
-    }
-    pub fn get_cpu_credits(&self) -> &::std::option::Option<::std::string::String> {
-        &self.cpu_credits
-    }
+
     pub fn build(self) -> crate::types::CreditSpecification {
         crate::types::CreditSpecification {
-            cpu_credits: self.cpu_credits,
+
         }
     }
 }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct CreditSpecificationRequest {
-    pub cpu_credits: ::std::option::Option<::std::string::String>,
+
 }
 impl CreditSpecificationRequest {
-    pub fn cpu_credits(&self) -> ::std::option::Option<&str> {
-        self.cpu_credits.as_deref()
-    }
+
 }
 impl CreditSpecificationRequest {
     pub fn builder() -> crate::types::builders::CreditSpecificationRequestBuilder {
@@ -19,23 +17,13 @@ impl CreditSpecificationRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct CreditSpecificationRequestBuilder {
-    pub(crate) cpu_credits: ::std::option::Option<::std::string::String>,
+
 }
 impl CreditSpecificationRequestBuilder {
-    pub fn cpu_credits(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.cpu_credits = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_cpu_credits(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.cpu_credits = input;
-        self
-    }
-    pub fn get_cpu_credits(&self) -> &::std::option::Option<::std::string::String> {
-        &self.cpu_credits
-    }
+
     pub fn build(self) -> crate::types::CreditSpecificationRequest {
         crate::types::CreditSpecificationRequest {
-            cpu_credits: self.cpu_credits,
+
         }
     }
 }

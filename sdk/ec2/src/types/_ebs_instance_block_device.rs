@@ -3,40 +3,26 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct EbsInstanceBlockDevice {
-    pub attach_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub delete_on_termination: ::std::option::Option<bool>,
+
     pub status: ::std::option::Option<crate::types::AttachmentStatus>,
     pub volume_id: ::std::option::Option<::std::string::String>,
-    pub associated_resource: ::std::option::Option<::std::string::String>,
-    pub volume_owner_id: ::std::option::Option<::std::string::String>,
+
     pub operator: ::std::option::Option<crate::types::OperatorResponse>,
-    pub ebs_card_index: ::std::option::Option<i32>,
+
 }
 impl EbsInstanceBlockDevice {
-    pub fn attach_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.attach_time.as_ref()
-    }
-    pub fn delete_on_termination(&self) -> ::std::option::Option<bool> {
-        self.delete_on_termination
-    }
+
     pub fn status(&self) -> ::std::option::Option<&crate::types::AttachmentStatus> {
         self.status.as_ref()
     }
     pub fn volume_id(&self) -> ::std::option::Option<&str> {
         self.volume_id.as_deref()
     }
-    pub fn associated_resource(&self) -> ::std::option::Option<&str> {
-        self.associated_resource.as_deref()
-    }
-    pub fn volume_owner_id(&self) -> ::std::option::Option<&str> {
-        self.volume_owner_id.as_deref()
-    }
+
     pub fn operator(&self) -> ::std::option::Option<&crate::types::OperatorResponse> {
         self.operator.as_ref()
     }
-    pub fn ebs_card_index(&self) -> ::std::option::Option<i32> {
-        self.ebs_card_index
-    }
+
 }
 impl EbsInstanceBlockDevice {
     pub fn builder() -> crate::types::builders::EbsInstanceBlockDeviceBuilder {
@@ -47,38 +33,15 @@ impl EbsInstanceBlockDevice {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct EbsInstanceBlockDeviceBuilder {
-    pub(crate) attach_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) delete_on_termination: ::std::option::Option<bool>,
+
     pub(crate) status: ::std::option::Option<crate::types::AttachmentStatus>,
     pub(crate) volume_id: ::std::option::Option<::std::string::String>,
-    pub(crate) associated_resource: ::std::option::Option<::std::string::String>,
-    pub(crate) volume_owner_id: ::std::option::Option<::std::string::String>,
+
     pub(crate) operator: ::std::option::Option<crate::types::OperatorResponse>,
-    pub(crate) ebs_card_index: ::std::option::Option<i32>,
+
 }
 impl EbsInstanceBlockDeviceBuilder {
-    pub fn attach_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.attach_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_attach_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.attach_time = input;
-        self
-    }
-    pub fn get_attach_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.attach_time
-    }
-    pub fn delete_on_termination(mut self, input: bool) -> Self {
-        self.delete_on_termination = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_delete_on_termination(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.delete_on_termination = input;
-        self
-    }
-    pub fn get_delete_on_termination(&self) -> &::std::option::Option<bool> {
-        &self.delete_on_termination
-    }
+
     pub fn status(mut self, input: crate::types::AttachmentStatus) -> Self {
         self.status = ::std::option::Option::Some(input);
         self
@@ -101,28 +64,7 @@ impl EbsInstanceBlockDeviceBuilder {
     pub fn get_volume_id(&self) -> &::std::option::Option<::std::string::String> {
         &self.volume_id
     }
-    pub fn associated_resource(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.associated_resource = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_associated_resource(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.associated_resource = input;
-        self
-    }
-    pub fn get_associated_resource(&self) -> &::std::option::Option<::std::string::String> {
-        &self.associated_resource
-    }
-    pub fn volume_owner_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.volume_owner_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_volume_owner_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.volume_owner_id = input;
-        self
-    }
-    pub fn get_volume_owner_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.volume_owner_id
-    }
+
     pub fn operator(mut self, input: crate::types::OperatorResponse) -> Self {
         self.operator = ::std::option::Option::Some(input);
         self
@@ -134,27 +76,15 @@ impl EbsInstanceBlockDeviceBuilder {
     pub fn get_operator(&self) -> &::std::option::Option<crate::types::OperatorResponse> {
         &self.operator
     }
-    pub fn ebs_card_index(mut self, input: i32) -> Self {
-        self.ebs_card_index = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_ebs_card_index(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.ebs_card_index = input;
-        self
-    }
-    pub fn get_ebs_card_index(&self) -> &::std::option::Option<i32> {
-        &self.ebs_card_index
-    }
+
     pub fn build(self) -> crate::types::EbsInstanceBlockDevice {
         crate::types::EbsInstanceBlockDevice {
-            attach_time: self.attach_time,
-            delete_on_termination: self.delete_on_termination,
+
             status: self.status,
             volume_id: self.volume_id,
-            associated_resource: self.associated_resource,
-            volume_owner_id: self.volume_owner_id,
+
             operator: self.operator,
-            ebs_card_index: self.ebs_card_index,
+
         }
     }
 }

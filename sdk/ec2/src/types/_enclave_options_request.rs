@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct EnclaveOptionsRequest {
-    pub enabled: ::std::option::Option<bool>,
+
 }
 impl EnclaveOptionsRequest {
-    pub fn enabled(&self) -> ::std::option::Option<bool> {
-        self.enabled
-    }
+
 }
 impl EnclaveOptionsRequest {
     pub fn builder() -> crate::types::builders::EnclaveOptionsRequestBuilder {
@@ -19,21 +17,11 @@ impl EnclaveOptionsRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct EnclaveOptionsRequestBuilder {
-    pub(crate) enabled: ::std::option::Option<bool>,
+
 }
 impl EnclaveOptionsRequestBuilder {
-    pub fn enabled(mut self, input: bool) -> Self {
-        self.enabled = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_enabled(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.enabled = input;
-        self
-    }
-    pub fn get_enabled(&self) -> &::std::option::Option<bool> {
-        &self.enabled
-    }
+
     pub fn build(self) -> crate::types::EnclaveOptionsRequest {
-        crate::types::EnclaveOptionsRequest { enabled: self.enabled }
+        crate::types::EnclaveOptionsRequest {  }
     }
 }

@@ -16,12 +16,10 @@ pub enum ImageState {
     Error,
     #[allow(missing_docs)] // documentation missing in model
     Failed,
-    #[allow(missing_docs)] // documentation missing in model
-    Invalid,
+
     #[allow(missing_docs)] // documentation missing in model
     Pending,
-    #[allow(missing_docs)] // documentation missing in model
-    Transient,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -33,9 +31,9 @@ impl ::std::convert::From<&str> for ImageState {
             "disabled" => ImageState::Disabled,
             "error" => ImageState::Error,
             "failed" => ImageState::Failed,
-            "invalid" => ImageState::Invalid,
+
             "pending" => ImageState::Pending,
-            "transient" => ImageState::Transient,
+
             other => ImageState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -55,9 +53,9 @@ impl ImageState {
             ImageState::Disabled => "disabled",
             ImageState::Error => "error",
             ImageState::Failed => "failed",
-            ImageState::Invalid => "invalid",
+
             ImageState::Pending => "pending",
-            ImageState::Transient => "transient",
+
             ImageState::Unknown(value) => value.as_str(),
         }
     }
@@ -96,9 +94,9 @@ impl ::std::fmt::Display for ImageState {
             ImageState::Disabled => write!(f, "disabled"),
             ImageState::Error => write!(f, "error"),
             ImageState::Failed => write!(f, "failed"),
-            ImageState::Invalid => write!(f, "invalid"),
+
             ImageState::Pending => write!(f, "pending"),
-            ImageState::Transient => write!(f, "transient"),
+
             ImageState::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,15 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ImdsSupportValues {
-    #[allow(missing_docs)] // documentation missing in model
-    V20,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ImdsSupportValues {
     fn from(s: &str) -> Self {
         match s {
-            "v2.0" => ImdsSupportValues::V20,
+
             other => ImdsSupportValues::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -29,7 +28,7 @@ impl ::std::str::FromStr for ImdsSupportValues {
 impl ImdsSupportValues {
     pub fn as_str(&self) -> &str {
         match self {
-            ImdsSupportValues::V20 => "v2.0",
+
             ImdsSupportValues::Unknown(value) => value.as_str(),
         }
     }
@@ -54,7 +53,7 @@ impl ImdsSupportValues {
 impl ::std::fmt::Display for ImdsSupportValues {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ImdsSupportValues::V20 => write!(f, "v2.0"),
+
             ImdsSupportValues::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,64 +6,23 @@ pub struct Instance {
     pub architecture: ::std::option::Option<crate::types::ArchitectureValues>,
     pub block_device_mappings: ::std::option::Option<::std::vec::Vec<crate::types::InstanceBlockDeviceMapping>>,
     pub client_token: ::std::option::Option<::std::string::String>,
-    pub ebs_optimized: ::std::option::Option<bool>,
-    pub ena_support: ::std::option::Option<bool>,
-    pub hypervisor: ::std::option::Option<crate::types::HypervisorType>,
-    pub iam_instance_profile: ::std::option::Option<crate::types::IamInstanceProfile>,
-    pub instance_lifecycle: ::std::option::Option<crate::types::InstanceLifecycleType>,
-    pub elastic_gpu_associations: ::std::option::Option<::std::vec::Vec<crate::types::ElasticGpuAssociation>>,
-    pub elastic_inference_accelerator_associations: ::std::option::Option<::std::vec::Vec<crate::types::ElasticInferenceAcceleratorAssociation>>,
-    pub network_interfaces: ::std::option::Option<::std::vec::Vec<crate::types::InstanceNetworkInterface>>,
-    pub outpost_arn: ::std::option::Option<::std::string::String>,
+
     pub root_device_name: ::std::option::Option<::std::string::String>,
     pub root_device_type: ::std::option::Option<crate::types::DeviceType>,
-    pub security_groups: ::std::option::Option<::std::vec::Vec<crate::types::GroupIdentifier>>,
-    pub source_dest_check: ::std::option::Option<bool>,
-    pub spot_instance_request_id: ::std::option::Option<::std::string::String>,
-    pub sriov_net_support: ::std::option::Option<::std::string::String>,
-    pub state_reason: ::std::option::Option<crate::types::StateReason>,
+
     pub tags: ::std::option::Option<::std::vec::Vec<crate::types::Tag>>,
     pub virtualization_type: ::std::option::Option<crate::types::VirtualizationType>,
-    pub cpu_options: ::std::option::Option<crate::types::CpuOptions>,
-    pub capacity_block_id: ::std::option::Option<::std::string::String>,
-    pub capacity_reservation_id: ::std::option::Option<::std::string::String>,
-    pub capacity_reservation_specification: ::std::option::Option<crate::types::CapacityReservationSpecificationResponse>,
-    pub hibernation_options: ::std::option::Option<crate::types::HibernationOptions>,
-    pub licenses: ::std::option::Option<::std::vec::Vec<crate::types::LicenseConfiguration>>,
-    pub metadata_options: ::std::option::Option<crate::types::InstanceMetadataOptionsResponse>,
-    pub enclave_options: ::std::option::Option<crate::types::EnclaveOptions>,
+
     pub boot_mode: ::std::option::Option<crate::types::BootModeValues>,
-    pub platform_details: ::std::option::Option<::std::string::String>,
-    pub usage_operation: ::std::option::Option<::std::string::String>,
-    pub usage_operation_update_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub private_dns_name_options: ::std::option::Option<crate::types::PrivateDnsNameOptionsResponse>,
-    pub ipv6_address: ::std::option::Option<::std::string::String>,
-    pub tpm_support: ::std::option::Option<::std::string::String>,
-    pub maintenance_options: ::std::option::Option<crate::types::InstanceMaintenanceOptions>,
-    pub current_instance_boot_mode: ::std::option::Option<crate::types::InstanceBootModeValues>,
-    pub network_performance_options: ::std::option::Option<crate::types::InstanceNetworkPerformanceOptions>,
+
     pub operator: ::std::option::Option<crate::types::OperatorResponse>,
-    pub secondary_interfaces: ::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterface>>,
+
     pub instance_id: ::std::option::Option<::std::string::String>,
     pub image_id: ::std::option::Option<::std::string::String>,
     pub state: ::std::option::Option<crate::types::InstanceState>,
-    pub private_dns_name: ::std::option::Option<::std::string::String>,
-    pub public_dns_name: ::std::option::Option<::std::string::String>,
-    pub state_transition_reason: ::std::option::Option<::std::string::String>,
-    pub key_name: ::std::option::Option<::std::string::String>,
-    pub ami_launch_index: ::std::option::Option<i32>,
-    pub product_codes: ::std::option::Option<::std::vec::Vec<crate::types::ProductCode>>,
+
     pub instance_type: ::std::option::Option<crate::types::InstanceType>,
-    pub launch_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub placement: ::std::option::Option<crate::types::Placement>,
-    pub kernel_id: ::std::option::Option<::std::string::String>,
-    pub ramdisk_id: ::std::option::Option<::std::string::String>,
-    pub platform: ::std::option::Option<crate::types::PlatformValues>,
-    pub monitoring: ::std::option::Option<crate::types::Monitoring>,
-    pub subnet_id: ::std::option::Option<::std::string::String>,
-    pub vpc_id: ::std::option::Option<::std::string::String>,
-    pub private_ip_address: ::std::option::Option<::std::string::String>,
-    pub public_ip_address: ::std::option::Option<::std::string::String>,
+
 }
 impl Instance {
     pub fn architecture(&self) -> ::std::option::Option<&crate::types::ArchitectureValues> {
@@ -75,120 +34,29 @@ impl Instance {
     pub fn client_token(&self) -> ::std::option::Option<&str> {
         self.client_token.as_deref()
     }
-    pub fn ebs_optimized(&self) -> ::std::option::Option<bool> {
-        self.ebs_optimized
-    }
-    pub fn ena_support(&self) -> ::std::option::Option<bool> {
-        self.ena_support
-    }
-    pub fn hypervisor(&self) -> ::std::option::Option<&crate::types::HypervisorType> {
-        self.hypervisor.as_ref()
-    }
-    pub fn iam_instance_profile(&self) -> ::std::option::Option<&crate::types::IamInstanceProfile> {
-        self.iam_instance_profile.as_ref()
-    }
-    pub fn instance_lifecycle(&self) -> ::std::option::Option<&crate::types::InstanceLifecycleType> {
-        self.instance_lifecycle.as_ref()
-    }
-    pub fn elastic_gpu_associations(&self) -> &[crate::types::ElasticGpuAssociation] {
-        self.elastic_gpu_associations.as_deref().unwrap_or_default()
-    }
-    pub fn elastic_inference_accelerator_associations(&self) -> &[crate::types::ElasticInferenceAcceleratorAssociation] {
-        self.elastic_inference_accelerator_associations.as_deref().unwrap_or_default()
-    }
-    pub fn network_interfaces(&self) -> &[crate::types::InstanceNetworkInterface] {
-        self.network_interfaces.as_deref().unwrap_or_default()
-    }
-    pub fn outpost_arn(&self) -> ::std::option::Option<&str> {
-        self.outpost_arn.as_deref()
-    }
+
     pub fn root_device_name(&self) -> ::std::option::Option<&str> {
         self.root_device_name.as_deref()
     }
     pub fn root_device_type(&self) -> ::std::option::Option<&crate::types::DeviceType> {
         self.root_device_type.as_ref()
     }
-    pub fn security_groups(&self) -> &[crate::types::GroupIdentifier] {
-        self.security_groups.as_deref().unwrap_or_default()
-    }
-    pub fn source_dest_check(&self) -> ::std::option::Option<bool> {
-        self.source_dest_check
-    }
-    pub fn spot_instance_request_id(&self) -> ::std::option::Option<&str> {
-        self.spot_instance_request_id.as_deref()
-    }
-    pub fn sriov_net_support(&self) -> ::std::option::Option<&str> {
-        self.sriov_net_support.as_deref()
-    }
-    pub fn state_reason(&self) -> ::std::option::Option<&crate::types::StateReason> {
-        self.state_reason.as_ref()
-    }
+
     pub fn tags(&self) -> &[crate::types::Tag] {
         self.tags.as_deref().unwrap_or_default()
     }
     pub fn virtualization_type(&self) -> ::std::option::Option<&crate::types::VirtualizationType> {
         self.virtualization_type.as_ref()
     }
-    pub fn cpu_options(&self) -> ::std::option::Option<&crate::types::CpuOptions> {
-        self.cpu_options.as_ref()
-    }
-    pub fn capacity_block_id(&self) -> ::std::option::Option<&str> {
-        self.capacity_block_id.as_deref()
-    }
-    pub fn capacity_reservation_id(&self) -> ::std::option::Option<&str> {
-        self.capacity_reservation_id.as_deref()
-    }
-    pub fn capacity_reservation_specification(&self) -> ::std::option::Option<&crate::types::CapacityReservationSpecificationResponse> {
-        self.capacity_reservation_specification.as_ref()
-    }
-    pub fn hibernation_options(&self) -> ::std::option::Option<&crate::types::HibernationOptions> {
-        self.hibernation_options.as_ref()
-    }
-    pub fn licenses(&self) -> &[crate::types::LicenseConfiguration] {
-        self.licenses.as_deref().unwrap_or_default()
-    }
-    pub fn metadata_options(&self) -> ::std::option::Option<&crate::types::InstanceMetadataOptionsResponse> {
-        self.metadata_options.as_ref()
-    }
-    pub fn enclave_options(&self) -> ::std::option::Option<&crate::types::EnclaveOptions> {
-        self.enclave_options.as_ref()
-    }
+
     pub fn boot_mode(&self) -> ::std::option::Option<&crate::types::BootModeValues> {
         self.boot_mode.as_ref()
     }
-    pub fn platform_details(&self) -> ::std::option::Option<&str> {
-        self.platform_details.as_deref()
-    }
-    pub fn usage_operation(&self) -> ::std::option::Option<&str> {
-        self.usage_operation.as_deref()
-    }
-    pub fn usage_operation_update_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.usage_operation_update_time.as_ref()
-    }
-    pub fn private_dns_name_options(&self) -> ::std::option::Option<&crate::types::PrivateDnsNameOptionsResponse> {
-        self.private_dns_name_options.as_ref()
-    }
-    pub fn ipv6_address(&self) -> ::std::option::Option<&str> {
-        self.ipv6_address.as_deref()
-    }
-    pub fn tpm_support(&self) -> ::std::option::Option<&str> {
-        self.tpm_support.as_deref()
-    }
-    pub fn maintenance_options(&self) -> ::std::option::Option<&crate::types::InstanceMaintenanceOptions> {
-        self.maintenance_options.as_ref()
-    }
-    pub fn current_instance_boot_mode(&self) -> ::std::option::Option<&crate::types::InstanceBootModeValues> {
-        self.current_instance_boot_mode.as_ref()
-    }
-    pub fn network_performance_options(&self) -> ::std::option::Option<&crate::types::InstanceNetworkPerformanceOptions> {
-        self.network_performance_options.as_ref()
-    }
+
     pub fn operator(&self) -> ::std::option::Option<&crate::types::OperatorResponse> {
         self.operator.as_ref()
     }
-    pub fn secondary_interfaces(&self) -> &[crate::types::InstanceSecondaryInterface] {
-        self.secondary_interfaces.as_deref().unwrap_or_default()
-    }
+
     pub fn instance_id(&self) -> ::std::option::Option<&str> {
         self.instance_id.as_deref()
     }
@@ -198,57 +66,11 @@ impl Instance {
     pub fn state(&self) -> ::std::option::Option<&crate::types::InstanceState> {
         self.state.as_ref()
     }
-    pub fn private_dns_name(&self) -> ::std::option::Option<&str> {
-        self.private_dns_name.as_deref()
-    }
-    pub fn public_dns_name(&self) -> ::std::option::Option<&str> {
-        self.public_dns_name.as_deref()
-    }
-    pub fn state_transition_reason(&self) -> ::std::option::Option<&str> {
-        self.state_transition_reason.as_deref()
-    }
-    pub fn key_name(&self) -> ::std::option::Option<&str> {
-        self.key_name.as_deref()
-    }
-    pub fn ami_launch_index(&self) -> ::std::option::Option<i32> {
-        self.ami_launch_index
-    }
-    pub fn product_codes(&self) -> &[crate::types::ProductCode] {
-        self.product_codes.as_deref().unwrap_or_default()
-    }
+
     pub fn instance_type(&self) -> ::std::option::Option<&crate::types::InstanceType> {
         self.instance_type.as_ref()
     }
-    pub fn launch_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.launch_time.as_ref()
-    }
-    pub fn placement(&self) -> ::std::option::Option<&crate::types::Placement> {
-        self.placement.as_ref()
-    }
-    pub fn kernel_id(&self) -> ::std::option::Option<&str> {
-        self.kernel_id.as_deref()
-    }
-    pub fn ramdisk_id(&self) -> ::std::option::Option<&str> {
-        self.ramdisk_id.as_deref()
-    }
-    pub fn platform(&self) -> ::std::option::Option<&crate::types::PlatformValues> {
-        self.platform.as_ref()
-    }
-    pub fn monitoring(&self) -> ::std::option::Option<&crate::types::Monitoring> {
-        self.monitoring.as_ref()
-    }
-    pub fn subnet_id(&self) -> ::std::option::Option<&str> {
-        self.subnet_id.as_deref()
-    }
-    pub fn vpc_id(&self) -> ::std::option::Option<&str> {
-        self.vpc_id.as_deref()
-    }
-    pub fn private_ip_address(&self) -> ::std::option::Option<&str> {
-        self.private_ip_address.as_deref()
-    }
-    pub fn public_ip_address(&self) -> ::std::option::Option<&str> {
-        self.public_ip_address.as_deref()
-    }
+
 }
 impl Instance {
     pub fn builder() -> crate::types::builders::InstanceBuilder {
@@ -262,65 +84,23 @@ pub struct InstanceBuilder {
     pub(crate) architecture: ::std::option::Option<crate::types::ArchitectureValues>,
     pub(crate) block_device_mappings: ::std::option::Option<::std::vec::Vec<crate::types::InstanceBlockDeviceMapping>>,
     pub(crate) client_token: ::std::option::Option<::std::string::String>,
-    pub(crate) ebs_optimized: ::std::option::Option<bool>,
-    pub(crate) ena_support: ::std::option::Option<bool>,
-    pub(crate) hypervisor: ::std::option::Option<crate::types::HypervisorType>,
-    pub(crate) iam_instance_profile: ::std::option::Option<crate::types::IamInstanceProfile>,
-    pub(crate) instance_lifecycle: ::std::option::Option<crate::types::InstanceLifecycleType>,
-    pub(crate) elastic_gpu_associations: ::std::option::Option<::std::vec::Vec<crate::types::ElasticGpuAssociation>>,
-    pub(crate) elastic_inference_accelerator_associations:
-        ::std::option::Option<::std::vec::Vec<crate::types::ElasticInferenceAcceleratorAssociation>>,
-    pub(crate) network_interfaces: ::std::option::Option<::std::vec::Vec<crate::types::InstanceNetworkInterface>>,
-    pub(crate) outpost_arn: ::std::option::Option<::std::string::String>,
+
     pub(crate) root_device_name: ::std::option::Option<::std::string::String>,
     pub(crate) root_device_type: ::std::option::Option<crate::types::DeviceType>,
-    pub(crate) security_groups: ::std::option::Option<::std::vec::Vec<crate::types::GroupIdentifier>>,
-    pub(crate) source_dest_check: ::std::option::Option<bool>,
-    pub(crate) spot_instance_request_id: ::std::option::Option<::std::string::String>,
-    pub(crate) sriov_net_support: ::std::option::Option<::std::string::String>,
-    pub(crate) state_reason: ::std::option::Option<crate::types::StateReason>,
+
     pub(crate) tags: ::std::option::Option<::std::vec::Vec<crate::types::Tag>>,
     pub(crate) virtualization_type: ::std::option::Option<crate::types::VirtualizationType>,
-    pub(crate) cpu_options: ::std::option::Option<crate::types::CpuOptions>,
-    pub(crate) capacity_block_id: ::std::option::Option<::std::string::String>,
-    pub(crate) capacity_reservation_id: ::std::option::Option<::std::string::String>,
-    pub(crate) capacity_reservation_specification: ::std::option::Option<crate::types::CapacityReservationSpecificationResponse>,
-    pub(crate) hibernation_options: ::std::option::Option<crate::types::HibernationOptions>,
-    pub(crate) licenses: ::std::option::Option<::std::vec::Vec<crate::types::LicenseConfiguration>>,
-    pub(crate) metadata_options: ::std::option::Option<crate::types::InstanceMetadataOptionsResponse>,
-    pub(crate) enclave_options: ::std::option::Option<crate::types::EnclaveOptions>,
+
     pub(crate) boot_mode: ::std::option::Option<crate::types::BootModeValues>,
-    pub(crate) platform_details: ::std::option::Option<::std::string::String>,
-    pub(crate) usage_operation: ::std::option::Option<::std::string::String>,
-    pub(crate) usage_operation_update_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) private_dns_name_options: ::std::option::Option<crate::types::PrivateDnsNameOptionsResponse>,
-    pub(crate) ipv6_address: ::std::option::Option<::std::string::String>,
-    pub(crate) tpm_support: ::std::option::Option<::std::string::String>,
-    pub(crate) maintenance_options: ::std::option::Option<crate::types::InstanceMaintenanceOptions>,
-    pub(crate) current_instance_boot_mode: ::std::option::Option<crate::types::InstanceBootModeValues>,
-    pub(crate) network_performance_options: ::std::option::Option<crate::types::InstanceNetworkPerformanceOptions>,
+
     pub(crate) operator: ::std::option::Option<crate::types::OperatorResponse>,
-    pub(crate) secondary_interfaces: ::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterface>>,
+
     pub(crate) instance_id: ::std::option::Option<::std::string::String>,
     pub(crate) image_id: ::std::option::Option<::std::string::String>,
     pub(crate) state: ::std::option::Option<crate::types::InstanceState>,
-    pub(crate) private_dns_name: ::std::option::Option<::std::string::String>,
-    pub(crate) public_dns_name: ::std::option::Option<::std::string::String>,
-    pub(crate) state_transition_reason: ::std::option::Option<::std::string::String>,
-    pub(crate) key_name: ::std::option::Option<::std::string::String>,
-    pub(crate) ami_launch_index: ::std::option::Option<i32>,
-    pub(crate) product_codes: ::std::option::Option<::std::vec::Vec<crate::types::ProductCode>>,
+
     pub(crate) instance_type: ::std::option::Option<crate::types::InstanceType>,
-    pub(crate) launch_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) placement: ::std::option::Option<crate::types::Placement>,
-    pub(crate) kernel_id: ::std::option::Option<::std::string::String>,
-    pub(crate) ramdisk_id: ::std::option::Option<::std::string::String>,
-    pub(crate) platform: ::std::option::Option<crate::types::PlatformValues>,
-    pub(crate) monitoring: ::std::option::Option<crate::types::Monitoring>,
-    pub(crate) subnet_id: ::std::option::Option<::std::string::String>,
-    pub(crate) vpc_id: ::std::option::Option<::std::string::String>,
-    pub(crate) private_ip_address: ::std::option::Option<::std::string::String>,
-    pub(crate) public_ip_address: ::std::option::Option<::std::string::String>,
+
 }
 impl InstanceBuilder {
     pub fn architecture(mut self, input: crate::types::ArchitectureValues) -> Self {
@@ -358,116 +138,7 @@ impl InstanceBuilder {
     pub fn get_client_token(&self) -> &::std::option::Option<::std::string::String> {
         &self.client_token
     }
-    pub fn ebs_optimized(mut self, input: bool) -> Self {
-        self.ebs_optimized = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_ebs_optimized(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.ebs_optimized = input;
-        self
-    }
-    pub fn get_ebs_optimized(&self) -> &::std::option::Option<bool> {
-        &self.ebs_optimized
-    }
-    pub fn ena_support(mut self, input: bool) -> Self {
-        self.ena_support = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_ena_support(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.ena_support = input;
-        self
-    }
-    pub fn get_ena_support(&self) -> &::std::option::Option<bool> {
-        &self.ena_support
-    }
-    pub fn hypervisor(mut self, input: crate::types::HypervisorType) -> Self {
-        self.hypervisor = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_hypervisor(mut self, input: ::std::option::Option<crate::types::HypervisorType>) -> Self {
-        self.hypervisor = input;
-        self
-    }
-    pub fn get_hypervisor(&self) -> &::std::option::Option<crate::types::HypervisorType> {
-        &self.hypervisor
-    }
-    pub fn iam_instance_profile(mut self, input: crate::types::IamInstanceProfile) -> Self {
-        self.iam_instance_profile = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_iam_instance_profile(mut self, input: ::std::option::Option<crate::types::IamInstanceProfile>) -> Self {
-        self.iam_instance_profile = input;
-        self
-    }
-    pub fn get_iam_instance_profile(&self) -> &::std::option::Option<crate::types::IamInstanceProfile> {
-        &self.iam_instance_profile
-    }
-    pub fn instance_lifecycle(mut self, input: crate::types::InstanceLifecycleType) -> Self {
-        self.instance_lifecycle = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_instance_lifecycle(mut self, input: ::std::option::Option<crate::types::InstanceLifecycleType>) -> Self {
-        self.instance_lifecycle = input;
-        self
-    }
-    pub fn get_instance_lifecycle(&self) -> &::std::option::Option<crate::types::InstanceLifecycleType> {
-        &self.instance_lifecycle
-    }
-    pub fn elastic_gpu_associations(mut self, input: crate::types::ElasticGpuAssociation) -> Self {
-        let mut v = self.elastic_gpu_associations.unwrap_or_default();
-        v.push(input);
-        self.elastic_gpu_associations = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_elastic_gpu_associations(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::ElasticGpuAssociation>>) -> Self {
-        self.elastic_gpu_associations = input;
-        self
-    }
-    pub fn get_elastic_gpu_associations(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::ElasticGpuAssociation>> {
-        &self.elastic_gpu_associations
-    }
-    pub fn elastic_inference_accelerator_associations(mut self, input: crate::types::ElasticInferenceAcceleratorAssociation) -> Self {
-        let mut v = self.elastic_inference_accelerator_associations.unwrap_or_default();
-        v.push(input);
-        self.elastic_inference_accelerator_associations = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_elastic_inference_accelerator_associations(
-        mut self,
-        input: ::std::option::Option<::std::vec::Vec<crate::types::ElasticInferenceAcceleratorAssociation>>,
-    ) -> Self {
-        self.elastic_inference_accelerator_associations = input;
-        self
-    }
-    pub fn get_elastic_inference_accelerator_associations(
-        &self,
-    ) -> &::std::option::Option<::std::vec::Vec<crate::types::ElasticInferenceAcceleratorAssociation>> {
-        &self.elastic_inference_accelerator_associations
-    }
-    pub fn network_interfaces(mut self, input: crate::types::InstanceNetworkInterface) -> Self {
-        let mut v = self.network_interfaces.unwrap_or_default();
-        v.push(input);
-        self.network_interfaces = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_network_interfaces(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::InstanceNetworkInterface>>) -> Self {
-        self.network_interfaces = input;
-        self
-    }
-    pub fn get_network_interfaces(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::InstanceNetworkInterface>> {
-        &self.network_interfaces
-    }
-    pub fn outpost_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.outpost_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_outpost_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.outpost_arn = input;
-        self
-    }
-    pub fn get_outpost_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.outpost_arn
-    }
+
     pub fn root_device_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.root_device_name = ::std::option::Option::Some(input.into());
         self
@@ -490,63 +161,7 @@ impl InstanceBuilder {
     pub fn get_root_device_type(&self) -> &::std::option::Option<crate::types::DeviceType> {
         &self.root_device_type
     }
-    pub fn security_groups(mut self, input: crate::types::GroupIdentifier) -> Self {
-        let mut v = self.security_groups.unwrap_or_default();
-        v.push(input);
-        self.security_groups = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_security_groups(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::GroupIdentifier>>) -> Self {
-        self.security_groups = input;
-        self
-    }
-    pub fn get_security_groups(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::GroupIdentifier>> {
-        &self.security_groups
-    }
-    pub fn source_dest_check(mut self, input: bool) -> Self {
-        self.source_dest_check = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_source_dest_check(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.source_dest_check = input;
-        self
-    }
-    pub fn get_source_dest_check(&self) -> &::std::option::Option<bool> {
-        &self.source_dest_check
-    }
-    pub fn spot_instance_request_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.spot_instance_request_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_spot_instance_request_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.spot_instance_request_id = input;
-        self
-    }
-    pub fn get_spot_instance_request_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.spot_instance_request_id
-    }
-    pub fn sriov_net_support(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.sriov_net_support = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_sriov_net_support(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.sriov_net_support = input;
-        self
-    }
-    pub fn get_sriov_net_support(&self) -> &::std::option::Option<::std::string::String> {
-        &self.sriov_net_support
-    }
-    pub fn state_reason(mut self, input: crate::types::StateReason) -> Self {
-        self.state_reason = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_state_reason(mut self, input: ::std::option::Option<crate::types::StateReason>) -> Self {
-        self.state_reason = input;
-        self
-    }
-    pub fn get_state_reason(&self) -> &::std::option::Option<crate::types::StateReason> {
-        &self.state_reason
-    }
+
     pub fn tags(mut self, input: crate::types::Tag) -> Self {
         let mut v = self.tags.unwrap_or_default();
         v.push(input);
@@ -571,99 +186,7 @@ impl InstanceBuilder {
     pub fn get_virtualization_type(&self) -> &::std::option::Option<crate::types::VirtualizationType> {
         &self.virtualization_type
     }
-    pub fn cpu_options(mut self, input: crate::types::CpuOptions) -> Self {
-        self.cpu_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_cpu_options(mut self, input: ::std::option::Option<crate::types::CpuOptions>) -> Self {
-        self.cpu_options = input;
-        self
-    }
-    pub fn get_cpu_options(&self) -> &::std::option::Option<crate::types::CpuOptions> {
-        &self.cpu_options
-    }
-    pub fn capacity_block_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.capacity_block_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_capacity_block_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.capacity_block_id = input;
-        self
-    }
-    pub fn get_capacity_block_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.capacity_block_id
-    }
-    pub fn capacity_reservation_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.capacity_reservation_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_capacity_reservation_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.capacity_reservation_id = input;
-        self
-    }
-    pub fn get_capacity_reservation_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.capacity_reservation_id
-    }
-    pub fn capacity_reservation_specification(mut self, input: crate::types::CapacityReservationSpecificationResponse) -> Self {
-        self.capacity_reservation_specification = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_capacity_reservation_specification(
-        mut self,
-        input: ::std::option::Option<crate::types::CapacityReservationSpecificationResponse>,
-    ) -> Self {
-        self.capacity_reservation_specification = input;
-        self
-    }
-    pub fn get_capacity_reservation_specification(&self) -> &::std::option::Option<crate::types::CapacityReservationSpecificationResponse> {
-        &self.capacity_reservation_specification
-    }
-    pub fn hibernation_options(mut self, input: crate::types::HibernationOptions) -> Self {
-        self.hibernation_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_hibernation_options(mut self, input: ::std::option::Option<crate::types::HibernationOptions>) -> Self {
-        self.hibernation_options = input;
-        self
-    }
-    pub fn get_hibernation_options(&self) -> &::std::option::Option<crate::types::HibernationOptions> {
-        &self.hibernation_options
-    }
-    pub fn licenses(mut self, input: crate::types::LicenseConfiguration) -> Self {
-        let mut v = self.licenses.unwrap_or_default();
-        v.push(input);
-        self.licenses = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_licenses(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::LicenseConfiguration>>) -> Self {
-        self.licenses = input;
-        self
-    }
-    pub fn get_licenses(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::LicenseConfiguration>> {
-        &self.licenses
-    }
-    pub fn metadata_options(mut self, input: crate::types::InstanceMetadataOptionsResponse) -> Self {
-        self.metadata_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_metadata_options(mut self, input: ::std::option::Option<crate::types::InstanceMetadataOptionsResponse>) -> Self {
-        self.metadata_options = input;
-        self
-    }
-    pub fn get_metadata_options(&self) -> &::std::option::Option<crate::types::InstanceMetadataOptionsResponse> {
-        &self.metadata_options
-    }
-    pub fn enclave_options(mut self, input: crate::types::EnclaveOptions) -> Self {
-        self.enclave_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_enclave_options(mut self, input: ::std::option::Option<crate::types::EnclaveOptions>) -> Self {
-        self.enclave_options = input;
-        self
-    }
-    pub fn get_enclave_options(&self) -> &::std::option::Option<crate::types::EnclaveOptions> {
-        &self.enclave_options
-    }
+
     pub fn boot_mode(mut self, input: crate::types::BootModeValues) -> Self {
         self.boot_mode = ::std::option::Option::Some(input);
         self
@@ -675,105 +198,7 @@ impl InstanceBuilder {
     pub fn get_boot_mode(&self) -> &::std::option::Option<crate::types::BootModeValues> {
         &self.boot_mode
     }
-    pub fn platform_details(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.platform_details = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_platform_details(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.platform_details = input;
-        self
-    }
-    pub fn get_platform_details(&self) -> &::std::option::Option<::std::string::String> {
-        &self.platform_details
-    }
-    pub fn usage_operation(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.usage_operation = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_usage_operation(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.usage_operation = input;
-        self
-    }
-    pub fn get_usage_operation(&self) -> &::std::option::Option<::std::string::String> {
-        &self.usage_operation
-    }
-    pub fn usage_operation_update_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.usage_operation_update_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_usage_operation_update_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.usage_operation_update_time = input;
-        self
-    }
-    pub fn get_usage_operation_update_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.usage_operation_update_time
-    }
-    pub fn private_dns_name_options(mut self, input: crate::types::PrivateDnsNameOptionsResponse) -> Self {
-        self.private_dns_name_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_private_dns_name_options(mut self, input: ::std::option::Option<crate::types::PrivateDnsNameOptionsResponse>) -> Self {
-        self.private_dns_name_options = input;
-        self
-    }
-    pub fn get_private_dns_name_options(&self) -> &::std::option::Option<crate::types::PrivateDnsNameOptionsResponse> {
-        &self.private_dns_name_options
-    }
-    pub fn ipv6_address(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.ipv6_address = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_ipv6_address(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.ipv6_address = input;
-        self
-    }
-    pub fn get_ipv6_address(&self) -> &::std::option::Option<::std::string::String> {
-        &self.ipv6_address
-    }
-    pub fn tpm_support(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.tpm_support = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_tpm_support(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.tpm_support = input;
-        self
-    }
-    pub fn get_tpm_support(&self) -> &::std::option::Option<::std::string::String> {
-        &self.tpm_support
-    }
-    pub fn maintenance_options(mut self, input: crate::types::InstanceMaintenanceOptions) -> Self {
-        self.maintenance_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_maintenance_options(mut self, input: ::std::option::Option<crate::types::InstanceMaintenanceOptions>) -> Self {
-        self.maintenance_options = input;
-        self
-    }
-    pub fn get_maintenance_options(&self) -> &::std::option::Option<crate::types::InstanceMaintenanceOptions> {
-        &self.maintenance_options
-    }
-    pub fn current_instance_boot_mode(mut self, input: crate::types::InstanceBootModeValues) -> Self {
-        self.current_instance_boot_mode = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_current_instance_boot_mode(mut self, input: ::std::option::Option<crate::types::InstanceBootModeValues>) -> Self {
-        self.current_instance_boot_mode = input;
-        self
-    }
-    pub fn get_current_instance_boot_mode(&self) -> &::std::option::Option<crate::types::InstanceBootModeValues> {
-        &self.current_instance_boot_mode
-    }
-    pub fn network_performance_options(mut self, input: crate::types::InstanceNetworkPerformanceOptions) -> Self {
-        self.network_performance_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_network_performance_options(mut self, input: ::std::option::Option<crate::types::InstanceNetworkPerformanceOptions>) -> Self {
-        self.network_performance_options = input;
-        self
-    }
-    pub fn get_network_performance_options(&self) -> &::std::option::Option<crate::types::InstanceNetworkPerformanceOptions> {
-        &self.network_performance_options
-    }
+
     pub fn operator(mut self, input: crate::types::OperatorResponse) -> Self {
         self.operator = ::std::option::Option::Some(input);
         self
@@ -785,19 +210,7 @@ impl InstanceBuilder {
     pub fn get_operator(&self) -> &::std::option::Option<crate::types::OperatorResponse> {
         &self.operator
     }
-    pub fn secondary_interfaces(mut self, input: crate::types::InstanceSecondaryInterface) -> Self {
-        let mut v = self.secondary_interfaces.unwrap_or_default();
-        v.push(input);
-        self.secondary_interfaces = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_secondary_interfaces(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterface>>) -> Self {
-        self.secondary_interfaces = input;
-        self
-    }
-    pub fn get_secondary_interfaces(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterface>> {
-        &self.secondary_interfaces
-    }
+
     pub fn instance_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.instance_id = ::std::option::Option::Some(input.into());
         self
@@ -831,74 +244,7 @@ impl InstanceBuilder {
     pub fn get_state(&self) -> &::std::option::Option<crate::types::InstanceState> {
         &self.state
     }
-    pub fn private_dns_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.private_dns_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_private_dns_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.private_dns_name = input;
-        self
-    }
-    pub fn get_private_dns_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.private_dns_name
-    }
-    pub fn public_dns_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.public_dns_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_public_dns_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.public_dns_name = input;
-        self
-    }
-    pub fn get_public_dns_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.public_dns_name
-    }
-    pub fn state_transition_reason(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.state_transition_reason = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_state_transition_reason(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.state_transition_reason = input;
-        self
-    }
-    pub fn get_state_transition_reason(&self) -> &::std::option::Option<::std::string::String> {
-        &self.state_transition_reason
-    }
-    pub fn key_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.key_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_key_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.key_name = input;
-        self
-    }
-    pub fn get_key_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.key_name
-    }
-    pub fn ami_launch_index(mut self, input: i32) -> Self {
-        self.ami_launch_index = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_ami_launch_index(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.ami_launch_index = input;
-        self
-    }
-    pub fn get_ami_launch_index(&self) -> &::std::option::Option<i32> {
-        &self.ami_launch_index
-    }
-    pub fn product_codes(mut self, input: crate::types::ProductCode) -> Self {
-        let mut v = self.product_codes.unwrap_or_default();
-        v.push(input);
-        self.product_codes = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_product_codes(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::ProductCode>>) -> Self {
-        self.product_codes = input;
-        self
-    }
-    pub fn get_product_codes(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::ProductCode>> {
-        &self.product_codes
-    }
+
     pub fn instance_type(mut self, input: crate::types::InstanceType) -> Self {
         self.instance_type = ::std::option::Option::Some(input);
         self
@@ -910,179 +256,29 @@ impl InstanceBuilder {
     pub fn get_instance_type(&self) -> &::std::option::Option<crate::types::InstanceType> {
         &self.instance_type
     }
-    pub fn launch_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.launch_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_launch_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.launch_time = input;
-        self
-    }
-    pub fn get_launch_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.launch_time
-    }
-    pub fn placement(mut self, input: crate::types::Placement) -> Self {
-        self.placement = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_placement(mut self, input: ::std::option::Option<crate::types::Placement>) -> Self {
-        self.placement = input;
-        self
-    }
-    pub fn get_placement(&self) -> &::std::option::Option<crate::types::Placement> {
-        &self.placement
-    }
-    pub fn kernel_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.kernel_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_kernel_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.kernel_id = input;
-        self
-    }
-    pub fn get_kernel_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.kernel_id
-    }
-    pub fn ramdisk_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.ramdisk_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_ramdisk_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.ramdisk_id = input;
-        self
-    }
-    pub fn get_ramdisk_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.ramdisk_id
-    }
-    pub fn platform(mut self, input: crate::types::PlatformValues) -> Self {
-        self.platform = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_platform(mut self, input: ::std::option::Option<crate::types::PlatformValues>) -> Self {
-        self.platform = input;
-        self
-    }
-    pub fn get_platform(&self) -> &::std::option::Option<crate::types::PlatformValues> {
-        &self.platform
-    }
-    pub fn monitoring(mut self, input: crate::types::Monitoring) -> Self {
-        self.monitoring = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_monitoring(mut self, input: ::std::option::Option<crate::types::Monitoring>) -> Self {
-        self.monitoring = input;
-        self
-    }
-    pub fn get_monitoring(&self) -> &::std::option::Option<crate::types::Monitoring> {
-        &self.monitoring
-    }
-    pub fn subnet_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.subnet_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_subnet_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.subnet_id = input;
-        self
-    }
-    pub fn get_subnet_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.subnet_id
-    }
-    pub fn vpc_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.vpc_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_vpc_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.vpc_id = input;
-        self
-    }
-    pub fn get_vpc_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.vpc_id
-    }
-    pub fn private_ip_address(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.private_ip_address = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_private_ip_address(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.private_ip_address = input;
-        self
-    }
-    pub fn get_private_ip_address(&self) -> &::std::option::Option<::std::string::String> {
-        &self.private_ip_address
-    }
-    pub fn public_ip_address(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.public_ip_address = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_public_ip_address(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.public_ip_address = input;
-        self
-    }
-    pub fn get_public_ip_address(&self) -> &::std::option::Option<::std::string::String> {
-        &self.public_ip_address
-    }
+
     pub fn build(self) -> crate::types::Instance {
         crate::types::Instance {
             architecture: self.architecture,
             block_device_mappings: self.block_device_mappings,
             client_token: self.client_token,
-            ebs_optimized: self.ebs_optimized,
-            ena_support: self.ena_support,
-            hypervisor: self.hypervisor,
-            iam_instance_profile: self.iam_instance_profile,
-            instance_lifecycle: self.instance_lifecycle,
-            elastic_gpu_associations: self.elastic_gpu_associations,
-            elastic_inference_accelerator_associations: self.elastic_inference_accelerator_associations,
-            network_interfaces: self.network_interfaces,
-            outpost_arn: self.outpost_arn,
+
             root_device_name: self.root_device_name,
             root_device_type: self.root_device_type,
-            security_groups: self.security_groups,
-            source_dest_check: self.source_dest_check,
-            spot_instance_request_id: self.spot_instance_request_id,
-            sriov_net_support: self.sriov_net_support,
-            state_reason: self.state_reason,
+
             tags: self.tags,
             virtualization_type: self.virtualization_type,
-            cpu_options: self.cpu_options,
-            capacity_block_id: self.capacity_block_id,
-            capacity_reservation_id: self.capacity_reservation_id,
-            capacity_reservation_specification: self.capacity_reservation_specification,
-            hibernation_options: self.hibernation_options,
-            licenses: self.licenses,
-            metadata_options: self.metadata_options,
-            enclave_options: self.enclave_options,
+
             boot_mode: self.boot_mode,
-            platform_details: self.platform_details,
-            usage_operation: self.usage_operation,
-            usage_operation_update_time: self.usage_operation_update_time,
-            private_dns_name_options: self.private_dns_name_options,
-            ipv6_address: self.ipv6_address,
-            tpm_support: self.tpm_support,
-            maintenance_options: self.maintenance_options,
-            current_instance_boot_mode: self.current_instance_boot_mode,
-            network_performance_options: self.network_performance_options,
+
             operator: self.operator,
-            secondary_interfaces: self.secondary_interfaces,
+
             instance_id: self.instance_id,
             image_id: self.image_id,
             state: self.state,
-            private_dns_name: self.private_dns_name,
-            public_dns_name: self.public_dns_name,
-            state_transition_reason: self.state_transition_reason,
-            key_name: self.key_name,
-            ami_launch_index: self.ami_launch_index,
-            product_codes: self.product_codes,
+
             instance_type: self.instance_type,
-            launch_time: self.launch_time,
-            placement: self.placement,
-            kernel_id: self.kernel_id,
-            ramdisk_id: self.ramdisk_id,
-            platform: self.platform,
-            monitoring: self.monitoring,
-            subnet_id: self.subnet_id,
-            vpc_id: self.vpc_id,
-            private_ip_address: self.private_ip_address,
-            public_ip_address: self.public_ip_address,
+
         }
     }
 }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct InstanceMaintenanceOptionsRequest {
-    pub auto_recovery: ::std::option::Option<crate::types::InstanceAutoRecoveryState>,
+
 }
 impl InstanceMaintenanceOptionsRequest {
-    pub fn auto_recovery(&self) -> ::std::option::Option<&crate::types::InstanceAutoRecoveryState> {
-        self.auto_recovery.as_ref()
-    }
+
 }
 impl InstanceMaintenanceOptionsRequest {
     pub fn builder() -> crate::types::builders::InstanceMaintenanceOptionsRequestBuilder {
@@ -19,23 +17,13 @@ impl InstanceMaintenanceOptionsRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct InstanceMaintenanceOptionsRequestBuilder {
-    pub(crate) auto_recovery: ::std::option::Option<crate::types::InstanceAutoRecoveryState>,
+
 }
 impl InstanceMaintenanceOptionsRequestBuilder {
-    pub fn auto_recovery(mut self, input: crate::types::InstanceAutoRecoveryState) -> Self {
-        self.auto_recovery = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_auto_recovery(mut self, input: ::std::option::Option<crate::types::InstanceAutoRecoveryState>) -> Self {
-        self.auto_recovery = input;
-        self
-    }
-    pub fn get_auto_recovery(&self) -> &::std::option::Option<crate::types::InstanceAutoRecoveryState> {
-        &self.auto_recovery
-    }
+
     pub fn build(self) -> crate::types::InstanceMaintenanceOptionsRequest {
         crate::types::InstanceMaintenanceOptionsRequest {
-            auto_recovery: self.auto_recovery,
+
         }
     }
 }

@@ -3,16 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct InstanceMarketOptionsRequest {
-    pub market_type: ::std::option::Option<crate::types::MarketType>,
-    pub spot_options: ::std::option::Option<crate::types::SpotMarketOptions>,
+
 }
 impl InstanceMarketOptionsRequest {
-    pub fn market_type(&self) -> ::std::option::Option<&crate::types::MarketType> {
-        self.market_type.as_ref()
-    }
-    pub fn spot_options(&self) -> ::std::option::Option<&crate::types::SpotMarketOptions> {
-        self.spot_options.as_ref()
-    }
+
 }
 impl InstanceMarketOptionsRequest {
     pub fn builder() -> crate::types::builders::InstanceMarketOptionsRequestBuilder {
@@ -23,36 +17,13 @@ impl InstanceMarketOptionsRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct InstanceMarketOptionsRequestBuilder {
-    pub(crate) market_type: ::std::option::Option<crate::types::MarketType>,
-    pub(crate) spot_options: ::std::option::Option<crate::types::SpotMarketOptions>,
+
 }
 impl InstanceMarketOptionsRequestBuilder {
-    pub fn market_type(mut self, input: crate::types::MarketType) -> Self {
-        self.market_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_market_type(mut self, input: ::std::option::Option<crate::types::MarketType>) -> Self {
-        self.market_type = input;
-        self
-    }
-    pub fn get_market_type(&self) -> &::std::option::Option<crate::types::MarketType> {
-        &self.market_type
-    }
-    pub fn spot_options(mut self, input: crate::types::SpotMarketOptions) -> Self {
-        self.spot_options = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_spot_options(mut self, input: ::std::option::Option<crate::types::SpotMarketOptions>) -> Self {
-        self.spot_options = input;
-        self
-    }
-    pub fn get_spot_options(&self) -> &::std::option::Option<crate::types::SpotMarketOptions> {
-        &self.spot_options
-    }
+
     pub fn build(self) -> crate::types::InstanceMarketOptionsRequest {
         crate::types::InstanceMarketOptionsRequest {
-            market_type: self.market_type,
-            spot_options: self.spot_options,
+
         }
     }
 }

@@ -3,28 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct InstanceMetadataOptionsRequest {
-    pub http_tokens: ::std::option::Option<crate::types::HttpTokensState>,
-    pub http_put_response_hop_limit: ::std::option::Option<i32>,
-    pub http_endpoint: ::std::option::Option<crate::types::InstanceMetadataEndpointState>,
-    pub http_protocol_ipv6: ::std::option::Option<crate::types::InstanceMetadataProtocolState>,
-    pub instance_metadata_tags: ::std::option::Option<crate::types::InstanceMetadataTagsState>,
+
 }
 impl InstanceMetadataOptionsRequest {
-    pub fn http_tokens(&self) -> ::std::option::Option<&crate::types::HttpTokensState> {
-        self.http_tokens.as_ref()
-    }
-    pub fn http_put_response_hop_limit(&self) -> ::std::option::Option<i32> {
-        self.http_put_response_hop_limit
-    }
-    pub fn http_endpoint(&self) -> ::std::option::Option<&crate::types::InstanceMetadataEndpointState> {
-        self.http_endpoint.as_ref()
-    }
-    pub fn http_protocol_ipv6(&self) -> ::std::option::Option<&crate::types::InstanceMetadataProtocolState> {
-        self.http_protocol_ipv6.as_ref()
-    }
-    pub fn instance_metadata_tags(&self) -> ::std::option::Option<&crate::types::InstanceMetadataTagsState> {
-        self.instance_metadata_tags.as_ref()
-    }
+
 }
 impl InstanceMetadataOptionsRequest {
     pub fn builder() -> crate::types::builders::InstanceMetadataOptionsRequestBuilder {
@@ -35,75 +17,13 @@ impl InstanceMetadataOptionsRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct InstanceMetadataOptionsRequestBuilder {
-    pub(crate) http_tokens: ::std::option::Option<crate::types::HttpTokensState>,
-    pub(crate) http_put_response_hop_limit: ::std::option::Option<i32>,
-    pub(crate) http_endpoint: ::std::option::Option<crate::types::InstanceMetadataEndpointState>,
-    pub(crate) http_protocol_ipv6: ::std::option::Option<crate::types::InstanceMetadataProtocolState>,
-    pub(crate) instance_metadata_tags: ::std::option::Option<crate::types::InstanceMetadataTagsState>,
+
 }
 impl InstanceMetadataOptionsRequestBuilder {
-    pub fn http_tokens(mut self, input: crate::types::HttpTokensState) -> Self {
-        self.http_tokens = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_http_tokens(mut self, input: ::std::option::Option<crate::types::HttpTokensState>) -> Self {
-        self.http_tokens = input;
-        self
-    }
-    pub fn get_http_tokens(&self) -> &::std::option::Option<crate::types::HttpTokensState> {
-        &self.http_tokens
-    }
-    pub fn http_put_response_hop_limit(mut self, input: i32) -> Self {
-        self.http_put_response_hop_limit = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_http_put_response_hop_limit(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.http_put_response_hop_limit = input;
-        self
-    }
-    pub fn get_http_put_response_hop_limit(&self) -> &::std::option::Option<i32> {
-        &self.http_put_response_hop_limit
-    }
-    pub fn http_endpoint(mut self, input: crate::types::InstanceMetadataEndpointState) -> Self {
-        self.http_endpoint = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_http_endpoint(mut self, input: ::std::option::Option<crate::types::InstanceMetadataEndpointState>) -> Self {
-        self.http_endpoint = input;
-        self
-    }
-    pub fn get_http_endpoint(&self) -> &::std::option::Option<crate::types::InstanceMetadataEndpointState> {
-        &self.http_endpoint
-    }
-    pub fn http_protocol_ipv6(mut self, input: crate::types::InstanceMetadataProtocolState) -> Self {
-        self.http_protocol_ipv6 = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_http_protocol_ipv6(mut self, input: ::std::option::Option<crate::types::InstanceMetadataProtocolState>) -> Self {
-        self.http_protocol_ipv6 = input;
-        self
-    }
-    pub fn get_http_protocol_ipv6(&self) -> &::std::option::Option<crate::types::InstanceMetadataProtocolState> {
-        &self.http_protocol_ipv6
-    }
-    pub fn instance_metadata_tags(mut self, input: crate::types::InstanceMetadataTagsState) -> Self {
-        self.instance_metadata_tags = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_instance_metadata_tags(mut self, input: ::std::option::Option<crate::types::InstanceMetadataTagsState>) -> Self {
-        self.instance_metadata_tags = input;
-        self
-    }
-    pub fn get_instance_metadata_tags(&self) -> &::std::option::Option<crate::types::InstanceMetadataTagsState> {
-        &self.instance_metadata_tags
-    }
+
     pub fn build(self) -> crate::types::InstanceMetadataOptionsRequest {
         crate::types::InstanceMetadataOptionsRequest {
-            http_tokens: self.http_tokens,
-            http_put_response_hop_limit: self.http_put_response_hop_limit,
-            http_endpoint: self.http_endpoint,
-            http_protocol_ipv6: self.http_protocol_ipv6,
-            instance_metadata_tags: self.instance_metadata_tags,
+
         }
     }
 }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct InstanceNetworkPerformanceOptionsRequest {
-    pub bandwidth_weighting: ::std::option::Option<crate::types::InstanceBandwidthWeighting>,
+
 }
 impl InstanceNetworkPerformanceOptionsRequest {
-    pub fn bandwidth_weighting(&self) -> ::std::option::Option<&crate::types::InstanceBandwidthWeighting> {
-        self.bandwidth_weighting.as_ref()
-    }
+
 }
 impl InstanceNetworkPerformanceOptionsRequest {
     pub fn builder() -> crate::types::builders::InstanceNetworkPerformanceOptionsRequestBuilder {
@@ -19,23 +17,13 @@ impl InstanceNetworkPerformanceOptionsRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct InstanceNetworkPerformanceOptionsRequestBuilder {
-    pub(crate) bandwidth_weighting: ::std::option::Option<crate::types::InstanceBandwidthWeighting>,
+
 }
 impl InstanceNetworkPerformanceOptionsRequestBuilder {
-    pub fn bandwidth_weighting(mut self, input: crate::types::InstanceBandwidthWeighting) -> Self {
-        self.bandwidth_weighting = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_bandwidth_weighting(mut self, input: ::std::option::Option<crate::types::InstanceBandwidthWeighting>) -> Self {
-        self.bandwidth_weighting = input;
-        self
-    }
-    pub fn get_bandwidth_weighting(&self) -> &::std::option::Option<crate::types::InstanceBandwidthWeighting> {
-        &self.bandwidth_weighting
-    }
+
     pub fn build(self) -> crate::types::InstanceNetworkPerformanceOptionsRequest {
         crate::types::InstanceNetworkPerformanceOptionsRequest {
-            bandwidth_weighting: self.bandwidth_weighting,
+
         }
     }
 }

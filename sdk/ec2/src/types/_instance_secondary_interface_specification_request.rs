@@ -3,36 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct InstanceSecondaryInterfaceSpecificationRequest {
-    pub delete_on_termination: ::std::option::Option<bool>,
-    pub device_index: ::std::option::Option<i32>,
-    pub private_ip_addresses: ::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterfacePrivateIpAddressRequest>>,
-    pub private_ip_address_count: ::std::option::Option<i32>,
-    pub secondary_subnet_id: ::std::option::Option<::std::string::String>,
-    pub interface_type: ::std::option::Option<crate::types::SecondaryInterfaceType>,
-    pub network_card_index: ::std::option::Option<i32>,
+
 }
 impl InstanceSecondaryInterfaceSpecificationRequest {
-    pub fn delete_on_termination(&self) -> ::std::option::Option<bool> {
-        self.delete_on_termination
-    }
-    pub fn device_index(&self) -> ::std::option::Option<i32> {
-        self.device_index
-    }
-    pub fn private_ip_addresses(&self) -> &[crate::types::InstanceSecondaryInterfacePrivateIpAddressRequest] {
-        self.private_ip_addresses.as_deref().unwrap_or_default()
-    }
-    pub fn private_ip_address_count(&self) -> ::std::option::Option<i32> {
-        self.private_ip_address_count
-    }
-    pub fn secondary_subnet_id(&self) -> ::std::option::Option<&str> {
-        self.secondary_subnet_id.as_deref()
-    }
-    pub fn interface_type(&self) -> ::std::option::Option<&crate::types::SecondaryInterfaceType> {
-        self.interface_type.as_ref()
-    }
-    pub fn network_card_index(&self) -> ::std::option::Option<i32> {
-        self.network_card_index
-    }
+
 }
 impl InstanceSecondaryInterfaceSpecificationRequest {
     pub fn builder() -> crate::types::builders::InstanceSecondaryInterfaceSpecificationRequestBuilder {
@@ -43,108 +17,13 @@ impl InstanceSecondaryInterfaceSpecificationRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct InstanceSecondaryInterfaceSpecificationRequestBuilder {
-    pub(crate) delete_on_termination: ::std::option::Option<bool>,
-    pub(crate) device_index: ::std::option::Option<i32>,
-    pub(crate) private_ip_addresses: ::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterfacePrivateIpAddressRequest>>,
-    pub(crate) private_ip_address_count: ::std::option::Option<i32>,
-    pub(crate) secondary_subnet_id: ::std::option::Option<::std::string::String>,
-    pub(crate) interface_type: ::std::option::Option<crate::types::SecondaryInterfaceType>,
-    pub(crate) network_card_index: ::std::option::Option<i32>,
+
 }
 impl InstanceSecondaryInterfaceSpecificationRequestBuilder {
-    pub fn delete_on_termination(mut self, input: bool) -> Self {
-        self.delete_on_termination = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_delete_on_termination(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.delete_on_termination = input;
-        self
-    }
-    pub fn get_delete_on_termination(&self) -> &::std::option::Option<bool> {
-        &self.delete_on_termination
-    }
-    pub fn device_index(mut self, input: i32) -> Self {
-        self.device_index = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_device_index(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.device_index = input;
-        self
-    }
-    pub fn get_device_index(&self) -> &::std::option::Option<i32> {
-        &self.device_index
-    }
-    pub fn private_ip_addresses(mut self, input: crate::types::InstanceSecondaryInterfacePrivateIpAddressRequest) -> Self {
-        let mut v = self.private_ip_addresses.unwrap_or_default();
-        v.push(input);
-        self.private_ip_addresses = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_private_ip_addresses(
-        mut self,
-        input: ::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterfacePrivateIpAddressRequest>>,
-    ) -> Self {
-        self.private_ip_addresses = input;
-        self
-    }
-    pub fn get_private_ip_addresses(
-        &self,
-    ) -> &::std::option::Option<::std::vec::Vec<crate::types::InstanceSecondaryInterfacePrivateIpAddressRequest>> {
-        &self.private_ip_addresses
-    }
-    pub fn private_ip_address_count(mut self, input: i32) -> Self {
-        self.private_ip_address_count = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_private_ip_address_count(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.private_ip_address_count = input;
-        self
-    }
-    pub fn get_private_ip_address_count(&self) -> &::std::option::Option<i32> {
-        &self.private_ip_address_count
-    }
-    pub fn secondary_subnet_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.secondary_subnet_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_secondary_subnet_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.secondary_subnet_id = input;
-        self
-    }
-    pub fn get_secondary_subnet_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.secondary_subnet_id
-    }
-    pub fn interface_type(mut self, input: crate::types::SecondaryInterfaceType) -> Self {
-        self.interface_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_interface_type(mut self, input: ::std::option::Option<crate::types::SecondaryInterfaceType>) -> Self {
-        self.interface_type = input;
-        self
-    }
-    pub fn get_interface_type(&self) -> &::std::option::Option<crate::types::SecondaryInterfaceType> {
-        &self.interface_type
-    }
-    pub fn network_card_index(mut self, input: i32) -> Self {
-        self.network_card_index = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_network_card_index(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.network_card_index = input;
-        self
-    }
-    pub fn get_network_card_index(&self) -> &::std::option::Option<i32> {
-        &self.network_card_index
-    }
+
     pub fn build(self) -> crate::types::InstanceSecondaryInterfaceSpecificationRequest {
         crate::types::InstanceSecondaryInterfaceSpecificationRequest {
-            delete_on_termination: self.delete_on_termination,
-            device_index: self.device_index,
-            private_ip_addresses: self.private_ip_addresses,
-            private_ip_address_count: self.private_ip_address_count,
-            secondary_subnet_id: self.secondary_subnet_id,
-            interface_type: self.interface_type,
-            network_card_index: self.network_card_index,
+
         }
     }
 }

@@ -10,12 +10,10 @@ pub enum InstanceStateName {
     Pending,
     #[allow(missing_docs)] // documentation missing in model
     Running,
-    #[allow(missing_docs)] // documentation missing in model
-    ShuttingDown,
+
     #[allow(missing_docs)] // documentation missing in model
     Stopped,
-    #[allow(missing_docs)] // documentation missing in model
-    Stopping,
+
     #[allow(missing_docs)] // documentation missing in model
     Terminated,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -26,9 +24,9 @@ impl ::std::convert::From<&str> for InstanceStateName {
         match s {
             "pending" => InstanceStateName::Pending,
             "running" => InstanceStateName::Running,
-            "shutting-down" => InstanceStateName::ShuttingDown,
+
             "stopped" => InstanceStateName::Stopped,
-            "stopping" => InstanceStateName::Stopping,
+
             "terminated" => InstanceStateName::Terminated,
             other => InstanceStateName::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -46,9 +44,9 @@ impl InstanceStateName {
         match self {
             InstanceStateName::Pending => "pending",
             InstanceStateName::Running => "running",
-            InstanceStateName::ShuttingDown => "shutting-down",
+
             InstanceStateName::Stopped => "stopped",
-            InstanceStateName::Stopping => "stopping",
+
             InstanceStateName::Terminated => "terminated",
             InstanceStateName::Unknown(value) => value.as_str(),
         }
@@ -76,9 +74,9 @@ impl ::std::fmt::Display for InstanceStateName {
         match self {
             InstanceStateName::Pending => write!(f, "pending"),
             InstanceStateName::Running => write!(f, "running"),
-            InstanceStateName::ShuttingDown => write!(f, "shutting-down"),
+
             InstanceStateName::Stopped => write!(f, "stopped"),
-            InstanceStateName::Stopping => write!(f, "stopping"),
+
             InstanceStateName::Terminated => write!(f, "terminated"),
             InstanceStateName::Unknown(value) => write!(f, "{value}"),
         }

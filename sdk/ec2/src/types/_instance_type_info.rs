@@ -4,135 +4,31 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct InstanceTypeInfo {
     pub instance_type: ::std::option::Option<crate::types::InstanceType>,
-    pub current_generation: ::std::option::Option<bool>,
-    pub free_tier_eligible: ::std::option::Option<bool>,
-    pub supported_usage_classes: ::std::option::Option<::std::vec::Vec<crate::types::UsageClassType>>,
-    pub supported_root_device_types: ::std::option::Option<::std::vec::Vec<crate::types::RootDeviceType>>,
+
     pub supported_virtualization_types: ::std::option::Option<::std::vec::Vec<crate::types::VirtualizationType>>,
-    pub bare_metal: ::std::option::Option<bool>,
-    pub hypervisor: ::std::option::Option<crate::types::InstanceTypeHypervisor>,
+
     pub processor_info: ::std::option::Option<crate::types::ProcessorInfo>,
-    pub v_cpu_info: ::std::option::Option<crate::types::VCpuInfo>,
-    pub memory_info: ::std::option::Option<crate::types::MemoryInfo>,
-    pub instance_storage_supported: ::std::option::Option<bool>,
-    pub instance_storage_info: ::std::option::Option<crate::types::InstanceStorageInfo>,
-    pub ebs_info: ::std::option::Option<crate::types::EbsInfo>,
-    pub network_info: ::std::option::Option<crate::types::NetworkInfo>,
-    pub gpu_info: ::std::option::Option<crate::types::GpuInfo>,
-    pub fpga_info: ::std::option::Option<crate::types::FpgaInfo>,
-    pub placement_group_info: ::std::option::Option<crate::types::PlacementGroupInfo>,
-    pub inference_accelerator_info: ::std::option::Option<crate::types::InferenceAcceleratorInfo>,
-    pub hibernation_supported: ::std::option::Option<bool>,
-    pub burstable_performance_supported: ::std::option::Option<bool>,
-    pub dedicated_hosts_supported: ::std::option::Option<bool>,
-    pub auto_recovery_supported: ::std::option::Option<bool>,
+
     pub supported_boot_modes: ::std::option::Option<::std::vec::Vec<crate::types::BootModeType>>,
-    pub nitro_enclaves_support: ::std::option::Option<crate::types::NitroEnclavesSupport>,
-    pub nitro_tpm_support: ::std::option::Option<crate::types::NitroTpmSupport>,
-    pub nitro_tpm_info: ::std::option::Option<crate::types::NitroTpmInfo>,
-    pub media_accelerator_info: ::std::option::Option<crate::types::MediaAcceleratorInfo>,
-    pub neuron_info: ::std::option::Option<crate::types::NeuronInfo>,
-    pub phc_support: ::std::option::Option<crate::types::PhcSupport>,
-    pub reboot_migration_support: ::std::option::Option<crate::types::RebootMigrationSupport>,
-    pub supported_in_region: ::std::option::Option<bool>,
+
 }
 impl InstanceTypeInfo {
     pub fn instance_type(&self) -> ::std::option::Option<&crate::types::InstanceType> {
         self.instance_type.as_ref()
     }
-    pub fn current_generation(&self) -> ::std::option::Option<bool> {
-        self.current_generation
-    }
-    pub fn free_tier_eligible(&self) -> ::std::option::Option<bool> {
-        self.free_tier_eligible
-    }
-    pub fn supported_usage_classes(&self) -> &[crate::types::UsageClassType] {
-        self.supported_usage_classes.as_deref().unwrap_or_default()
-    }
-    pub fn supported_root_device_types(&self) -> &[crate::types::RootDeviceType] {
-        self.supported_root_device_types.as_deref().unwrap_or_default()
-    }
+
     pub fn supported_virtualization_types(&self) -> &[crate::types::VirtualizationType] {
         self.supported_virtualization_types.as_deref().unwrap_or_default()
     }
-    pub fn bare_metal(&self) -> ::std::option::Option<bool> {
-        self.bare_metal
-    }
-    pub fn hypervisor(&self) -> ::std::option::Option<&crate::types::InstanceTypeHypervisor> {
-        self.hypervisor.as_ref()
-    }
+
     pub fn processor_info(&self) -> ::std::option::Option<&crate::types::ProcessorInfo> {
         self.processor_info.as_ref()
     }
-    pub fn v_cpu_info(&self) -> ::std::option::Option<&crate::types::VCpuInfo> {
-        self.v_cpu_info.as_ref()
-    }
-    pub fn memory_info(&self) -> ::std::option::Option<&crate::types::MemoryInfo> {
-        self.memory_info.as_ref()
-    }
-    pub fn instance_storage_supported(&self) -> ::std::option::Option<bool> {
-        self.instance_storage_supported
-    }
-    pub fn instance_storage_info(&self) -> ::std::option::Option<&crate::types::InstanceStorageInfo> {
-        self.instance_storage_info.as_ref()
-    }
-    pub fn ebs_info(&self) -> ::std::option::Option<&crate::types::EbsInfo> {
-        self.ebs_info.as_ref()
-    }
-    pub fn network_info(&self) -> ::std::option::Option<&crate::types::NetworkInfo> {
-        self.network_info.as_ref()
-    }
-    pub fn gpu_info(&self) -> ::std::option::Option<&crate::types::GpuInfo> {
-        self.gpu_info.as_ref()
-    }
-    pub fn fpga_info(&self) -> ::std::option::Option<&crate::types::FpgaInfo> {
-        self.fpga_info.as_ref()
-    }
-    pub fn placement_group_info(&self) -> ::std::option::Option<&crate::types::PlacementGroupInfo> {
-        self.placement_group_info.as_ref()
-    }
-    pub fn inference_accelerator_info(&self) -> ::std::option::Option<&crate::types::InferenceAcceleratorInfo> {
-        self.inference_accelerator_info.as_ref()
-    }
-    pub fn hibernation_supported(&self) -> ::std::option::Option<bool> {
-        self.hibernation_supported
-    }
-    pub fn burstable_performance_supported(&self) -> ::std::option::Option<bool> {
-        self.burstable_performance_supported
-    }
-    pub fn dedicated_hosts_supported(&self) -> ::std::option::Option<bool> {
-        self.dedicated_hosts_supported
-    }
-    pub fn auto_recovery_supported(&self) -> ::std::option::Option<bool> {
-        self.auto_recovery_supported
-    }
+
     pub fn supported_boot_modes(&self) -> &[crate::types::BootModeType] {
         self.supported_boot_modes.as_deref().unwrap_or_default()
     }
-    pub fn nitro_enclaves_support(&self) -> ::std::option::Option<&crate::types::NitroEnclavesSupport> {
-        self.nitro_enclaves_support.as_ref()
-    }
-    pub fn nitro_tpm_support(&self) -> ::std::option::Option<&crate::types::NitroTpmSupport> {
-        self.nitro_tpm_support.as_ref()
-    }
-    pub fn nitro_tpm_info(&self) -> ::std::option::Option<&crate::types::NitroTpmInfo> {
-        self.nitro_tpm_info.as_ref()
-    }
-    pub fn media_accelerator_info(&self) -> ::std::option::Option<&crate::types::MediaAcceleratorInfo> {
-        self.media_accelerator_info.as_ref()
-    }
-    pub fn neuron_info(&self) -> ::std::option::Option<&crate::types::NeuronInfo> {
-        self.neuron_info.as_ref()
-    }
-    pub fn phc_support(&self) -> ::std::option::Option<&crate::types::PhcSupport> {
-        self.phc_support.as_ref()
-    }
-    pub fn reboot_migration_support(&self) -> ::std::option::Option<&crate::types::RebootMigrationSupport> {
-        self.reboot_migration_support.as_ref()
-    }
-    pub fn supported_in_region(&self) -> ::std::option::Option<bool> {
-        self.supported_in_region
-    }
+
 }
 impl InstanceTypeInfo {
     pub fn builder() -> crate::types::builders::InstanceTypeInfoBuilder {
@@ -144,37 +40,13 @@ impl InstanceTypeInfo {
 #[non_exhaustive]
 pub struct InstanceTypeInfoBuilder {
     pub(crate) instance_type: ::std::option::Option<crate::types::InstanceType>,
-    pub(crate) current_generation: ::std::option::Option<bool>,
-    pub(crate) free_tier_eligible: ::std::option::Option<bool>,
-    pub(crate) supported_usage_classes: ::std::option::Option<::std::vec::Vec<crate::types::UsageClassType>>,
-    pub(crate) supported_root_device_types: ::std::option::Option<::std::vec::Vec<crate::types::RootDeviceType>>,
+
     pub(crate) supported_virtualization_types: ::std::option::Option<::std::vec::Vec<crate::types::VirtualizationType>>,
-    pub(crate) bare_metal: ::std::option::Option<bool>,
-    pub(crate) hypervisor: ::std::option::Option<crate::types::InstanceTypeHypervisor>,
+
     pub(crate) processor_info: ::std::option::Option<crate::types::ProcessorInfo>,
-    pub(crate) v_cpu_info: ::std::option::Option<crate::types::VCpuInfo>,
-    pub(crate) memory_info: ::std::option::Option<crate::types::MemoryInfo>,
-    pub(crate) instance_storage_supported: ::std::option::Option<bool>,
-    pub(crate) instance_storage_info: ::std::option::Option<crate::types::InstanceStorageInfo>,
-    pub(crate) ebs_info: ::std::option::Option<crate::types::EbsInfo>,
-    pub(crate) network_info: ::std::option::Option<crate::types::NetworkInfo>,
-    pub(crate) gpu_info: ::std::option::Option<crate::types::GpuInfo>,
-    pub(crate) fpga_info: ::std::option::Option<crate::types::FpgaInfo>,
-    pub(crate) placement_group_info: ::std::option::Option<crate::types::PlacementGroupInfo>,
-    pub(crate) inference_accelerator_info: ::std::option::Option<crate::types::InferenceAcceleratorInfo>,
-    pub(crate) hibernation_supported: ::std::option::Option<bool>,
-    pub(crate) burstable_performance_supported: ::std::option::Option<bool>,
-    pub(crate) dedicated_hosts_supported: ::std::option::Option<bool>,
-    pub(crate) auto_recovery_supported: ::std::option::Option<bool>,
+
     pub(crate) supported_boot_modes: ::std::option::Option<::std::vec::Vec<crate::types::BootModeType>>,
-    pub(crate) nitro_enclaves_support: ::std::option::Option<crate::types::NitroEnclavesSupport>,
-    pub(crate) nitro_tpm_support: ::std::option::Option<crate::types::NitroTpmSupport>,
-    pub(crate) nitro_tpm_info: ::std::option::Option<crate::types::NitroTpmInfo>,
-    pub(crate) media_accelerator_info: ::std::option::Option<crate::types::MediaAcceleratorInfo>,
-    pub(crate) neuron_info: ::std::option::Option<crate::types::NeuronInfo>,
-    pub(crate) phc_support: ::std::option::Option<crate::types::PhcSupport>,
-    pub(crate) reboot_migration_support: ::std::option::Option<crate::types::RebootMigrationSupport>,
-    pub(crate) supported_in_region: ::std::option::Option<bool>,
+
 }
 impl InstanceTypeInfoBuilder {
     pub fn instance_type(mut self, input: crate::types::InstanceType) -> Self {
@@ -188,54 +60,7 @@ impl InstanceTypeInfoBuilder {
     pub fn get_instance_type(&self) -> &::std::option::Option<crate::types::InstanceType> {
         &self.instance_type
     }
-    pub fn current_generation(mut self, input: bool) -> Self {
-        self.current_generation = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_current_generation(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.current_generation = input;
-        self
-    }
-    pub fn get_current_generation(&self) -> &::std::option::Option<bool> {
-        &self.current_generation
-    }
-    pub fn free_tier_eligible(mut self, input: bool) -> Self {
-        self.free_tier_eligible = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_free_tier_eligible(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.free_tier_eligible = input;
-        self
-    }
-    pub fn get_free_tier_eligible(&self) -> &::std::option::Option<bool> {
-        &self.free_tier_eligible
-    }
-    pub fn supported_usage_classes(mut self, input: crate::types::UsageClassType) -> Self {
-        let mut v = self.supported_usage_classes.unwrap_or_default();
-        v.push(input);
-        self.supported_usage_classes = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_supported_usage_classes(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::UsageClassType>>) -> Self {
-        self.supported_usage_classes = input;
-        self
-    }
-    pub fn get_supported_usage_classes(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::UsageClassType>> {
-        &self.supported_usage_classes
-    }
-    pub fn supported_root_device_types(mut self, input: crate::types::RootDeviceType) -> Self {
-        let mut v = self.supported_root_device_types.unwrap_or_default();
-        v.push(input);
-        self.supported_root_device_types = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_supported_root_device_types(mut self, input: ::std::option::Option<::std::vec::Vec<crate::types::RootDeviceType>>) -> Self {
-        self.supported_root_device_types = input;
-        self
-    }
-    pub fn get_supported_root_device_types(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::RootDeviceType>> {
-        &self.supported_root_device_types
-    }
+
     pub fn supported_virtualization_types(mut self, input: crate::types::VirtualizationType) -> Self {
         let mut v = self.supported_virtualization_types.unwrap_or_default();
         v.push(input);
@@ -249,28 +74,7 @@ impl InstanceTypeInfoBuilder {
     pub fn get_supported_virtualization_types(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::VirtualizationType>> {
         &self.supported_virtualization_types
     }
-    pub fn bare_metal(mut self, input: bool) -> Self {
-        self.bare_metal = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_bare_metal(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.bare_metal = input;
-        self
-    }
-    pub fn get_bare_metal(&self) -> &::std::option::Option<bool> {
-        &self.bare_metal
-    }
-    pub fn hypervisor(mut self, input: crate::types::InstanceTypeHypervisor) -> Self {
-        self.hypervisor = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_hypervisor(mut self, input: ::std::option::Option<crate::types::InstanceTypeHypervisor>) -> Self {
-        self.hypervisor = input;
-        self
-    }
-    pub fn get_hypervisor(&self) -> &::std::option::Option<crate::types::InstanceTypeHypervisor> {
-        &self.hypervisor
-    }
+
     pub fn processor_info(mut self, input: crate::types::ProcessorInfo) -> Self {
         self.processor_info = ::std::option::Option::Some(input);
         self
@@ -282,160 +86,7 @@ impl InstanceTypeInfoBuilder {
     pub fn get_processor_info(&self) -> &::std::option::Option<crate::types::ProcessorInfo> {
         &self.processor_info
     }
-    pub fn v_cpu_info(mut self, input: crate::types::VCpuInfo) -> Self {
-        self.v_cpu_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_v_cpu_info(mut self, input: ::std::option::Option<crate::types::VCpuInfo>) -> Self {
-        self.v_cpu_info = input;
-        self
-    }
-    pub fn get_v_cpu_info(&self) -> &::std::option::Option<crate::types::VCpuInfo> {
-        &self.v_cpu_info
-    }
-    pub fn memory_info(mut self, input: crate::types::MemoryInfo) -> Self {
-        self.memory_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_memory_info(mut self, input: ::std::option::Option<crate::types::MemoryInfo>) -> Self {
-        self.memory_info = input;
-        self
-    }
-    pub fn get_memory_info(&self) -> &::std::option::Option<crate::types::MemoryInfo> {
-        &self.memory_info
-    }
-    pub fn instance_storage_supported(mut self, input: bool) -> Self {
-        self.instance_storage_supported = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_instance_storage_supported(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.instance_storage_supported = input;
-        self
-    }
-    pub fn get_instance_storage_supported(&self) -> &::std::option::Option<bool> {
-        &self.instance_storage_supported
-    }
-    pub fn instance_storage_info(mut self, input: crate::types::InstanceStorageInfo) -> Self {
-        self.instance_storage_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_instance_storage_info(mut self, input: ::std::option::Option<crate::types::InstanceStorageInfo>) -> Self {
-        self.instance_storage_info = input;
-        self
-    }
-    pub fn get_instance_storage_info(&self) -> &::std::option::Option<crate::types::InstanceStorageInfo> {
-        &self.instance_storage_info
-    }
-    pub fn ebs_info(mut self, input: crate::types::EbsInfo) -> Self {
-        self.ebs_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_ebs_info(mut self, input: ::std::option::Option<crate::types::EbsInfo>) -> Self {
-        self.ebs_info = input;
-        self
-    }
-    pub fn get_ebs_info(&self) -> &::std::option::Option<crate::types::EbsInfo> {
-        &self.ebs_info
-    }
-    pub fn network_info(mut self, input: crate::types::NetworkInfo) -> Self {
-        self.network_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_network_info(mut self, input: ::std::option::Option<crate::types::NetworkInfo>) -> Self {
-        self.network_info = input;
-        self
-    }
-    pub fn get_network_info(&self) -> &::std::option::Option<crate::types::NetworkInfo> {
-        &self.network_info
-    }
-    pub fn gpu_info(mut self, input: crate::types::GpuInfo) -> Self {
-        self.gpu_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_gpu_info(mut self, input: ::std::option::Option<crate::types::GpuInfo>) -> Self {
-        self.gpu_info = input;
-        self
-    }
-    pub fn get_gpu_info(&self) -> &::std::option::Option<crate::types::GpuInfo> {
-        &self.gpu_info
-    }
-    pub fn fpga_info(mut self, input: crate::types::FpgaInfo) -> Self {
-        self.fpga_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_fpga_info(mut self, input: ::std::option::Option<crate::types::FpgaInfo>) -> Self {
-        self.fpga_info = input;
-        self
-    }
-    pub fn get_fpga_info(&self) -> &::std::option::Option<crate::types::FpgaInfo> {
-        &self.fpga_info
-    }
-    pub fn placement_group_info(mut self, input: crate::types::PlacementGroupInfo) -> Self {
-        self.placement_group_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_placement_group_info(mut self, input: ::std::option::Option<crate::types::PlacementGroupInfo>) -> Self {
-        self.placement_group_info = input;
-        self
-    }
-    pub fn get_placement_group_info(&self) -> &::std::option::Option<crate::types::PlacementGroupInfo> {
-        &self.placement_group_info
-    }
-    pub fn inference_accelerator_info(mut self, input: crate::types::InferenceAcceleratorInfo) -> Self {
-        self.inference_accelerator_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_inference_accelerator_info(mut self, input: ::std::option::Option<crate::types::InferenceAcceleratorInfo>) -> Self {
-        self.inference_accelerator_info = input;
-        self
-    }
-    pub fn get_inference_accelerator_info(&self) -> &::std::option::Option<crate::types::InferenceAcceleratorInfo> {
-        &self.inference_accelerator_info
-    }
-    pub fn hibernation_supported(mut self, input: bool) -> Self {
-        self.hibernation_supported = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_hibernation_supported(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.hibernation_supported = input;
-        self
-    }
-    pub fn get_hibernation_supported(&self) -> &::std::option::Option<bool> {
-        &self.hibernation_supported
-    }
-    pub fn burstable_performance_supported(mut self, input: bool) -> Self {
-        self.burstable_performance_supported = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_burstable_performance_supported(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.burstable_performance_supported = input;
-        self
-    }
-    pub fn get_burstable_performance_supported(&self) -> &::std::option::Option<bool> {
-        &self.burstable_performance_supported
-    }
-    pub fn dedicated_hosts_supported(mut self, input: bool) -> Self {
-        self.dedicated_hosts_supported = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_dedicated_hosts_supported(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.dedicated_hosts_supported = input;
-        self
-    }
-    pub fn get_dedicated_hosts_supported(&self) -> &::std::option::Option<bool> {
-        &self.dedicated_hosts_supported
-    }
-    pub fn auto_recovery_supported(mut self, input: bool) -> Self {
-        self.auto_recovery_supported = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_auto_recovery_supported(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.auto_recovery_supported = input;
-        self
-    }
-    pub fn get_auto_recovery_supported(&self) -> &::std::option::Option<bool> {
-        &self.auto_recovery_supported
-    }
+
     pub fn supported_boot_modes(mut self, input: crate::types::BootModeType) -> Self {
         let mut v = self.supported_boot_modes.unwrap_or_default();
         v.push(input);
@@ -449,128 +100,17 @@ impl InstanceTypeInfoBuilder {
     pub fn get_supported_boot_modes(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::BootModeType>> {
         &self.supported_boot_modes
     }
-    pub fn nitro_enclaves_support(mut self, input: crate::types::NitroEnclavesSupport) -> Self {
-        self.nitro_enclaves_support = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_nitro_enclaves_support(mut self, input: ::std::option::Option<crate::types::NitroEnclavesSupport>) -> Self {
-        self.nitro_enclaves_support = input;
-        self
-    }
-    pub fn get_nitro_enclaves_support(&self) -> &::std::option::Option<crate::types::NitroEnclavesSupport> {
-        &self.nitro_enclaves_support
-    }
-    pub fn nitro_tpm_support(mut self, input: crate::types::NitroTpmSupport) -> Self {
-        self.nitro_tpm_support = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_nitro_tpm_support(mut self, input: ::std::option::Option<crate::types::NitroTpmSupport>) -> Self {
-        self.nitro_tpm_support = input;
-        self
-    }
-    pub fn get_nitro_tpm_support(&self) -> &::std::option::Option<crate::types::NitroTpmSupport> {
-        &self.nitro_tpm_support
-    }
-    pub fn nitro_tpm_info(mut self, input: crate::types::NitroTpmInfo) -> Self {
-        self.nitro_tpm_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_nitro_tpm_info(mut self, input: ::std::option::Option<crate::types::NitroTpmInfo>) -> Self {
-        self.nitro_tpm_info = input;
-        self
-    }
-    pub fn get_nitro_tpm_info(&self) -> &::std::option::Option<crate::types::NitroTpmInfo> {
-        &self.nitro_tpm_info
-    }
-    pub fn media_accelerator_info(mut self, input: crate::types::MediaAcceleratorInfo) -> Self {
-        self.media_accelerator_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_media_accelerator_info(mut self, input: ::std::option::Option<crate::types::MediaAcceleratorInfo>) -> Self {
-        self.media_accelerator_info = input;
-        self
-    }
-    pub fn get_media_accelerator_info(&self) -> &::std::option::Option<crate::types::MediaAcceleratorInfo> {
-        &self.media_accelerator_info
-    }
-    pub fn neuron_info(mut self, input: crate::types::NeuronInfo) -> Self {
-        self.neuron_info = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_neuron_info(mut self, input: ::std::option::Option<crate::types::NeuronInfo>) -> Self {
-        self.neuron_info = input;
-        self
-    }
-    pub fn get_neuron_info(&self) -> &::std::option::Option<crate::types::NeuronInfo> {
-        &self.neuron_info
-    }
-    pub fn phc_support(mut self, input: crate::types::PhcSupport) -> Self {
-        self.phc_support = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_phc_support(mut self, input: ::std::option::Option<crate::types::PhcSupport>) -> Self {
-        self.phc_support = input;
-        self
-    }
-    pub fn get_phc_support(&self) -> &::std::option::Option<crate::types::PhcSupport> {
-        &self.phc_support
-    }
-    pub fn reboot_migration_support(mut self, input: crate::types::RebootMigrationSupport) -> Self {
-        self.reboot_migration_support = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_reboot_migration_support(mut self, input: ::std::option::Option<crate::types::RebootMigrationSupport>) -> Self {
-        self.reboot_migration_support = input;
-        self
-    }
-    pub fn get_reboot_migration_support(&self) -> &::std::option::Option<crate::types::RebootMigrationSupport> {
-        &self.reboot_migration_support
-    }
-    pub fn supported_in_region(mut self, input: bool) -> Self {
-        self.supported_in_region = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_supported_in_region(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.supported_in_region = input;
-        self
-    }
-    pub fn get_supported_in_region(&self) -> &::std::option::Option<bool> {
-        &self.supported_in_region
-    }
+
     pub fn build(self) -> crate::types::InstanceTypeInfo {
         crate::types::InstanceTypeInfo {
             instance_type: self.instance_type,
-            current_generation: self.current_generation,
-            free_tier_eligible: self.free_tier_eligible,
-            supported_usage_classes: self.supported_usage_classes,
-            supported_root_device_types: self.supported_root_device_types,
+
             supported_virtualization_types: self.supported_virtualization_types,
-            bare_metal: self.bare_metal,
-            hypervisor: self.hypervisor,
+
             processor_info: self.processor_info,
-            v_cpu_info: self.v_cpu_info,
-            memory_info: self.memory_info,
-            instance_storage_supported: self.instance_storage_supported,
-            instance_storage_info: self.instance_storage_info,
-            ebs_info: self.ebs_info,
-            network_info: self.network_info,
-            gpu_info: self.gpu_info,
-            fpga_info: self.fpga_info,
-            placement_group_info: self.placement_group_info,
-            inference_accelerator_info: self.inference_accelerator_info,
-            hibernation_supported: self.hibernation_supported,
-            burstable_performance_supported: self.burstable_performance_supported,
-            dedicated_hosts_supported: self.dedicated_hosts_supported,
-            auto_recovery_supported: self.auto_recovery_supported,
+
             supported_boot_modes: self.supported_boot_modes,
-            nitro_enclaves_support: self.nitro_enclaves_support,
-            nitro_tpm_support: self.nitro_tpm_support,
-            nitro_tpm_info: self.nitro_tpm_info,
-            media_accelerator_info: self.media_accelerator_info,
-            neuron_info: self.neuron_info,
-            phc_support: self.phc_support,
-            reboot_migration_support: self.reboot_migration_support,
-            supported_in_region: self.supported_in_region,
+
         }
     }
 }

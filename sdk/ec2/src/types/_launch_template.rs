@@ -6,9 +6,7 @@ pub struct LaunchTemplate {
     pub launch_template_id: ::std::option::Option<::std::string::String>,
     pub launch_template_name: ::std::option::Option<::std::string::String>,
     pub create_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub created_by: ::std::option::Option<::std::string::String>,
-    pub default_version_number: ::std::option::Option<i64>,
-    pub latest_version_number: ::std::option::Option<i64>,
+
     pub tags: ::std::option::Option<::std::vec::Vec<crate::types::Tag>>,
     pub operator: ::std::option::Option<crate::types::OperatorResponse>,
 }
@@ -22,15 +20,7 @@ impl LaunchTemplate {
     pub fn create_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
         self.create_time.as_ref()
     }
-    pub fn created_by(&self) -> ::std::option::Option<&str> {
-        self.created_by.as_deref()
-    }
-    pub fn default_version_number(&self) -> ::std::option::Option<i64> {
-        self.default_version_number
-    }
-    pub fn latest_version_number(&self) -> ::std::option::Option<i64> {
-        self.latest_version_number
-    }
+
     pub fn tags(&self) -> &[crate::types::Tag] {
         self.tags.as_deref().unwrap_or_default()
     }
@@ -50,9 +40,7 @@ pub struct LaunchTemplateBuilder {
     pub(crate) launch_template_id: ::std::option::Option<::std::string::String>,
     pub(crate) launch_template_name: ::std::option::Option<::std::string::String>,
     pub(crate) create_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) created_by: ::std::option::Option<::std::string::String>,
-    pub(crate) default_version_number: ::std::option::Option<i64>,
-    pub(crate) latest_version_number: ::std::option::Option<i64>,
+
     pub(crate) tags: ::std::option::Option<::std::vec::Vec<crate::types::Tag>>,
     pub(crate) operator: ::std::option::Option<crate::types::OperatorResponse>,
 }
@@ -90,39 +78,7 @@ impl LaunchTemplateBuilder {
     pub fn get_create_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
         &self.create_time
     }
-    pub fn created_by(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.created_by = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_created_by(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.created_by = input;
-        self
-    }
-    pub fn get_created_by(&self) -> &::std::option::Option<::std::string::String> {
-        &self.created_by
-    }
-    pub fn default_version_number(mut self, input: i64) -> Self {
-        self.default_version_number = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_default_version_number(mut self, input: ::std::option::Option<i64>) -> Self {
-        self.default_version_number = input;
-        self
-    }
-    pub fn get_default_version_number(&self) -> &::std::option::Option<i64> {
-        &self.default_version_number
-    }
-    pub fn latest_version_number(mut self, input: i64) -> Self {
-        self.latest_version_number = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_latest_version_number(mut self, input: ::std::option::Option<i64>) -> Self {
-        self.latest_version_number = input;
-        self
-    }
-    pub fn get_latest_version_number(&self) -> &::std::option::Option<i64> {
-        &self.latest_version_number
-    }
+
     pub fn tags(mut self, input: crate::types::Tag) -> Self {
         let mut v = self.tags.unwrap_or_default();
         v.push(input);
@@ -152,9 +108,7 @@ impl LaunchTemplateBuilder {
             launch_template_id: self.launch_template_id,
             launch_template_name: self.launch_template_name,
             create_time: self.create_time,
-            created_by: self.created_by,
-            default_version_number: self.default_version_number,
-            latest_version_number: self.latest_version_number,
+
             tags: self.tags,
             operator: self.operator,
         }

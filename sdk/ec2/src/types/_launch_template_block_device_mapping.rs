@@ -4,23 +4,19 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateBlockDeviceMapping {
     pub device_name: ::std::option::Option<::std::string::String>,
-    pub virtual_name: ::std::option::Option<::std::string::String>,
+
     pub ebs: ::std::option::Option<crate::types::LaunchTemplateEbsBlockDevice>,
-    pub no_device: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplateBlockDeviceMapping {
     pub fn device_name(&self) -> ::std::option::Option<&str> {
         self.device_name.as_deref()
     }
-    pub fn virtual_name(&self) -> ::std::option::Option<&str> {
-        self.virtual_name.as_deref()
-    }
+
     pub fn ebs(&self) -> ::std::option::Option<&crate::types::LaunchTemplateEbsBlockDevice> {
         self.ebs.as_ref()
     }
-    pub fn no_device(&self) -> ::std::option::Option<&str> {
-        self.no_device.as_deref()
-    }
+
 }
 impl LaunchTemplateBlockDeviceMapping {
     pub fn builder() -> crate::types::builders::LaunchTemplateBlockDeviceMappingBuilder {
@@ -32,9 +28,9 @@ impl LaunchTemplateBlockDeviceMapping {
 #[non_exhaustive]
 pub struct LaunchTemplateBlockDeviceMappingBuilder {
     pub(crate) device_name: ::std::option::Option<::std::string::String>,
-    pub(crate) virtual_name: ::std::option::Option<::std::string::String>,
+
     pub(crate) ebs: ::std::option::Option<crate::types::LaunchTemplateEbsBlockDevice>,
-    pub(crate) no_device: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplateBlockDeviceMappingBuilder {
     pub fn device_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -48,17 +44,7 @@ impl LaunchTemplateBlockDeviceMappingBuilder {
     pub fn get_device_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.device_name
     }
-    pub fn virtual_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.virtual_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_virtual_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.virtual_name = input;
-        self
-    }
-    pub fn get_virtual_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.virtual_name
-    }
+
     pub fn ebs(mut self, input: crate::types::LaunchTemplateEbsBlockDevice) -> Self {
         self.ebs = ::std::option::Option::Some(input);
         self
@@ -70,23 +56,13 @@ impl LaunchTemplateBlockDeviceMappingBuilder {
     pub fn get_ebs(&self) -> &::std::option::Option<crate::types::LaunchTemplateEbsBlockDevice> {
         &self.ebs
     }
-    pub fn no_device(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.no_device = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_no_device(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.no_device = input;
-        self
-    }
-    pub fn get_no_device(&self) -> &::std::option::Option<::std::string::String> {
-        &self.no_device
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateBlockDeviceMapping {
         crate::types::LaunchTemplateBlockDeviceMapping {
             device_name: self.device_name,
-            virtual_name: self.virtual_name,
+
             ebs: self.ebs,
-            no_device: self.no_device,
+
         }
     }
 }

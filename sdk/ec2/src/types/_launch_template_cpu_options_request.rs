@@ -3,24 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateCpuOptionsRequest {
-    pub core_count: ::std::option::Option<i32>,
-    pub threads_per_core: ::std::option::Option<i32>,
-    pub amd_sev_snp: ::std::option::Option<crate::types::AmdSevSnpSpecification>,
-    pub nested_virtualization: ::std::option::Option<crate::types::NestedVirtualizationSpecification>,
+
 }
 impl LaunchTemplateCpuOptionsRequest {
-    pub fn core_count(&self) -> ::std::option::Option<i32> {
-        self.core_count
-    }
-    pub fn threads_per_core(&self) -> ::std::option::Option<i32> {
-        self.threads_per_core
-    }
-    pub fn amd_sev_snp(&self) -> ::std::option::Option<&crate::types::AmdSevSnpSpecification> {
-        self.amd_sev_snp.as_ref()
-    }
-    pub fn nested_virtualization(&self) -> ::std::option::Option<&crate::types::NestedVirtualizationSpecification> {
-        self.nested_virtualization.as_ref()
-    }
+
 }
 impl LaunchTemplateCpuOptionsRequest {
     pub fn builder() -> crate::types::builders::LaunchTemplateCpuOptionsRequestBuilder {
@@ -31,62 +17,13 @@ impl LaunchTemplateCpuOptionsRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateCpuOptionsRequestBuilder {
-    pub(crate) core_count: ::std::option::Option<i32>,
-    pub(crate) threads_per_core: ::std::option::Option<i32>,
-    pub(crate) amd_sev_snp: ::std::option::Option<crate::types::AmdSevSnpSpecification>,
-    pub(crate) nested_virtualization: ::std::option::Option<crate::types::NestedVirtualizationSpecification>,
+
 }
 impl LaunchTemplateCpuOptionsRequestBuilder {
-    pub fn core_count(mut self, input: i32) -> Self {
-        self.core_count = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_core_count(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.core_count = input;
-        self
-    }
-    pub fn get_core_count(&self) -> &::std::option::Option<i32> {
-        &self.core_count
-    }
-    pub fn threads_per_core(mut self, input: i32) -> Self {
-        self.threads_per_core = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_threads_per_core(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.threads_per_core = input;
-        self
-    }
-    pub fn get_threads_per_core(&self) -> &::std::option::Option<i32> {
-        &self.threads_per_core
-    }
-    pub fn amd_sev_snp(mut self, input: crate::types::AmdSevSnpSpecification) -> Self {
-        self.amd_sev_snp = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_amd_sev_snp(mut self, input: ::std::option::Option<crate::types::AmdSevSnpSpecification>) -> Self {
-        self.amd_sev_snp = input;
-        self
-    }
-    pub fn get_amd_sev_snp(&self) -> &::std::option::Option<crate::types::AmdSevSnpSpecification> {
-        &self.amd_sev_snp
-    }
-    pub fn nested_virtualization(mut self, input: crate::types::NestedVirtualizationSpecification) -> Self {
-        self.nested_virtualization = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_nested_virtualization(mut self, input: ::std::option::Option<crate::types::NestedVirtualizationSpecification>) -> Self {
-        self.nested_virtualization = input;
-        self
-    }
-    pub fn get_nested_virtualization(&self) -> &::std::option::Option<crate::types::NestedVirtualizationSpecification> {
-        &self.nested_virtualization
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateCpuOptionsRequest {
         crate::types::LaunchTemplateCpuOptionsRequest {
-            core_count: self.core_count,
-            threads_per_core: self.threads_per_core,
-            amd_sev_snp: self.amd_sev_snp,
-            nested_virtualization: self.nested_virtualization,
+
         }
     }
 }

@@ -3,48 +3,20 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateEbsBlockDevice {
-    pub encrypted: ::std::option::Option<bool>,
-    pub delete_on_termination: ::std::option::Option<bool>,
-    pub iops: ::std::option::Option<i32>,
+
     pub kms_key_id: ::std::option::Option<::std::string::String>,
     pub snapshot_id: ::std::option::Option<::std::string::String>,
-    pub volume_size: ::std::option::Option<i32>,
-    pub volume_type: ::std::option::Option<crate::types::VolumeType>,
-    pub throughput: ::std::option::Option<i32>,
-    pub volume_initialization_rate: ::std::option::Option<i32>,
-    pub ebs_card_index: ::std::option::Option<i32>,
+
 }
 impl LaunchTemplateEbsBlockDevice {
-    pub fn encrypted(&self) -> ::std::option::Option<bool> {
-        self.encrypted
-    }
-    pub fn delete_on_termination(&self) -> ::std::option::Option<bool> {
-        self.delete_on_termination
-    }
-    pub fn iops(&self) -> ::std::option::Option<i32> {
-        self.iops
-    }
+
     pub fn kms_key_id(&self) -> ::std::option::Option<&str> {
         self.kms_key_id.as_deref()
     }
     pub fn snapshot_id(&self) -> ::std::option::Option<&str> {
         self.snapshot_id.as_deref()
     }
-    pub fn volume_size(&self) -> ::std::option::Option<i32> {
-        self.volume_size
-    }
-    pub fn volume_type(&self) -> ::std::option::Option<&crate::types::VolumeType> {
-        self.volume_type.as_ref()
-    }
-    pub fn throughput(&self) -> ::std::option::Option<i32> {
-        self.throughput
-    }
-    pub fn volume_initialization_rate(&self) -> ::std::option::Option<i32> {
-        self.volume_initialization_rate
-    }
-    pub fn ebs_card_index(&self) -> ::std::option::Option<i32> {
-        self.ebs_card_index
-    }
+
 }
 impl LaunchTemplateEbsBlockDevice {
     pub fn builder() -> crate::types::builders::LaunchTemplateEbsBlockDeviceBuilder {
@@ -55,51 +27,13 @@ impl LaunchTemplateEbsBlockDevice {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateEbsBlockDeviceBuilder {
-    pub(crate) encrypted: ::std::option::Option<bool>,
-    pub(crate) delete_on_termination: ::std::option::Option<bool>,
-    pub(crate) iops: ::std::option::Option<i32>,
+
     pub(crate) kms_key_id: ::std::option::Option<::std::string::String>,
     pub(crate) snapshot_id: ::std::option::Option<::std::string::String>,
-    pub(crate) volume_size: ::std::option::Option<i32>,
-    pub(crate) volume_type: ::std::option::Option<crate::types::VolumeType>,
-    pub(crate) throughput: ::std::option::Option<i32>,
-    pub(crate) volume_initialization_rate: ::std::option::Option<i32>,
-    pub(crate) ebs_card_index: ::std::option::Option<i32>,
+
 }
 impl LaunchTemplateEbsBlockDeviceBuilder {
-    pub fn encrypted(mut self, input: bool) -> Self {
-        self.encrypted = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_encrypted(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.encrypted = input;
-        self
-    }
-    pub fn get_encrypted(&self) -> &::std::option::Option<bool> {
-        &self.encrypted
-    }
-    pub fn delete_on_termination(mut self, input: bool) -> Self {
-        self.delete_on_termination = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_delete_on_termination(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.delete_on_termination = input;
-        self
-    }
-    pub fn get_delete_on_termination(&self) -> &::std::option::Option<bool> {
-        &self.delete_on_termination
-    }
-    pub fn iops(mut self, input: i32) -> Self {
-        self.iops = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_iops(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.iops = input;
-        self
-    }
-    pub fn get_iops(&self) -> &::std::option::Option<i32> {
-        &self.iops
-    }
+
     pub fn kms_key_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.kms_key_id = ::std::option::Option::Some(input.into());
         self
@@ -122,73 +56,13 @@ impl LaunchTemplateEbsBlockDeviceBuilder {
     pub fn get_snapshot_id(&self) -> &::std::option::Option<::std::string::String> {
         &self.snapshot_id
     }
-    pub fn volume_size(mut self, input: i32) -> Self {
-        self.volume_size = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_volume_size(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.volume_size = input;
-        self
-    }
-    pub fn get_volume_size(&self) -> &::std::option::Option<i32> {
-        &self.volume_size
-    }
-    pub fn volume_type(mut self, input: crate::types::VolumeType) -> Self {
-        self.volume_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_volume_type(mut self, input: ::std::option::Option<crate::types::VolumeType>) -> Self {
-        self.volume_type = input;
-        self
-    }
-    pub fn get_volume_type(&self) -> &::std::option::Option<crate::types::VolumeType> {
-        &self.volume_type
-    }
-    pub fn throughput(mut self, input: i32) -> Self {
-        self.throughput = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_throughput(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.throughput = input;
-        self
-    }
-    pub fn get_throughput(&self) -> &::std::option::Option<i32> {
-        &self.throughput
-    }
-    pub fn volume_initialization_rate(mut self, input: i32) -> Self {
-        self.volume_initialization_rate = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_volume_initialization_rate(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.volume_initialization_rate = input;
-        self
-    }
-    pub fn get_volume_initialization_rate(&self) -> &::std::option::Option<i32> {
-        &self.volume_initialization_rate
-    }
-    pub fn ebs_card_index(mut self, input: i32) -> Self {
-        self.ebs_card_index = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_ebs_card_index(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.ebs_card_index = input;
-        self
-    }
-    pub fn get_ebs_card_index(&self) -> &::std::option::Option<i32> {
-        &self.ebs_card_index
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateEbsBlockDevice {
         crate::types::LaunchTemplateEbsBlockDevice {
-            encrypted: self.encrypted,
-            delete_on_termination: self.delete_on_termination,
-            iops: self.iops,
+
             kms_key_id: self.kms_key_id,
             snapshot_id: self.snapshot_id,
-            volume_size: self.volume_size,
-            volume_type: self.volume_type,
-            throughput: self.throughput,
-            volume_initialization_rate: self.volume_initialization_rate,
-            ebs_card_index: self.ebs_card_index,
+
         }
     }
 }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateEnclaveOptions {
-    pub enabled: ::std::option::Option<bool>,
+
 }
 impl LaunchTemplateEnclaveOptions {
-    pub fn enabled(&self) -> ::std::option::Option<bool> {
-        self.enabled
-    }
+
 }
 impl LaunchTemplateEnclaveOptions {
     pub fn builder() -> crate::types::builders::LaunchTemplateEnclaveOptionsBuilder {
@@ -19,21 +17,11 @@ impl LaunchTemplateEnclaveOptions {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateEnclaveOptionsBuilder {
-    pub(crate) enabled: ::std::option::Option<bool>,
+
 }
 impl LaunchTemplateEnclaveOptionsBuilder {
-    pub fn enabled(mut self, input: bool) -> Self {
-        self.enabled = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_enabled(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.enabled = input;
-        self
-    }
-    pub fn get_enabled(&self) -> &::std::option::Option<bool> {
-        &self.enabled
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateEnclaveOptions {
-        crate::types::LaunchTemplateEnclaveOptions { enabled: self.enabled }
+        crate::types::LaunchTemplateEnclaveOptions {  }
     }
 }

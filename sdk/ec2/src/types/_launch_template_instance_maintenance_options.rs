@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateInstanceMaintenanceOptions {
-    pub auto_recovery: ::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState>,
+
 }
 impl LaunchTemplateInstanceMaintenanceOptions {
-    pub fn auto_recovery(&self) -> ::std::option::Option<&crate::types::LaunchTemplateAutoRecoveryState> {
-        self.auto_recovery.as_ref()
-    }
+
 }
 impl LaunchTemplateInstanceMaintenanceOptions {
     pub fn builder() -> crate::types::builders::LaunchTemplateInstanceMaintenanceOptionsBuilder {
@@ -19,23 +17,13 @@ impl LaunchTemplateInstanceMaintenanceOptions {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateInstanceMaintenanceOptionsBuilder {
-    pub(crate) auto_recovery: ::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState>,
+
 }
 impl LaunchTemplateInstanceMaintenanceOptionsBuilder {
-    pub fn auto_recovery(mut self, input: crate::types::LaunchTemplateAutoRecoveryState) -> Self {
-        self.auto_recovery = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_auto_recovery(mut self, input: ::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState>) -> Self {
-        self.auto_recovery = input;
-        self
-    }
-    pub fn get_auto_recovery(&self) -> &::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState> {
-        &self.auto_recovery
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateInstanceMaintenanceOptions {
         crate::types::LaunchTemplateInstanceMaintenanceOptions {
-            auto_recovery: self.auto_recovery,
+
         }
     }
 }

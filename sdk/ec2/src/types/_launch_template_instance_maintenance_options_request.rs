@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateInstanceMaintenanceOptionsRequest {
-    pub auto_recovery: ::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState>,
+
 }
 impl LaunchTemplateInstanceMaintenanceOptionsRequest {
-    pub fn auto_recovery(&self) -> ::std::option::Option<&crate::types::LaunchTemplateAutoRecoveryState> {
-        self.auto_recovery.as_ref()
-    }
+
 }
 impl LaunchTemplateInstanceMaintenanceOptionsRequest {
     pub fn builder() -> crate::types::builders::LaunchTemplateInstanceMaintenanceOptionsRequestBuilder {
@@ -19,23 +17,13 @@ impl LaunchTemplateInstanceMaintenanceOptionsRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateInstanceMaintenanceOptionsRequestBuilder {
-    pub(crate) auto_recovery: ::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState>,
+
 }
 impl LaunchTemplateInstanceMaintenanceOptionsRequestBuilder {
-    pub fn auto_recovery(mut self, input: crate::types::LaunchTemplateAutoRecoveryState) -> Self {
-        self.auto_recovery = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_auto_recovery(mut self, input: ::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState>) -> Self {
-        self.auto_recovery = input;
-        self
-    }
-    pub fn get_auto_recovery(&self) -> &::std::option::Option<crate::types::LaunchTemplateAutoRecoveryState> {
-        &self.auto_recovery
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateInstanceMaintenanceOptionsRequest {
         crate::types::LaunchTemplateInstanceMaintenanceOptionsRequest {
-            auto_recovery: self.auto_recovery,
+
         }
     }
 }

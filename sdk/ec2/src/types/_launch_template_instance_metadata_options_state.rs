@@ -6,8 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum LaunchTemplateInstanceMetadataOptionsState {
-    #[allow(missing_docs)] // documentation missing in model
-    Applied,
+
     #[allow(missing_docs)] // documentation missing in model
     Pending,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -16,7 +15,7 @@ pub enum LaunchTemplateInstanceMetadataOptionsState {
 impl ::std::convert::From<&str> for LaunchTemplateInstanceMetadataOptionsState {
     fn from(s: &str) -> Self {
         match s {
-            "applied" => LaunchTemplateInstanceMetadataOptionsState::Applied,
+
             "pending" => LaunchTemplateInstanceMetadataOptionsState::Pending,
             other => {
                 LaunchTemplateInstanceMetadataOptionsState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned()))
@@ -34,7 +33,7 @@ impl ::std::str::FromStr for LaunchTemplateInstanceMetadataOptionsState {
 impl LaunchTemplateInstanceMetadataOptionsState {
     pub fn as_str(&self) -> &str {
         match self {
-            LaunchTemplateInstanceMetadataOptionsState::Applied => "applied",
+
             LaunchTemplateInstanceMetadataOptionsState::Pending => "pending",
             LaunchTemplateInstanceMetadataOptionsState::Unknown(value) => value.as_str(),
         }
@@ -60,7 +59,7 @@ impl LaunchTemplateInstanceMetadataOptionsState {
 impl ::std::fmt::Display for LaunchTemplateInstanceMetadataOptionsState {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            LaunchTemplateInstanceMetadataOptionsState::Applied => write!(f, "applied"),
+
             LaunchTemplateInstanceMetadataOptionsState::Pending => write!(f, "pending"),
             LaunchTemplateInstanceMetadataOptionsState::Unknown(value) => write!(f, "{value}"),
         }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateLicenseConfiguration {
-    pub license_configuration_arn: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplateLicenseConfiguration {
-    pub fn license_configuration_arn(&self) -> ::std::option::Option<&str> {
-        self.license_configuration_arn.as_deref()
-    }
+
 }
 impl LaunchTemplateLicenseConfiguration {
     pub fn builder() -> crate::types::builders::LaunchTemplateLicenseConfigurationBuilder {
@@ -19,23 +17,13 @@ impl LaunchTemplateLicenseConfiguration {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateLicenseConfigurationBuilder {
-    pub(crate) license_configuration_arn: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplateLicenseConfigurationBuilder {
-    pub fn license_configuration_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.license_configuration_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_license_configuration_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.license_configuration_arn = input;
-        self
-    }
-    pub fn get_license_configuration_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.license_configuration_arn
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateLicenseConfiguration {
         crate::types::LaunchTemplateLicenseConfiguration {
-            license_configuration_arn: self.license_configuration_arn,
+
         }
     }
 }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateLicenseConfigurationRequest {
-    pub license_configuration_arn: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplateLicenseConfigurationRequest {
-    pub fn license_configuration_arn(&self) -> ::std::option::Option<&str> {
-        self.license_configuration_arn.as_deref()
-    }
+
 }
 impl LaunchTemplateLicenseConfigurationRequest {
     pub fn builder() -> crate::types::builders::LaunchTemplateLicenseConfigurationRequestBuilder {
@@ -19,23 +17,13 @@ impl LaunchTemplateLicenseConfigurationRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateLicenseConfigurationRequestBuilder {
-    pub(crate) license_configuration_arn: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplateLicenseConfigurationRequestBuilder {
-    pub fn license_configuration_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.license_configuration_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_license_configuration_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.license_configuration_arn = input;
-        self
-    }
-    pub fn get_license_configuration_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.license_configuration_arn
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateLicenseConfigurationRequest {
         crate::types::LaunchTemplateLicenseConfigurationRequest {
-            license_configuration_arn: self.license_configuration_arn,
+
         }
     }
 }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplateNetworkPerformanceOptions {
-    pub bandwidth_weighting: ::std::option::Option<crate::types::InstanceBandwidthWeighting>,
+
 }
 impl LaunchTemplateNetworkPerformanceOptions {
-    pub fn bandwidth_weighting(&self) -> ::std::option::Option<&crate::types::InstanceBandwidthWeighting> {
-        self.bandwidth_weighting.as_ref()
-    }
+
 }
 impl LaunchTemplateNetworkPerformanceOptions {
     pub fn builder() -> crate::types::builders::LaunchTemplateNetworkPerformanceOptionsBuilder {
@@ -19,23 +17,13 @@ impl LaunchTemplateNetworkPerformanceOptions {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct LaunchTemplateNetworkPerformanceOptionsBuilder {
-    pub(crate) bandwidth_weighting: ::std::option::Option<crate::types::InstanceBandwidthWeighting>,
+
 }
 impl LaunchTemplateNetworkPerformanceOptionsBuilder {
-    pub fn bandwidth_weighting(mut self, input: crate::types::InstanceBandwidthWeighting) -> Self {
-        self.bandwidth_weighting = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_bandwidth_weighting(mut self, input: ::std::option::Option<crate::types::InstanceBandwidthWeighting>) -> Self {
-        self.bandwidth_weighting = input;
-        self
-    }
-    pub fn get_bandwidth_weighting(&self) -> &::std::option::Option<crate::types::InstanceBandwidthWeighting> {
-        &self.bandwidth_weighting
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplateNetworkPerformanceOptions {
         crate::types::LaunchTemplateNetworkPerformanceOptions {
-            bandwidth_weighting: self.bandwidth_weighting,
+
         }
     }
 }

@@ -4,47 +4,19 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct LaunchTemplatePlacement {
     pub availability_zone: ::std::option::Option<::std::string::String>,
-    pub availability_zone_id: ::std::option::Option<::std::string::String>,
-    pub affinity: ::std::option::Option<::std::string::String>,
+
     pub group_name: ::std::option::Option<::std::string::String>,
-    pub host_id: ::std::option::Option<::std::string::String>,
-    pub tenancy: ::std::option::Option<crate::types::Tenancy>,
-    pub spread_domain: ::std::option::Option<::std::string::String>,
-    pub host_resource_group_arn: ::std::option::Option<::std::string::String>,
-    pub partition_number: ::std::option::Option<i32>,
-    pub group_id: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplatePlacement {
     pub fn availability_zone(&self) -> ::std::option::Option<&str> {
         self.availability_zone.as_deref()
     }
-    pub fn availability_zone_id(&self) -> ::std::option::Option<&str> {
-        self.availability_zone_id.as_deref()
-    }
-    pub fn affinity(&self) -> ::std::option::Option<&str> {
-        self.affinity.as_deref()
-    }
+
     pub fn group_name(&self) -> ::std::option::Option<&str> {
         self.group_name.as_deref()
     }
-    pub fn host_id(&self) -> ::std::option::Option<&str> {
-        self.host_id.as_deref()
-    }
-    pub fn tenancy(&self) -> ::std::option::Option<&crate::types::Tenancy> {
-        self.tenancy.as_ref()
-    }
-    pub fn spread_domain(&self) -> ::std::option::Option<&str> {
-        self.spread_domain.as_deref()
-    }
-    pub fn host_resource_group_arn(&self) -> ::std::option::Option<&str> {
-        self.host_resource_group_arn.as_deref()
-    }
-    pub fn partition_number(&self) -> ::std::option::Option<i32> {
-        self.partition_number
-    }
-    pub fn group_id(&self) -> ::std::option::Option<&str> {
-        self.group_id.as_deref()
-    }
+
 }
 impl LaunchTemplatePlacement {
     pub fn builder() -> crate::types::builders::LaunchTemplatePlacementBuilder {
@@ -56,15 +28,9 @@ impl LaunchTemplatePlacement {
 #[non_exhaustive]
 pub struct LaunchTemplatePlacementBuilder {
     pub(crate) availability_zone: ::std::option::Option<::std::string::String>,
-    pub(crate) availability_zone_id: ::std::option::Option<::std::string::String>,
-    pub(crate) affinity: ::std::option::Option<::std::string::String>,
+
     pub(crate) group_name: ::std::option::Option<::std::string::String>,
-    pub(crate) host_id: ::std::option::Option<::std::string::String>,
-    pub(crate) tenancy: ::std::option::Option<crate::types::Tenancy>,
-    pub(crate) spread_domain: ::std::option::Option<::std::string::String>,
-    pub(crate) host_resource_group_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) partition_number: ::std::option::Option<i32>,
-    pub(crate) group_id: ::std::option::Option<::std::string::String>,
+
 }
 impl LaunchTemplatePlacementBuilder {
     pub fn availability_zone(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -78,28 +44,7 @@ impl LaunchTemplatePlacementBuilder {
     pub fn get_availability_zone(&self) -> &::std::option::Option<::std::string::String> {
         &self.availability_zone
     }
-    pub fn availability_zone_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.availability_zone_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_availability_zone_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.availability_zone_id = input;
-        self
-    }
-    pub fn get_availability_zone_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.availability_zone_id
-    }
-    pub fn affinity(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.affinity = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_affinity(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.affinity = input;
-        self
-    }
-    pub fn get_affinity(&self) -> &::std::option::Option<::std::string::String> {
-        &self.affinity
-    }
+
     pub fn group_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.group_name = ::std::option::Option::Some(input.into());
         self
@@ -111,84 +56,13 @@ impl LaunchTemplatePlacementBuilder {
     pub fn get_group_name(&self) -> &::std::option::Option<::std::string::String> {
         &self.group_name
     }
-    pub fn host_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.host_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_host_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.host_id = input;
-        self
-    }
-    pub fn get_host_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.host_id
-    }
-    pub fn tenancy(mut self, input: crate::types::Tenancy) -> Self {
-        self.tenancy = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_tenancy(mut self, input: ::std::option::Option<crate::types::Tenancy>) -> Self {
-        self.tenancy = input;
-        self
-    }
-    pub fn get_tenancy(&self) -> &::std::option::Option<crate::types::Tenancy> {
-        &self.tenancy
-    }
-    pub fn spread_domain(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.spread_domain = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_spread_domain(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.spread_domain = input;
-        self
-    }
-    pub fn get_spread_domain(&self) -> &::std::option::Option<::std::string::String> {
-        &self.spread_domain
-    }
-    pub fn host_resource_group_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.host_resource_group_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_host_resource_group_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.host_resource_group_arn = input;
-        self
-    }
-    pub fn get_host_resource_group_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.host_resource_group_arn
-    }
-    pub fn partition_number(mut self, input: i32) -> Self {
-        self.partition_number = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_partition_number(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.partition_number = input;
-        self
-    }
-    pub fn get_partition_number(&self) -> &::std::option::Option<i32> {
-        &self.partition_number
-    }
-    pub fn group_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.group_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_group_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.group_id = input;
-        self
-    }
-    pub fn get_group_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.group_id
-    }
+
     pub fn build(self) -> crate::types::LaunchTemplatePlacement {
         crate::types::LaunchTemplatePlacement {
             availability_zone: self.availability_zone,
-            availability_zone_id: self.availability_zone_id,
-            affinity: self.affinity,
+
             group_name: self.group_name,
-            host_id: self.host_id,
-            tenancy: self.tenancy,
-            spread_domain: self.spread_domain,
-            host_resource_group_arn: self.host_resource_group_arn,
-            partition_number: self.partition_number,
-            group_id: self.group_id,
+
         }
     }
 }

@@ -6,9 +6,9 @@ pub struct LaunchTemplateVersion {
     pub launch_template_id: ::std::option::Option<::std::string::String>,
     pub launch_template_name: ::std::option::Option<::std::string::String>,
     pub version_number: ::std::option::Option<i64>,
-    pub version_description: ::std::option::Option<::std::string::String>,
+
     pub create_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub created_by: ::std::option::Option<::std::string::String>,
+
     pub default_version: ::std::option::Option<bool>,
     pub launch_template_data: ::std::option::Option<crate::types::ResponseLaunchTemplateData>,
     pub operator: ::std::option::Option<crate::types::OperatorResponse>,
@@ -23,15 +23,11 @@ impl LaunchTemplateVersion {
     pub fn version_number(&self) -> ::std::option::Option<i64> {
         self.version_number
     }
-    pub fn version_description(&self) -> ::std::option::Option<&str> {
-        self.version_description.as_deref()
-    }
+
     pub fn create_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
         self.create_time.as_ref()
     }
-    pub fn created_by(&self) -> ::std::option::Option<&str> {
-        self.created_by.as_deref()
-    }
+
     pub fn default_version(&self) -> ::std::option::Option<bool> {
         self.default_version
     }
@@ -54,9 +50,9 @@ pub struct LaunchTemplateVersionBuilder {
     pub(crate) launch_template_id: ::std::option::Option<::std::string::String>,
     pub(crate) launch_template_name: ::std::option::Option<::std::string::String>,
     pub(crate) version_number: ::std::option::Option<i64>,
-    pub(crate) version_description: ::std::option::Option<::std::string::String>,
+
     pub(crate) create_time: ::std::option::Option<::aws_smithy_types::DateTime>,
-    pub(crate) created_by: ::std::option::Option<::std::string::String>,
+
     pub(crate) default_version: ::std::option::Option<bool>,
     pub(crate) launch_template_data: ::std::option::Option<crate::types::ResponseLaunchTemplateData>,
     pub(crate) operator: ::std::option::Option<crate::types::OperatorResponse>,
@@ -95,17 +91,7 @@ impl LaunchTemplateVersionBuilder {
     pub fn get_version_number(&self) -> &::std::option::Option<i64> {
         &self.version_number
     }
-    pub fn version_description(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.version_description = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_version_description(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.version_description = input;
-        self
-    }
-    pub fn get_version_description(&self) -> &::std::option::Option<::std::string::String> {
-        &self.version_description
-    }
+
     pub fn create_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
         self.create_time = ::std::option::Option::Some(input);
         self
@@ -117,17 +103,7 @@ impl LaunchTemplateVersionBuilder {
     pub fn get_create_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
         &self.create_time
     }
-    pub fn created_by(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.created_by = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_created_by(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.created_by = input;
-        self
-    }
-    pub fn get_created_by(&self) -> &::std::option::Option<::std::string::String> {
-        &self.created_by
-    }
+
     pub fn default_version(mut self, input: bool) -> Self {
         self.default_version = ::std::option::Option::Some(input);
         self
@@ -166,9 +142,9 @@ impl LaunchTemplateVersionBuilder {
             launch_template_id: self.launch_template_id,
             launch_template_name: self.launch_template_name,
             version_number: self.version_number,
-            version_description: self.version_description,
+
             create_time: self.create_time,
-            created_by: self.created_by,
+
             default_version: self.default_version,
             launch_template_data: self.launch_template_data,
             operator: self.operator,

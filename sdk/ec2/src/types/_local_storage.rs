@@ -6,21 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum LocalStorage {
-    #[allow(missing_docs)] // documentation missing in model
-    Excluded,
-    #[allow(missing_docs)] // documentation missing in model
-    Included,
-    #[allow(missing_docs)] // documentation missing in model
-    Required,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for LocalStorage {
     fn from(s: &str) -> Self {
         match s {
-            "excluded" => LocalStorage::Excluded,
-            "included" => LocalStorage::Included,
-            "required" => LocalStorage::Required,
+
             other => LocalStorage::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -35,9 +28,7 @@ impl ::std::str::FromStr for LocalStorage {
 impl LocalStorage {
     pub fn as_str(&self) -> &str {
         match self {
-            LocalStorage::Excluded => "excluded",
-            LocalStorage::Included => "included",
-            LocalStorage::Required => "required",
+
             LocalStorage::Unknown(value) => value.as_str(),
         }
     }
@@ -62,9 +53,7 @@ impl LocalStorage {
 impl ::std::fmt::Display for LocalStorage {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            LocalStorage::Excluded => write!(f, "excluded"),
-            LocalStorage::Included => write!(f, "included"),
-            LocalStorage::Required => write!(f, "required"),
+
             LocalStorage::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct OperatorRequest {
-    pub principal: ::std::option::Option<::std::string::String>,
+
 }
 impl OperatorRequest {
-    pub fn principal(&self) -> ::std::option::Option<&str> {
-        self.principal.as_deref()
-    }
+
 }
 impl OperatorRequest {
     pub fn builder() -> crate::types::builders::OperatorRequestBuilder {
@@ -19,21 +17,11 @@ impl OperatorRequest {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct OperatorRequestBuilder {
-    pub(crate) principal: ::std::option::Option<::std::string::String>,
+
 }
 impl OperatorRequestBuilder {
-    pub fn principal(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.principal = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_principal(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.principal = input;
-        self
-    }
-    pub fn get_principal(&self) -> &::std::option::Option<::std::string::String> {
-        &self.principal
-    }
+
     pub fn build(self) -> crate::types::OperatorRequest {
-        crate::types::OperatorRequest { principal: self.principal }
+        crate::types::OperatorRequest {  }
     }
 }

@@ -3,20 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct OperatorResponse {
-    pub managed: ::std::option::Option<bool>,
-    pub principal: ::std::option::Option<::std::string::String>,
-    pub hidden_by_default: ::std::option::Option<bool>,
+
 }
 impl OperatorResponse {
-    pub fn managed(&self) -> ::std::option::Option<bool> {
-        self.managed
-    }
-    pub fn principal(&self) -> ::std::option::Option<&str> {
-        self.principal.as_deref()
-    }
-    pub fn hidden_by_default(&self) -> ::std::option::Option<bool> {
-        self.hidden_by_default
-    }
+
 }
 impl OperatorResponse {
     pub fn builder() -> crate::types::builders::OperatorResponseBuilder {
@@ -27,49 +17,13 @@ impl OperatorResponse {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct OperatorResponseBuilder {
-    pub(crate) managed: ::std::option::Option<bool>,
-    pub(crate) principal: ::std::option::Option<::std::string::String>,
-    pub(crate) hidden_by_default: ::std::option::Option<bool>,
+
 }
 impl OperatorResponseBuilder {
-    pub fn managed(mut self, input: bool) -> Self {
-        self.managed = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_managed(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.managed = input;
-        self
-    }
-    pub fn get_managed(&self) -> &::std::option::Option<bool> {
-        &self.managed
-    }
-    pub fn principal(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.principal = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_principal(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.principal = input;
-        self
-    }
-    pub fn get_principal(&self) -> &::std::option::Option<::std::string::String> {
-        &self.principal
-    }
-    pub fn hidden_by_default(mut self, input: bool) -> Self {
-        self.hidden_by_default = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_hidden_by_default(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.hidden_by_default = input;
-        self
-    }
-    pub fn get_hidden_by_default(&self) -> &::std::option::Option<bool> {
-        &self.hidden_by_default
-    }
+
     pub fn build(self) -> crate::types::OperatorResponse {
         crate::types::OperatorResponse {
-            managed: self.managed,
-            principal: self.principal,
-            hidden_by_default: self.hidden_by_default,
+
         }
     }
 }

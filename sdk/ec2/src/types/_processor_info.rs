@@ -4,23 +4,13 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ProcessorInfo {
     pub supported_architectures: ::std::option::Option<::std::vec::Vec<crate::types::ArchitectureType>>,
-    pub sustained_clock_speed_in_ghz: ::std::option::Option<f64>,
-    pub supported_features: ::std::option::Option<::std::vec::Vec<crate::types::SupportedAdditionalProcessorFeature>>,
-    pub manufacturer: ::std::option::Option<::std::string::String>,
+
 }
 impl ProcessorInfo {
     pub fn supported_architectures(&self) -> &[crate::types::ArchitectureType] {
         self.supported_architectures.as_deref().unwrap_or_default()
     }
-    pub fn sustained_clock_speed_in_ghz(&self) -> ::std::option::Option<f64> {
-        self.sustained_clock_speed_in_ghz
-    }
-    pub fn supported_features(&self) -> &[crate::types::SupportedAdditionalProcessorFeature] {
-        self.supported_features.as_deref().unwrap_or_default()
-    }
-    pub fn manufacturer(&self) -> ::std::option::Option<&str> {
-        self.manufacturer.as_deref()
-    }
+
 }
 impl ProcessorInfo {
     pub fn builder() -> crate::types::builders::ProcessorInfoBuilder {
@@ -32,9 +22,7 @@ impl ProcessorInfo {
 #[non_exhaustive]
 pub struct ProcessorInfoBuilder {
     pub(crate) supported_architectures: ::std::option::Option<::std::vec::Vec<crate::types::ArchitectureType>>,
-    pub(crate) sustained_clock_speed_in_ghz: ::std::option::Option<f64>,
-    pub(crate) supported_features: ::std::option::Option<::std::vec::Vec<crate::types::SupportedAdditionalProcessorFeature>>,
-    pub(crate) manufacturer: ::std::option::Option<::std::string::String>,
+
 }
 impl ProcessorInfoBuilder {
     pub fn supported_architectures(mut self, input: crate::types::ArchitectureType) -> Self {
@@ -50,50 +38,11 @@ impl ProcessorInfoBuilder {
     pub fn get_supported_architectures(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::ArchitectureType>> {
         &self.supported_architectures
     }
-    pub fn sustained_clock_speed_in_ghz(mut self, input: f64) -> Self {
-        self.sustained_clock_speed_in_ghz = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_sustained_clock_speed_in_ghz(mut self, input: ::std::option::Option<f64>) -> Self {
-        self.sustained_clock_speed_in_ghz = input;
-        self
-    }
-    pub fn get_sustained_clock_speed_in_ghz(&self) -> &::std::option::Option<f64> {
-        &self.sustained_clock_speed_in_ghz
-    }
-    pub fn supported_features(mut self, input: crate::types::SupportedAdditionalProcessorFeature) -> Self {
-        let mut v = self.supported_features.unwrap_or_default();
-        v.push(input);
-        self.supported_features = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_supported_features(
-        mut self,
-        input: ::std::option::Option<::std::vec::Vec<crate::types::SupportedAdditionalProcessorFeature>>,
-    ) -> Self {
-        self.supported_features = input;
-        self
-    }
-    pub fn get_supported_features(&self) -> &::std::option::Option<::std::vec::Vec<crate::types::SupportedAdditionalProcessorFeature>> {
-        &self.supported_features
-    }
-    pub fn manufacturer(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.manufacturer = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_manufacturer(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.manufacturer = input;
-        self
-    }
-    pub fn get_manufacturer(&self) -> &::std::option::Option<::std::string::String> {
-        &self.manufacturer
-    }
+
     pub fn build(self) -> crate::types::ProcessorInfo {
         crate::types::ProcessorInfo {
             supported_architectures: self.supported_architectures,
-            sustained_clock_speed_in_ghz: self.sustained_clock_speed_in_ghz,
-            supported_features: self.supported_features,
-            manufacturer: self.manufacturer,
+
         }
     }
 }

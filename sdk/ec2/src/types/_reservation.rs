@@ -3,22 +3,18 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct Reservation {
-    pub reservation_id: ::std::option::Option<::std::string::String>,
+
     pub owner_id: ::std::option::Option<::std::string::String>,
-    pub requester_id: ::std::option::Option<::std::string::String>,
+
     pub groups: ::std::option::Option<::std::vec::Vec<crate::types::GroupIdentifier>>,
     pub instances: ::std::option::Option<::std::vec::Vec<crate::types::Instance>>,
 }
 impl Reservation {
-    pub fn reservation_id(&self) -> ::std::option::Option<&str> {
-        self.reservation_id.as_deref()
-    }
+
     pub fn owner_id(&self) -> ::std::option::Option<&str> {
         self.owner_id.as_deref()
     }
-    pub fn requester_id(&self) -> ::std::option::Option<&str> {
-        self.requester_id.as_deref()
-    }
+
     pub fn groups(&self) -> &[crate::types::GroupIdentifier] {
         self.groups.as_deref().unwrap_or_default()
     }
@@ -35,24 +31,14 @@ impl Reservation {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct ReservationBuilder {
-    pub(crate) reservation_id: ::std::option::Option<::std::string::String>,
+
     pub(crate) owner_id: ::std::option::Option<::std::string::String>,
-    pub(crate) requester_id: ::std::option::Option<::std::string::String>,
+
     pub(crate) groups: ::std::option::Option<::std::vec::Vec<crate::types::GroupIdentifier>>,
     pub(crate) instances: ::std::option::Option<::std::vec::Vec<crate::types::Instance>>,
 }
 impl ReservationBuilder {
-    pub fn reservation_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.reservation_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_reservation_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.reservation_id = input;
-        self
-    }
-    pub fn get_reservation_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.reservation_id
-    }
+
     pub fn owner_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.owner_id = ::std::option::Option::Some(input.into());
         self
@@ -64,17 +50,7 @@ impl ReservationBuilder {
     pub fn get_owner_id(&self) -> &::std::option::Option<::std::string::String> {
         &self.owner_id
     }
-    pub fn requester_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.requester_id = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_requester_id(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.requester_id = input;
-        self
-    }
-    pub fn get_requester_id(&self) -> &::std::option::Option<::std::string::String> {
-        &self.requester_id
-    }
+
     pub fn groups(mut self, input: crate::types::GroupIdentifier) -> Self {
         let mut v = self.groups.unwrap_or_default();
         v.push(input);
@@ -103,9 +79,9 @@ impl ReservationBuilder {
     }
     pub fn build(self) -> crate::types::Reservation {
         crate::types::Reservation {
-            reservation_id: self.reservation_id,
+
             owner_id: self.owner_id,
-            requester_id: self.requester_id,
+
             groups: self.groups,
             instances: self.instances,
         }

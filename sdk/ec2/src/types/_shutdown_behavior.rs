@@ -8,8 +8,7 @@
 pub enum ShutdownBehavior {
     #[allow(missing_docs)] // documentation missing in model
     Stop,
-    #[allow(missing_docs)] // documentation missing in model
-    Terminate,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -17,7 +16,7 @@ impl ::std::convert::From<&str> for ShutdownBehavior {
     fn from(s: &str) -> Self {
         match s {
             "stop" => ShutdownBehavior::Stop,
-            "terminate" => ShutdownBehavior::Terminate,
+
             other => ShutdownBehavior::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -33,7 +32,7 @@ impl ShutdownBehavior {
     pub fn as_str(&self) -> &str {
         match self {
             ShutdownBehavior::Stop => "stop",
-            ShutdownBehavior::Terminate => "terminate",
+
             ShutdownBehavior::Unknown(value) => value.as_str(),
         }
     }
@@ -59,7 +58,7 @@ impl ::std::fmt::Display for ShutdownBehavior {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             ShutdownBehavior::Stop => write!(f, "stop"),
-            ShutdownBehavior::Terminate => write!(f, "terminate"),
+
             ShutdownBehavior::Unknown(value) => write!(f, "{value}"),
         }
     }

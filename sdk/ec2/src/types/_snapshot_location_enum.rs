@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum SnapshotLocationEnum {
-    #[allow(missing_docs)] // documentation missing in model
-    Local,
-    #[allow(missing_docs)] // documentation missing in model
-    Regional,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for SnapshotLocationEnum {
     fn from(s: &str) -> Self {
         match s {
-            "local" => SnapshotLocationEnum::Local,
-            "regional" => SnapshotLocationEnum::Regional,
+
             other => SnapshotLocationEnum::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for SnapshotLocationEnum {
 impl SnapshotLocationEnum {
     pub fn as_str(&self) -> &str {
         match self {
-            SnapshotLocationEnum::Local => "local",
-            SnapshotLocationEnum::Regional => "regional",
+
             SnapshotLocationEnum::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl SnapshotLocationEnum {
 impl ::std::fmt::Display for SnapshotLocationEnum {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            SnapshotLocationEnum::Local => write!(f, "local"),
-            SnapshotLocationEnum::Regional => write!(f, "regional"),
+
             SnapshotLocationEnum::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -12,10 +12,7 @@ pub enum SnapshotState {
     Error,
     #[allow(missing_docs)] // documentation missing in model
     Pending,
-    #[allow(missing_docs)] // documentation missing in model
-    Recoverable,
-    #[allow(missing_docs)] // documentation missing in model
-    Recovering,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -25,8 +22,7 @@ impl ::std::convert::From<&str> for SnapshotState {
             "completed" => SnapshotState::Completed,
             "error" => SnapshotState::Error,
             "pending" => SnapshotState::Pending,
-            "recoverable" => SnapshotState::Recoverable,
-            "recovering" => SnapshotState::Recovering,
+
             other => SnapshotState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -44,8 +40,7 @@ impl SnapshotState {
             SnapshotState::Completed => "completed",
             SnapshotState::Error => "error",
             SnapshotState::Pending => "pending",
-            SnapshotState::Recoverable => "recoverable",
-            SnapshotState::Recovering => "recovering",
+
             SnapshotState::Unknown(value) => value.as_str(),
         }
     }
@@ -73,8 +68,7 @@ impl ::std::fmt::Display for SnapshotState {
             SnapshotState::Completed => write!(f, "completed"),
             SnapshotState::Error => write!(f, "error"),
             SnapshotState::Pending => write!(f, "pending"),
-            SnapshotState::Recoverable => write!(f, "recoverable"),
-            SnapshotState::Recovering => write!(f, "recovering"),
+
             SnapshotState::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -8,10 +8,7 @@
 pub enum SseType {
     #[allow(missing_docs)] // documentation missing in model
     None,
-    #[allow(missing_docs)] // documentation missing in model
-    SseEbs,
-    #[allow(missing_docs)] // documentation missing in model
-    SseKms,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -19,8 +16,7 @@ impl ::std::convert::From<&str> for SseType {
     fn from(s: &str) -> Self {
         match s {
             "none" => SseType::None,
-            "sse-ebs" => SseType::SseEbs,
-            "sse-kms" => SseType::SseKms,
+
             other => SseType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -36,8 +32,7 @@ impl SseType {
     pub fn as_str(&self) -> &str {
         match self {
             SseType::None => "none",
-            SseType::SseEbs => "sse-ebs",
-            SseType::SseKms => "sse-kms",
+
             SseType::Unknown(value) => value.as_str(),
         }
     }
@@ -63,8 +58,7 @@ impl ::std::fmt::Display for SseType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             SseType::None => write!(f, "none"),
-            SseType::SseEbs => write!(f, "sse-ebs"),
-            SseType::SseKms => write!(f, "sse-kms"),
+
             SseType::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum StorageTier {
-    #[allow(missing_docs)] // documentation missing in model
-    Archive,
-    #[allow(missing_docs)] // documentation missing in model
-    Standard,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for StorageTier {
     fn from(s: &str) -> Self {
         match s {
-            "archive" => StorageTier::Archive,
-            "standard" => StorageTier::Standard,
+
             other => StorageTier::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for StorageTier {
 impl StorageTier {
     pub fn as_str(&self) -> &str {
         match self {
-            StorageTier::Archive => "archive",
-            StorageTier::Standard => "standard",
+
             StorageTier::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl StorageTier {
 impl ::std::fmt::Display for StorageTier {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            StorageTier::Archive => write!(f, "archive"),
-            StorageTier::Standard => write!(f, "standard"),
+
             StorageTier::Unknown(value) => write!(f, "{value}"),
         }
     }

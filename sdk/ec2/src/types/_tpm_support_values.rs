@@ -6,15 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum TpmSupportValues {
-    #[allow(missing_docs)] // documentation missing in model
-    V20,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for TpmSupportValues {
     fn from(s: &str) -> Self {
         match s {
-            "v2.0" => TpmSupportValues::V20,
+
             other => TpmSupportValues::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -29,7 +28,7 @@ impl ::std::str::FromStr for TpmSupportValues {
 impl TpmSupportValues {
     pub fn as_str(&self) -> &str {
         match self {
-            TpmSupportValues::V20 => "v2.0",
+
             TpmSupportValues::Unknown(value) => value.as_str(),
         }
     }
@@ -54,7 +53,7 @@ impl TpmSupportValues {
 impl ::std::fmt::Display for TpmSupportValues {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            TpmSupportValues::V20 => write!(f, "v2.0"),
+
             TpmSupportValues::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum TransferType {
-    #[allow(missing_docs)] // documentation missing in model
-    Standard,
-    #[allow(missing_docs)] // documentation missing in model
-    TimeBased,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for TransferType {
     fn from(s: &str) -> Self {
         match s {
-            "standard" => TransferType::Standard,
-            "time-based" => TransferType::TimeBased,
+
             other => TransferType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for TransferType {
 impl TransferType {
     pub fn as_str(&self) -> &str {
         match self {
-            TransferType::Standard => "standard",
-            TransferType::TimeBased => "time-based",
+
             TransferType::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl TransferType {
 impl ::std::fmt::Display for TransferType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            TransferType::Standard => write!(f, "standard"),
-            TransferType::TimeBased => write!(f, "time-based"),
+
             TransferType::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -3,29 +3,15 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct VolumeAttachment {
-    pub delete_on_termination: ::std::option::Option<bool>,
-    pub associated_resource: ::std::option::Option<::std::string::String>,
-    pub instance_owning_service: ::std::option::Option<::std::string::String>,
-    pub ebs_card_index: ::std::option::Option<i32>,
+
     pub volume_id: ::std::option::Option<::std::string::String>,
     pub instance_id: ::std::option::Option<::std::string::String>,
     pub device: ::std::option::Option<::std::string::String>,
     pub state: ::std::option::Option<crate::types::VolumeAttachmentState>,
-    pub attach_time: ::std::option::Option<::aws_smithy_types::DateTime>,
+
 }
 impl VolumeAttachment {
-    pub fn delete_on_termination(&self) -> ::std::option::Option<bool> {
-        self.delete_on_termination
-    }
-    pub fn associated_resource(&self) -> ::std::option::Option<&str> {
-        self.associated_resource.as_deref()
-    }
-    pub fn instance_owning_service(&self) -> ::std::option::Option<&str> {
-        self.instance_owning_service.as_deref()
-    }
-    pub fn ebs_card_index(&self) -> ::std::option::Option<i32> {
-        self.ebs_card_index
-    }
+
     pub fn volume_id(&self) -> ::std::option::Option<&str> {
         self.volume_id.as_deref()
     }
@@ -38,9 +24,7 @@ impl VolumeAttachment {
     pub fn state(&self) -> ::std::option::Option<&crate::types::VolumeAttachmentState> {
         self.state.as_ref()
     }
-    pub fn attach_time(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.attach_time.as_ref()
-    }
+
 }
 impl VolumeAttachment {
     pub fn builder() -> crate::types::builders::VolumeAttachmentBuilder {
@@ -51,61 +35,15 @@ impl VolumeAttachment {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct VolumeAttachmentBuilder {
-    pub(crate) delete_on_termination: ::std::option::Option<bool>,
-    pub(crate) associated_resource: ::std::option::Option<::std::string::String>,
-    pub(crate) instance_owning_service: ::std::option::Option<::std::string::String>,
-    pub(crate) ebs_card_index: ::std::option::Option<i32>,
+
     pub(crate) volume_id: ::std::option::Option<::std::string::String>,
     pub(crate) instance_id: ::std::option::Option<::std::string::String>,
     pub(crate) device: ::std::option::Option<::std::string::String>,
     pub(crate) state: ::std::option::Option<crate::types::VolumeAttachmentState>,
-    pub(crate) attach_time: ::std::option::Option<::aws_smithy_types::DateTime>,
+
 }
 impl VolumeAttachmentBuilder {
-    pub fn delete_on_termination(mut self, input: bool) -> Self {
-        self.delete_on_termination = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_delete_on_termination(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.delete_on_termination = input;
-        self
-    }
-    pub fn get_delete_on_termination(&self) -> &::std::option::Option<bool> {
-        &self.delete_on_termination
-    }
-    pub fn associated_resource(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.associated_resource = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_associated_resource(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.associated_resource = input;
-        self
-    }
-    pub fn get_associated_resource(&self) -> &::std::option::Option<::std::string::String> {
-        &self.associated_resource
-    }
-    pub fn instance_owning_service(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.instance_owning_service = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_instance_owning_service(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.instance_owning_service = input;
-        self
-    }
-    pub fn get_instance_owning_service(&self) -> &::std::option::Option<::std::string::String> {
-        &self.instance_owning_service
-    }
-    pub fn ebs_card_index(mut self, input: i32) -> Self {
-        self.ebs_card_index = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_ebs_card_index(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.ebs_card_index = input;
-        self
-    }
-    pub fn get_ebs_card_index(&self) -> &::std::option::Option<i32> {
-        &self.ebs_card_index
-    }
+
     pub fn volume_id(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.volume_id = ::std::option::Option::Some(input.into());
         self
@@ -150,28 +88,15 @@ impl VolumeAttachmentBuilder {
     pub fn get_state(&self) -> &::std::option::Option<crate::types::VolumeAttachmentState> {
         &self.state
     }
-    pub fn attach_time(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.attach_time = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_attach_time(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.attach_time = input;
-        self
-    }
-    pub fn get_attach_time(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.attach_time
-    }
+
     pub fn build(self) -> crate::types::VolumeAttachment {
         crate::types::VolumeAttachment {
-            delete_on_termination: self.delete_on_termination,
-            associated_resource: self.associated_resource,
-            instance_owning_service: self.instance_owning_service,
-            ebs_card_index: self.ebs_card_index,
+
             volume_id: self.volume_id,
             instance_id: self.instance_id,
             device: self.device,
             state: self.state,
-            attach_time: self.attach_time,
+
         }
     }
 }

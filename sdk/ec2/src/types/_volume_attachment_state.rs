@@ -8,14 +8,12 @@
 pub enum VolumeAttachmentState {
     #[allow(missing_docs)] // documentation missing in model
     Attached,
-    #[allow(missing_docs)] // documentation missing in model
-    Attaching,
+
     #[allow(missing_docs)] // documentation missing in model
     Busy,
     #[allow(missing_docs)] // documentation missing in model
     Detached,
-    #[allow(missing_docs)] // documentation missing in model
-    Detaching,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -23,10 +21,10 @@ impl ::std::convert::From<&str> for VolumeAttachmentState {
     fn from(s: &str) -> Self {
         match s {
             "attached" => VolumeAttachmentState::Attached,
-            "attaching" => VolumeAttachmentState::Attaching,
+
             "busy" => VolumeAttachmentState::Busy,
             "detached" => VolumeAttachmentState::Detached,
-            "detaching" => VolumeAttachmentState::Detaching,
+
             other => VolumeAttachmentState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -42,10 +40,10 @@ impl VolumeAttachmentState {
     pub fn as_str(&self) -> &str {
         match self {
             VolumeAttachmentState::Attached => "attached",
-            VolumeAttachmentState::Attaching => "attaching",
+
             VolumeAttachmentState::Busy => "busy",
             VolumeAttachmentState::Detached => "detached",
-            VolumeAttachmentState::Detaching => "detaching",
+
             VolumeAttachmentState::Unknown(value) => value.as_str(),
         }
     }
@@ -71,10 +69,10 @@ impl ::std::fmt::Display for VolumeAttachmentState {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             VolumeAttachmentState::Attached => write!(f, "attached"),
-            VolumeAttachmentState::Attaching => write!(f, "attaching"),
+
             VolumeAttachmentState::Busy => write!(f, "busy"),
             VolumeAttachmentState::Detached => write!(f, "detached"),
-            VolumeAttachmentState::Detaching => write!(f, "detaching"),
+
             VolumeAttachmentState::Unknown(value) => write!(f, "{value}"),
         }
     }

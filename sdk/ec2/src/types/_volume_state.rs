@@ -8,16 +8,13 @@
 pub enum VolumeState {
     #[allow(missing_docs)] // documentation missing in model
     Available,
-    #[allow(missing_docs)] // documentation missing in model
-    Creating,
+
     #[allow(missing_docs)] // documentation missing in model
     Deleted,
-    #[allow(missing_docs)] // documentation missing in model
-    Deleting,
+
     #[allow(missing_docs)] // documentation missing in model
     Error,
-    #[allow(missing_docs)] // documentation missing in model
-    InUse,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -25,11 +22,11 @@ impl ::std::convert::From<&str> for VolumeState {
     fn from(s: &str) -> Self {
         match s {
             "available" => VolumeState::Available,
-            "creating" => VolumeState::Creating,
+
             "deleted" => VolumeState::Deleted,
-            "deleting" => VolumeState::Deleting,
+
             "error" => VolumeState::Error,
-            "in-use" => VolumeState::InUse,
+
             other => VolumeState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -45,11 +42,11 @@ impl VolumeState {
     pub fn as_str(&self) -> &str {
         match self {
             VolumeState::Available => "available",
-            VolumeState::Creating => "creating",
+
             VolumeState::Deleted => "deleted",
-            VolumeState::Deleting => "deleting",
+
             VolumeState::Error => "error",
-            VolumeState::InUse => "in-use",
+
             VolumeState::Unknown(value) => value.as_str(),
         }
     }
@@ -75,11 +72,11 @@ impl ::std::fmt::Display for VolumeState {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             VolumeState::Available => write!(f, "available"),
-            VolumeState::Creating => write!(f, "creating"),
+
             VolumeState::Deleted => write!(f, "deleted"),
-            VolumeState::Deleting => write!(f, "deleting"),
+
             VolumeState::Error => write!(f, "error"),
-            VolumeState::InUse => write!(f, "in-use"),
+
             VolumeState::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -14,19 +14,13 @@ pub use crate::types::_validation_warning::ValidationWarningBuilder;
 
 pub use crate::types::_launch_template_version::LaunchTemplateVersionBuilder;
 
-pub use crate::types::_connection_tracking_specification_request::ConnectionTrackingSpecificationRequestBuilder;
-
 pub use crate::types::_operator_response::OperatorResponseBuilder;
-
-pub use crate::types::_enclave_options::EnclaveOptionsBuilder;
 
 pub use crate::types::_response_launch_template_data::ResponseLaunchTemplateDataBuilder;
 
 pub use crate::types::_enclave_options_request::EnclaveOptionsRequestBuilder;
 
 pub use crate::types::_capacity_reservation_specification::CapacityReservationSpecificationBuilder;
-
-pub use crate::types::_instance_metadata_options_response::InstanceMetadataOptionsResponseBuilder;
 
 pub use crate::types::_run_instances_monitoring_enabled::RunInstancesMonitoringEnabledBuilder;
 
@@ -51,8 +45,6 @@ pub use crate::types::_instance_maintenance_options_request::InstanceMaintenance
 pub use crate::types::_instance_network_performance_options_request::InstanceNetworkPerformanceOptionsRequestBuilder;
 
 pub use crate::types::_tag_specification::TagSpecificationBuilder;
-
-pub use crate::types::_iam_instance_profile::IamInstanceProfileBuilder;
 
 pub use crate::types::_tag::TagBuilder;
 
@@ -102,14 +94,6 @@ pub use crate::types::_launch_template_instance_maintenance_options_request::Lau
 
 pub use crate::types::_launch_template_network_performance_options_request::LaunchTemplateNetworkPerformanceOptionsRequestBuilder;
 
-pub use crate::types::_state_reason::StateReasonBuilder;
-
-pub use crate::types::_ipv4_prefix_specification_request::Ipv4PrefixSpecificationRequestBuilder;
-
-pub use crate::types::_ipv6_prefix_specification_request::Ipv6PrefixSpecificationRequestBuilder;
-
-pub use crate::types::_private_ip_address_specification::PrivateIpAddressSpecificationBuilder;
-
 pub use crate::types::_instance_ipv6_address::InstanceIpv6AddressBuilder;
 
 pub use crate::types::_volume_attachment::VolumeAttachmentBuilder;
@@ -117,8 +101,6 @@ pub use crate::types::_volume_attachment::VolumeAttachmentBuilder;
 pub use crate::types::_delete_snapshot_return_code::DeleteSnapshotReturnCodeBuilder;
 
 pub use crate::types::_filter::FilterBuilder;
-
-pub use crate::types::_product_code::ProductCodeBuilder;
 
 pub use crate::types::_image::ImageBuilder;
 
@@ -160,13 +142,9 @@ pub use crate::types::_launch_template_instance_maintenance_options::LaunchTempl
 
 pub use crate::types::_launch_template_network_performance_options::LaunchTemplateNetworkPerformanceOptionsBuilder;
 
-pub use crate::types::_capacity_reservation_target::CapacityReservationTargetBuilder;
-
 pub use crate::types::_elastic_gpu_specification::ElasticGpuSpecificationBuilder;
 
 pub use crate::types::_elastic_inference_accelerator::ElasticInferenceAcceleratorBuilder;
-
-pub use crate::types::_spot_market_options::SpotMarketOptionsBuilder;
 
 pub use crate::types::_license_configuration_request::LicenseConfigurationRequestBuilder;
 
@@ -190,47 +168,17 @@ pub use crate::types::_launch_template_tag_specification_request::LaunchTemplate
 
 pub use crate::types::_launch_template_elastic_inference_accelerator::LaunchTemplateElasticInferenceAcceleratorBuilder;
 
-pub use crate::types::_launch_template_spot_market_options_request::LaunchTemplateSpotMarketOptionsRequestBuilder;
-
 pub use crate::types::_launch_template_license_configuration_request::LaunchTemplateLicenseConfigurationRequestBuilder;
 
 pub use crate::types::_launch_template_instance_secondary_interface_specification_request::LaunchTemplateInstanceSecondaryInterfaceSpecificationRequestBuilder;
 
 pub use crate::types::_validation_error::ValidationErrorBuilder;
 
-pub use crate::types::_scan_results::ScanResultsBuilder;
-
-pub use crate::types::_instance_type_specification::InstanceTypeSpecificationBuilder;
-
 pub use crate::types::_ebs_instance_block_device::EbsInstanceBlockDeviceBuilder;
 
 pub use crate::types::_instance_state::InstanceStateBuilder;
 
 pub use crate::types::_processor_info::ProcessorInfoBuilder;
-
-pub use crate::types::_v_cpu_info::VCpuInfoBuilder;
-
-pub use crate::types::_memory_info::MemoryInfoBuilder;
-
-pub use crate::types::_instance_storage_info::InstanceStorageInfoBuilder;
-
-pub use crate::types::_ebs_info::EbsInfoBuilder;
-
-pub use crate::types::_network_info::NetworkInfoBuilder;
-
-pub use crate::types::_gpu_info::GpuInfoBuilder;
-
-pub use crate::types::_fpga_info::FpgaInfoBuilder;
-
-pub use crate::types::_placement_group_info::PlacementGroupInfoBuilder;
-
-pub use crate::types::_inference_accelerator_info::InferenceAcceleratorInfoBuilder;
-
-pub use crate::types::_nitro_tpm_info::NitroTpmInfoBuilder;
-
-pub use crate::types::_media_accelerator_info::MediaAcceleratorInfoBuilder;
-
-pub use crate::types::_neuron_info::NeuronInfoBuilder;
 
 pub use crate::types::_launch_template_block_device_mapping::LaunchTemplateBlockDeviceMappingBuilder;
 
@@ -242,144 +190,12 @@ pub use crate::types::_elastic_gpu_specification_response::ElasticGpuSpecificati
 
 pub use crate::types::_launch_template_elastic_inference_accelerator_response::LaunchTemplateElasticInferenceAcceleratorResponseBuilder;
 
-pub use crate::types::_launch_template_spot_market_options::LaunchTemplateSpotMarketOptionsBuilder;
-
-pub use crate::types::_capacity_reservation_target_response::CapacityReservationTargetResponseBuilder;
-
 pub use crate::types::_launch_template_license_configuration::LaunchTemplateLicenseConfigurationBuilder;
-
-pub use crate::types::_v_cpu_count_range::VCpuCountRangeBuilder;
-
-pub use crate::types::_memory_mib::MemoryMiBBuilder;
-
-pub use crate::types::_memory_gib_per_v_cpu::MemoryGiBPerVCpuBuilder;
-
-pub use crate::types::_network_interface_count::NetworkInterfaceCountBuilder;
-
-pub use crate::types::_total_local_storage_gb::TotalLocalStorageGbBuilder;
-
-pub use crate::types::_baseline_ebs_bandwidth_mbps::BaselineEbsBandwidthMbpsBuilder;
-
-pub use crate::types::_accelerator_count::AcceleratorCountBuilder;
-
-pub use crate::types::_accelerator_total_memory_mib::AcceleratorTotalMemoryMiBBuilder;
-
-pub use crate::types::_network_bandwidth_gbps::NetworkBandwidthGbpsBuilder;
-
-pub use crate::types::_baseline_performance_factors::BaselinePerformanceFactorsBuilder;
 
 pub use crate::types::_launch_template_instance_secondary_interface_specification::LaunchTemplateInstanceSecondaryInterfaceSpecificationBuilder;
 
-pub use crate::types::_monitoring::MonitoringBuilder;
-
-pub use crate::types::_ena_srd_specification_request::EnaSrdSpecificationRequestBuilder;
-
-pub use crate::types::_cpu_options::CpuOptionsBuilder;
-
-pub use crate::types::_capacity_reservation_specification_response::CapacityReservationSpecificationResponseBuilder;
-
-pub use crate::types::_hibernation_options::HibernationOptionsBuilder;
-
-pub use crate::types::_private_dns_name_options_response::PrivateDnsNameOptionsResponseBuilder;
-
-pub use crate::types::_instance_maintenance_options::InstanceMaintenanceOptionsBuilder;
-
-pub use crate::types::_instance_network_performance_options::InstanceNetworkPerformanceOptionsBuilder;
-
 pub use crate::types::_launch_template_ebs_block_device_request::LaunchTemplateEbsBlockDeviceRequestBuilder;
-
-pub use crate::types::_image_watermark::ImageWatermarkBuilder;
-
-pub use crate::types::_ebs_optimized_info::EbsOptimizedInfoBuilder;
-
-pub use crate::types::_efa_info::EfaInfoBuilder;
-
-pub use crate::types::_default_connection_tracking_configuration::DefaultConnectionTrackingConfigurationBuilder;
 
 pub use crate::types::_launch_template_ebs_block_device::LaunchTemplateEbsBlockDeviceBuilder;
 
-pub use crate::types::_launch_template_ena_srd_specification::LaunchTemplateEnaSrdSpecificationBuilder;
-
-pub use crate::types::_connection_tracking_specification::ConnectionTrackingSpecificationBuilder;
-
-pub use crate::types::_cpu_performance_factor::CpuPerformanceFactorBuilder;
-
-pub use crate::types::_instance_secondary_interface_private_ip_address_request::InstanceSecondaryInterfacePrivateIpAddressRequestBuilder;
-
-pub use crate::types::_ena_srd_udp_specification_request::EnaSrdUdpSpecificationRequestBuilder;
-
-pub use crate::types::_elastic_gpu_association::ElasticGpuAssociationBuilder;
-
-pub use crate::types::_elastic_inference_accelerator_association::ElasticInferenceAcceleratorAssociationBuilder;
-
-pub use crate::types::_instance_network_interface::InstanceNetworkInterfaceBuilder;
-
-pub use crate::types::_license_configuration::LicenseConfigurationBuilder;
-
-pub use crate::types::_instance_secondary_interface::InstanceSecondaryInterfaceBuilder;
-
 pub use crate::types::_performance_factor_reference_request::PerformanceFactorReferenceRequestBuilder;
-
-pub use crate::types::_instance_ipv6_address_request::InstanceIpv6AddressRequestBuilder;
-
-pub use crate::types::_secondary_interface_private_ip_address_specification_request::SecondaryInterfacePrivateIpAddressSpecificationRequestBuilder;
-
-pub use crate::types::_instance_type_item::InstanceTypeItemBuilder;
-
-pub use crate::types::_disk_info::DiskInfoBuilder;
-
-pub use crate::types::_ebs_card_info::EbsCardInfoBuilder;
-
-pub use crate::types::_network_card_info::NetworkCardInfoBuilder;
-
-pub use crate::types::_gpu_device_info::GpuDeviceInfoBuilder;
-
-pub use crate::types::_fpga_device_info::FpgaDeviceInfoBuilder;
-
-pub use crate::types::_inference_device_info::InferenceDeviceInfoBuilder;
-
-pub use crate::types::_media_device_info::MediaDeviceInfoBuilder;
-
-pub use crate::types::_neuron_device_info::NeuronDeviceInfoBuilder;
-
-pub use crate::types::_ipv4_prefix_specification_response::Ipv4PrefixSpecificationResponseBuilder;
-
-pub use crate::types::_ipv6_prefix_specification_response::Ipv6PrefixSpecificationResponseBuilder;
-
-pub use crate::types::_launch_template_ena_srd_udp_specification::LaunchTemplateEnaSrdUdpSpecificationBuilder;
-
-pub use crate::types::_secondary_interface_private_ip_address_specification::SecondaryInterfacePrivateIpAddressSpecificationBuilder;
-
-pub use crate::types::_instance_network_interface_association::InstanceNetworkInterfaceAssociationBuilder;
-
-pub use crate::types::_instance_network_interface_attachment::InstanceNetworkInterfaceAttachmentBuilder;
-
-pub use crate::types::_connection_tracking_specification_response::ConnectionTrackingSpecificationResponseBuilder;
-
-pub use crate::types::_instance_secondary_interface_attachment::InstanceSecondaryInterfaceAttachmentBuilder;
-
-pub use crate::types::_gpu_device_memory_info::GpuDeviceMemoryInfoBuilder;
-
-pub use crate::types::_fpga_device_memory_info::FpgaDeviceMemoryInfoBuilder;
-
-pub use crate::types::_inference_device_memory_info::InferenceDeviceMemoryInfoBuilder;
-
-pub use crate::types::_media_device_memory_info::MediaDeviceMemoryInfoBuilder;
-
-pub use crate::types::_neuron_device_core_info::NeuronDeviceCoreInfoBuilder;
-
-pub use crate::types::_neuron_device_memory_info::NeuronDeviceMemoryInfoBuilder;
-
-pub use crate::types::_performance_factor_reference::PerformanceFactorReferenceBuilder;
-
-pub use crate::types::_instance_attachment_ena_srd_specification::InstanceAttachmentEnaSrdSpecificationBuilder;
-
-pub use crate::types::_instance_private_ip_address::InstancePrivateIpAddressBuilder;
-
-pub use crate::types::_instance_ipv4_prefix::InstanceIpv4PrefixBuilder;
-
-pub use crate::types::_instance_ipv6_prefix::InstanceIpv6PrefixBuilder;
-
-pub use crate::types::_instance_secondary_interface_private_ip_address::InstanceSecondaryInterfacePrivateIpAddressBuilder;
-
-pub use crate::types::_instance_attachment_ena_srd_udp_specification::InstanceAttachmentEnaSrdUdpSpecificationBuilder;

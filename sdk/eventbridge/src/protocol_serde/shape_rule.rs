@@ -70,13 +70,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "ManagedBy" => {
-                            builder = builder.set_managed_by(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
+
                         "EventBusName" => {
                             builder = builder.set_event_bus_name(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?

@@ -10,7 +10,7 @@ pub struct Rule {
     pub description: ::std::option::Option<::std::string::String>,
     pub schedule_expression: ::std::option::Option<::std::string::String>,
     pub role_arn: ::std::option::Option<::std::string::String>,
-    pub managed_by: ::std::option::Option<::std::string::String>,
+
     pub event_bus_name: ::std::option::Option<::std::string::String>,
 }
 impl Rule {
@@ -35,9 +35,7 @@ impl Rule {
     pub fn role_arn(&self) -> ::std::option::Option<&str> {
         self.role_arn.as_deref()
     }
-    pub fn managed_by(&self) -> ::std::option::Option<&str> {
-        self.managed_by.as_deref()
-    }
+
     pub fn event_bus_name(&self) -> ::std::option::Option<&str> {
         self.event_bus_name.as_deref()
     }
@@ -58,7 +56,7 @@ pub struct RuleBuilder {
     pub(crate) description: ::std::option::Option<::std::string::String>,
     pub(crate) schedule_expression: ::std::option::Option<::std::string::String>,
     pub(crate) role_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) managed_by: ::std::option::Option<::std::string::String>,
+
     pub(crate) event_bus_name: ::std::option::Option<::std::string::String>,
 }
 impl RuleBuilder {
@@ -139,17 +137,7 @@ impl RuleBuilder {
     pub fn get_role_arn(&self) -> &::std::option::Option<::std::string::String> {
         &self.role_arn
     }
-    pub fn managed_by(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.managed_by = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_managed_by(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.managed_by = input;
-        self
-    }
-    pub fn get_managed_by(&self) -> &::std::option::Option<::std::string::String> {
-        &self.managed_by
-    }
+
     pub fn event_bus_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.event_bus_name = ::std::option::Option::Some(input.into());
         self
@@ -170,7 +158,7 @@ impl RuleBuilder {
             description: self.description,
             schedule_expression: self.schedule_expression,
             role_arn: self.role_arn,
-            managed_by: self.managed_by,
+
             event_bus_name: self.event_bus_name,
         }
     }

@@ -8,10 +8,7 @@
 pub enum RuleState {
     #[allow(missing_docs)] // documentation missing in model
     Disabled,
-    #[allow(missing_docs)] // documentation missing in model
-    Enabled,
-    #[allow(missing_docs)] // documentation missing in model
-    EnabledWithAllCloudtrailManagementEvents,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -19,8 +16,7 @@ impl ::std::convert::From<&str> for RuleState {
     fn from(s: &str) -> Self {
         match s {
             "DISABLED" => RuleState::Disabled,
-            "ENABLED" => RuleState::Enabled,
-            "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" => RuleState::EnabledWithAllCloudtrailManagementEvents,
+
             other => RuleState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -36,8 +32,7 @@ impl RuleState {
     pub fn as_str(&self) -> &str {
         match self {
             RuleState::Disabled => "DISABLED",
-            RuleState::Enabled => "ENABLED",
-            RuleState::EnabledWithAllCloudtrailManagementEvents => "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+
             RuleState::Unknown(value) => value.as_str(),
         }
     }
@@ -63,8 +58,7 @@ impl ::std::fmt::Display for RuleState {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
             RuleState::Disabled => write!(f, "DISABLED"),
-            RuleState::Enabled => write!(f, "ENABLED"),
-            RuleState::EnabledWithAllCloudtrailManagementEvents => write!(f, "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"),
+
             RuleState::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -11,33 +11,7 @@ pub fn de_attached_permissions_boundary(
     let mut builder = crate::types::AttachedPermissionsBoundary::builder();
     while let Some(mut tag) = decoder.next_tag() {
         match tag.start_el() {
-            s if s.matches("PermissionsBoundaryType") /* PermissionsBoundaryType com.amazonaws.iam#AttachedPermissionsBoundary$PermissionsBoundaryType */ =>  {
-                let var_1 =
-                    Some(
-                        Result::<crate::types::PermissionsBoundaryAttachmentType, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            crate::types::PermissionsBoundaryAttachmentType::from(
-                                ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            )
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_permissions_boundary_type(var_1);
-            }
-            ,
-            s if s.matches("PermissionsBoundaryArn") /* PermissionsBoundaryArn com.amazonaws.iam#AttachedPermissionsBoundary$PermissionsBoundaryArn */ =>  {
-                let var_2 =
-                    Some(
-                        Result::<::std::string::String, ::aws_smithy_xml::decode::XmlDecodeError>::Ok(
-                            ::aws_smithy_xml::decode::try_data(&mut tag)?.as_ref()
-                            .into()
-                        )
-                        ?
-                    )
-                ;
-                builder = builder.set_permissions_boundary_arn(var_2);
-            }
-            ,
+
             _ => {}
         }
     }

@@ -3,16 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct AttachedPermissionsBoundary {
-    pub permissions_boundary_type: ::std::option::Option<crate::types::PermissionsBoundaryAttachmentType>,
-    pub permissions_boundary_arn: ::std::option::Option<::std::string::String>,
+
 }
 impl AttachedPermissionsBoundary {
-    pub fn permissions_boundary_type(&self) -> ::std::option::Option<&crate::types::PermissionsBoundaryAttachmentType> {
-        self.permissions_boundary_type.as_ref()
-    }
-    pub fn permissions_boundary_arn(&self) -> ::std::option::Option<&str> {
-        self.permissions_boundary_arn.as_deref()
-    }
+
 }
 impl AttachedPermissionsBoundary {
     pub fn builder() -> crate::types::builders::AttachedPermissionsBoundaryBuilder {
@@ -23,36 +17,13 @@ impl AttachedPermissionsBoundary {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct AttachedPermissionsBoundaryBuilder {
-    pub(crate) permissions_boundary_type: ::std::option::Option<crate::types::PermissionsBoundaryAttachmentType>,
-    pub(crate) permissions_boundary_arn: ::std::option::Option<::std::string::String>,
+
 }
 impl AttachedPermissionsBoundaryBuilder {
-    pub fn permissions_boundary_type(mut self, input: crate::types::PermissionsBoundaryAttachmentType) -> Self {
-        self.permissions_boundary_type = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_permissions_boundary_type(mut self, input: ::std::option::Option<crate::types::PermissionsBoundaryAttachmentType>) -> Self {
-        self.permissions_boundary_type = input;
-        self
-    }
-    pub fn get_permissions_boundary_type(&self) -> &::std::option::Option<crate::types::PermissionsBoundaryAttachmentType> {
-        &self.permissions_boundary_type
-    }
-    pub fn permissions_boundary_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.permissions_boundary_arn = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_permissions_boundary_arn(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.permissions_boundary_arn = input;
-        self
-    }
-    pub fn get_permissions_boundary_arn(&self) -> &::std::option::Option<::std::string::String> {
-        &self.permissions_boundary_arn
-    }
+
     pub fn build(self) -> crate::types::AttachedPermissionsBoundary {
         crate::types::AttachedPermissionsBoundary {
-            permissions_boundary_type: self.permissions_boundary_type,
-            permissions_boundary_arn: self.permissions_boundary_arn,
+
         }
     }
 }

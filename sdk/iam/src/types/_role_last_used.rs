@@ -3,13 +3,11 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct RoleLastUsed {
-    pub last_used_date: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub region: ::std::option::Option<::std::string::String>,
 }
 impl RoleLastUsed {
-    pub fn last_used_date(&self) -> ::std::option::Option<&::aws_smithy_types::DateTime> {
-        self.last_used_date.as_ref()
-    }
+
     pub fn region(&self) -> ::std::option::Option<&str> {
         self.region.as_deref()
     }
@@ -23,21 +21,11 @@ impl RoleLastUsed {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct RoleLastUsedBuilder {
-    pub(crate) last_used_date: ::std::option::Option<::aws_smithy_types::DateTime>,
+
     pub(crate) region: ::std::option::Option<::std::string::String>,
 }
 impl RoleLastUsedBuilder {
-    pub fn last_used_date(mut self, input: ::aws_smithy_types::DateTime) -> Self {
-        self.last_used_date = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_last_used_date(mut self, input: ::std::option::Option<::aws_smithy_types::DateTime>) -> Self {
-        self.last_used_date = input;
-        self
-    }
-    pub fn get_last_used_date(&self) -> &::std::option::Option<::aws_smithy_types::DateTime> {
-        &self.last_used_date
-    }
+
     pub fn region(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.region = ::std::option::Option::Some(input.into());
         self
@@ -51,7 +39,7 @@ impl RoleLastUsedBuilder {
     }
     pub fn build(self) -> crate::types::RoleLastUsed {
         crate::types::RoleLastUsed {
-            last_used_date: self.last_used_date,
+
             region: self.region,
         }
     }

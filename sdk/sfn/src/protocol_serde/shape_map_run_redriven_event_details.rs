@@ -28,13 +28,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "redriveCount" => {
-                            builder = builder.set_redrive_count(
-                                ::aws_smithy_json::deserialize::token::expect_number_or_null(tokens.next())?
-                                    .map(i32::try_from)
-                                    .transpose()?,
-                            );
-                        }
+
                         _ => ::aws_smithy_json::deserialize::token::skip_value(tokens)?,
                     },
                     other => {

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ActivityStartedEventDetails {
-    pub worker_name: ::std::option::Option<::std::string::String>,
+
 }
 impl ActivityStartedEventDetails {
-    pub fn worker_name(&self) -> ::std::option::Option<&str> {
-        self.worker_name.as_deref()
-    }
+
 }
 impl ActivityStartedEventDetails {
     pub fn builder() -> crate::types::builders::ActivityStartedEventDetailsBuilder {
@@ -19,23 +17,13 @@ impl ActivityStartedEventDetails {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct ActivityStartedEventDetailsBuilder {
-    pub(crate) worker_name: ::std::option::Option<::std::string::String>,
+
 }
 impl ActivityStartedEventDetailsBuilder {
-    pub fn worker_name(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.worker_name = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_worker_name(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.worker_name = input;
-        self
-    }
-    pub fn get_worker_name(&self) -> &::std::option::Option<::std::string::String> {
-        &self.worker_name
-    }
+
     pub fn build(self) -> crate::types::ActivityStartedEventDetails {
         crate::types::ActivityStartedEventDetails {
-            worker_name: self.worker_name,
+
         }
     }
 }

@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct CloudWatchEventsExecutionDataDetails {
-    pub included: bool,
+
 }
 impl CloudWatchEventsExecutionDataDetails {
-    pub fn included(&self) -> bool {
-        self.included
-    }
+
 }
 impl CloudWatchEventsExecutionDataDetails {
     pub fn builder() -> crate::types::builders::CloudWatchEventsExecutionDataDetailsBuilder {
@@ -19,23 +17,13 @@ impl CloudWatchEventsExecutionDataDetails {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct CloudWatchEventsExecutionDataDetailsBuilder {
-    pub(crate) included: ::std::option::Option<bool>,
+
 }
 impl CloudWatchEventsExecutionDataDetailsBuilder {
-    pub fn included(mut self, input: bool) -> Self {
-        self.included = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_included(mut self, input: ::std::option::Option<bool>) -> Self {
-        self.included = input;
-        self
-    }
-    pub fn get_included(&self) -> &::std::option::Option<bool> {
-        &self.included
-    }
+
     pub fn build(self) -> crate::types::CloudWatchEventsExecutionDataDetails {
         crate::types::CloudWatchEventsExecutionDataDetails {
-            included: self.included.unwrap_or_default(),
+
         }
     }
 }

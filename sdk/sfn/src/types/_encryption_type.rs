@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum EncryptionType {
-    #[allow(missing_docs)] // documentation missing in model
-    AwsOwnedKey,
-    #[allow(missing_docs)] // documentation missing in model
-    CustomerManagedKmsKey,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for EncryptionType {
     fn from(s: &str) -> Self {
         match s {
-            "AWS_OWNED_KEY" => EncryptionType::AwsOwnedKey,
-            "CUSTOMER_MANAGED_KMS_KEY" => EncryptionType::CustomerManagedKmsKey,
+
             other => EncryptionType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for EncryptionType {
 impl EncryptionType {
     pub fn as_str(&self) -> &str {
         match self {
-            EncryptionType::AwsOwnedKey => "AWS_OWNED_KEY",
-            EncryptionType::CustomerManagedKmsKey => "CUSTOMER_MANAGED_KMS_KEY",
+
             EncryptionType::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl EncryptionType {
 impl ::std::fmt::Display for EncryptionType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            EncryptionType::AwsOwnedKey => write!(f, "AWS_OWNED_KEY"),
-            EncryptionType::CustomerManagedKmsKey => write!(f, "CUSTOMER_MANAGED_KMS_KEY"),
+
             EncryptionType::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,8 +6,7 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ExecutionRedriveFilter {
-    #[allow(missing_docs)] // documentation missing in model
-    NotRedriven,
+
     #[allow(missing_docs)] // documentation missing in model
     Redriven,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -16,7 +15,7 @@ pub enum ExecutionRedriveFilter {
 impl ::std::convert::From<&str> for ExecutionRedriveFilter {
     fn from(s: &str) -> Self {
         match s {
-            "NOT_REDRIVEN" => ExecutionRedriveFilter::NotRedriven,
+
             "REDRIVEN" => ExecutionRedriveFilter::Redriven,
             other => ExecutionRedriveFilter::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -32,7 +31,7 @@ impl ::std::str::FromStr for ExecutionRedriveFilter {
 impl ExecutionRedriveFilter {
     pub fn as_str(&self) -> &str {
         match self {
-            ExecutionRedriveFilter::NotRedriven => "NOT_REDRIVEN",
+
             ExecutionRedriveFilter::Redriven => "REDRIVEN",
             ExecutionRedriveFilter::Unknown(value) => value.as_str(),
         }
@@ -58,7 +57,7 @@ impl ExecutionRedriveFilter {
 impl ::std::fmt::Display for ExecutionRedriveFilter {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ExecutionRedriveFilter::NotRedriven => write!(f, "NOT_REDRIVEN"),
+
             ExecutionRedriveFilter::Redriven => write!(f, "REDRIVEN"),
             ExecutionRedriveFilter::Unknown(value) => write!(f, "{value}"),
         }

@@ -6,21 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ExecutionRedriveStatus {
-    #[allow(missing_docs)] // documentation missing in model
-    NotRedrivable,
-    #[allow(missing_docs)] // documentation missing in model
-    Redrivable,
-    #[allow(missing_docs)] // documentation missing in model
-    RedrivableByMapRun,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ExecutionRedriveStatus {
     fn from(s: &str) -> Self {
         match s {
-            "NOT_REDRIVABLE" => ExecutionRedriveStatus::NotRedrivable,
-            "REDRIVABLE" => ExecutionRedriveStatus::Redrivable,
-            "REDRIVABLE_BY_MAP_RUN" => ExecutionRedriveStatus::RedrivableByMapRun,
+
             other => ExecutionRedriveStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -35,9 +28,7 @@ impl ::std::str::FromStr for ExecutionRedriveStatus {
 impl ExecutionRedriveStatus {
     pub fn as_str(&self) -> &str {
         match self {
-            ExecutionRedriveStatus::NotRedrivable => "NOT_REDRIVABLE",
-            ExecutionRedriveStatus::Redrivable => "REDRIVABLE",
-            ExecutionRedriveStatus::RedrivableByMapRun => "REDRIVABLE_BY_MAP_RUN",
+
             ExecutionRedriveStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -62,9 +53,7 @@ impl ExecutionRedriveStatus {
 impl ::std::fmt::Display for ExecutionRedriveStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ExecutionRedriveStatus::NotRedrivable => write!(f, "NOT_REDRIVABLE"),
-            ExecutionRedriveStatus::Redrivable => write!(f, "REDRIVABLE"),
-            ExecutionRedriveStatus::RedrivableByMapRun => write!(f, "REDRIVABLE_BY_MAP_RUN"),
+
             ExecutionRedriveStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

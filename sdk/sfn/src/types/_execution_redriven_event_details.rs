@@ -3,12 +3,10 @@
 #[non_exhaustive]
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct ExecutionRedrivenEventDetails {
-    pub redrive_count: ::std::option::Option<i32>,
+
 }
 impl ExecutionRedrivenEventDetails {
-    pub fn redrive_count(&self) -> ::std::option::Option<i32> {
-        self.redrive_count
-    }
+
 }
 impl ExecutionRedrivenEventDetails {
     pub fn builder() -> crate::types::builders::ExecutionRedrivenEventDetailsBuilder {
@@ -19,23 +17,13 @@ impl ExecutionRedrivenEventDetails {
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::default::Default, ::std::fmt::Debug)]
 #[non_exhaustive]
 pub struct ExecutionRedrivenEventDetailsBuilder {
-    pub(crate) redrive_count: ::std::option::Option<i32>,
+
 }
 impl ExecutionRedrivenEventDetailsBuilder {
-    pub fn redrive_count(mut self, input: i32) -> Self {
-        self.redrive_count = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_redrive_count(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.redrive_count = input;
-        self
-    }
-    pub fn get_redrive_count(&self) -> &::std::option::Option<i32> {
-        &self.redrive_count
-    }
+
     pub fn build(self) -> crate::types::ExecutionRedrivenEventDetails {
         crate::types::ExecutionRedrivenEventDetails {
-            redrive_count: self.redrive_count,
+
         }
     }
 }

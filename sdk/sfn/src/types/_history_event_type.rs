@@ -6,52 +6,15 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum HistoryEventType {
-    #[allow(missing_docs)] // documentation missing in model
-    ActivityFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ActivityScheduleFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ActivityScheduled,
-    #[allow(missing_docs)] // documentation missing in model
-    ActivityStarted,
-    #[allow(missing_docs)] // documentation missing in model
-    ActivitySucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    ActivityTimedOut,
+
     #[allow(missing_docs)] // documentation missing in model
     ChoiceStateEntered,
-    #[allow(missing_docs)] // documentation missing in model
-    ChoiceStateExited,
-    #[allow(missing_docs)] // documentation missing in model
-    EvaluationFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecutionAborted,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecutionFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecutionRedriven,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecutionStarted,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecutionSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    ExecutionTimedOut,
+
     #[allow(missing_docs)] // documentation missing in model
     FailStateEntered,
     #[allow(missing_docs)] // documentation missing in model
     LambdaFunctionFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    LambdaFunctionScheduleFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    LambdaFunctionScheduled,
-    #[allow(missing_docs)] // documentation missing in model
-    LambdaFunctionStartFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    LambdaFunctionStarted,
-    #[allow(missing_docs)] // documentation missing in model
-    LambdaFunctionSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    LambdaFunctionTimedOut,
+
     #[allow(missing_docs)] // documentation missing in model
     MapIterationAborted,
     #[allow(missing_docs)] // documentation missing in model
@@ -60,18 +23,12 @@ pub enum HistoryEventType {
     MapIterationStarted,
     #[allow(missing_docs)] // documentation missing in model
     MapIterationSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    MapRunAborted,
-    #[allow(missing_docs)] // documentation missing in model
-    MapRunFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    MapRunRedriven,
+
     #[allow(missing_docs)] // documentation missing in model
     MapRunStarted,
     #[allow(missing_docs)] // documentation missing in model
     MapRunSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    MapStateAborted,
+
     #[allow(missing_docs)] // documentation missing in model
     MapStateEntered,
     #[allow(missing_docs)] // documentation missing in model
@@ -82,122 +39,53 @@ pub enum HistoryEventType {
     MapStateStarted,
     #[allow(missing_docs)] // documentation missing in model
     MapStateSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    ParallelStateAborted,
-    #[allow(missing_docs)] // documentation missing in model
-    ParallelStateEntered,
-    #[allow(missing_docs)] // documentation missing in model
-    ParallelStateExited,
-    #[allow(missing_docs)] // documentation missing in model
-    ParallelStateFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    ParallelStateStarted,
-    #[allow(missing_docs)] // documentation missing in model
-    ParallelStateSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    PassStateEntered,
-    #[allow(missing_docs)] // documentation missing in model
-    PassStateExited,
+
     #[allow(missing_docs)] // documentation missing in model
     SucceedStateEntered,
-    #[allow(missing_docs)] // documentation missing in model
-    SucceedStateExited,
+
     #[allow(missing_docs)] // documentation missing in model
     TaskFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskScheduled,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskStartFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskStarted,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskStateAborted,
+
     #[allow(missing_docs)] // documentation missing in model
     TaskStateEntered,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskStateExited,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskSubmitFailed,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskSubmitted,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskSucceeded,
-    #[allow(missing_docs)] // documentation missing in model
-    TaskTimedOut,
-    #[allow(missing_docs)] // documentation missing in model
-    WaitStateAborted,
+
     #[allow(missing_docs)] // documentation missing in model
     WaitStateEntered,
-    #[allow(missing_docs)] // documentation missing in model
-    WaitStateExited,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for HistoryEventType {
     fn from(s: &str) -> Self {
         match s {
-            "ActivityFailed" => HistoryEventType::ActivityFailed,
-            "ActivityScheduleFailed" => HistoryEventType::ActivityScheduleFailed,
-            "ActivityScheduled" => HistoryEventType::ActivityScheduled,
-            "ActivityStarted" => HistoryEventType::ActivityStarted,
-            "ActivitySucceeded" => HistoryEventType::ActivitySucceeded,
-            "ActivityTimedOut" => HistoryEventType::ActivityTimedOut,
+
             "ChoiceStateEntered" => HistoryEventType::ChoiceStateEntered,
-            "ChoiceStateExited" => HistoryEventType::ChoiceStateExited,
-            "EvaluationFailed" => HistoryEventType::EvaluationFailed,
-            "ExecutionAborted" => HistoryEventType::ExecutionAborted,
-            "ExecutionFailed" => HistoryEventType::ExecutionFailed,
-            "ExecutionRedriven" => HistoryEventType::ExecutionRedriven,
-            "ExecutionStarted" => HistoryEventType::ExecutionStarted,
-            "ExecutionSucceeded" => HistoryEventType::ExecutionSucceeded,
-            "ExecutionTimedOut" => HistoryEventType::ExecutionTimedOut,
+
             "FailStateEntered" => HistoryEventType::FailStateEntered,
             "LambdaFunctionFailed" => HistoryEventType::LambdaFunctionFailed,
-            "LambdaFunctionScheduleFailed" => HistoryEventType::LambdaFunctionScheduleFailed,
-            "LambdaFunctionScheduled" => HistoryEventType::LambdaFunctionScheduled,
-            "LambdaFunctionStartFailed" => HistoryEventType::LambdaFunctionStartFailed,
-            "LambdaFunctionStarted" => HistoryEventType::LambdaFunctionStarted,
-            "LambdaFunctionSucceeded" => HistoryEventType::LambdaFunctionSucceeded,
-            "LambdaFunctionTimedOut" => HistoryEventType::LambdaFunctionTimedOut,
+
             "MapIterationAborted" => HistoryEventType::MapIterationAborted,
             "MapIterationFailed" => HistoryEventType::MapIterationFailed,
             "MapIterationStarted" => HistoryEventType::MapIterationStarted,
             "MapIterationSucceeded" => HistoryEventType::MapIterationSucceeded,
-            "MapRunAborted" => HistoryEventType::MapRunAborted,
-            "MapRunFailed" => HistoryEventType::MapRunFailed,
-            "MapRunRedriven" => HistoryEventType::MapRunRedriven,
+
             "MapRunStarted" => HistoryEventType::MapRunStarted,
             "MapRunSucceeded" => HistoryEventType::MapRunSucceeded,
-            "MapStateAborted" => HistoryEventType::MapStateAborted,
+
             "MapStateEntered" => HistoryEventType::MapStateEntered,
             "MapStateExited" => HistoryEventType::MapStateExited,
             "MapStateFailed" => HistoryEventType::MapStateFailed,
             "MapStateStarted" => HistoryEventType::MapStateStarted,
             "MapStateSucceeded" => HistoryEventType::MapStateSucceeded,
-            "ParallelStateAborted" => HistoryEventType::ParallelStateAborted,
-            "ParallelStateEntered" => HistoryEventType::ParallelStateEntered,
-            "ParallelStateExited" => HistoryEventType::ParallelStateExited,
-            "ParallelStateFailed" => HistoryEventType::ParallelStateFailed,
-            "ParallelStateStarted" => HistoryEventType::ParallelStateStarted,
-            "ParallelStateSucceeded" => HistoryEventType::ParallelStateSucceeded,
-            "PassStateEntered" => HistoryEventType::PassStateEntered,
-            "PassStateExited" => HistoryEventType::PassStateExited,
+
             "SucceedStateEntered" => HistoryEventType::SucceedStateEntered,
-            "SucceedStateExited" => HistoryEventType::SucceedStateExited,
+
             "TaskFailed" => HistoryEventType::TaskFailed,
-            "TaskScheduled" => HistoryEventType::TaskScheduled,
-            "TaskStartFailed" => HistoryEventType::TaskStartFailed,
-            "TaskStarted" => HistoryEventType::TaskStarted,
-            "TaskStateAborted" => HistoryEventType::TaskStateAborted,
+
             "TaskStateEntered" => HistoryEventType::TaskStateEntered,
-            "TaskStateExited" => HistoryEventType::TaskStateExited,
-            "TaskSubmitFailed" => HistoryEventType::TaskSubmitFailed,
-            "TaskSubmitted" => HistoryEventType::TaskSubmitted,
-            "TaskSucceeded" => HistoryEventType::TaskSucceeded,
-            "TaskTimedOut" => HistoryEventType::TaskTimedOut,
-            "WaitStateAborted" => HistoryEventType::WaitStateAborted,
+
             "WaitStateEntered" => HistoryEventType::WaitStateEntered,
-            "WaitStateExited" => HistoryEventType::WaitStateExited,
+
             other => HistoryEventType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -212,68 +100,34 @@ impl ::std::str::FromStr for HistoryEventType {
 impl HistoryEventType {
     pub fn as_str(&self) -> &str {
         match self {
-            HistoryEventType::ActivityFailed => "ActivityFailed",
-            HistoryEventType::ActivityScheduleFailed => "ActivityScheduleFailed",
-            HistoryEventType::ActivityScheduled => "ActivityScheduled",
-            HistoryEventType::ActivityStarted => "ActivityStarted",
-            HistoryEventType::ActivitySucceeded => "ActivitySucceeded",
-            HistoryEventType::ActivityTimedOut => "ActivityTimedOut",
+
             HistoryEventType::ChoiceStateEntered => "ChoiceStateEntered",
-            HistoryEventType::ChoiceStateExited => "ChoiceStateExited",
-            HistoryEventType::EvaluationFailed => "EvaluationFailed",
-            HistoryEventType::ExecutionAborted => "ExecutionAborted",
-            HistoryEventType::ExecutionFailed => "ExecutionFailed",
-            HistoryEventType::ExecutionRedriven => "ExecutionRedriven",
-            HistoryEventType::ExecutionStarted => "ExecutionStarted",
-            HistoryEventType::ExecutionSucceeded => "ExecutionSucceeded",
-            HistoryEventType::ExecutionTimedOut => "ExecutionTimedOut",
+
             HistoryEventType::FailStateEntered => "FailStateEntered",
             HistoryEventType::LambdaFunctionFailed => "LambdaFunctionFailed",
-            HistoryEventType::LambdaFunctionScheduleFailed => "LambdaFunctionScheduleFailed",
-            HistoryEventType::LambdaFunctionScheduled => "LambdaFunctionScheduled",
-            HistoryEventType::LambdaFunctionStartFailed => "LambdaFunctionStartFailed",
-            HistoryEventType::LambdaFunctionStarted => "LambdaFunctionStarted",
-            HistoryEventType::LambdaFunctionSucceeded => "LambdaFunctionSucceeded",
-            HistoryEventType::LambdaFunctionTimedOut => "LambdaFunctionTimedOut",
+
             HistoryEventType::MapIterationAborted => "MapIterationAborted",
             HistoryEventType::MapIterationFailed => "MapIterationFailed",
             HistoryEventType::MapIterationStarted => "MapIterationStarted",
             HistoryEventType::MapIterationSucceeded => "MapIterationSucceeded",
-            HistoryEventType::MapRunAborted => "MapRunAborted",
-            HistoryEventType::MapRunFailed => "MapRunFailed",
-            HistoryEventType::MapRunRedriven => "MapRunRedriven",
+
             HistoryEventType::MapRunStarted => "MapRunStarted",
             HistoryEventType::MapRunSucceeded => "MapRunSucceeded",
-            HistoryEventType::MapStateAborted => "MapStateAborted",
+
             HistoryEventType::MapStateEntered => "MapStateEntered",
             HistoryEventType::MapStateExited => "MapStateExited",
             HistoryEventType::MapStateFailed => "MapStateFailed",
             HistoryEventType::MapStateStarted => "MapStateStarted",
             HistoryEventType::MapStateSucceeded => "MapStateSucceeded",
-            HistoryEventType::ParallelStateAborted => "ParallelStateAborted",
-            HistoryEventType::ParallelStateEntered => "ParallelStateEntered",
-            HistoryEventType::ParallelStateExited => "ParallelStateExited",
-            HistoryEventType::ParallelStateFailed => "ParallelStateFailed",
-            HistoryEventType::ParallelStateStarted => "ParallelStateStarted",
-            HistoryEventType::ParallelStateSucceeded => "ParallelStateSucceeded",
-            HistoryEventType::PassStateEntered => "PassStateEntered",
-            HistoryEventType::PassStateExited => "PassStateExited",
+
             HistoryEventType::SucceedStateEntered => "SucceedStateEntered",
-            HistoryEventType::SucceedStateExited => "SucceedStateExited",
+
             HistoryEventType::TaskFailed => "TaskFailed",
-            HistoryEventType::TaskScheduled => "TaskScheduled",
-            HistoryEventType::TaskStartFailed => "TaskStartFailed",
-            HistoryEventType::TaskStarted => "TaskStarted",
-            HistoryEventType::TaskStateAborted => "TaskStateAborted",
+
             HistoryEventType::TaskStateEntered => "TaskStateEntered",
-            HistoryEventType::TaskStateExited => "TaskStateExited",
-            HistoryEventType::TaskSubmitFailed => "TaskSubmitFailed",
-            HistoryEventType::TaskSubmitted => "TaskSubmitted",
-            HistoryEventType::TaskSucceeded => "TaskSucceeded",
-            HistoryEventType::TaskTimedOut => "TaskTimedOut",
-            HistoryEventType::WaitStateAborted => "WaitStateAborted",
+
             HistoryEventType::WaitStateEntered => "WaitStateEntered",
-            HistoryEventType::WaitStateExited => "WaitStateExited",
+
             HistoryEventType::Unknown(value) => value.as_str(),
         }
     }
@@ -361,68 +215,34 @@ impl HistoryEventType {
 impl ::std::fmt::Display for HistoryEventType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            HistoryEventType::ActivityFailed => write!(f, "ActivityFailed"),
-            HistoryEventType::ActivityScheduleFailed => write!(f, "ActivityScheduleFailed"),
-            HistoryEventType::ActivityScheduled => write!(f, "ActivityScheduled"),
-            HistoryEventType::ActivityStarted => write!(f, "ActivityStarted"),
-            HistoryEventType::ActivitySucceeded => write!(f, "ActivitySucceeded"),
-            HistoryEventType::ActivityTimedOut => write!(f, "ActivityTimedOut"),
+
             HistoryEventType::ChoiceStateEntered => write!(f, "ChoiceStateEntered"),
-            HistoryEventType::ChoiceStateExited => write!(f, "ChoiceStateExited"),
-            HistoryEventType::EvaluationFailed => write!(f, "EvaluationFailed"),
-            HistoryEventType::ExecutionAborted => write!(f, "ExecutionAborted"),
-            HistoryEventType::ExecutionFailed => write!(f, "ExecutionFailed"),
-            HistoryEventType::ExecutionRedriven => write!(f, "ExecutionRedriven"),
-            HistoryEventType::ExecutionStarted => write!(f, "ExecutionStarted"),
-            HistoryEventType::ExecutionSucceeded => write!(f, "ExecutionSucceeded"),
-            HistoryEventType::ExecutionTimedOut => write!(f, "ExecutionTimedOut"),
+
             HistoryEventType::FailStateEntered => write!(f, "FailStateEntered"),
             HistoryEventType::LambdaFunctionFailed => write!(f, "LambdaFunctionFailed"),
-            HistoryEventType::LambdaFunctionScheduleFailed => write!(f, "LambdaFunctionScheduleFailed"),
-            HistoryEventType::LambdaFunctionScheduled => write!(f, "LambdaFunctionScheduled"),
-            HistoryEventType::LambdaFunctionStartFailed => write!(f, "LambdaFunctionStartFailed"),
-            HistoryEventType::LambdaFunctionStarted => write!(f, "LambdaFunctionStarted"),
-            HistoryEventType::LambdaFunctionSucceeded => write!(f, "LambdaFunctionSucceeded"),
-            HistoryEventType::LambdaFunctionTimedOut => write!(f, "LambdaFunctionTimedOut"),
+
             HistoryEventType::MapIterationAborted => write!(f, "MapIterationAborted"),
             HistoryEventType::MapIterationFailed => write!(f, "MapIterationFailed"),
             HistoryEventType::MapIterationStarted => write!(f, "MapIterationStarted"),
             HistoryEventType::MapIterationSucceeded => write!(f, "MapIterationSucceeded"),
-            HistoryEventType::MapRunAborted => write!(f, "MapRunAborted"),
-            HistoryEventType::MapRunFailed => write!(f, "MapRunFailed"),
-            HistoryEventType::MapRunRedriven => write!(f, "MapRunRedriven"),
+
             HistoryEventType::MapRunStarted => write!(f, "MapRunStarted"),
             HistoryEventType::MapRunSucceeded => write!(f, "MapRunSucceeded"),
-            HistoryEventType::MapStateAborted => write!(f, "MapStateAborted"),
+
             HistoryEventType::MapStateEntered => write!(f, "MapStateEntered"),
             HistoryEventType::MapStateExited => write!(f, "MapStateExited"),
             HistoryEventType::MapStateFailed => write!(f, "MapStateFailed"),
             HistoryEventType::MapStateStarted => write!(f, "MapStateStarted"),
             HistoryEventType::MapStateSucceeded => write!(f, "MapStateSucceeded"),
-            HistoryEventType::ParallelStateAborted => write!(f, "ParallelStateAborted"),
-            HistoryEventType::ParallelStateEntered => write!(f, "ParallelStateEntered"),
-            HistoryEventType::ParallelStateExited => write!(f, "ParallelStateExited"),
-            HistoryEventType::ParallelStateFailed => write!(f, "ParallelStateFailed"),
-            HistoryEventType::ParallelStateStarted => write!(f, "ParallelStateStarted"),
-            HistoryEventType::ParallelStateSucceeded => write!(f, "ParallelStateSucceeded"),
-            HistoryEventType::PassStateEntered => write!(f, "PassStateEntered"),
-            HistoryEventType::PassStateExited => write!(f, "PassStateExited"),
+
             HistoryEventType::SucceedStateEntered => write!(f, "SucceedStateEntered"),
-            HistoryEventType::SucceedStateExited => write!(f, "SucceedStateExited"),
+
             HistoryEventType::TaskFailed => write!(f, "TaskFailed"),
-            HistoryEventType::TaskScheduled => write!(f, "TaskScheduled"),
-            HistoryEventType::TaskStartFailed => write!(f, "TaskStartFailed"),
-            HistoryEventType::TaskStarted => write!(f, "TaskStarted"),
-            HistoryEventType::TaskStateAborted => write!(f, "TaskStateAborted"),
+
             HistoryEventType::TaskStateEntered => write!(f, "TaskStateEntered"),
-            HistoryEventType::TaskStateExited => write!(f, "TaskStateExited"),
-            HistoryEventType::TaskSubmitFailed => write!(f, "TaskSubmitFailed"),
-            HistoryEventType::TaskSubmitted => write!(f, "TaskSubmitted"),
-            HistoryEventType::TaskSucceeded => write!(f, "TaskSucceeded"),
-            HistoryEventType::TaskTimedOut => write!(f, "TaskTimedOut"),
-            HistoryEventType::WaitStateAborted => write!(f, "WaitStateAborted"),
+
             HistoryEventType::WaitStateEntered => write!(f, "WaitStateEntered"),
-            HistoryEventType::WaitStateExited => write!(f, "WaitStateExited"),
+
             HistoryEventType::Unknown(value) => write!(f, "{value}"),
         }
     }

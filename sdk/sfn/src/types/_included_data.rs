@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum IncludedData {
-    #[allow(missing_docs)] // documentation missing in model
-    AllData,
-    #[allow(missing_docs)] // documentation missing in model
-    MetadataOnly,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for IncludedData {
     fn from(s: &str) -> Self {
         match s {
-            "ALL_DATA" => IncludedData::AllData,
-            "METADATA_ONLY" => IncludedData::MetadataOnly,
+
             other => IncludedData::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for IncludedData {
 impl IncludedData {
     pub fn as_str(&self) -> &str {
         match self {
-            IncludedData::AllData => "ALL_DATA",
-            IncludedData::MetadataOnly => "METADATA_ONLY",
+
             IncludedData::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl IncludedData {
 impl ::std::fmt::Display for IncludedData {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            IncludedData::AllData => write!(f, "ALL_DATA"),
-            IncludedData::MetadataOnly => write!(f, "METADATA_ONLY"),
+
             IncludedData::Unknown(value) => write!(f, "{value}"),
         }
     }

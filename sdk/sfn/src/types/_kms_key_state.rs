@@ -6,14 +6,10 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum KmsKeyState {
-    #[allow(missing_docs)] // documentation missing in model
-    Creating,
+
     #[allow(missing_docs)] // documentation missing in model
     Disabled,
-    #[allow(missing_docs)] // documentation missing in model
-    PendingDeletion,
-    #[allow(missing_docs)] // documentation missing in model
-    PendingImport,
+
     #[allow(missing_docs)] // documentation missing in model
     Unavailable,
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
@@ -22,10 +18,9 @@ pub enum KmsKeyState {
 impl ::std::convert::From<&str> for KmsKeyState {
     fn from(s: &str) -> Self {
         match s {
-            "CREATING" => KmsKeyState::Creating,
+
             "DISABLED" => KmsKeyState::Disabled,
-            "PENDING_DELETION" => KmsKeyState::PendingDeletion,
-            "PENDING_IMPORT" => KmsKeyState::PendingImport,
+
             "UNAVAILABLE" => KmsKeyState::Unavailable,
             other => KmsKeyState::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
@@ -41,10 +36,9 @@ impl ::std::str::FromStr for KmsKeyState {
 impl KmsKeyState {
     pub fn as_str(&self) -> &str {
         match self {
-            KmsKeyState::Creating => "CREATING",
+
             KmsKeyState::Disabled => "DISABLED",
-            KmsKeyState::PendingDeletion => "PENDING_DELETION",
-            KmsKeyState::PendingImport => "PENDING_IMPORT",
+
             KmsKeyState::Unavailable => "UNAVAILABLE",
             KmsKeyState::Unknown(value) => value.as_str(),
         }
@@ -70,10 +64,9 @@ impl KmsKeyState {
 impl ::std::fmt::Display for KmsKeyState {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            KmsKeyState::Creating => write!(f, "CREATING"),
+
             KmsKeyState::Disabled => write!(f, "DISABLED"),
-            KmsKeyState::PendingDeletion => write!(f, "PENDING_DELETION"),
-            KmsKeyState::PendingImport => write!(f, "PENDING_IMPORT"),
+
             KmsKeyState::Unavailable => write!(f, "UNAVAILABLE"),
             KmsKeyState::Unknown(value) => write!(f, "{value}"),
         }

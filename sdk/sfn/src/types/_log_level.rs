@@ -10,10 +10,7 @@ pub enum LogLevel {
     All,
     #[allow(missing_docs)] // documentation missing in model
     Error,
-    #[allow(missing_docs)] // documentation missing in model
-    Fatal,
-    #[allow(missing_docs)] // documentation missing in model
-    Off,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -22,8 +19,7 @@ impl ::std::convert::From<&str> for LogLevel {
         match s {
             "ALL" => LogLevel::All,
             "ERROR" => LogLevel::Error,
-            "FATAL" => LogLevel::Fatal,
-            "OFF" => LogLevel::Off,
+
             other => LogLevel::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -40,8 +36,7 @@ impl LogLevel {
         match self {
             LogLevel::All => "ALL",
             LogLevel::Error => "ERROR",
-            LogLevel::Fatal => "FATAL",
-            LogLevel::Off => "OFF",
+
             LogLevel::Unknown(value) => value.as_str(),
         }
     }
@@ -68,8 +63,7 @@ impl ::std::fmt::Display for LogLevel {
         match self {
             LogLevel::All => write!(f, "ALL"),
             LogLevel::Error => write!(f, "ERROR"),
-            LogLevel::Fatal => write!(f, "FATAL"),
-            LogLevel::Off => write!(f, "OFF"),
+
             LogLevel::Unknown(value) => write!(f, "{value}"),
         }
     }

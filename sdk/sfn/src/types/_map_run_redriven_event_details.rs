@@ -4,15 +4,13 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct MapRunRedrivenEventDetails {
     pub map_run_arn: ::std::option::Option<::std::string::String>,
-    pub redrive_count: ::std::option::Option<i32>,
+
 }
 impl MapRunRedrivenEventDetails {
     pub fn map_run_arn(&self) -> ::std::option::Option<&str> {
         self.map_run_arn.as_deref()
     }
-    pub fn redrive_count(&self) -> ::std::option::Option<i32> {
-        self.redrive_count
-    }
+
 }
 impl MapRunRedrivenEventDetails {
     pub fn builder() -> crate::types::builders::MapRunRedrivenEventDetailsBuilder {
@@ -24,7 +22,7 @@ impl MapRunRedrivenEventDetails {
 #[non_exhaustive]
 pub struct MapRunRedrivenEventDetailsBuilder {
     pub(crate) map_run_arn: ::std::option::Option<::std::string::String>,
-    pub(crate) redrive_count: ::std::option::Option<i32>,
+
 }
 impl MapRunRedrivenEventDetailsBuilder {
     pub fn map_run_arn(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
@@ -38,21 +36,11 @@ impl MapRunRedrivenEventDetailsBuilder {
     pub fn get_map_run_arn(&self) -> &::std::option::Option<::std::string::String> {
         &self.map_run_arn
     }
-    pub fn redrive_count(mut self, input: i32) -> Self {
-        self.redrive_count = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_redrive_count(mut self, input: ::std::option::Option<i32>) -> Self {
-        self.redrive_count = input;
-        self
-    }
-    pub fn get_redrive_count(&self) -> &::std::option::Option<i32> {
-        &self.redrive_count
-    }
+
     pub fn build(self) -> crate::types::MapRunRedrivenEventDetails {
         crate::types::MapRunRedrivenEventDetails {
             map_run_arn: self.map_run_arn,
-            redrive_count: self.redrive_count,
+
         }
     }
 }

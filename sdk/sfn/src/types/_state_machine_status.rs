@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum StateMachineStatus {
-    #[allow(missing_docs)] // documentation missing in model
-    Active,
-    #[allow(missing_docs)] // documentation missing in model
-    Deleting,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for StateMachineStatus {
     fn from(s: &str) -> Self {
         match s {
-            "ACTIVE" => StateMachineStatus::Active,
-            "DELETING" => StateMachineStatus::Deleting,
+
             other => StateMachineStatus::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for StateMachineStatus {
 impl StateMachineStatus {
     pub fn as_str(&self) -> &str {
         match self {
-            StateMachineStatus::Active => "ACTIVE",
-            StateMachineStatus::Deleting => "DELETING",
+
             StateMachineStatus::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl StateMachineStatus {
 impl ::std::fmt::Display for StateMachineStatus {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            StateMachineStatus::Active => write!(f, "ACTIVE"),
-            StateMachineStatus::Deleting => write!(f, "DELETING"),
+
             StateMachineStatus::Unknown(value) => write!(f, "{value}"),
         }
     }

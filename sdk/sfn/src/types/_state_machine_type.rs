@@ -6,18 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum StateMachineType {
-    #[allow(missing_docs)] // documentation missing in model
-    Express,
-    #[allow(missing_docs)] // documentation missing in model
-    Standard,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for StateMachineType {
     fn from(s: &str) -> Self {
         match s {
-            "EXPRESS" => StateMachineType::Express,
-            "STANDARD" => StateMachineType::Standard,
+
             other => StateMachineType::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -32,8 +28,7 @@ impl ::std::str::FromStr for StateMachineType {
 impl StateMachineType {
     pub fn as_str(&self) -> &str {
         match self {
-            StateMachineType::Express => "EXPRESS",
-            StateMachineType::Standard => "STANDARD",
+
             StateMachineType::Unknown(value) => value.as_str(),
         }
     }
@@ -58,8 +53,7 @@ impl StateMachineType {
 impl ::std::fmt::Display for StateMachineType {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            StateMachineType::Express => write!(f, "EXPRESS"),
-            StateMachineType::Standard => write!(f, "STANDARD"),
+
             StateMachineType::Unknown(value) => write!(f, "{value}"),
         }
     }

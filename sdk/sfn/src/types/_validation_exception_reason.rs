@@ -6,24 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum ValidationExceptionReason {
-    #[allow(missing_docs)] // documentation missing in model
-    ApiDoesNotSupportLabeledArns,
-    #[allow(missing_docs)] // documentation missing in model
-    CannotUpdateCompletedMapRun,
-    #[allow(missing_docs)] // documentation missing in model
-    InvalidRoutingConfiguration,
-    #[allow(missing_docs)] // documentation missing in model
-    MissingRequiredParameter,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for ValidationExceptionReason {
     fn from(s: &str) -> Self {
         match s {
-            "API_DOES_NOT_SUPPORT_LABELED_ARNS" => ValidationExceptionReason::ApiDoesNotSupportLabeledArns,
-            "CANNOT_UPDATE_COMPLETED_MAP_RUN" => ValidationExceptionReason::CannotUpdateCompletedMapRun,
-            "INVALID_ROUTING_CONFIGURATION" => ValidationExceptionReason::InvalidRoutingConfiguration,
-            "MISSING_REQUIRED_PARAMETER" => ValidationExceptionReason::MissingRequiredParameter,
+
             other => ValidationExceptionReason::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -38,10 +28,7 @@ impl ::std::str::FromStr for ValidationExceptionReason {
 impl ValidationExceptionReason {
     pub fn as_str(&self) -> &str {
         match self {
-            ValidationExceptionReason::ApiDoesNotSupportLabeledArns => "API_DOES_NOT_SUPPORT_LABELED_ARNS",
-            ValidationExceptionReason::CannotUpdateCompletedMapRun => "CANNOT_UPDATE_COMPLETED_MAP_RUN",
-            ValidationExceptionReason::InvalidRoutingConfiguration => "INVALID_ROUTING_CONFIGURATION",
-            ValidationExceptionReason::MissingRequiredParameter => "MISSING_REQUIRED_PARAMETER",
+
             ValidationExceptionReason::Unknown(value) => value.as_str(),
         }
     }
@@ -71,10 +58,7 @@ impl ValidationExceptionReason {
 impl ::std::fmt::Display for ValidationExceptionReason {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            ValidationExceptionReason::ApiDoesNotSupportLabeledArns => write!(f, "API_DOES_NOT_SUPPORT_LABELED_ARNS"),
-            ValidationExceptionReason::CannotUpdateCompletedMapRun => write!(f, "CANNOT_UPDATE_COMPLETED_MAP_RUN"),
-            ValidationExceptionReason::InvalidRoutingConfiguration => write!(f, "INVALID_ROUTING_CONFIGURATION"),
-            ValidationExceptionReason::MissingRequiredParameter => write!(f, "MISSING_REQUIRED_PARAMETER"),
+
             ValidationExceptionReason::Unknown(value) => write!(f, "{value}"),
         }
     }

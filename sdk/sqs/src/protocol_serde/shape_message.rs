@@ -35,13 +35,7 @@ where
                                     .transpose()?,
                             );
                         }
-                        "MD5OfBody" => {
-                            builder = builder.set_md5_of_body(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
+
                         "Body" => {
                             builder = builder.set_body(
                                 ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
@@ -58,13 +52,7 @@ where
                                 )?,
                             );
                         }
-                        "MD5OfMessageAttributes" => {
-                            builder = builder.set_md5_of_message_attributes(
-                                ::aws_smithy_json::deserialize::token::expect_string_or_null(tokens.next())?
-                                    .map(|s| s.to_unescaped().map(|u| u.into_owned()))
-                                    .transpose()?,
-                            );
-                        }
+
                         "MessageAttributes" => {
                             builder = builder.set_message_attributes(
                                 crate::protocol_serde::shape_message_body_attribute_map::de_message_body_attribute_map(tokens, _value, depth + 1)?,

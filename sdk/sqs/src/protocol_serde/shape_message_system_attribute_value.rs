@@ -6,27 +6,7 @@ pub fn ser_message_system_attribute_value(
     if let Some(var_1) = &input.string_value {
         object.key("StringValue").string(var_1.as_str());
     }
-    if let Some(var_2) = &input.binary_value {
-        object.key("BinaryValue").string_unchecked(&::aws_smithy_types::base64::encode(var_2));
-    }
-    if let Some(var_3) = &input.string_list_values {
-        let mut array_4 = object.key("StringListValues").start_array();
-        for item_5 in var_3 {
-            {
-                array_4.value().string(item_5.as_str());
-            }
-        }
-        array_4.finish();
-    }
-    if let Some(var_6) = &input.binary_list_values {
-        let mut array_7 = object.key("BinaryListValues").start_array();
-        for item_8 in var_6 {
-            {
-                array_7.value().string_unchecked(&::aws_smithy_types::base64::encode(item_8));
-            }
-        }
-        array_7.finish();
-    }
+
     {
         object.key("DataType").string(input.data_type.as_str());
     }

@@ -5,10 +5,10 @@
 pub struct Message {
     pub message_id: ::std::option::Option<::std::string::String>,
     pub receipt_handle: ::std::option::Option<::std::string::String>,
-    pub md5_of_body: ::std::option::Option<::std::string::String>,
+
     pub body: ::std::option::Option<::std::string::String>,
     pub attributes: ::std::option::Option<::std::collections::HashMap<crate::types::MessageSystemAttributeName, ::std::string::String>>,
-    pub md5_of_message_attributes: ::std::option::Option<::std::string::String>,
+
     pub message_attributes: ::std::option::Option<::std::collections::HashMap<::std::string::String, crate::types::MessageAttributeValue>>,
 }
 impl Message {
@@ -18,18 +18,14 @@ impl Message {
     pub fn receipt_handle(&self) -> ::std::option::Option<&str> {
         self.receipt_handle.as_deref()
     }
-    pub fn md5_of_body(&self) -> ::std::option::Option<&str> {
-        self.md5_of_body.as_deref()
-    }
+
     pub fn body(&self) -> ::std::option::Option<&str> {
         self.body.as_deref()
     }
     pub fn attributes(&self) -> ::std::option::Option<&::std::collections::HashMap<crate::types::MessageSystemAttributeName, ::std::string::String>> {
         self.attributes.as_ref()
     }
-    pub fn md5_of_message_attributes(&self) -> ::std::option::Option<&str> {
-        self.md5_of_message_attributes.as_deref()
-    }
+
     pub fn message_attributes(
         &self,
     ) -> ::std::option::Option<&::std::collections::HashMap<::std::string::String, crate::types::MessageAttributeValue>> {
@@ -47,10 +43,10 @@ impl Message {
 pub struct MessageBuilder {
     pub(crate) message_id: ::std::option::Option<::std::string::String>,
     pub(crate) receipt_handle: ::std::option::Option<::std::string::String>,
-    pub(crate) md5_of_body: ::std::option::Option<::std::string::String>,
+
     pub(crate) body: ::std::option::Option<::std::string::String>,
     pub(crate) attributes: ::std::option::Option<::std::collections::HashMap<crate::types::MessageSystemAttributeName, ::std::string::String>>,
-    pub(crate) md5_of_message_attributes: ::std::option::Option<::std::string::String>,
+
     pub(crate) message_attributes: ::std::option::Option<::std::collections::HashMap<::std::string::String, crate::types::MessageAttributeValue>>,
 }
 impl MessageBuilder {
@@ -76,17 +72,7 @@ impl MessageBuilder {
     pub fn get_receipt_handle(&self) -> &::std::option::Option<::std::string::String> {
         &self.receipt_handle
     }
-    pub fn md5_of_body(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.md5_of_body = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_md5_of_body(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.md5_of_body = input;
-        self
-    }
-    pub fn get_md5_of_body(&self) -> &::std::option::Option<::std::string::String> {
-        &self.md5_of_body
-    }
+
     pub fn body(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.body = ::std::option::Option::Some(input.into());
         self
@@ -116,17 +102,7 @@ impl MessageBuilder {
     ) -> &::std::option::Option<::std::collections::HashMap<crate::types::MessageSystemAttributeName, ::std::string::String>> {
         &self.attributes
     }
-    pub fn md5_of_message_attributes(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        self.md5_of_message_attributes = ::std::option::Option::Some(input.into());
-        self
-    }
-    pub fn set_md5_of_message_attributes(mut self, input: ::std::option::Option<::std::string::String>) -> Self {
-        self.md5_of_message_attributes = input;
-        self
-    }
-    pub fn get_md5_of_message_attributes(&self) -> &::std::option::Option<::std::string::String> {
-        &self.md5_of_message_attributes
-    }
+
     pub fn message_attributes(mut self, k: impl ::std::convert::Into<::std::string::String>, v: crate::types::MessageAttributeValue) -> Self {
         let mut hash_map = self.message_attributes.unwrap_or_default();
         hash_map.insert(k.into(), v);
@@ -149,10 +125,10 @@ impl MessageBuilder {
         crate::types::Message {
             message_id: self.message_id,
             receipt_handle: self.receipt_handle,
-            md5_of_body: self.md5_of_body,
+
             body: self.body,
             attributes: self.attributes,
-            md5_of_message_attributes: self.md5_of_message_attributes,
+
             message_attributes: self.message_attributes,
         }
     }

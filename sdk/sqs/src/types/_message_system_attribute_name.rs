@@ -6,42 +6,19 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum MessageSystemAttributeName {
-    #[allow(missing_docs)] // documentation missing in model
-    AwsTraceHeader,
+
     #[allow(missing_docs)] // documentation missing in model
     All,
-    #[allow(missing_docs)] // documentation missing in model
-    ApproximateFirstReceiveTimestamp,
-    #[allow(missing_docs)] // documentation missing in model
-    ApproximateReceiveCount,
-    #[allow(missing_docs)] // documentation missing in model
-    DeadLetterQueueSourceArn,
-    #[allow(missing_docs)] // documentation missing in model
-    MessageDeduplicationId,
-    #[allow(missing_docs)] // documentation missing in model
-    MessageGroupId,
-    #[allow(missing_docs)] // documentation missing in model
-    SenderId,
-    #[allow(missing_docs)] // documentation missing in model
-    SentTimestamp,
-    #[allow(missing_docs)] // documentation missing in model
-    SequenceNumber,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for MessageSystemAttributeName {
     fn from(s: &str) -> Self {
         match s {
-            "AWSTraceHeader" => MessageSystemAttributeName::AwsTraceHeader,
+
             "All" => MessageSystemAttributeName::All,
-            "ApproximateFirstReceiveTimestamp" => MessageSystemAttributeName::ApproximateFirstReceiveTimestamp,
-            "ApproximateReceiveCount" => MessageSystemAttributeName::ApproximateReceiveCount,
-            "DeadLetterQueueSourceArn" => MessageSystemAttributeName::DeadLetterQueueSourceArn,
-            "MessageDeduplicationId" => MessageSystemAttributeName::MessageDeduplicationId,
-            "MessageGroupId" => MessageSystemAttributeName::MessageGroupId,
-            "SenderId" => MessageSystemAttributeName::SenderId,
-            "SentTimestamp" => MessageSystemAttributeName::SentTimestamp,
-            "SequenceNumber" => MessageSystemAttributeName::SequenceNumber,
+
             other => MessageSystemAttributeName::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -56,16 +33,9 @@ impl ::std::str::FromStr for MessageSystemAttributeName {
 impl MessageSystemAttributeName {
     pub fn as_str(&self) -> &str {
         match self {
-            MessageSystemAttributeName::AwsTraceHeader => "AWSTraceHeader",
+
             MessageSystemAttributeName::All => "All",
-            MessageSystemAttributeName::ApproximateFirstReceiveTimestamp => "ApproximateFirstReceiveTimestamp",
-            MessageSystemAttributeName::ApproximateReceiveCount => "ApproximateReceiveCount",
-            MessageSystemAttributeName::DeadLetterQueueSourceArn => "DeadLetterQueueSourceArn",
-            MessageSystemAttributeName::MessageDeduplicationId => "MessageDeduplicationId",
-            MessageSystemAttributeName::MessageGroupId => "MessageGroupId",
-            MessageSystemAttributeName::SenderId => "SenderId",
-            MessageSystemAttributeName::SentTimestamp => "SentTimestamp",
-            MessageSystemAttributeName::SequenceNumber => "SequenceNumber",
+
             MessageSystemAttributeName::Unknown(value) => value.as_str(),
         }
     }
@@ -101,16 +71,9 @@ impl MessageSystemAttributeName {
 impl ::std::fmt::Display for MessageSystemAttributeName {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            MessageSystemAttributeName::AwsTraceHeader => write!(f, "AWSTraceHeader"),
+
             MessageSystemAttributeName::All => write!(f, "All"),
-            MessageSystemAttributeName::ApproximateFirstReceiveTimestamp => write!(f, "ApproximateFirstReceiveTimestamp"),
-            MessageSystemAttributeName::ApproximateReceiveCount => write!(f, "ApproximateReceiveCount"),
-            MessageSystemAttributeName::DeadLetterQueueSourceArn => write!(f, "DeadLetterQueueSourceArn"),
-            MessageSystemAttributeName::MessageDeduplicationId => write!(f, "MessageDeduplicationId"),
-            MessageSystemAttributeName::MessageGroupId => write!(f, "MessageGroupId"),
-            MessageSystemAttributeName::SenderId => write!(f, "SenderId"),
-            MessageSystemAttributeName::SentTimestamp => write!(f, "SentTimestamp"),
-            MessageSystemAttributeName::SequenceNumber => write!(f, "SequenceNumber"),
+
             MessageSystemAttributeName::Unknown(value) => write!(f, "{value}"),
         }
     }

@@ -6,15 +6,14 @@
     ::std::clone::Clone, ::std::cmp::Eq, ::std::cmp::Ord, ::std::cmp::PartialEq, ::std::cmp::PartialOrd, ::std::fmt::Debug, ::std::hash::Hash,
 )]
 pub enum MessageSystemAttributeNameForSends {
-    #[allow(missing_docs)] // documentation missing in model
-    AwsTraceHeader,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
 impl ::std::convert::From<&str> for MessageSystemAttributeNameForSends {
     fn from(s: &str) -> Self {
         match s {
-            "AWSTraceHeader" => MessageSystemAttributeNameForSends::AwsTraceHeader,
+
             other => MessageSystemAttributeNameForSends::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -29,7 +28,7 @@ impl ::std::str::FromStr for MessageSystemAttributeNameForSends {
 impl MessageSystemAttributeNameForSends {
     pub fn as_str(&self) -> &str {
         match self {
-            MessageSystemAttributeNameForSends::AwsTraceHeader => "AWSTraceHeader",
+
             MessageSystemAttributeNameForSends::Unknown(value) => value.as_str(),
         }
     }
@@ -54,7 +53,7 @@ impl MessageSystemAttributeNameForSends {
 impl ::std::fmt::Display for MessageSystemAttributeNameForSends {
     fn fmt(&self, f: &mut ::std::fmt::Formatter) -> ::std::fmt::Result {
         match self {
-            MessageSystemAttributeNameForSends::AwsTraceHeader => write!(f, "AWSTraceHeader"),
+
             MessageSystemAttributeNameForSends::Unknown(value) => write!(f, "{value}"),
         }
     }

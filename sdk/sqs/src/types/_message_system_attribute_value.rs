@@ -4,24 +4,14 @@
 #[derive(::std::clone::Clone, ::std::cmp::PartialEq, ::std::fmt::Debug)]
 pub struct MessageSystemAttributeValue {
     pub string_value: ::std::option::Option<::std::string::String>,
-    pub binary_value: ::std::option::Option<::aws_smithy_types::Blob>,
-    pub string_list_values: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
-    pub binary_list_values: ::std::option::Option<::std::vec::Vec<::aws_smithy_types::Blob>>,
+
     pub data_type: ::std::string::String,
 }
 impl MessageSystemAttributeValue {
     pub fn string_value(&self) -> ::std::option::Option<&str> {
         self.string_value.as_deref()
     }
-    pub fn binary_value(&self) -> ::std::option::Option<&::aws_smithy_types::Blob> {
-        self.binary_value.as_ref()
-    }
-    pub fn string_list_values(&self) -> &[::std::string::String] {
-        self.string_list_values.as_deref().unwrap_or_default()
-    }
-    pub fn binary_list_values(&self) -> &[::aws_smithy_types::Blob] {
-        self.binary_list_values.as_deref().unwrap_or_default()
-    }
+
     pub fn data_type(&self) -> &str {
         use std::ops::Deref;
         self.data_type.deref()
@@ -37,9 +27,7 @@ impl MessageSystemAttributeValue {
 #[non_exhaustive]
 pub struct MessageSystemAttributeValueBuilder {
     pub(crate) string_value: ::std::option::Option<::std::string::String>,
-    pub(crate) binary_value: ::std::option::Option<::aws_smithy_types::Blob>,
-    pub(crate) string_list_values: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
-    pub(crate) binary_list_values: ::std::option::Option<::std::vec::Vec<::aws_smithy_types::Blob>>,
+
     pub(crate) data_type: ::std::option::Option<::std::string::String>,
 }
 impl MessageSystemAttributeValueBuilder {
@@ -54,43 +42,7 @@ impl MessageSystemAttributeValueBuilder {
     pub fn get_string_value(&self) -> &::std::option::Option<::std::string::String> {
         &self.string_value
     }
-    pub fn binary_value(mut self, input: ::aws_smithy_types::Blob) -> Self {
-        self.binary_value = ::std::option::Option::Some(input);
-        self
-    }
-    pub fn set_binary_value(mut self, input: ::std::option::Option<::aws_smithy_types::Blob>) -> Self {
-        self.binary_value = input;
-        self
-    }
-    pub fn get_binary_value(&self) -> &::std::option::Option<::aws_smithy_types::Blob> {
-        &self.binary_value
-    }
-    pub fn string_list_values(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
-        let mut v = self.string_list_values.unwrap_or_default();
-        v.push(input.into());
-        self.string_list_values = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_string_list_values(mut self, input: ::std::option::Option<::std::vec::Vec<::std::string::String>>) -> Self {
-        self.string_list_values = input;
-        self
-    }
-    pub fn get_string_list_values(&self) -> &::std::option::Option<::std::vec::Vec<::std::string::String>> {
-        &self.string_list_values
-    }
-    pub fn binary_list_values(mut self, input: ::aws_smithy_types::Blob) -> Self {
-        let mut v = self.binary_list_values.unwrap_or_default();
-        v.push(input);
-        self.binary_list_values = ::std::option::Option::Some(v);
-        self
-    }
-    pub fn set_binary_list_values(mut self, input: ::std::option::Option<::std::vec::Vec<::aws_smithy_types::Blob>>) -> Self {
-        self.binary_list_values = input;
-        self
-    }
-    pub fn get_binary_list_values(&self) -> &::std::option::Option<::std::vec::Vec<::aws_smithy_types::Blob>> {
-        &self.binary_list_values
-    }
+
     pub fn data_type(mut self, input: impl ::std::convert::Into<::std::string::String>) -> Self {
         self.data_type = ::std::option::Option::Some(input.into());
         self
@@ -105,9 +57,7 @@ impl MessageSystemAttributeValueBuilder {
     pub fn build(self) -> ::std::result::Result<crate::types::MessageSystemAttributeValue, ::aws_smithy_types::error::operation::BuildError> {
         ::std::result::Result::Ok(crate::types::MessageSystemAttributeValue {
             string_value: self.string_value,
-            binary_value: self.binary_value,
-            string_list_values: self.string_list_values,
-            binary_list_values: self.binary_list_values,
+
             data_type: self.data_type.ok_or_else(|| {
                 ::aws_smithy_types::error::operation::BuildError::missing_field(
                     "data_type",

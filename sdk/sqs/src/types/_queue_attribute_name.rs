@@ -10,46 +10,10 @@ pub enum QueueAttributeName {
     All,
     #[allow(missing_docs)] // documentation missing in model
     ApproximateNumberOfMessages,
-    #[allow(missing_docs)] // documentation missing in model
-    ApproximateNumberOfMessagesDelayed,
-    #[allow(missing_docs)] // documentation missing in model
-    ApproximateNumberOfMessagesNotVisible,
-    #[allow(missing_docs)] // documentation missing in model
-    ContentBasedDeduplication,
-    #[allow(missing_docs)] // documentation missing in model
-    CreatedTimestamp,
-    #[allow(missing_docs)] // documentation missing in model
-    DeduplicationScope,
-    #[allow(missing_docs)] // documentation missing in model
-    DelaySeconds,
-    #[allow(missing_docs)] // documentation missing in model
-    FifoQueue,
-    #[allow(missing_docs)] // documentation missing in model
-    FifoThroughputLimit,
-    #[allow(missing_docs)] // documentation missing in model
-    KmsDataKeyReusePeriodSeconds,
-    #[allow(missing_docs)] // documentation missing in model
-    KmsMasterKeyId,
-    #[allow(missing_docs)] // documentation missing in model
-    LastModifiedTimestamp,
-    #[allow(missing_docs)] // documentation missing in model
-    MaximumMessageSize,
-    #[allow(missing_docs)] // documentation missing in model
-    MessageRetentionPeriod,
+
     #[allow(missing_docs)] // documentation missing in model
     Policy,
-    #[allow(missing_docs)] // documentation missing in model
-    QueueArn,
-    #[allow(missing_docs)] // documentation missing in model
-    ReceiveMessageWaitTimeSeconds,
-    #[allow(missing_docs)] // documentation missing in model
-    RedriveAllowPolicy,
-    #[allow(missing_docs)] // documentation missing in model
-    RedrivePolicy,
-    #[allow(missing_docs)] // documentation missing in model
-    SqsManagedSseEnabled,
-    #[allow(missing_docs)] // documentation missing in model
-    VisibilityTimeout,
+
     #[deprecated(note = "Don't directly match on `Unknown`. See the docs on this enum for the correct way to handle unknown variants.")]
     Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue),
 }
@@ -58,26 +22,9 @@ impl ::std::convert::From<&str> for QueueAttributeName {
         match s {
             "All" => QueueAttributeName::All,
             "ApproximateNumberOfMessages" => QueueAttributeName::ApproximateNumberOfMessages,
-            "ApproximateNumberOfMessagesDelayed" => QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-            "ApproximateNumberOfMessagesNotVisible" => QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            "ContentBasedDeduplication" => QueueAttributeName::ContentBasedDeduplication,
-            "CreatedTimestamp" => QueueAttributeName::CreatedTimestamp,
-            "DeduplicationScope" => QueueAttributeName::DeduplicationScope,
-            "DelaySeconds" => QueueAttributeName::DelaySeconds,
-            "FifoQueue" => QueueAttributeName::FifoQueue,
-            "FifoThroughputLimit" => QueueAttributeName::FifoThroughputLimit,
-            "KmsDataKeyReusePeriodSeconds" => QueueAttributeName::KmsDataKeyReusePeriodSeconds,
-            "KmsMasterKeyId" => QueueAttributeName::KmsMasterKeyId,
-            "LastModifiedTimestamp" => QueueAttributeName::LastModifiedTimestamp,
-            "MaximumMessageSize" => QueueAttributeName::MaximumMessageSize,
-            "MessageRetentionPeriod" => QueueAttributeName::MessageRetentionPeriod,
+
             "Policy" => QueueAttributeName::Policy,
-            "QueueArn" => QueueAttributeName::QueueArn,
-            "ReceiveMessageWaitTimeSeconds" => QueueAttributeName::ReceiveMessageWaitTimeSeconds,
-            "RedriveAllowPolicy" => QueueAttributeName::RedriveAllowPolicy,
-            "RedrivePolicy" => QueueAttributeName::RedrivePolicy,
-            "SqsManagedSseEnabled" => QueueAttributeName::SqsManagedSseEnabled,
-            "VisibilityTimeout" => QueueAttributeName::VisibilityTimeout,
+
             other => QueueAttributeName::Unknown(crate::primitives::sealed_enum_unknown::UnknownVariantValue(other.to_owned())),
         }
     }
@@ -94,26 +41,9 @@ impl QueueAttributeName {
         match self {
             QueueAttributeName::All => "All",
             QueueAttributeName::ApproximateNumberOfMessages => "ApproximateNumberOfMessages",
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed => "ApproximateNumberOfMessagesDelayed",
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible => "ApproximateNumberOfMessagesNotVisible",
-            QueueAttributeName::ContentBasedDeduplication => "ContentBasedDeduplication",
-            QueueAttributeName::CreatedTimestamp => "CreatedTimestamp",
-            QueueAttributeName::DeduplicationScope => "DeduplicationScope",
-            QueueAttributeName::DelaySeconds => "DelaySeconds",
-            QueueAttributeName::FifoQueue => "FifoQueue",
-            QueueAttributeName::FifoThroughputLimit => "FifoThroughputLimit",
-            QueueAttributeName::KmsDataKeyReusePeriodSeconds => "KmsDataKeyReusePeriodSeconds",
-            QueueAttributeName::KmsMasterKeyId => "KmsMasterKeyId",
-            QueueAttributeName::LastModifiedTimestamp => "LastModifiedTimestamp",
-            QueueAttributeName::MaximumMessageSize => "MaximumMessageSize",
-            QueueAttributeName::MessageRetentionPeriod => "MessageRetentionPeriod",
+
             QueueAttributeName::Policy => "Policy",
-            QueueAttributeName::QueueArn => "QueueArn",
-            QueueAttributeName::ReceiveMessageWaitTimeSeconds => "ReceiveMessageWaitTimeSeconds",
-            QueueAttributeName::RedriveAllowPolicy => "RedriveAllowPolicy",
-            QueueAttributeName::RedrivePolicy => "RedrivePolicy",
-            QueueAttributeName::SqsManagedSseEnabled => "SqsManagedSseEnabled",
-            QueueAttributeName::VisibilityTimeout => "VisibilityTimeout",
+
             QueueAttributeName::Unknown(value) => value.as_str(),
         }
     }
@@ -163,26 +93,9 @@ impl ::std::fmt::Display for QueueAttributeName {
         match self {
             QueueAttributeName::All => write!(f, "All"),
             QueueAttributeName::ApproximateNumberOfMessages => write!(f, "ApproximateNumberOfMessages"),
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed => write!(f, "ApproximateNumberOfMessagesDelayed"),
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible => write!(f, "ApproximateNumberOfMessagesNotVisible"),
-            QueueAttributeName::ContentBasedDeduplication => write!(f, "ContentBasedDeduplication"),
-            QueueAttributeName::CreatedTimestamp => write!(f, "CreatedTimestamp"),
-            QueueAttributeName::DeduplicationScope => write!(f, "DeduplicationScope"),
-            QueueAttributeName::DelaySeconds => write!(f, "DelaySeconds"),
-            QueueAttributeName::FifoQueue => write!(f, "FifoQueue"),
-            QueueAttributeName::FifoThroughputLimit => write!(f, "FifoThroughputLimit"),
-            QueueAttributeName::KmsDataKeyReusePeriodSeconds => write!(f, "KmsDataKeyReusePeriodSeconds"),
-            QueueAttributeName::KmsMasterKeyId => write!(f, "KmsMasterKeyId"),
-            QueueAttributeName::LastModifiedTimestamp => write!(f, "LastModifiedTimestamp"),
-            QueueAttributeName::MaximumMessageSize => write!(f, "MaximumMessageSize"),
-            QueueAttributeName::MessageRetentionPeriod => write!(f, "MessageRetentionPeriod"),
+
             QueueAttributeName::Policy => write!(f, "Policy"),
-            QueueAttributeName::QueueArn => write!(f, "QueueArn"),
-            QueueAttributeName::ReceiveMessageWaitTimeSeconds => write!(f, "ReceiveMessageWaitTimeSeconds"),
-            QueueAttributeName::RedriveAllowPolicy => write!(f, "RedriveAllowPolicy"),
-            QueueAttributeName::RedrivePolicy => write!(f, "RedrivePolicy"),
-            QueueAttributeName::SqsManagedSseEnabled => write!(f, "SqsManagedSseEnabled"),
-            QueueAttributeName::VisibilityTimeout => write!(f, "VisibilityTimeout"),
+
             QueueAttributeName::Unknown(value) => write!(f, "{value}"),
         }
     }
