@@ -45,7 +45,8 @@ const STEPS: [Step; 9] = [
         name: "generated",
         command: "cargo xtask generate --check",
         rejects: "a definition, `docs/errors.md`, a table in `docs/operations.md` or a picture that differs from the \
-                  catalogue of errors and the definitions",
+                  catalogue of errors and the definitions; an SDK crate in `sdk` with more or less than the \
+                  workspace uses of the published one",
         how: How::Here(|paths| {
             let began = Instant::now();
             let passed = generate::run(paths, true)? == ExitCode::SUCCESS;

@@ -1,7 +1,8 @@
 //! Generates, from the catalogue of errors and its bounds, the `Retry` and `Catch` of each Task, the
 //! seconds of each Wait between two polls and the bound at which a Choice leaves them,
-//! `docs/errors.md`, and the table of times in `docs/operations.md`; and from each definition its picture. The
-//! files are committed, so that the definition opens in Workflow Studio.
+//! `docs/errors.md`, and the table of times in `docs/operations.md`; and from each definition its picture; and AWS's
+//! SDK crates without what the workspace does not use. The files are committed, so that the definition
+//! opens in Workflow Studio and a checkout compiles.
 
 use std::fs;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use crate::durations;
 use crate::graph::Graph;
 use crate::paths::Paths;
 use crate::picture;
+use crate::sdk;
 
 /// The states without a generated catcher: their failure is not a target's failure.
 const OUTSIDE_TARGETS: &[&str] = &[
@@ -70,11 +72,12 @@ pub(crate) fn run(paths: &Paths, check: bool) -> Result<ExitCode> {
         }
         stale.push(file);
     }
-    if check && !stale.is_empty() {
+    let is_stale = check && !stale.is_empty();
+    if is_stale {
         eprintln!("{} would change: run `cargo xtask generate`", stale.join(" and "));
-        return Ok(ExitCode::FAILURE);
     }
-    Ok(ExitCode::SUCCESS)
+    let trimmed = sdk::trim(paths, check)?;
+    Ok(if is_stale || !trimmed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// From the text of a file that of another, or of the same.

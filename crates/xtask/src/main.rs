@@ -17,6 +17,7 @@ mod paths;
 mod picture;
 mod progress;
 mod replay;
+mod sdk;
 mod setup;
 mod stream;
 mod suite;
@@ -68,8 +69,8 @@ enum Task {
     Test(suite::Options),
     /// Replay the executions of the last workflow tests on the reference implementation of JSONata.
     Replay(replay::Options),
-    /// Generate retries, catchers, waits and docs/errors.md from the catalogue of errors, and the
-    /// pictures of the state machines.
+    /// Generate retries, catchers, waits and docs/errors.md from the catalogue of errors, the pictures
+    /// of the state machines, and the SDK crates in `sdk`.
     Generate {
         /// Write nothing; exit with status 1 if a file would change.
         #[arg(long)]

@@ -42,6 +42,7 @@ fn main() -> Result<ExitCode> {
     let names = Names::of(&arguments.root)?;
     let mut stale = Vec::new();
     for sdk in published::sdks(&arguments.root)? {
+        eprintln!("Trimming {}", sdk.name());
         let folder = arguments.root.join("sdk").join(&sdk.service);
         let files = trimmed::files(&sdk, &names).with_context(|| format!("trimming {}", sdk.name()))?;
         if trimmed::read(&folder)? == files {

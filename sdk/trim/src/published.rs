@@ -1,6 +1,7 @@
 //! The published SDK crates that this workspace depends on.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -82,7 +83,7 @@ pub(crate) fn sdks(root: &Path) -> Result<Vec<Sdk>> {
 }
 
 fn metadata(folder: &Path, arguments: &[&str]) -> Result<Metadata> {
-    let output = Command::new(env!("CARGO"))
+    let output = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
         .args(["metadata", "--format-version", "1"])
         .args(arguments)
         .current_dir(folder)
