@@ -57,18 +57,34 @@ impl Driftless {
         Ok(listed.functions.into_iter().map(variables).collect())
     }
 
-    /// The ARNs of the executions of all state machines of the account, oldest first.
+    /// The ARNs of the executions of all state machines of the account, and of those of their Map Runs.
     pub async fn executions_of_all_machines(&self) -> Result<Vec<String>> {
         let sfn = &self.cloud.sfn;
+        let mut arns = Vec::new();
         let machines = sfn.list_state_machines().send().await.called("states:ListStateMachines")?;
-        let mut executions = Vec::new();
         for machine in machines.state_machines {
             let pages = sfn.list_executions().state_machine_arn(machine.state_machine_arn);
             let listed: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-            executions.extend(listed.called("states:ListExecutions")?);
+            for execution in listed.called("states:ListExecutions")? {
+                arns.extend(self.executions_of_map_runs(&execution.execution_arn).await?);
+                arns.push(execution.execution_arn);
+            }
         }
-        executions.sort_by_key(|execution| execution.start_date.as_nanos());
-        Ok(executions.into_iter().map(|execution| execution.execution_arn).collect())
+        Ok(arns)
+    }
+
+    /// The ARNs of the executions that the Distributed Maps of an execution have started.
+    async fn executions_of_map_runs(&self, execution: &str) -> Result<Vec<String>> {
+        let events = Execution::by_arn(&self.cloud, execution).events(false).await?;
+        let started = events.iter().filter_map(|event| event.map_run_started_event_details());
+        let mut arns = Vec::new();
+        for run in started.filter_map(|details| details.map_run_arn()) {
+            let pages = self.cloud.sfn.list_executions().map_run_arn(run).into_paginator();
+            let listed: Result<Vec<_>, _> = pages.items().send().collect().await;
+            let listed = listed.called("states:ListExecutions")?.into_iter();
+            arns.extend(listed.map(|execution| execution.execution_arn));
+        }
+        Ok(arns)
     }
 }
 
