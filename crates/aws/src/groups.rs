@@ -5,11 +5,14 @@
 //! died.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
+use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::builders::DescribeAutoScalingGroupsFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
+use contract::Gather;
 use contract::ids::ParameterName;
 
-use crate::{AwsError, Called};
+use crate::{AwsError, Called, pages};
 
 /// The maximum number of group names per call (`DescribeAutoScalingGroups`, `MaxRecords`).
 const MAX_NAMES: usize = 50;
@@ -31,11 +34,20 @@ pub async fn describe(
     // A call without names would return all groups of the account; no names make no chunk.
     for names in names.chunks(MAX_NAMES) {
         let request = autoscaling.describe_auto_scaling_groups();
-        let request = request.set_auto_scaling_group_names(Some(names.to_vec()));
-        let groups: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        found.extend(groups.called("autoscaling:DescribeAutoScalingGroups")?);
+        found.extend(list(request.set_auto_scaling_group_names(Some(names.to_vec()))).await?);
     }
     Ok(found)
+}
+
+async fn list(
+    request: DescribeAutoScalingGroupsFluentBuilder,
+) -> Result<Vec<AutoScalingGroup>, AwsError> {
+    pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.called("autoscaling:DescribeAutoScalingGroups")?;
+        Ok((page.auto_scaling_groups, page.next_token))
+    })
+    .await
 }
 
 /// How to read a launch template's `resolve:ssm:…`.
@@ -85,7 +97,7 @@ pub async fn booting_from(
     parameter: &ParameterName,
     account: &str,
 ) -> Result<Vec<AutoScalingGroup>, AwsError> {
-    let parameters = BTreeSet::from([parameter]);
+    let parameters = iter::once(parameter).gather();
     let mut found = readers(autoscaling, ec2, &parameters, account).await?;
     Ok(found.remove(parameter).unwrap_or_default())
 }
@@ -105,7 +117,7 @@ pub async fn readers<'a>(
     account: &str,
 ) -> Result<BTreeMap<&'a ParameterName, Vec<AutoScalingGroup>>, AwsError> {
     let by_name: BTreeMap<_, _> =
-        parameters.iter().map(|name| (unslashed(name.as_str()), *name)).collect();
+        parameters.iter().map(|name| (unslashed(name.as_str()), *name)).gather();
     // A promotion does not move a version or a label.
     let read = |image: &str| match parameter_read(image, account) {
         Some((name, "")) => by_name.get(name).copied(),
@@ -118,12 +130,11 @@ pub async fn readers<'a>(
         }
         images.insert(version, image);
     }
-    let all = autoscaling.describe_auto_scaling_groups().max_records(MAX_RECORDS);
-    let all: Result<Vec<_>, _> = all.into_paginator().items().send().collect().await;
+    let all = list(autoscaling.describe_auto_scaling_groups().max_records(MAX_RECORDS));
     let mut found = BTreeMap::<_, Vec<_>>::new();
-    for group in all.called("autoscaling:DescribeAutoScalingGroups")? {
+    for group in all.await? {
         let overrides = override_images(&group);
-        let mut of_group: BTreeSet<_> = overrides.iter().filter_map(|image| read(image)).collect();
+        let mut of_group: BTreeSet<_> = overrides.iter().filter_map(|image| read(image)).gather();
         for version in template_versions(&group) {
             if !images.contains_key(&version) && reading.contains(&version.template_id) {
                 let image = image_of(ec2, &version, SsmReferences::AsWritten).await?;
@@ -146,8 +157,12 @@ async fn current_versions(
 ) -> Result<Vec<(TemplateVersion, Option<String>)>, AwsError> {
     const LATEST: &str = "$Latest";
     let request = ec2.describe_launch_template_versions().versions(LATEST).versions(DEFAULT);
-    let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-    let answer = answer.called("ec2:DescribeLaunchTemplateVersions")?;
+    let answer = pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.called("ec2:DescribeLaunchTemplateVersions")?;
+        Ok((page.launch_template_versions, page.next_token))
+    });
+    let answer = answer.await?;
     let mut found = BTreeMap::new();
     let mut newest = BTreeMap::new();
     for version in answer {
@@ -245,7 +260,7 @@ pub fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> 
     let base = mixed.and_then(|mixed| mixed.launch_template_specification());
     let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
     let overrides = overrides.filter_map(|o| o.launch_template_specification());
-    group.launch_template().into_iter().chain(base).chain(overrides).filter_map(version).collect()
+    group.launch_template().into_iter().chain(base).chain(overrides).filter_map(version).gather()
 }
 
 /// The images in a mixed instances policy's overrides, which replace its launch template's image.
@@ -253,7 +268,7 @@ pub fn template_versions(group: &AutoScalingGroup) -> BTreeSet<TemplateVersion> 
 pub fn override_images(group: &AutoScalingGroup) -> BTreeSet<String> {
     let mixed = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
     let overrides = mixed.into_iter().flat_map(|mixed| mixed.overrides());
-    overrides.filter_map(|o| o.image_id().map(str::to_owned)).collect()
+    overrides.filter_map(|o| o.image_id().map(str::to_owned)).gather()
 }
 
 fn version(template: &LaunchTemplateSpecification) -> Option<TemplateVersion> {

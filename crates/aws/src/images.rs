@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder;
 use aws_sdk_ec2::types::{Filter, Image};
+use contract::Gather;
 use contract::ids::ImageId;
 
-use crate::{AwsError, Called};
+use crate::{AwsError, Called, pages};
 
 /// The maximum number of values in one filter (EC2 API, "Filter").
 const MAX_VALUES: usize = 200;
@@ -45,7 +46,11 @@ pub async fn list(
     // The image in place may belong to another account; EC2 omits another account's deprecated
     // images by default.
     let request = request.include_disabled(true).include_deprecated(true);
-    let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-    let images = answer.called("ec2:DescribeImages")?.into_iter();
-    Ok(images.filter_map(|image| Some((image.image_id.as_deref()?.parse().ok()?, image))).collect())
+    let images = pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.called("ec2:DescribeImages")?;
+        Ok((page.images, page.next_token))
+    });
+    let images = images.await?.into_iter();
+    Ok(images.filter_map(|image| Some((image.image_id.as_deref()?.parse().ok()?, image))).gather())
 }

@@ -7,6 +7,7 @@
 //! * [`stacks`]: changing a stack's parameters.
 //! * [`groups`]: Auto Scaling groups, and the images that each may boot.
 //! * [`images`]: images as EC2 lists them.
+//! * [`pages`]: listings that come in pages.
 //! * [`parameters`]: the values of SSM parameters.
 
 mod config;
@@ -14,6 +15,7 @@ mod connector;
 mod error;
 pub mod groups;
 pub mod images;
+pub mod pages;
 pub mod parameters;
 mod readiness;
 pub mod refusals;

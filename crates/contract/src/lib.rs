@@ -17,6 +17,7 @@ pub mod announcement;
 pub mod bounds;
 pub mod error_name;
 pub mod event;
+mod gather;
 pub mod ids;
 pub mod metrics;
 pub mod output;
@@ -28,3 +29,4 @@ pub mod target;
 mod tests;
 
 pub use error_name::{Class, ErrorName, Named};
+pub use gather::Gather;

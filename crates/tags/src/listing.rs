@@ -1,8 +1,9 @@
 //! Lists images and live instances from EC2.
 
-use aws::{AwsError, Called};
+use aws::{AwsError, Called, pages};
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Tag};
+use contract::Gather;
 
 use crate::{Image, Instance, Instances, Settings, Tags};
 
@@ -31,10 +32,13 @@ pub async fn images(
 ) -> Result<Vec<Image>, AwsError> {
     let filters = filters.into_iter().collect();
     let request = ec2.describe_images().owners("self").set_filters(Some(filters));
-    let pages = request.into_paginator().page_size(PAGE).items();
-    let images: Result<Vec<_>, _> = pages.send().collect().await;
-    let images = images.called("ec2:DescribeImages")?;
-    Ok(images.into_iter().filter_map(image).collect())
+    let request = request.max_results(PAGE);
+    let images = pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.called("ec2:DescribeImages")?;
+        Ok((page.images, page.next_token))
+    });
+    Ok(images.await?.into_iter().filter_map(image).collect())
 }
 
 /// The backups of these live instances that carry no target tag, with their instances' tags.
@@ -70,13 +74,17 @@ pub async fn instances(ec2: &Client, filter: Filter) -> Result<Instances, AwsErr
     let live = Filter::builder().name("instance-state-name");
     let live = live.values("pending").values("running").values("stopping").values("stopped");
     let request = ec2.describe_instances().filters(filter).filters(live.build());
-    let pages: Result<Vec<_>, _> = request.into_paginator().page_size(PAGE).send().collect().await;
-    let pages = pages.called("ec2:DescribeInstances")?;
-    let instances = pages
+    let request = request.max_results(PAGE);
+    let reservations = pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.called("ec2:DescribeInstances")?;
+        Ok((page.reservations, page.next_token))
+    });
+    let instances = reservations
+        .await?
         .into_iter()
-        .flat_map(|page| page.reservations.unwrap_or_default())
         .flat_map(|reservation| reservation.instances.unwrap_or_default());
-    Ok(instances.filter_map(instance).collect())
+    Ok(instances.filter_map(instance).gather())
 }
 
 /// What the steps read of an image. `None` if EC2's answer has no valid ID.
@@ -99,5 +107,5 @@ fn instance(instance: aws_sdk_ec2::types::Instance) -> Option<(String, Instance)
 }
 
 fn to_tags(tags: Option<Vec<Tag>>) -> Tags {
-    tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect()
+    tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).gather()
 }

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::{AwsError, Called};
+use aws::{AwsError, Called, pages};
 use aws_sdk_backup::Client;
 use aws_sdk_backup::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_backup::types::{
     BackupJob, BackupJobState, LifecycleDeleteAfterEvent, RecoveryPointByBackupVault,
 };
+use contract::Gather;
 use contract::ids::ImageId;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use step::truncated;
@@ -122,8 +123,8 @@ pub(crate) async fn fetch(
         Ok(found) => {
             let (jobs, points): (Vec<_>, Vec<_>) = found.into_iter().unzip();
             Ok(Backups {
-                jobs: jobs.iter().flatten().filter_map(to_job).collect(),
-                lifecycles: points.iter().flatten().filter_map(to_lifecycle).collect(),
+                jobs: jobs.iter().flatten().filter_map(to_job).gather(),
+                lifecycles: points.iter().flatten().filter_map(to_lifecycle).gather(),
                 denied: None,
             })
         }
@@ -137,9 +138,13 @@ pub(crate) async fn fetch(
 /// The completed backup jobs of an instance.
 async fn jobs(client: &Client, instance: &str) -> Result<Vec<BackupJob>, AwsError> {
     let request = client.list_backup_jobs().by_resource_arn(instance);
-    let request = request.by_state(BackupJobState::Completed).into_paginator();
-    let jobs: Result<Vec<_>, _> = request.page_size(PAGE).items().send().collect().await;
-    jobs.called("backup:ListBackupJobs")
+    let request = request.by_state(BackupJobState::Completed).max_results(PAGE);
+    pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.called("backup:ListBackupJobs")?;
+        Ok((page.backup_jobs, page.next_token))
+    })
+    .await
 }
 
 /// The recovery points of an instance with their lifecycles, which only a listing of a vault has.
@@ -148,21 +153,29 @@ async fn points(
     instance: &str,
 ) -> Result<Vec<RecoveryPointByBackupVault>, AwsError> {
     let request = client.list_recovery_points_by_resource().resource_arn(instance);
-    let listed = request.into_paginator().page_size(PAGE).items().send();
-    let listed: Result<Vec<_>, _> = listed.collect().await;
-    let listed = match listed.called("backup:ListRecoveryPointsByResource") {
+    let request = request.max_results(PAGE);
+    let listed = pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.called("backup:ListRecoveryPointsByResource")?;
+        Ok((page.recovery_points, page.next_token))
+    });
+    let listed = match listed.await {
         Ok(listed) => listed,
         // It has never backed up this instance.
         Err(error) if error.has_code("ResourceNotFoundException") => Vec::new(),
         Err(error) => return Err(error),
     };
-    let vaults: BTreeSet<_> = listed.iter().filter_map(|point| point.backup_vault_name()).collect();
+    let vaults: BTreeSet<_> = listed.iter().filter_map(|point| point.backup_vault_name()).gather();
     let mut points = Vec::new();
     for vault in vaults {
         let request = client.list_recovery_points_by_backup_vault().backup_vault_name(vault);
-        let request = request.by_resource_arn(instance).into_paginator().page_size(PAGE);
-        let of_vault: Result<Vec<_>, _> = request.items().send().collect().await;
-        match of_vault.called("backup:ListRecoveryPointsByBackupVault") {
+        let request = request.by_resource_arn(instance).max_results(PAGE);
+        let of_vault = pages::all(async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.called("backup:ListRecoveryPointsByBackupVault")?;
+            Ok((page.recovery_points, page.next_token))
+        });
+        match of_vault.await {
             Ok(of_vault) => points.extend(of_vault),
             // The vault has been deleted meanwhile.
             Err(error) if error.has_code("ResourceNotFoundException") => {}

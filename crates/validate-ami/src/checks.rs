@@ -7,6 +7,7 @@ use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_ec2::types::{
     BootModeValues, DeviceType, Image, ImageState, InstanceTypeInfo, Snapshot, SnapshotState,
 };
+use contract::Gather;
 use contract::ids::ImageId;
 use contract::steps::Verdict;
 use contract::target::{Candidate, Group};
@@ -209,7 +210,7 @@ pub(crate) fn lasts(lifecycle: &Lifecycle, known: &Ec2State, policy: &Policy) ->
 /// Whether the groups' instance types can boot the image. A property that the image or the type
 /// does not report cannot disagree.
 fn instance_type(s: CheckInput<'_>) -> Option<Found> {
-    let names: BTreeSet<_> = s.groups.iter().filter_map(|g| g.instance_type.as_deref()).collect();
+    let names: BTreeSet<_> = s.groups.iter().filter_map(|g| g.instance_type.as_deref()).gather();
     let types: Vec<_> = names
         .into_iter()
         .filter_map(|name| Some((name, s.known.instance_types.get(name)?)))
@@ -271,7 +272,7 @@ fn encryption(s: CheckInput<'_>) -> Option<Found> {
 /// The keys that an image's snapshots are encrypted with.
 fn keys<'a>(image: &Image, known: &'a Ec2State) -> BTreeSet<&'a str> {
     let snapshots = snapshot_ids(image).filter_map(|id| known.snapshots.get(id));
-    snapshots.filter_map(Snapshot::kms_key_id).collect()
+    snapshots.filter_map(Snapshot::kms_key_id).gather()
 }
 
 fn as_in_use(s: CheckInput<'_>, property: impl Fn(&Image) -> Option<String>) -> Option<Found> {

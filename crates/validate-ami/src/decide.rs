@@ -1,10 +1,10 @@
 //! The decisions of validate-ami, without I/O: which candidate wins, and whether it must be
 //! written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Image, ImageState};
-use contract::Named;
+use contract::{Gather, Named};
 use contract::ids::ImageId;
 use contract::output::StepOutput;
 use contract::placed::PlacedValue;
@@ -77,10 +77,8 @@ pub(crate) fn image_ids<'a>(
     let candidates = candidates.map(|candidate| candidate.image_id.clone());
     // The value may be an operator's placeholder, which is not an image.
     let current = in_place.into_iter().filter_map(|in_place| in_place.value.image());
-    let mut ids: Vec<_> = candidates.chain(current).collect();
-    ids.sort();
-    ids.dedup();
-    ids
+    let ids: BTreeSet<_> = candidates.chain(current).gather();
+    ids.into_iter().collect()
 }
 
 /// Decides about every image parameter of the target. Parameters for which no image can be promoted

@@ -2,13 +2,15 @@
 //! target (and one for each launch template).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use aws::groups::{self, SsmReferences};
-use aws::{AwsError, Called, images, parameters, stacks};
+use aws::{AwsError, Called, images, pages, parameters, stacks};
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use aws_sdk_cloudformation::types::Parameter;
 use aws_sdk_ec2::types::{InstanceTypeInfo, Snapshot};
 use aws_sdk_ssm::types::ParameterType;
+use contract::Gather;
 use contract::ids::ParameterName;
 use contract::placed::PlacedValue;
 use contract::steps::Via;
@@ -30,10 +32,10 @@ pub(crate) async fn in_place(
         Target::Parameter { name, .. } => {
             let value = ssm_value(&clients.ssm, name.as_str()).await?;
             let in_place = CurrentValue { value, via: None };
-            return Ok(BTreeMap::from([(name.to_string(), Ok(in_place))]));
+            return Ok(iter::once((name.to_string(), Ok(in_place))).gather());
         }
         Target::Stack { name, parameters } => {
-            let keys: BTreeSet<_> = parameters.iter().map(|one| one.key.to_string()).collect();
+            let keys: BTreeSet<_> = parameters.iter().map(|one| one.key.to_string()).gather();
             (name.as_str(), keys)
         }
     };
@@ -41,7 +43,7 @@ pub(crate) async fn in_place(
     let stack = stack.ok_or_else(|| Error::StackNotFound(stack_name.to_owned()))?;
     let parameters = stack.parameters.unwrap_or_default().into_iter();
     let mut parameters: BTreeMap<_, _> =
-        parameters.filter_map(|p| Some((p.parameter_key.clone()?, p))).collect();
+        parameters.filter_map(|p| Some((p.parameter_key.clone()?, p))).gather();
     let known: Vec<_> = parameters.keys().cloned().collect();
     let types = types(&clients.cloudformation, stack_name).await?;
     let mut found = BTreeMap::new();
@@ -73,7 +75,7 @@ async fn types(
     let answer = cloudformation.get_template_summary().stack_name(stack).send().await;
     let answer = answer.called("cloudformation:GetTemplateSummary")?;
     let parameters = answer.parameters.unwrap_or_default().into_iter();
-    Ok(parameters.filter_map(|p| Some((p.parameter_key?, p.parameter_type?))).collect())
+    Ok(parameters.filter_map(|p| Some((p.parameter_key?, p.parameter_type?))).gather())
 }
 
 /// The value that AWS returns for a `NoEcho` parameter (`DescribeStacks`, Parameters).
@@ -135,9 +137,12 @@ pub(crate) async fn snapshots(
     for filter in images::filters("snapshot-id", ids) {
         // Without an owner, EC2 would search all public snapshots too.
         let request = ec2.describe_snapshots().owner_ids("self").filters(filter);
-        let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        let answer = answer.called("ec2:DescribeSnapshots")?;
-        found.extend(answer.into_iter().filter_map(|s| Some((s.snapshot_id.clone()?, s))));
+        let answer = pages::all(async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.called("ec2:DescribeSnapshots")?;
+            Ok((page.snapshots, page.next_token))
+        });
+        found.extend(answer.await?.into_iter().filter_map(|s| Some((s.snapshot_id.clone()?, s))));
     }
     Ok(found)
 }
@@ -151,13 +156,16 @@ pub(crate) async fn instance_types(
     target: &Target,
 ) -> Result<BTreeMap<String, InstanceTypeInfo>, AwsError> {
     let groups = target.images().into_iter().flat_map(|(_, images)| &images.groups);
-    let names: BTreeSet<_> = groups.filter_map(|group| group.instance_type.clone()).collect();
+    let names: BTreeSet<_> = groups.filter_map(|group| group.instance_type.clone()).gather();
     let mut found = BTreeMap::new();
     for filter in images::filters("instance-type", &names.into_iter().collect::<Vec<_>>()) {
         let request = ec2.describe_instance_types().filters(filter);
-        let answer: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        let answer = answer.called("ec2:DescribeInstanceTypes")?;
-        found.extend(answer.into_iter().filter_map(|info| {
+        let answer = pages::all(async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.called("ec2:DescribeInstanceTypes")?;
+            Ok((page.instance_types, page.next_token))
+        });
+        found.extend(answer.await?.into_iter().filter_map(|info| {
             let name = info.instance_type.as_ref()?.as_str().to_owned();
             Some((name, info))
         }));
@@ -185,7 +193,7 @@ pub(crate) async fn sources(
     let (autoscaling, ec2) = (&clients.autoscaling, &clients.ec2);
     let mut described = match target {
         Target::Parameter { readers: Some(listed), .. } => {
-            let listed = listed.iter().map(String::as_str).collect();
+            let listed = listed.iter().map(String::as_str).gather();
             groups::describe(autoscaling, &listed).await?
         }
         Target::Parameter { name, readers: None, .. } => {
@@ -203,7 +211,7 @@ pub(crate) async fn sources(
     sources.launches = launches
         .into_iter()
         .map(|(name, images)| (name, images.map_err(|refusal| refusal.to_string())))
-        .collect();
+        .gather();
     Ok(sources)
 }
 

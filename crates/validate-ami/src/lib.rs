@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use aws::images;
+use contract::Gather;
 use contract::steps::{Refusal, ValidateInput, Validated};
 
 use crate::checks::Ec2State;
@@ -58,9 +59,9 @@ pub async fn handle(
         Box::pin(fetch::instance_types(&clients.ec2, target)),
         Box::pin(fetch::sources(clients, target, &policy.account)),
     )?;
-    let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).collect();
+    let snapshot_ids: BTreeSet<_> = images.values().flat_map(checks::snapshot_ids).gather();
     let snapshot_ids: Vec<_> = snapshot_ids.into_iter().map(str::to_owned).collect();
-    let instances = images.values().filter_map(|image| image.source_instance_id()).collect();
+    let instances = images.values().filter_map(|image| image.source_instance_id()).gather();
     let (snapshots, backups) = tokio::try_join!(
         Box::pin(fetch::snapshots(&clients.ec2, &snapshot_ids)),
         Box::pin(backups::fetch(&clients.backup, policy, instances)),

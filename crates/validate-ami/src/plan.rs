@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use contract::Gather;
 use contract::ids::{ImageId, StackName};
 use contract::placed::PlacedValue;
 use contract::steps::{
@@ -115,8 +116,8 @@ fn plan(target: &Target, steps: &[Step<'_>]) -> Plan {
             scope: scope.clone(),
             groups: steps.iter().flat_map(Step::launches).collect(),
             is_complete: matches!(target, Target::Parameter { readers: Some(_), .. }),
-            before: changed().filter_map(|step| step.before.image()).collect(),
-            after: steps.iter().map(|step| step.after.clone()).collect(),
+            before: changed().filter_map(|step| step.before.image()).gather(),
+            after: steps.iter().map(|step| step.after.clone()).gather(),
         },
         guard: Guard { scope, images: steps.iter().map(Step::held).collect() },
     }
@@ -131,5 +132,5 @@ fn stacks(target: &Target, steps: &[Step<'_>]) -> BTreeSet<StackName> {
         Target::Stack { name, .. } => Some(name.clone()),
         Target::Parameter { .. } => None,
     };
-    of_groups.chain(itself).collect()
+    of_groups.chain(itself).gather()
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use contract::Gather;
 use contract::ids::is_account_id;
 use contract::steps::{Provenance, ProvenanceVerdict};
 
@@ -88,7 +89,7 @@ impl Policy {
             minimum_lifetime_hours: hours.parse().map_err(|_| BadPolicy::NotHours(hours))?,
             partition: required(PARTITION)?,
             region: required(REGION)?,
-            harmful: listed(&harmful).map(str::to_owned).collect(),
+            harmful: listed(&harmful).map(str::to_owned).gather(),
             disabled,
         })
     }

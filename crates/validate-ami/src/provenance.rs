@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws::groups;
+use contract::Gather;
 use contract::steps::{Provenance, ProvenanceVerdict, Verdict};
 use contract::target::{Group, Origin, Target};
 
@@ -31,7 +32,7 @@ pub(crate) type LaunchImages = Result<BTreeSet<String>, String>;
 #[must_use]
 pub(crate) fn group_names(target: &Target) -> BTreeSet<&str> {
     match target {
-        Target::Parameter { .. } => groups(target).map(|group| group.group_name.as_str()).collect(),
+        Target::Parameter { .. } => groups(target).map(|group| group.group_name.as_str()).gather(),
         Target::Stack { .. } => BTreeSet::new(),
     }
 }
@@ -46,7 +47,7 @@ pub(crate) fn stack_names(target: &Target) -> BTreeSet<&str> {
             .filter_map(|group| group.stack_name.as_ref())
             .map(|name| name.as_str())
             .filter(|name| may_be_nested(name, root.as_str()))
-            .collect(),
+            .gather(),
     }
 }
 

@@ -11,7 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws::groups::{self, SsmReferences};
-use aws::{AwsError, Called, images};
+use aws::{AwsError, Called, images, pages};
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use contract::ids::ImageId;
 use contract::steps::{GroupLaunch, Proof, Scope, Verified, VerifyInput};
@@ -84,9 +84,12 @@ async fn groups_of_stack(
     let (mut groups, mut open) = (BTreeSet::new(), vec![stack.to_owned()]);
     while let Some(stack) = open.pop() {
         let request = cloudformation.list_stack_resources().stack_name(stack);
-        let pages = request.into_paginator().items().send();
-        let resources: Result<Vec<_>, _> = pages.collect().await;
-        for resource in resources.called("cloudformation:ListStackResources")? {
+        let resources = pages::all(async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.called("cloudformation:ListStackResources")?;
+            Ok((page.stack_resource_summaries, page.next_token))
+        });
+        for resource in resources.await? {
             let Some(id) = resource.physical_resource_id() else { continue };
             match resource.resource_type() {
                 Some("AWS::AutoScaling::AutoScalingGroup") => drop(groups.insert(id.to_owned())),

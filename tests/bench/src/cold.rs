@@ -1,6 +1,7 @@
 //! Owns `bench cold`: records, measures in turns, prints.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -30,6 +31,10 @@ pub(crate) struct Options {
     /// Exit with status 1 if a bound is exceeded, and print which.
     #[arg(long)]
     check: bool,
+    /// Start each function once more, in callgrind, which writes `FOLDER/NAME.callgrind`: the instructions
+    /// of a cold start, the same each time. `callgrind_annotate` prints them by function.
+    #[arg(long, value_name = "FOLDER")]
+    callgrind: Option<PathBuf>,
     /// Measure only the functions whose names contain this, and those they are compared with.
     filter: Option<String>,
 }
@@ -69,14 +74,24 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 const FLOOR: &str = "bench-floor";
 const EMPTY: &str = "bench-empty";
 const PYTHON: &str = "python";
+const COMPILED_PYTHON: &str = "python-compiled";
+/// Has Python find no bytecode, and `-B` write none. That is how a function runs that AWS SAM packages:
+/// what it finds in the package never matches its source's time
+/// (<https://github.com/aws/aws-lambda-builders/issues/924>), and the package is read-only.
+const NO_BYTECODE: [&str; 3] = ["-B", "-X", "pycache_prefix=/nonexistent"];
 
 fn kind(name: &str) -> Kind {
     match name {
         FLOOR => Kind::Floor,
         EMPTY => Kind::Empty,
         PYTHON => Kind::Python,
+        COMPILED_PYTHON => Kind::CompiledPython,
         _ => Kind::Step,
     }
+}
+
+fn is_python(name: &str) -> bool {
+    matches!(kind(name), Kind::Python | Kind::CompiledPython)
 }
 
 /// Every function of the release build, and what they are compared with.
@@ -100,11 +115,15 @@ fn functions(recording: &Recording, is_wanted: impl Fn(&str) -> bool) -> Result<
         recorded(recording, "DescribeImages")?,
         recorded(recording, "AmazonSSM.PutParameter")?,
     ];
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join("promote.py");
+    let python = paths::venv_program("python")?;
+    let promote = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join("promote.py");
+    let compiled = vec![PathBuf::from("-B"), promote.clone()];
+    let not_compiled = NO_BYTECODE.map(PathBuf::from).into_iter().chain([promote]).collect();
     let compared = [
         (FLOOR, paths::released(FLOOR), Vec::new(), two_calls.clone()),
         (EMPTY, paths::released(EMPTY), Vec::new(), Vec::new()),
-        (PYTHON, paths::venv_program("python")?, vec![PathBuf::from("-B"), python], two_calls),
+        (PYTHON, python.clone(), not_compiled, two_calls.clone()),
+        (COMPILED_PYTHON, python, compiled, two_calls),
     ];
     functions.extend(compared.map(|(name, program, arguments, exchanges)| Function {
         name: name.to_owned(),
@@ -145,8 +164,16 @@ fn in_turns(
     for turn in 1..=options.starts {
         progress.line(&format!("Starting every function cold, {turn} of {}", options.starts));
         for (function, samples) in functions.iter().zip(&mut samples) {
-            let sample = lambda.measure(function, options.warm);
+            let sample = lambda.measure(function, options.warm, None);
             samples.push(sample.with_context(|| format!("measuring {}", function.name))?);
+        }
+    }
+    if let Some(folder) = &options.callgrind {
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        for function in functions.iter().filter(|function| !is_python(&function.name)) {
+            progress.line(&format!("Counting the instructions of {}", function.name));
+            let file = folder.join(format!("{}.callgrind", function.name));
+            lambda.measure(function, 0, Some(&file)).context("is valgrind installed?")?;
         }
     }
     Ok(samples)
@@ -154,7 +181,7 @@ fn in_turns(
 
 /// The sizes of the programs; Python's is of no interest, Lambda brings it along.
 fn sizes(functions: &[Function]) -> Result<Vec<Option<Size>>> {
-    let has_size = |function: &&Function| function.name != PYTHON;
+    let has_size = |function: &&Function| !is_python(&function.name);
     let programs: Vec<_> =
         functions.iter().filter(has_size).map(|function| function.program.clone()).collect();
     let mut sizes = Size::of(&programs)?.into_iter();

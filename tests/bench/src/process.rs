@@ -2,39 +2,50 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal};
 
 /// What a process sleeps through when it has nothing to do. Its CPU time is read only then: while it
 /// runs, the kernel's figure is behind.
 const QUIET: Duration = Duration::from_millis(2);
 
 /// A running function; dropping it ends it.
-pub(crate) struct Process(Child);
+pub(crate) struct Process {
+    child: Child,
+    /// Whether callgrind runs it, which writes what it has counted when it is told to end.
+    is_counted: bool,
+}
 
 impl Process {
-    /// Starts a program with nothing in its environment but these variables.
+    /// Starts a program with nothing in its environment but these variables; in callgrind, if there is a
+    /// file for what it counts.
     pub(crate) fn start(
         program: &Path,
         arguments: &[PathBuf],
         variables: &BTreeMap<String, String>,
+        counts: Option<&Path>,
     ) -> Result<Self> {
-        let mut command = Command::new(program);
+        let mut command = match counts {
+            Some(file) => callgrind(program, file),
+            None => Command::new(program),
+        };
         command.args(arguments).env_clear().envs(variables).stdin(Stdio::null());
         // Its log is not of interest, but to write it is part of its work.
         let log = fs::File::create("/dev/null").context("opening /dev/null")?;
         command.stdout(log.try_clone().context("sharing /dev/null")?).stderr(log);
         let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        Ok(Self(child))
+        Ok(Self { child, is_counted: counts.is_some() })
     }
 
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.0.try_wait().context("asking for a process")?.is_some())
+        Ok(self.child.try_wait().context("asking for a process")?.is_some())
     }
 
     /// The CPU time of all its threads until now, once it has nothing more to do.
@@ -73,15 +84,27 @@ impl Process {
         Ok(kibibytes * 1024)
     }
 
-    fn proc(&self, file: &str) -> PathBuf {
-        Path::new("/proc").join(self.0.id().to_string()).join(file)
+    fn terminate(&self) -> io::Result<()> {
+        Ok(rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)?)
     }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(file)
+    }
+}
+
+/// Runs a program in callgrind, which counts its instructions by function.
+fn callgrind(program: &Path, file: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", file.display()));
+    command.arg(program);
+    command
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         // An error means that it has already ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = if self.is_counted { self.terminate() } else { self.child.kill() };
+        let _ = self.child.wait();
     }
 }

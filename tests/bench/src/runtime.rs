@@ -2,7 +2,7 @@
 //! API for custom runtimes"), for one function at a time.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -63,10 +63,17 @@ impl Lambda {
         Ok(Self { server, address: address.to_string(), aws: RecordedAws::start()? })
     }
 
-    /// Starts the function, and invokes it once, and then `warm` times with the same input.
-    pub(crate) fn measure(&self, function: &Function, warm: u32) -> Result<Sample> {
+    /// Starts the function, and invokes it once, and then `warm` times with the same input. With `counts`,
+    /// callgrind writes there what each of its functions did.
+    pub(crate) fn measure(
+        &self,
+        function: &Function,
+        warm: u32,
+        counts: Option<&Path>,
+    ) -> Result<Sample> {
         let variables = self.environment(function);
-        let mut process = Process::start(&function.program, &function.arguments, &variables)?;
+        let (program, arguments) = (&function.program, &function.arguments);
+        let mut process = Process::start(program, arguments, &variables, counts)?;
         let mut next = self.next(&mut process)?;
         let mut last = process.cpu_when_idle()?;
         let init = last;

@@ -21,18 +21,20 @@ const HEADER: [&str; 10] = [
 const LEGEND: &str = "\
 Medians. Init, first, warm: CPU time until the function asks for work, of its first invocation, and of
 each further one. × the floor, × below Python: init and first together. bench-floor: the two calls of a
-promotion without an SDK. bench-empty: no call. python: the two calls with boto3.
+promotion without an SDK. bench-empty: no call. python: the two calls with boto3, as AWS SAM packages a
+function: without valid bytecode, so Lambda compiles boto3 at each cold start. python-compiled: with it.
 ";
 
 /// The table, the promotion as a whole, and what exceeds its bound.
 pub(crate) fn printed(figures: &Figures) -> String {
     let mut text = format!("\n{}\n{LEGEND}", table(figures));
-    if let Some(promotion) = &figures.promotion {
+    for promotion in &figures.promotions {
         text += &format!(
-            "A promotion of a parameter, all of its {} functions cold: {:.1} ms, {:.0} times below Python.\n",
-            promotion.functions.len(),
+            "{} cold: {:.1} ms, {:.0} times below Python, {:.0} times below compiled Python.\n",
+            promotion.functions.join(", "),
             promotion.cold_ms,
-            promotion.times_below_python
+            promotion.times_below_python,
+            promotion.times_below_compiled_python
         );
     }
     for finding in &figures.findings {

@@ -18,7 +18,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
 use hyper_util::rt::TokioExecutor;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
 use rustls::{ClientConfig, RootCertStore};
 
 /// The SDK's own default. The rest of an attempt has the timeout of an attempt.
@@ -32,7 +34,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn trusting(roots: RootCertStore) -> Self {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider()));
         // The builder refuses only a provider without a cipher of these versions.
         #[allow(clippy::expect_used, reason = "ring has ciphers of TLS 1.2 and 1.3")]
         let versions = builder.with_safe_default_protocol_versions().expect("ring's ciphers");
@@ -44,6 +46,25 @@ impl Http {
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = https.enable_http1().wrap_connector(tcp);
         Self { client: legacy::Client::builder(TokioExecutor::new()).build(https) }
+    }
+}
+
+/// ring, without what a client that proves who it is by signatures of AWS's kind does not need.
+fn provider() -> CryptoProvider {
+    CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() }
+}
+
+/// A client has no certificate, so it has no key to load: ring's own brings RSA's, ECDSA's and Ed25519's
+/// signatures along.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(
+        &self,
+        _: PrivateKeyDer<'static>,
+    ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("a function has no client certificate".to_owned()))
     }
 }
 

@@ -1,0 +1,64 @@
+//! Lists everything that a call returns in pages.
+
+use crate::AwsError;
+
+/// The items of a page, and the token of the next page.
+pub type Page<T> = (Option<Vec<T>>, Option<String>);
+
+/// All items of all pages. `page` gets the token of the page to ask for, and returns its items and the
+/// token of the next.
+///
+/// The SDK's paginators do the same as streams of items, each with a channel and a task of its own: of a
+/// function that lists eight kinds of things, they are a thirtieth.
+///
+/// ```
+/// use aws::{AwsError, Called, pages};
+///
+/// async fn stacks(cloudformation: &aws_sdk_cloudformation::Client) -> Result<usize, AwsError> {
+///     let request = cloudformation.describe_stacks();
+///     let stacks = pages::all(async |token| {
+///         let page = request.clone().set_next_token(token).send().await;
+///         let page = page.called("cloudformation:DescribeStacks")?;
+///         Ok((page.stacks, page.next_token))
+///     });
+///     Ok(stacks.await?.len())
+/// }
+/// ```
+///
+/// # Errors
+/// Those of `page`.
+pub async fn all<T>(
+    page: impl AsyncFn(Option<String>) -> Result<Page<T>, AwsError>,
+) -> Result<Vec<T>, AwsError> {
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        let (items, next) = page(token).await?;
+        all.extend(items.unwrap_or_default());
+        // The query services end with an empty token.
+        token = next.filter(|next| !next.is_empty());
+        if token.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_are_read_until_there_is_no_token() {
+        for last in [None, Some(String::new())] {
+            let all = all(async |token| {
+                Ok(match token.as_deref() {
+                    None => (Some(vec![1, 2]), Some("a".to_owned())),
+                    // EC2 may return a page without items that is not the last.
+                    Some("a") => (None, Some("b".to_owned())),
+                    _ => (Some(vec![3]), last.clone()),
+                })
+            });
+            assert_eq!(all.await, Ok(vec![1, 2, 3]));
+        }
+    }
+}
