@@ -33,7 +33,8 @@ pub async fn all<T>(
     let mut all = Vec::new();
     let mut token = None;
     loop {
-        let (items, next) = page(token).await?;
+        // Boxed, because the nested futures exceed the compiler's limit for computing a layout.
+        let (items, next) = Box::pin(page(token)).await?;
         all.extend(items.unwrap_or_default());
         // The query services end with an empty token.
         token = next.filter(|next| !next.is_empty());

@@ -1,5 +1,5 @@
-//! Writes the log as Lambda's logging controls say: `AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL`
-//! (Lambda developer guide, "Configuring advanced logging controls").
+//! Writes the log as JSON, which is what `template.yaml` sets, from the level that Lambda's logging
+//! controls say: `AWS_LAMBDA_LOG_LEVEL` (Lambda developer guide, "Configuring advanced logging controls").
 //!
 //! `lambda_runtime` can do it too. But it also reads filters for single modules from `RUST_LOG`, and
 //! would bring a library for regular expressions into every function.
@@ -12,11 +12,6 @@ pub(crate) fn begin() {
     let level = variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok());
     let level = level.unwrap_or(LevelFilter::INFO);
     // Lambda adds the time and the request.
-    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).without_time();
-    let format = variable("AWS_LAMBDA_LOG_FORMAT");
-    if format.is_some_and(|format| format.eq_ignore_ascii_case("json")) {
-        log.json().init();
-    } else {
-        log.init();
-    }
+    let log = tracing_subscriber::fmt().json().with_max_level(level);
+    log.with_target(false).without_time().init();
 }

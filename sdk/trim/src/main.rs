@@ -8,8 +8,10 @@
 //! * [`unused`]: members of structures and values of enums that they do not name.
 //! * [`module`]: one source file, as its items and what they refer to.
 //! * [`reach`]: which items the called operations reach.
+//! * [`endpoints`]: what all crates have alike, as a crate of its own.
 //! * [`trimmed`]: the files of the trimmed crate.
 
+mod endpoints;
 mod module;
 mod names;
 mod published;
@@ -40,19 +42,26 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let names = Names::of(&arguments.root)?;
-    let mut stale = Vec::new();
-    for sdk in published::sdks(&arguments.root)? {
+    let sdks = published::sdks(&arguments.root)?;
+    let mut crates = vec![("endpoints", endpoints::files(&sdks)?)];
+    for sdk in &sdks {
         eprintln!("Trimming {}", sdk.name());
-        let folder = arguments.root.join("sdk").join(&sdk.service);
-        let files = trimmed::files(&sdk, &names).with_context(|| format!("trimming {}", sdk.name()))?;
+        let files = trimmed::files(sdk, &names);
+        let mut files = files.with_context(|| format!("trimming {}", sdk.name()))?;
+        endpoints::share(&mut files);
+        crates.push((&sdk.service, files));
+    }
+    let mut stale = Vec::new();
+    for (name, files) in crates {
+        let folder = arguments.root.join("sdk").join(name);
         if trimmed::read(&folder)? == files {
             continue;
         }
         if !arguments.check {
             replace(&folder, &files)?;
-            println!("wrote sdk/{}: {} files", sdk.service, files.len());
+            println!("wrote sdk/{name}: {} files", files.len());
         }
-        stale.push(format!("sdk/{}", sdk.service));
+        stale.push(format!("sdk/{name}"));
     }
     if arguments.check && !stale.is_empty() {
         eprintln!("{} would change: run `cargo xtask generate`", stale.join(" and "));

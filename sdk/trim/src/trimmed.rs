@@ -40,7 +40,7 @@ pub(crate) fn files(sdk: &Sdk, names: &Names) -> Result<Files> {
     Ok(files)
 }
 
-/// The file without the items that are not kept, and without documentation.
+/// The file without the items that are not kept.
 fn text(reached: &Reached, path: &ModulePath, module: &Module) -> String {
     let mut cuts = Vec::new();
     for (index, part) in module.items.iter().enumerate() {
@@ -51,7 +51,11 @@ fn text(reached: &Reached, path: &ModulePath, module: &Module) -> String {
             cuts.push(part.bytes.clone());
         }
     }
-    let text = unused::cut(&module.text, cuts);
+    without_documentation(&unused::cut(&module.text, cuts))
+}
+
+/// A text without its documentation, and without more than one blank line in a row.
+pub(crate) fn without_documentation(text: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines() {
         let trimmed = line.trim_start();

@@ -12,18 +12,18 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PartitionResolver {
+pub struct PartitionResolver {
     partitions: Vec<PartitionMetadata>,
 }
 
 impl PartitionResolver {
-    pub(crate) fn from_partitions(partitions: Vec<PartitionMetadata>) -> Self {
+    pub fn from_partitions(partitions: Vec<PartitionMetadata>) -> Self {
         Self { partitions }
     }
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Partition<'a> {
+pub struct Partition<'a> {
     name: &'a str,
     dns_suffix: &'a str,
     dual_stack_dns_suffix: &'a str,
@@ -34,27 +34,27 @@ pub(crate) struct Partition<'a> {
 
 #[allow(unused)]
 impl Partition<'_> {
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.name
     }
 
-    pub(crate) fn dns_suffix(&self) -> &str {
+    pub fn dns_suffix(&self) -> &str {
         self.dns_suffix
     }
 
-    pub(crate) fn supports_fips(&self) -> bool {
+    pub fn supports_fips(&self) -> bool {
         self.supports_fips
     }
 
-    pub(crate) fn dual_stack_dns_suffix(&self) -> &str {
+    pub fn dual_stack_dns_suffix(&self) -> &str {
         self.dual_stack_dns_suffix
     }
 
-    pub(crate) fn supports_dual_stack(&self) -> bool {
+    pub fn supports_dual_stack(&self) -> bool {
         self.supports_dual_stack
     }
 
-    pub(crate) fn implicit_global_region(&self) -> &str {
+    pub fn implicit_global_region(&self) -> &str {
         self.implicit_global_region
     }
 }
@@ -76,20 +76,20 @@ macro_rules! merge {
 
 impl PartitionResolver {
     #[allow(unused)]
-    pub(crate) fn empty() -> PartitionResolver {
+    pub fn empty() -> PartitionResolver {
         PartitionResolver { partitions: vec![] }
     }
 
     #[allow(unused)]
-    pub(crate) fn add_partition(&mut self, partition: PartitionMetadata) {
+    pub fn add_partition(&mut self, partition: PartitionMetadata) {
         self.partitions.push(partition);
     }
 
-    pub(crate) fn new_from_json(partition_dot_json: &[u8]) -> Result<PartitionResolver, DeserializeError> {
+    pub fn new_from_json(partition_dot_json: &[u8]) -> Result<PartitionResolver, DeserializeError> {
         deserialize_partitions(partition_dot_json)
     }
 
-    pub(crate) fn resolve_partition(&self, region: &str, e: &mut DiagnosticCollector) -> Option<Partition<'_>> {
+    pub fn resolve_partition(&self, region: &str, e: &mut DiagnosticCollector) -> Option<Partition<'_>> {
         let mut explicit_match_partition = self.partitions.iter().flat_map(|part| part.explicit_match(region));
         let mut regex_match_partition = self.partitions.iter().flat_map(|part| part.regex_match(region));
 
@@ -117,7 +117,7 @@ impl PartitionResolver {
 type Str = Cow<'static, str>;
 
 #[derive(Clone, Debug)]
-pub(crate) struct PartitionMetadata {
+pub struct PartitionMetadata {
     id: Str,
     region_regex: Regex,
     regions: HashMap<Str, PartitionOutputOverride>,
@@ -125,15 +125,15 @@ pub(crate) struct PartitionMetadata {
 }
 
 #[derive(Default)]
-pub(crate) struct PartitionMetadataBuilder {
-    pub(crate) id: Option<Str>,
-    pub(crate) region_regex: Option<Regex>,
-    pub(crate) regions: HashMap<Str, PartitionOutputOverride>,
-    pub(crate) outputs: Option<PartitionOutputOverride>,
+pub struct PartitionMetadataBuilder {
+    pub id: Option<Str>,
+    pub region_regex: Option<Regex>,
+    pub regions: HashMap<Str, PartitionOutputOverride>,
+    pub outputs: Option<PartitionOutputOverride>,
 }
 
 impl PartitionMetadataBuilder {
-    pub(crate) fn build(self) -> PartitionMetadata {
+    pub fn build(self) -> PartitionMetadata {
         PartitionMetadata {
             id: self.id.expect("id must be defined"),
             region_regex: self.region_regex.expect("region regex must be defined"),
@@ -162,7 +162,7 @@ impl PartitionMetadata {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct PartitionOutput {
+pub struct PartitionOutput {
     name: Str,
     dns_suffix: Str,
     dual_stack_dns_suffix: Str,
@@ -172,7 +172,7 @@ pub(crate) struct PartitionOutput {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PartitionOutputOverride {
+pub struct PartitionOutputOverride {
     name: Option<Str>,
     dns_suffix: Option<Str>,
     dual_stack_dns_suffix: Option<Str>,
@@ -182,7 +182,7 @@ pub(crate) struct PartitionOutputOverride {
 }
 
 impl PartitionOutputOverride {
-    pub(crate) fn into_partition_output(self) -> Result<PartitionOutput, Box<dyn std::error::Error>> {
+    pub fn into_partition_output(self) -> Result<PartitionOutput, Box<dyn std::error::Error>> {
         Ok(PartitionOutput {
             name: self.name.ok_or("missing name")?,
             dns_suffix: self.dns_suffix.ok_or("missing dnsSuffix")?,
@@ -202,7 +202,7 @@ mod deser {
     use std::borrow::Cow;
     use std::collections::HashMap;
 
-    pub(crate) fn deserialize_partitions(value: &[u8]) -> Result<PartitionResolver, DeserializeError> {
+    pub fn deserialize_partitions(value: &[u8]) -> Result<PartitionResolver, DeserializeError> {
         let mut tokens_owned = json_token_iter(value).peekable();
         let tokens = &mut tokens_owned;
         expect_start_object(tokens.next())?;
@@ -249,7 +249,7 @@ mod deser {
         }
     }
 
-    pub(crate) fn deser_partition<'a, I>(tokens: &mut std::iter::Peekable<I>) -> Result<PartitionMetadata, DeserializeError>
+    pub fn deser_partition<'a, I>(tokens: &mut std::iter::Peekable<I>) -> Result<PartitionMetadata, DeserializeError>
     where
         I: Iterator<Item = Result<Token<'a>, DeserializeError>>,
     {
@@ -287,7 +287,7 @@ mod deser {
     }
 
     #[allow(clippy::type_complexity, non_snake_case)]
-    pub(crate) fn deser_explicit_regions<'a, I>(
+    pub fn deser_explicit_regions<'a, I>(
         tokens: &mut std::iter::Peekable<I>,
     ) -> Result<HashMap<super::Str, PartitionOutputOverride>, DeserializeError>
     where

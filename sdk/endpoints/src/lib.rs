@@ -1,0 +1,3 @@
+#![allow(warnings)]
+
+pub mod endpoint_lib;
