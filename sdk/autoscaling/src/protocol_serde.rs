@@ -55,8 +55,6 @@ pub(crate) mod shape_update_auto_scaling_group;
 
 pub(crate) mod shape_update_auto_scaling_group_input;
 
-pub(crate) mod shape_already_exists_fault;
-
 pub(crate) mod shape_availability_zone_distribution;
 
 pub(crate) mod shape_availability_zone_impairment_policy;
@@ -71,29 +69,15 @@ pub(crate) mod shape_instance_lifecycle_policy;
 
 pub(crate) mod shape_instance_maintenance_policy;
 
-pub(crate) mod shape_instance_refresh_in_progress_fault;
-
-pub(crate) mod shape_invalid_next_token;
-
 pub(crate) mod shape_launch_template_specification;
 
 pub(crate) mod shape_lifecycle_hook_specification;
-
-pub(crate) mod shape_limit_exceeded_fault;
 
 pub(crate) mod shape_mixed_instances_policy;
 
 pub(crate) mod shape_operator;
 
 pub(crate) mod shape_refresh_preferences;
-
-pub(crate) mod shape_resource_contention_fault;
-
-pub(crate) mod shape_resource_in_use_fault;
-
-pub(crate) mod shape_scaling_activity_in_progress_fault;
-
-pub(crate) mod shape_service_linked_role_failure;
 
 pub(crate) mod shape_tag;
 

@@ -248,5 +248,3 @@ mod _warm_pool_configuration;
 mod _warm_pool_status;
 
 pub mod builders;
-
-pub mod error;

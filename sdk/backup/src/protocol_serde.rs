@@ -51,21 +51,9 @@ pub(crate) fn or_empty_doc(data: &[u8]) -> &[u8] {
     }
 }
 
-pub(crate) mod shape_already_exists_exception;
-
 pub(crate) mod shape_create_backup_plan_input;
 
 pub(crate) mod shape_create_backup_selection_input;
-
-pub(crate) mod shape_invalid_parameter_value_exception;
-
-pub(crate) mod shape_limit_exceeded_exception;
-
-pub(crate) mod shape_missing_parameter_value_exception;
-
-pub(crate) mod shape_resource_not_found_exception;
-
-pub(crate) mod shape_service_unavailable_exception;
 
 pub(crate) mod shape_advanced_backup_settings;
 

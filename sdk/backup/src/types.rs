@@ -137,5 +137,3 @@ mod _storage_class;
 mod _vault_type;
 
 pub mod builders;
-
-pub mod error;

@@ -95,17 +95,7 @@ pub(crate) mod shape_update_stack;
 
 pub(crate) mod shape_update_stack_input;
 
-pub(crate) mod shape_already_exists_exception;
-
-pub(crate) mod shape_change_set_not_found_exception;
-
 pub(crate) mod shape_deployment_config;
-
-pub(crate) mod shape_insufficient_capabilities_exception;
-
-pub(crate) mod shape_invalid_change_set_status_exception;
-
-pub(crate) mod shape_limit_exceeded_exception;
 
 pub(crate) mod shape_parameter;
 
@@ -113,13 +103,9 @@ pub(crate) mod shape_resource_to_import;
 
 pub(crate) mod shape_rollback_configuration;
 
-pub(crate) mod shape_stack_set_not_found_exception;
-
 pub(crate) mod shape_tag;
 
 pub(crate) mod shape_template_summary_config;
-
-pub(crate) mod shape_token_already_exists_exception;
 
 pub(crate) mod shape_capabilities;
 

@@ -225,5 +225,3 @@ mod _template_summary_config;
 mod _warnings;
 
 pub mod builders;
-
-pub mod error;

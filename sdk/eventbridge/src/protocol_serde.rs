@@ -41,15 +41,9 @@ pub(crate) fn or_empty_doc(data: &[u8]) -> &[u8] {
 
 pub(crate) mod shape_describe_rule_input;
 
-pub(crate) mod shape_internal_exception;
-
-pub(crate) mod shape_invalid_event_pattern_exception;
-
 pub(crate) mod shape_list_rules_input;
 
 pub(crate) mod shape_put_events_input;
-
-pub(crate) mod shape_resource_not_found_exception;
 
 pub(crate) mod shape_test_event_pattern_input;
 

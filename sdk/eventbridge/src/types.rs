@@ -17,5 +17,3 @@ mod _rule;
 mod _rule_state;
 
 pub mod builders;
-
-pub mod error;

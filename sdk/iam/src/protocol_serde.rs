@@ -47,25 +47,7 @@ pub(crate) mod shape_put_role_policy;
 
 pub(crate) mod shape_put_role_policy_input;
 
-pub(crate) mod shape_concurrent_modification_exception;
-
-pub(crate) mod shape_delete_conflict_exception;
-
-pub(crate) mod shape_entity_already_exists_exception;
-
-pub(crate) mod shape_invalid_input_exception;
-
-pub(crate) mod shape_limit_exceeded_exception;
-
-pub(crate) mod shape_malformed_policy_document_exception;
-
-pub(crate) mod shape_no_such_entity_exception;
-
-pub(crate) mod shape_service_failure_exception;
-
 pub(crate) mod shape_tag;
-
-pub(crate) mod shape_unmodifiable_entity_exception;
 
 pub(crate) mod shape_policy_name_list_type;
 

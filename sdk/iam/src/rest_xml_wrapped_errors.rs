@@ -29,21 +29,3 @@ pub fn parse_error_metadata(body: &[u8]) -> Result<ErrorMetadataBuilder, XmlDeco
     }
     Ok(err_builder)
 }
-
-#[allow(unused)]
-pub fn error_scope<'a, 'b>(doc: &'a mut Document<'b>) -> Result<ScopedDecoder<'b, 'a>, XmlDecodeError> {
-    let root = doc
-        .next_start_element()
-        .ok_or_else(|| XmlDecodeError::custom("no root found searching for an Error"))?;
-    if !root.matches("ErrorResponse") {
-        return Err(XmlDecodeError::custom("expected ErrorResponse as root"));
-    }
-
-    while let Some(el) = doc.next_start_element() {
-        if el.matches("Error") && el.depth() == 1 {
-            return Ok(doc.scoped_to(el));
-        }
-        // otherwise, ignore it
-    }
-    Err(XmlDecodeError::custom("no error found inside of ErrorResponse"))
-}

@@ -20,5 +20,3 @@ mod _source_role_template;
 mod _tag;
 
 pub mod builders;
-
-pub mod error;

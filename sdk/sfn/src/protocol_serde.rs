@@ -49,67 +49,23 @@ pub(crate) fn or_empty_doc(data: &[u8]) -> &[u8] {
     }
 }
 
-pub(crate) mod shape_conflict_exception;
-
 pub(crate) mod shape_describe_execution_input;
 
 pub(crate) mod shape_describe_map_run_input;
 
 pub(crate) mod shape_describe_state_machine_input;
 
-pub(crate) mod shape_execution_already_exists;
-
-pub(crate) mod shape_execution_does_not_exist;
-
-pub(crate) mod shape_execution_limit_exceeded;
-
 pub(crate) mod shape_get_execution_history_input;
-
-pub(crate) mod shape_invalid_arn;
-
-pub(crate) mod shape_invalid_definition;
-
-pub(crate) mod shape_invalid_encryption_configuration;
-
-pub(crate) mod shape_invalid_execution_input;
-
-pub(crate) mod shape_invalid_logging_configuration;
-
-pub(crate) mod shape_invalid_name;
-
-pub(crate) mod shape_invalid_token;
-
-pub(crate) mod shape_invalid_tracing_configuration;
-
-pub(crate) mod shape_kms_access_denied_exception;
-
-pub(crate) mod shape_kms_invalid_state_exception;
-
-pub(crate) mod shape_kms_throttling_exception;
 
 pub(crate) mod shape_list_executions_input;
 
 pub(crate) mod shape_list_state_machines_input;
 
-pub(crate) mod shape_missing_required_parameter;
-
-pub(crate) mod shape_resource_not_found;
-
-pub(crate) mod shape_service_quota_exceeded_exception;
-
 pub(crate) mod shape_start_execution_input;
-
-pub(crate) mod shape_state_machine_deleting;
-
-pub(crate) mod shape_state_machine_does_not_exist;
-
-pub(crate) mod shape_state_machine_type_not_supported;
 
 pub(crate) mod shape_stop_execution_input;
 
 pub(crate) mod shape_update_state_machine_input;
-
-pub(crate) mod shape_validation_exception;
 
 pub(crate) mod shape_cloud_watch_events_execution_data_details;
 

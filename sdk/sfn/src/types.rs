@@ -7,8 +7,6 @@ pub use crate::types::_logging_configuration::LoggingConfiguration;
 
 pub use crate::types::_tracing_configuration::TracingConfiguration;
 
-pub use crate::types::_validation_exception_reason::ValidationExceptionReason;
-
 pub use crate::types::_included_data::IncludedData;
 
 pub use crate::types::_execution_status::ExecutionStatus;
@@ -16,8 +14,6 @@ pub use crate::types::_execution_status::ExecutionStatus;
 pub use crate::types::_cloud_watch_events_execution_data_details::CloudWatchEventsExecutionDataDetails;
 
 pub use crate::types::_execution_redrive_status::ExecutionRedriveStatus;
-
-pub use crate::types::_kms_key_state::KmsKeyState;
 
 pub use crate::types::_map_run_status::MapRunStatus;
 
@@ -171,8 +167,6 @@ mod _history_event_type;
 
 mod _included_data;
 
-mod _kms_key_state;
-
 mod _lambda_function_failed_event_details;
 
 mod _lambda_function_schedule_failed_event_details;
@@ -237,8 +231,4 @@ mod _task_timed_out_event_details;
 
 mod _tracing_configuration;
 
-mod _validation_exception_reason;
-
 pub mod builders;
-
-pub mod error;

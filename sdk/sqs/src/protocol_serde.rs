@@ -52,45 +52,9 @@ pub(crate) mod shape_delete_message_input;
 
 pub(crate) mod shape_get_queue_attributes_input;
 
-pub(crate) mod shape_invalid_address;
-
-pub(crate) mod shape_invalid_attribute_name;
-
-pub(crate) mod shape_invalid_id_format;
-
-pub(crate) mod shape_invalid_message_contents;
-
-pub(crate) mod shape_invalid_security;
-
-pub(crate) mod shape_kms_access_denied;
-
-pub(crate) mod shape_kms_disabled;
-
-pub(crate) mod shape_kms_invalid_key_usage;
-
-pub(crate) mod shape_kms_invalid_state;
-
-pub(crate) mod shape_kms_not_found;
-
-pub(crate) mod shape_kms_opt_in_required;
-
-pub(crate) mod shape_kms_throttled;
-
-pub(crate) mod shape_message_not_inflight;
-
-pub(crate) mod shape_over_limit;
-
-pub(crate) mod shape_queue_does_not_exist;
-
-pub(crate) mod shape_receipt_handle_is_invalid;
-
 pub(crate) mod shape_receive_message_input;
 
-pub(crate) mod shape_request_throttled;
-
 pub(crate) mod shape_send_message_input;
-
-pub(crate) mod shape_unsupported_operation;
 
 pub(crate) mod shape_message_attribute_value;
 

@@ -25,5 +25,3 @@ mod _message_system_attribute_value;
 mod _queue_attribute_name;
 
 pub mod builders;
-
-pub mod error;

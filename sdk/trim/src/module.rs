@@ -66,7 +66,7 @@ impl Part {
     fn of(item: &Item) -> Self {
         let (names, kind) = if is_test(item) { (Vec::new(), Kind::Test) } else { named(item) };
         let mut registrations = Vec::new();
-        if let Item::Static(_) = item {
+        if matches!(item, Item::Static(_) | Item::Mod(_)) {
             registered(item.to_token_stream(), &mut registrations);
         }
         let bytes = item.span().byte_range();

@@ -8,11 +8,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use quote::ToTokens;
 use syn::punctuated::Pair;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
-    Arm, Expr, ExprField, ExprMethodCall, ExprStruct, Fields, ImplItem, Item, Member, Stmt, Type,
+    Arm, Expr, ExprField, ExprMethodCall, ExprStruct, Fields, ImplItem, ImplItemFn, Item, Member, Stmt,
+    Type,
 };
 
 use crate::names::Names;
@@ -20,6 +22,9 @@ use crate::reach::{ModulePath, Reached};
 
 /// The value of each enum for texts that the SDK does not know.
 const UNKNOWN: &str = "Unknown";
+
+/// The value of each operation's errors for those that it does not know.
+const UNHANDLED: &str = "Unhandled";
 
 /// Which types have unused parts.
 pub(crate) struct Unused<'a> {
@@ -47,13 +52,17 @@ impl<'a> Unused<'a> {
         let kind = match folder.as_str() {
             "types" => file.strip_prefix('_'),
             "protocol_serde" => file.strip_prefix("shape_"),
+            "operation" => Some(file.as_str()),
             _ => None,
         };
         let Some(kind) = kind else { return Ok(text) };
-        let Ok(definition) = fs::read_to_string(sources.join(format!("types/_{kind}.rs"))) else {
-            return Ok(text);
+        let read = |file: String| fs::read_to_string(sources.join(file)).ok();
+        let of_type = read(format!("types/_{kind}.rs")).filter(|_| folder != "operation");
+        let unused = match (of_type, read(format!("operation/{kind}.rs"))) {
+            (Some(definition), _) => self.parts(sources, kind, &definition)?,
+            (None, Some(operation)) => self.errors(&operation)?,
+            (None, None) => return Ok(text),
         };
-        let unused = self.parts(sources, kind, &definition)?;
         let mut finder = Finder { unused: &unused, cuts: Vec::new() };
         for item in &syn::parse_file(&text).with_context(|| format!("parsing {kind}"))?.items {
             finder.item(item);
@@ -81,6 +90,29 @@ impl<'a> Unused<'a> {
                 }
                 _ => {}
             }
+        }
+        Ok(unused)
+    }
+
+    /// The errors of an operation that no source names. Without them the SDK keeps the code and the message
+    /// of such an error all the same. Not those that the SDK itself attempts again.
+    fn errors(&self, operation: &str) -> Result<Parts> {
+        let mut unused = Parts::default();
+        let items = syn::parse_file(operation).context("parsing an operation")?.items;
+        let attempted_again = items.iter().find_map(|item| match item {
+            Item::Impl(item) => {
+                let methods = item.items.iter().map(|part| part.to_token_stream().to_string());
+                methods.into_iter().find(|text| text.contains("retryable_error_kind"))
+            }
+            _ => None,
+        });
+        let attempted_again = attempted_again.unwrap_or_default();
+        for item in &items {
+            let Item::Enum(item) = item else { continue };
+            let values = item.variants.iter().map(|value| value.ident.to_string());
+            unused.values.extend(values.filter(|name| {
+                name != UNHANDLED && !self.names.has(name) && !attempted_again.contains(name)
+            }));
         }
         Ok(unused)
     }
@@ -157,7 +189,7 @@ impl Finder<'_> {
             Item::Impl(item) if item.trait_.is_none() && matches!(*item.self_ty, Type::Path(_)) => {
                 for part in &item.items {
                     match part {
-                        ImplItem::Fn(method) if self.is_access(&method.sig.ident.to_string()) => {
+                        ImplItem::Fn(method) if self.is_access(method) => {
                             self.cuts.push(method.span().byte_range());
                         }
                         part => self.visit_impl_item(part),
@@ -168,11 +200,17 @@ impl Finder<'_> {
         }
     }
 
-    /// Whether a method only reads or sets an unused member.
-    fn is_access(&self, method: &str) -> bool {
-        let member = method.strip_prefix("set_").or_else(|| method.strip_prefix("get_"));
+    /// Whether a method only reads or sets an unused member, or asks for an unused value.
+    fn is_access(&self, method: &ImplItemFn) -> bool {
+        let name = method.sig.ident.to_string();
+        let member = name.strip_prefix("set_").or_else(|| name.strip_prefix("get_"));
         let has = |name: &str| self.unused.members.contains(name);
-        has(method) || member.is_some_and(has)
+        // `matches!(self, Self::InvalidNextToken(_))`
+        let asks = || {
+            let text = method.block.to_token_stream().to_string();
+            self.unused.values.iter().any(|value| text.contains(&format!("Self :: {value} (_)")))
+        };
+        has(&name) || member.is_some_and(has) || name.starts_with("is_") && asks()
     }
 }
 

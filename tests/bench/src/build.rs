@@ -23,7 +23,7 @@ const MAX_MINUTES: f64 = 8.0;
 const MAX_MEMORY: f64 = 6.0;
 /// How often the compilers' memory is read.
 const TICK: Duration = Duration::from_millis(500);
-const MEGABYTE: f64 = 1_000_000.0;
+const MEGABYTE: f64 = 1_048_576.0;
 /// proc(5), `/proc/PID/stat`, counted from the field after the name: the process group, the CPU time of
 /// the children that were waited for (user and system, in ticks), and the resident pages.
 const GROUP: usize = 2;

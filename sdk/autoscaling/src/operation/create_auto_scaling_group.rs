@@ -356,10 +356,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for CreateAutoSca
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum CreateAutoScalingGroupError {
-    AlreadyExistsFault(crate::types::error::AlreadyExistsFault),
-    LimitExceededFault(crate::types::error::LimitExceededFault),
-    ResourceContentionFault(crate::types::error::ResourceContentionFault),
-    ServiceLinkedRoleFailure(crate::types::error::ServiceLinkedRoleFailure),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -386,33 +383,16 @@ impl CreateAutoScalingGroupError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::LimitExceededFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ResourceContentionFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceLinkedRoleFailure(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_already_exists_fault(&self) -> bool {
-        matches!(self, Self::AlreadyExistsFault(_))
-    }
-    pub fn is_limit_exceeded_fault(&self) -> bool {
-        matches!(self, Self::LimitExceededFault(_))
-    }
-    pub fn is_resource_contention_fault(&self) -> bool {
-        matches!(self, Self::ResourceContentionFault(_))
-    }
-    pub fn is_service_linked_role_failure(&self) -> bool {
-        matches!(self, Self::ServiceLinkedRoleFailure(_))
-    }
+
 }
 impl ::std::error::Error for CreateAutoScalingGroupError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::AlreadyExistsFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::LimitExceededFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::ResourceContentionFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceLinkedRoleFailure(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -420,10 +400,7 @@ impl ::std::error::Error for CreateAutoScalingGroupError {
 impl ::std::fmt::Display for CreateAutoScalingGroupError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::AlreadyExistsFault(_inner) => _inner.fmt(f),
-            Self::LimitExceededFault(_inner) => _inner.fmt(f),
-            Self::ResourceContentionFault(_inner) => _inner.fmt(f),
-            Self::ServiceLinkedRoleFailure(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -445,10 +422,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for CreateAutoScalingGroupError
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for CreateAutoScalingGroupError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::LimitExceededFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ResourceContentionFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceLinkedRoleFailure(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -261,8 +261,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DeleteTagsEnd
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DeleteTagsError {
-    ResourceContentionFault(crate::types::error::ResourceContentionFault),
-    ResourceInUseFault(crate::types::error::ResourceInUseFault),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -289,23 +288,16 @@ impl DeleteTagsError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ResourceContentionFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ResourceInUseFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_resource_contention_fault(&self) -> bool {
-        matches!(self, Self::ResourceContentionFault(_))
-    }
-    pub fn is_resource_in_use_fault(&self) -> bool {
-        matches!(self, Self::ResourceInUseFault(_))
-    }
+
 }
 impl ::std::error::Error for DeleteTagsError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ResourceContentionFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::ResourceInUseFault(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -313,8 +305,7 @@ impl ::std::error::Error for DeleteTagsError {
 impl ::std::fmt::Display for DeleteTagsError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ResourceContentionFault(_inner) => _inner.fmt(f),
-            Self::ResourceInUseFault(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -336,8 +327,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DeleteTagsError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DeleteTagsError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ResourceContentionFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ResourceInUseFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -316,8 +316,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DescribeAutoS
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DescribeAutoScalingGroupsError {
-    InvalidNextToken(crate::types::error::InvalidNextToken),
-    ResourceContentionFault(crate::types::error::ResourceContentionFault),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -344,23 +343,16 @@ impl DescribeAutoScalingGroupsError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidNextToken(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ResourceContentionFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_next_token(&self) -> bool {
-        matches!(self, Self::InvalidNextToken(_))
-    }
-    pub fn is_resource_contention_fault(&self) -> bool {
-        matches!(self, Self::ResourceContentionFault(_))
-    }
+
 }
 impl ::std::error::Error for DescribeAutoScalingGroupsError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidNextToken(_inner) => ::std::option::Option::Some(_inner),
-            Self::ResourceContentionFault(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -368,8 +360,7 @@ impl ::std::error::Error for DescribeAutoScalingGroupsError {
 impl ::std::fmt::Display for DescribeAutoScalingGroupsError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidNextToken(_inner) => _inner.fmt(f),
-            Self::ResourceContentionFault(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -391,8 +382,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DescribeAutoScalingGroupsEr
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DescribeAutoScalingGroupsError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidNextToken(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ResourceContentionFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -310,8 +310,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for SetDesiredCap
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum SetDesiredCapacityError {
-    ResourceContentionFault(crate::types::error::ResourceContentionFault),
-    ScalingActivityInProgressFault(crate::types::error::ScalingActivityInProgressFault),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -338,23 +337,16 @@ impl SetDesiredCapacityError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ResourceContentionFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ScalingActivityInProgressFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_resource_contention_fault(&self) -> bool {
-        matches!(self, Self::ResourceContentionFault(_))
-    }
-    pub fn is_scaling_activity_in_progress_fault(&self) -> bool {
-        matches!(self, Self::ScalingActivityInProgressFault(_))
-    }
+
 }
 impl ::std::error::Error for SetDesiredCapacityError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ResourceContentionFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::ScalingActivityInProgressFault(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -362,8 +354,7 @@ impl ::std::error::Error for SetDesiredCapacityError {
 impl ::std::fmt::Display for SetDesiredCapacityError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ResourceContentionFault(_inner) => _inner.fmt(f),
-            Self::ScalingActivityInProgressFault(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -385,8 +376,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for SetDesiredCapacityError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for SetDesiredCapacityError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ResourceContentionFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ScalingActivityInProgressFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -310,9 +310,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for StartInstance
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum StartInstanceRefreshError {
-    InstanceRefreshInProgressFault(crate::types::error::InstanceRefreshInProgressFault),
-    LimitExceededFault(crate::types::error::LimitExceededFault),
-    ResourceContentionFault(crate::types::error::ResourceContentionFault),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -339,28 +337,16 @@ impl StartInstanceRefreshError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InstanceRefreshInProgressFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::LimitExceededFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ResourceContentionFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_instance_refresh_in_progress_fault(&self) -> bool {
-        matches!(self, Self::InstanceRefreshInProgressFault(_))
-    }
-    pub fn is_limit_exceeded_fault(&self) -> bool {
-        matches!(self, Self::LimitExceededFault(_))
-    }
-    pub fn is_resource_contention_fault(&self) -> bool {
-        matches!(self, Self::ResourceContentionFault(_))
-    }
+
 }
 impl ::std::error::Error for StartInstanceRefreshError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InstanceRefreshInProgressFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::LimitExceededFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::ResourceContentionFault(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -368,9 +354,7 @@ impl ::std::error::Error for StartInstanceRefreshError {
 impl ::std::fmt::Display for StartInstanceRefreshError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InstanceRefreshInProgressFault(_inner) => _inner.fmt(f),
-            Self::LimitExceededFault(_inner) => _inner.fmt(f),
-            Self::ResourceContentionFault(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -392,9 +376,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for StartInstanceRefreshError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for StartInstanceRefreshError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InstanceRefreshInProgressFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::LimitExceededFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ResourceContentionFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -351,9 +351,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for UpdateAutoSca
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum UpdateAutoScalingGroupError {
-    ResourceContentionFault(crate::types::error::ResourceContentionFault),
-    ScalingActivityInProgressFault(crate::types::error::ScalingActivityInProgressFault),
-    ServiceLinkedRoleFailure(crate::types::error::ServiceLinkedRoleFailure),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -380,28 +378,16 @@ impl UpdateAutoScalingGroupError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ResourceContentionFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ScalingActivityInProgressFault(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceLinkedRoleFailure(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_resource_contention_fault(&self) -> bool {
-        matches!(self, Self::ResourceContentionFault(_))
-    }
-    pub fn is_scaling_activity_in_progress_fault(&self) -> bool {
-        matches!(self, Self::ScalingActivityInProgressFault(_))
-    }
-    pub fn is_service_linked_role_failure(&self) -> bool {
-        matches!(self, Self::ServiceLinkedRoleFailure(_))
-    }
+
 }
 impl ::std::error::Error for UpdateAutoScalingGroupError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ResourceContentionFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::ScalingActivityInProgressFault(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceLinkedRoleFailure(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -409,9 +395,7 @@ impl ::std::error::Error for UpdateAutoScalingGroupError {
 impl ::std::fmt::Display for UpdateAutoScalingGroupError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ResourceContentionFault(_inner) => _inner.fmt(f),
-            Self::ScalingActivityInProgressFault(_inner) => _inner.fmt(f),
-            Self::ServiceLinkedRoleFailure(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -433,9 +417,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for UpdateAutoScalingGroupError
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for UpdateAutoScalingGroupError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ResourceContentionFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ScalingActivityInProgressFault(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceLinkedRoleFailure(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

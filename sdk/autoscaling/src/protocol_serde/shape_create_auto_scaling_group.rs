@@ -25,66 +25,7 @@ pub fn de_create_auto_scaling_group_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "AlreadyExists" => crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::AlreadyExistsFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::AlreadyExistsFaultBuilder::default();
-                output = crate::protocol_serde::shape_already_exists_fault::de_already_exists_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "LimitExceeded" => crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::LimitExceededFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::LimitExceededFaultBuilder::default();
-                output = crate::protocol_serde::shape_limit_exceeded_fault::de_limit_exceeded_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "ResourceContention" => crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::ResourceContentionFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ResourceContentionFaultBuilder::default();
-                output = crate::protocol_serde::shape_resource_contention_fault::de_resource_contention_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "ServiceLinkedRoleFailure" => crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::ServiceLinkedRoleFailure({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ServiceLinkedRoleFailureBuilder::default();
-                output = crate::protocol_serde::shape_service_linked_role_failure::de_service_linked_role_failure_xml_err(_response_body, output)
-                    .map_err(crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::create_auto_scaling_group::CreateAutoScalingGroupError::generic(generic),
     })
 }

@@ -18,36 +18,7 @@ pub fn de_delete_tags_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "ResourceContention" => crate::operation::delete_tags::DeleteTagsError::ResourceContentionFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ResourceContentionFaultBuilder::default();
-                output = crate::protocol_serde::shape_resource_contention_fault::de_resource_contention_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::delete_tags::DeleteTagsError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "ResourceInUse" => crate::operation::delete_tags::DeleteTagsError::ResourceInUseFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ResourceInUseFaultBuilder::default();
-                output = crate::protocol_serde::shape_resource_in_use_fault::de_resource_in_use_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::delete_tags::DeleteTagsError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::delete_tags::DeleteTagsError::generic(generic),
     })
 }

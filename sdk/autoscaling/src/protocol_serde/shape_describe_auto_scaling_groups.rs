@@ -25,36 +25,7 @@ pub fn de_describe_auto_scaling_groups_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "InvalidNextToken" => crate::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsError::InvalidNextToken({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::InvalidNextTokenBuilder::default();
-                output = crate::protocol_serde::shape_invalid_next_token::de_invalid_next_token_xml_err(_response_body, output)
-                    .map_err(crate::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "ResourceContention" => crate::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsError::ResourceContentionFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ResourceContentionFaultBuilder::default();
-                output = crate::protocol_serde::shape_resource_contention_fault::de_resource_contention_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsError::generic(generic),
     })
 }

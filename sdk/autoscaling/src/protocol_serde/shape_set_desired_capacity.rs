@@ -21,39 +21,7 @@ pub fn de_set_desired_capacity_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "ResourceContention" => crate::operation::set_desired_capacity::SetDesiredCapacityError::ResourceContentionFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ResourceContentionFaultBuilder::default();
-                output = crate::protocol_serde::shape_resource_contention_fault::de_resource_contention_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::set_desired_capacity::SetDesiredCapacityError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "ScalingActivityInProgress" => crate::operation::set_desired_capacity::SetDesiredCapacityError::ScalingActivityInProgressFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ScalingActivityInProgressFaultBuilder::default();
-                output = crate::protocol_serde::shape_scaling_activity_in_progress_fault::de_scaling_activity_in_progress_fault_xml_err(
-                    _response_body,
-                    output,
-                )
-                .map_err(crate::operation::set_desired_capacity::SetDesiredCapacityError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::set_desired_capacity::SetDesiredCapacityError::generic(generic),
     })
 }

@@ -21,54 +21,7 @@ pub fn de_start_instance_refresh_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "InstanceRefreshInProgress" => crate::operation::start_instance_refresh::StartInstanceRefreshError::InstanceRefreshInProgressFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::InstanceRefreshInProgressFaultBuilder::default();
-                output = crate::protocol_serde::shape_instance_refresh_in_progress_fault::de_instance_refresh_in_progress_fault_xml_err(
-                    _response_body,
-                    output,
-                )
-                .map_err(crate::operation::start_instance_refresh::StartInstanceRefreshError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "LimitExceeded" => crate::operation::start_instance_refresh::StartInstanceRefreshError::LimitExceededFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::LimitExceededFaultBuilder::default();
-                output = crate::protocol_serde::shape_limit_exceeded_fault::de_limit_exceeded_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::start_instance_refresh::StartInstanceRefreshError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "ResourceContention" => crate::operation::start_instance_refresh::StartInstanceRefreshError::ResourceContentionFault({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ResourceContentionFaultBuilder::default();
-                output = crate::protocol_serde::shape_resource_contention_fault::de_resource_contention_fault_xml_err(_response_body, output)
-                    .map_err(crate::operation::start_instance_refresh::StartInstanceRefreshError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::start_instance_refresh::StartInstanceRefreshError::generic(generic),
     })
 }

@@ -332,11 +332,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for CreateBackupS
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum CreateBackupSelectionError {
-    AlreadyExistsException(crate::types::error::AlreadyExistsException),
-    InvalidParameterValueException(crate::types::error::InvalidParameterValueException),
-    LimitExceededException(crate::types::error::LimitExceededException),
-    MissingParameterValueException(crate::types::error::MissingParameterValueException),
-    ServiceUnavailableException(crate::types::error::ServiceUnavailableException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -363,38 +359,16 @@ impl CreateBackupSelectionError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidParameterValueException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::LimitExceededException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::MissingParameterValueException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceUnavailableException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_already_exists_exception(&self) -> bool {
-        matches!(self, Self::AlreadyExistsException(_))
-    }
-    pub fn is_invalid_parameter_value_exception(&self) -> bool {
-        matches!(self, Self::InvalidParameterValueException(_))
-    }
-    pub fn is_limit_exceeded_exception(&self) -> bool {
-        matches!(self, Self::LimitExceededException(_))
-    }
-    pub fn is_missing_parameter_value_exception(&self) -> bool {
-        matches!(self, Self::MissingParameterValueException(_))
-    }
-    pub fn is_service_unavailable_exception(&self) -> bool {
-        matches!(self, Self::ServiceUnavailableException(_))
-    }
+
 }
 impl ::std::error::Error for CreateBackupSelectionError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::AlreadyExistsException(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidParameterValueException(_inner) => ::std::option::Option::Some(_inner),
-            Self::LimitExceededException(_inner) => ::std::option::Option::Some(_inner),
-            Self::MissingParameterValueException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceUnavailableException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -402,11 +376,7 @@ impl ::std::error::Error for CreateBackupSelectionError {
 impl ::std::fmt::Display for CreateBackupSelectionError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::AlreadyExistsException(_inner) => _inner.fmt(f),
-            Self::InvalidParameterValueException(_inner) => _inner.fmt(f),
-            Self::LimitExceededException(_inner) => _inner.fmt(f),
-            Self::MissingParameterValueException(_inner) => _inner.fmt(f),
-            Self::ServiceUnavailableException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -428,11 +398,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for CreateBackupSelectionError 
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for CreateBackupSelectionError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidParameterValueException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::LimitExceededException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::MissingParameterValueException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceUnavailableException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -415,8 +415,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for ListBackupJob
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum ListBackupJobsError {
-    InvalidParameterValueException(crate::types::error::InvalidParameterValueException),
-    ServiceUnavailableException(crate::types::error::ServiceUnavailableException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -443,23 +442,16 @@ impl ListBackupJobsError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidParameterValueException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceUnavailableException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_parameter_value_exception(&self) -> bool {
-        matches!(self, Self::InvalidParameterValueException(_))
-    }
-    pub fn is_service_unavailable_exception(&self) -> bool {
-        matches!(self, Self::ServiceUnavailableException(_))
-    }
+
 }
 impl ::std::error::Error for ListBackupJobsError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidParameterValueException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceUnavailableException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -467,8 +459,7 @@ impl ::std::error::Error for ListBackupJobsError {
 impl ::std::fmt::Display for ListBackupJobsError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidParameterValueException(_inner) => _inner.fmt(f),
-            Self::ServiceUnavailableException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -490,8 +481,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for ListBackupJobsError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for ListBackupJobsError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidParameterValueException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceUnavailableException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

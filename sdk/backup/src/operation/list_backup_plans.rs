@@ -323,10 +323,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for ListBackupPla
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum ListBackupPlansError {
-    InvalidParameterValueException(crate::types::error::InvalidParameterValueException),
-    MissingParameterValueException(crate::types::error::MissingParameterValueException),
-    ResourceNotFoundException(crate::types::error::ResourceNotFoundException),
-    ServiceUnavailableException(crate::types::error::ServiceUnavailableException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -353,33 +350,16 @@ impl ListBackupPlansError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidParameterValueException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::MissingParameterValueException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ResourceNotFoundException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceUnavailableException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_parameter_value_exception(&self) -> bool {
-        matches!(self, Self::InvalidParameterValueException(_))
-    }
-    pub fn is_missing_parameter_value_exception(&self) -> bool {
-        matches!(self, Self::MissingParameterValueException(_))
-    }
-    pub fn is_resource_not_found_exception(&self) -> bool {
-        matches!(self, Self::ResourceNotFoundException(_))
-    }
-    pub fn is_service_unavailable_exception(&self) -> bool {
-        matches!(self, Self::ServiceUnavailableException(_))
-    }
+
 }
 impl ::std::error::Error for ListBackupPlansError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidParameterValueException(_inner) => ::std::option::Option::Some(_inner),
-            Self::MissingParameterValueException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ResourceNotFoundException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceUnavailableException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -387,10 +367,7 @@ impl ::std::error::Error for ListBackupPlansError {
 impl ::std::fmt::Display for ListBackupPlansError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidParameterValueException(_inner) => _inner.fmt(f),
-            Self::MissingParameterValueException(_inner) => _inner.fmt(f),
-            Self::ResourceNotFoundException(_inner) => _inner.fmt(f),
-            Self::ServiceUnavailableException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -412,10 +389,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for ListBackupPlansError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for ListBackupPlansError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidParameterValueException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::MissingParameterValueException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ResourceNotFoundException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceUnavailableException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -340,9 +340,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for CreateChangeS
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum CreateChangeSetError {
-    AlreadyExistsException(crate::types::error::AlreadyExistsException),
-    InsufficientCapabilitiesException(crate::types::error::InsufficientCapabilitiesException),
-    LimitExceededException(crate::types::error::LimitExceededException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -369,28 +367,16 @@ impl CreateChangeSetError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InsufficientCapabilitiesException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::LimitExceededException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_already_exists_exception(&self) -> bool {
-        matches!(self, Self::AlreadyExistsException(_))
-    }
-    pub fn is_insufficient_capabilities_exception(&self) -> bool {
-        matches!(self, Self::InsufficientCapabilitiesException(_))
-    }
-    pub fn is_limit_exceeded_exception(&self) -> bool {
-        matches!(self, Self::LimitExceededException(_))
-    }
+
 }
 impl ::std::error::Error for CreateChangeSetError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::AlreadyExistsException(_inner) => ::std::option::Option::Some(_inner),
-            Self::InsufficientCapabilitiesException(_inner) => ::std::option::Option::Some(_inner),
-            Self::LimitExceededException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -398,9 +384,7 @@ impl ::std::error::Error for CreateChangeSetError {
 impl ::std::fmt::Display for CreateChangeSetError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::AlreadyExistsException(_inner) => _inner.fmt(f),
-            Self::InsufficientCapabilitiesException(_inner) => _inner.fmt(f),
-            Self::LimitExceededException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -422,9 +406,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for CreateChangeSetError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for CreateChangeSetError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InsufficientCapabilitiesException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::LimitExceededException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

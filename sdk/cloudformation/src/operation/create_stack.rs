@@ -340,10 +340,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for CreateStackEn
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum CreateStackError {
-    AlreadyExistsException(crate::types::error::AlreadyExistsException),
-    InsufficientCapabilitiesException(crate::types::error::InsufficientCapabilitiesException),
-    LimitExceededException(crate::types::error::LimitExceededException),
-    TokenAlreadyExistsException(crate::types::error::TokenAlreadyExistsException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -370,33 +367,16 @@ impl CreateStackError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InsufficientCapabilitiesException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::LimitExceededException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::TokenAlreadyExistsException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_already_exists_exception(&self) -> bool {
-        matches!(self, Self::AlreadyExistsException(_))
-    }
-    pub fn is_insufficient_capabilities_exception(&self) -> bool {
-        matches!(self, Self::InsufficientCapabilitiesException(_))
-    }
-    pub fn is_limit_exceeded_exception(&self) -> bool {
-        matches!(self, Self::LimitExceededException(_))
-    }
-    pub fn is_token_already_exists_exception(&self) -> bool {
-        matches!(self, Self::TokenAlreadyExistsException(_))
-    }
+
 }
 impl ::std::error::Error for CreateStackError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::AlreadyExistsException(_inner) => ::std::option::Option::Some(_inner),
-            Self::InsufficientCapabilitiesException(_inner) => ::std::option::Option::Some(_inner),
-            Self::LimitExceededException(_inner) => ::std::option::Option::Some(_inner),
-            Self::TokenAlreadyExistsException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -404,10 +384,7 @@ impl ::std::error::Error for CreateStackError {
 impl ::std::fmt::Display for CreateStackError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::AlreadyExistsException(_inner) => _inner.fmt(f),
-            Self::InsufficientCapabilitiesException(_inner) => _inner.fmt(f),
-            Self::LimitExceededException(_inner) => _inner.fmt(f),
-            Self::TokenAlreadyExistsException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -429,10 +406,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for CreateStackError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for CreateStackError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::AlreadyExistsException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InsufficientCapabilitiesException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::LimitExceededException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::TokenAlreadyExistsException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

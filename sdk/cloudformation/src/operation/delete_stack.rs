@@ -320,7 +320,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DeleteStackEn
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DeleteStackError {
-    TokenAlreadyExistsException(crate::types::error::TokenAlreadyExistsException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -347,18 +347,16 @@ impl DeleteStackError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::TokenAlreadyExistsException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_token_already_exists_exception(&self) -> bool {
-        matches!(self, Self::TokenAlreadyExistsException(_))
-    }
+
 }
 impl ::std::error::Error for DeleteStackError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::TokenAlreadyExistsException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -366,7 +364,7 @@ impl ::std::error::Error for DeleteStackError {
 impl ::std::fmt::Display for DeleteStackError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::TokenAlreadyExistsException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -388,7 +386,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DeleteStackError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DeleteStackError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::TokenAlreadyExistsException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

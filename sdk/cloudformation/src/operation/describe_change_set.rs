@@ -320,7 +320,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DescribeChang
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DescribeChangeSetError {
-    ChangeSetNotFoundException(crate::types::error::ChangeSetNotFoundException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -347,18 +347,16 @@ impl DescribeChangeSetError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ChangeSetNotFoundException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_change_set_not_found_exception(&self) -> bool {
-        matches!(self, Self::ChangeSetNotFoundException(_))
-    }
+
 }
 impl ::std::error::Error for DescribeChangeSetError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ChangeSetNotFoundException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -366,7 +364,7 @@ impl ::std::error::Error for DescribeChangeSetError {
 impl ::std::fmt::Display for DescribeChangeSetError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ChangeSetNotFoundException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -388,7 +386,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DescribeChangeSetError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DescribeChangeSetError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ChangeSetNotFoundException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -315,7 +315,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for GetTemplateEn
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum GetTemplateError {
-    ChangeSetNotFoundException(crate::types::error::ChangeSetNotFoundException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -342,18 +342,16 @@ impl GetTemplateError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ChangeSetNotFoundException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_change_set_not_found_exception(&self) -> bool {
-        matches!(self, Self::ChangeSetNotFoundException(_))
-    }
+
 }
 impl ::std::error::Error for GetTemplateError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ChangeSetNotFoundException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -361,7 +359,7 @@ impl ::std::error::Error for GetTemplateError {
 impl ::std::fmt::Display for GetTemplateError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ChangeSetNotFoundException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -383,7 +381,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for GetTemplateError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for GetTemplateError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ChangeSetNotFoundException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

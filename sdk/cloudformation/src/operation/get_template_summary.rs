@@ -325,7 +325,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for GetTemplateSu
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum GetTemplateSummaryError {
-    StackSetNotFoundException(crate::types::error::StackSetNotFoundException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -352,18 +352,16 @@ impl GetTemplateSummaryError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::StackSetNotFoundException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_stack_set_not_found_exception(&self) -> bool {
-        matches!(self, Self::StackSetNotFoundException(_))
-    }
+
 }
 impl ::std::error::Error for GetTemplateSummaryError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::StackSetNotFoundException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -371,7 +369,7 @@ impl ::std::error::Error for GetTemplateSummaryError {
 impl ::std::fmt::Display for GetTemplateSummaryError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::StackSetNotFoundException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -393,7 +391,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for GetTemplateSummaryError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for GetTemplateSummaryError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::StackSetNotFoundException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

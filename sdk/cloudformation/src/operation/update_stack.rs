@@ -350,8 +350,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for UpdateStackEn
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum UpdateStackError {
-    InsufficientCapabilitiesException(crate::types::error::InsufficientCapabilitiesException),
-    TokenAlreadyExistsException(crate::types::error::TokenAlreadyExistsException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -378,23 +377,16 @@ impl UpdateStackError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InsufficientCapabilitiesException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::TokenAlreadyExistsException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_insufficient_capabilities_exception(&self) -> bool {
-        matches!(self, Self::InsufficientCapabilitiesException(_))
-    }
-    pub fn is_token_already_exists_exception(&self) -> bool {
-        matches!(self, Self::TokenAlreadyExistsException(_))
-    }
+
 }
 impl ::std::error::Error for UpdateStackError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InsufficientCapabilitiesException(_inner) => ::std::option::Option::Some(_inner),
-            Self::TokenAlreadyExistsException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -402,8 +394,7 @@ impl ::std::error::Error for UpdateStackError {
 impl ::std::fmt::Display for UpdateStackError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InsufficientCapabilitiesException(_inner) => _inner.fmt(f),
-            Self::TokenAlreadyExistsException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -425,8 +416,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for UpdateStackError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for UpdateStackError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InsufficientCapabilitiesException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::TokenAlreadyExistsException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

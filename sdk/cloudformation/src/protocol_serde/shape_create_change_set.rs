@@ -18,54 +18,7 @@ pub fn de_create_change_set_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "AlreadyExistsException" => crate::operation::create_change_set::CreateChangeSetError::AlreadyExistsException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::AlreadyExistsExceptionBuilder::default();
-                output = crate::protocol_serde::shape_already_exists_exception::de_already_exists_exception_xml_err(_response_body, output)
-                    .map_err(crate::operation::create_change_set::CreateChangeSetError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "InsufficientCapabilitiesException" => crate::operation::create_change_set::CreateChangeSetError::InsufficientCapabilitiesException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::InsufficientCapabilitiesExceptionBuilder::default();
-                output = crate::protocol_serde::shape_insufficient_capabilities_exception::de_insufficient_capabilities_exception_xml_err(
-                    _response_body,
-                    output,
-                )
-                .map_err(crate::operation::create_change_set::CreateChangeSetError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "LimitExceededException" => crate::operation::create_change_set::CreateChangeSetError::LimitExceededException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::LimitExceededExceptionBuilder::default();
-                output = crate::protocol_serde::shape_limit_exceeded_exception::de_limit_exceeded_exception_xml_err(_response_body, output)
-                    .map_err(crate::operation::create_change_set::CreateChangeSetError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::create_change_set::CreateChangeSetError::generic(generic),
     })
 }

@@ -18,24 +18,7 @@ pub fn de_delete_change_set_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "InvalidChangeSetStatus" => crate::operation::delete_change_set::DeleteChangeSetError::InvalidChangeSetStatusException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::InvalidChangeSetStatusExceptionBuilder::default();
-                output = crate::protocol_serde::shape_invalid_change_set_status_exception::de_invalid_change_set_status_exception_xml_err(
-                    _response_body,
-                    output,
-                )
-                .map_err(crate::operation::delete_change_set::DeleteChangeSetError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::delete_change_set::DeleteChangeSetError::generic(generic),
     })
 }

@@ -18,22 +18,7 @@ pub fn de_delete_stack_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "TokenAlreadyExistsException" => crate::operation::delete_stack::DeleteStackError::TokenAlreadyExistsException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::TokenAlreadyExistsExceptionBuilder::default();
-                output =
-                    crate::protocol_serde::shape_token_already_exists_exception::de_token_already_exists_exception_xml_err(_response_body, output)
-                        .map_err(crate::operation::delete_stack::DeleteStackError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::delete_stack::DeleteStackError::generic(generic),
     })
 }

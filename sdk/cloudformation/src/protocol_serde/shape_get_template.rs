@@ -18,22 +18,7 @@ pub fn de_get_template_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "ChangeSetNotFound" => crate::operation::get_template::GetTemplateError::ChangeSetNotFoundException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ChangeSetNotFoundExceptionBuilder::default();
-                output =
-                    crate::protocol_serde::shape_change_set_not_found_exception::de_change_set_not_found_exception_xml_err(_response_body, output)
-                        .map_err(crate::operation::get_template::GetTemplateError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::get_template::GetTemplateError::generic(generic),
     })
 }

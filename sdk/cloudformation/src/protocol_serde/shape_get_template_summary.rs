@@ -21,21 +21,7 @@ pub fn de_get_template_summary_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "StackSetNotFoundException" => crate::operation::get_template_summary::GetTemplateSummaryError::StackSetNotFoundException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::StackSetNotFoundExceptionBuilder::default();
-                output = crate::protocol_serde::shape_stack_set_not_found_exception::de_stack_set_not_found_exception_xml_err(_response_body, output)
-                    .map_err(crate::operation::get_template_summary::GetTemplateSummaryError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::get_template_summary::GetTemplateSummaryError::generic(generic),
     })
 }

@@ -308,7 +308,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for PutEventsEndp
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum PutEventsError {
-    InternalException(crate::types::error::InternalException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -335,18 +335,16 @@ impl PutEventsError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_internal_exception(&self) -> bool {
-        matches!(self, Self::InternalException(_))
-    }
+
 }
 impl ::std::error::Error for PutEventsError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InternalException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -354,7 +352,7 @@ impl ::std::error::Error for PutEventsError {
 impl ::std::fmt::Display for PutEventsError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InternalException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -376,7 +374,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for PutEventsError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for PutEventsError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -317,8 +317,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for TestEventPatt
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum TestEventPatternError {
-    InternalException(crate::types::error::InternalException),
-    InvalidEventPatternException(crate::types::error::InvalidEventPatternException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -345,23 +344,16 @@ impl TestEventPatternError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidEventPatternException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_internal_exception(&self) -> bool {
-        matches!(self, Self::InternalException(_))
-    }
-    pub fn is_invalid_event_pattern_exception(&self) -> bool {
-        matches!(self, Self::InvalidEventPatternException(_))
-    }
+
 }
 impl ::std::error::Error for TestEventPatternError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InternalException(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidEventPatternException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -369,8 +361,7 @@ impl ::std::error::Error for TestEventPatternError {
 impl ::std::fmt::Display for TestEventPatternError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InternalException(_inner) => _inner.fmt(f),
-            Self::InvalidEventPatternException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -392,8 +383,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for TestEventPatternError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for TestEventPatternError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidEventPatternException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

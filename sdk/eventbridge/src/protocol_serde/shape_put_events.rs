@@ -18,21 +18,7 @@ pub fn de_put_events_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "InternalException" => crate::operation::put_events::PutEventsError::InternalException({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::InternalExceptionBuilder::default();
-                output = crate::protocol_serde::shape_internal_exception::de_internal_exception_json_err(_response_body, output)
-                    .map_err(crate::operation::put_events::PutEventsError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::put_events::PutEventsError::generic(generic),
     })
 }

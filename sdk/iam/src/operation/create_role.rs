@@ -324,12 +324,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for CreateRoleEnd
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum CreateRoleError {
-    ConcurrentModificationException(crate::types::error::ConcurrentModificationException),
-    EntityAlreadyExistsException(crate::types::error::EntityAlreadyExistsException),
-    InvalidInputException(crate::types::error::InvalidInputException),
-    LimitExceededException(crate::types::error::LimitExceededException),
-    MalformedPolicyDocumentException(crate::types::error::MalformedPolicyDocumentException),
-    ServiceFailureException(crate::types::error::ServiceFailureException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -356,43 +351,16 @@ impl CreateRoleError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ConcurrentModificationException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::EntityAlreadyExistsException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidInputException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::LimitExceededException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::MalformedPolicyDocumentException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceFailureException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_concurrent_modification_exception(&self) -> bool {
-        matches!(self, Self::ConcurrentModificationException(_))
-    }
-    pub fn is_entity_already_exists_exception(&self) -> bool {
-        matches!(self, Self::EntityAlreadyExistsException(_))
-    }
-    pub fn is_invalid_input_exception(&self) -> bool {
-        matches!(self, Self::InvalidInputException(_))
-    }
-    pub fn is_limit_exceeded_exception(&self) -> bool {
-        matches!(self, Self::LimitExceededException(_))
-    }
-    pub fn is_malformed_policy_document_exception(&self) -> bool {
-        matches!(self, Self::MalformedPolicyDocumentException(_))
-    }
-    pub fn is_service_failure_exception(&self) -> bool {
-        matches!(self, Self::ServiceFailureException(_))
-    }
+
 }
 impl ::std::error::Error for CreateRoleError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ConcurrentModificationException(_inner) => ::std::option::Option::Some(_inner),
-            Self::EntityAlreadyExistsException(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidInputException(_inner) => ::std::option::Option::Some(_inner),
-            Self::LimitExceededException(_inner) => ::std::option::Option::Some(_inner),
-            Self::MalformedPolicyDocumentException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceFailureException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -400,12 +368,7 @@ impl ::std::error::Error for CreateRoleError {
 impl ::std::fmt::Display for CreateRoleError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ConcurrentModificationException(_inner) => _inner.fmt(f),
-            Self::EntityAlreadyExistsException(_inner) => _inner.fmt(f),
-            Self::InvalidInputException(_inner) => _inner.fmt(f),
-            Self::LimitExceededException(_inner) => _inner.fmt(f),
-            Self::MalformedPolicyDocumentException(_inner) => _inner.fmt(f),
-            Self::ServiceFailureException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -427,12 +390,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for CreateRoleError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for CreateRoleError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ConcurrentModificationException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::EntityAlreadyExistsException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidInputException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::LimitExceededException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::MalformedPolicyDocumentException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceFailureException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

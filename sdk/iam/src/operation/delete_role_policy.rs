@@ -312,10 +312,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DeleteRolePol
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DeleteRolePolicyError {
-    LimitExceededException(crate::types::error::LimitExceededException),
-    NoSuchEntityException(crate::types::error::NoSuchEntityException),
-    ServiceFailureException(crate::types::error::ServiceFailureException),
-    UnmodifiableEntityException(crate::types::error::UnmodifiableEntityException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -342,33 +339,16 @@ impl DeleteRolePolicyError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::LimitExceededException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::NoSuchEntityException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceFailureException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::UnmodifiableEntityException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_limit_exceeded_exception(&self) -> bool {
-        matches!(self, Self::LimitExceededException(_))
-    }
-    pub fn is_no_such_entity_exception(&self) -> bool {
-        matches!(self, Self::NoSuchEntityException(_))
-    }
-    pub fn is_service_failure_exception(&self) -> bool {
-        matches!(self, Self::ServiceFailureException(_))
-    }
-    pub fn is_unmodifiable_entity_exception(&self) -> bool {
-        matches!(self, Self::UnmodifiableEntityException(_))
-    }
+
 }
 impl ::std::error::Error for DeleteRolePolicyError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::LimitExceededException(_inner) => ::std::option::Option::Some(_inner),
-            Self::NoSuchEntityException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceFailureException(_inner) => ::std::option::Option::Some(_inner),
-            Self::UnmodifiableEntityException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -376,10 +356,7 @@ impl ::std::error::Error for DeleteRolePolicyError {
 impl ::std::fmt::Display for DeleteRolePolicyError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::LimitExceededException(_inner) => _inner.fmt(f),
-            Self::NoSuchEntityException(_inner) => _inner.fmt(f),
-            Self::ServiceFailureException(_inner) => _inner.fmt(f),
-            Self::UnmodifiableEntityException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -401,10 +378,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DeleteRolePolicyError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DeleteRolePolicyError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::LimitExceededException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::NoSuchEntityException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceFailureException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::UnmodifiableEntityException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

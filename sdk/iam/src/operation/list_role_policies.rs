@@ -312,8 +312,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for ListRolePolic
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum ListRolePoliciesError {
-    NoSuchEntityException(crate::types::error::NoSuchEntityException),
-    ServiceFailureException(crate::types::error::ServiceFailureException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -340,23 +339,16 @@ impl ListRolePoliciesError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::NoSuchEntityException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceFailureException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_no_such_entity_exception(&self) -> bool {
-        matches!(self, Self::NoSuchEntityException(_))
-    }
-    pub fn is_service_failure_exception(&self) -> bool {
-        matches!(self, Self::ServiceFailureException(_))
-    }
+
 }
 impl ::std::error::Error for ListRolePoliciesError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::NoSuchEntityException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceFailureException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -364,8 +356,7 @@ impl ::std::error::Error for ListRolePoliciesError {
 impl ::std::fmt::Display for ListRolePoliciesError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::NoSuchEntityException(_inner) => _inner.fmt(f),
-            Self::ServiceFailureException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -387,8 +378,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for ListRolePoliciesError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for ListRolePoliciesError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::NoSuchEntityException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceFailureException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

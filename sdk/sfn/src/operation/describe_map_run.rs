@@ -309,8 +309,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DescribeMapRu
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DescribeMapRunError {
-    InvalidArn(crate::types::error::InvalidArn),
-    ResourceNotFound(crate::types::error::ResourceNotFound),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -337,23 +336,16 @@ impl DescribeMapRunError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidArn(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ResourceNotFound(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_arn(&self) -> bool {
-        matches!(self, Self::InvalidArn(_))
-    }
-    pub fn is_resource_not_found(&self) -> bool {
-        matches!(self, Self::ResourceNotFound(_))
-    }
+
 }
 impl ::std::error::Error for DescribeMapRunError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidArn(_inner) => ::std::option::Option::Some(_inner),
-            Self::ResourceNotFound(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -361,8 +353,7 @@ impl ::std::error::Error for DescribeMapRunError {
 impl ::std::fmt::Display for DescribeMapRunError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidArn(_inner) => _inner.fmt(f),
-            Self::ResourceNotFound(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -384,8 +375,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DescribeMapRunError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DescribeMapRunError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidArn(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ResourceNotFound(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -315,11 +315,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DescribeState
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DescribeStateMachineError {
-    InvalidArn(crate::types::error::InvalidArn),
-    KmsAccessDeniedException(crate::types::error::KmsAccessDeniedException),
-    KmsInvalidStateException(crate::types::error::KmsInvalidStateException),
-    KmsThrottlingException(crate::types::error::KmsThrottlingException),
-    StateMachineDoesNotExist(crate::types::error::StateMachineDoesNotExist),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -346,38 +342,16 @@ impl DescribeStateMachineError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidArn(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsAccessDeniedException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsInvalidStateException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsThrottlingException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::StateMachineDoesNotExist(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_arn(&self) -> bool {
-        matches!(self, Self::InvalidArn(_))
-    }
-    pub fn is_kms_access_denied_exception(&self) -> bool {
-        matches!(self, Self::KmsAccessDeniedException(_))
-    }
-    pub fn is_kms_invalid_state_exception(&self) -> bool {
-        matches!(self, Self::KmsInvalidStateException(_))
-    }
-    pub fn is_kms_throttling_exception(&self) -> bool {
-        matches!(self, Self::KmsThrottlingException(_))
-    }
-    pub fn is_state_machine_does_not_exist(&self) -> bool {
-        matches!(self, Self::StateMachineDoesNotExist(_))
-    }
+
 }
 impl ::std::error::Error for DescribeStateMachineError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidArn(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsInvalidStateException(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsThrottlingException(_inner) => ::std::option::Option::Some(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -385,11 +359,7 @@ impl ::std::error::Error for DescribeStateMachineError {
 impl ::std::fmt::Display for DescribeStateMachineError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidArn(_inner) => _inner.fmt(f),
-            Self::KmsAccessDeniedException(_inner) => _inner.fmt(f),
-            Self::KmsInvalidStateException(_inner) => _inner.fmt(f),
-            Self::KmsThrottlingException(_inner) => _inner.fmt(f),
-            Self::StateMachineDoesNotExist(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -411,11 +381,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DescribeStateMachineError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DescribeStateMachineError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidArn(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsInvalidStateException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsThrottlingException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

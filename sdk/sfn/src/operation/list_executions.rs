@@ -319,12 +319,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for ListExecution
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum ListExecutionsError {
-    InvalidArn(crate::types::error::InvalidArn),
-    InvalidToken(crate::types::error::InvalidToken),
-    ResourceNotFound(crate::types::error::ResourceNotFound),
-    StateMachineDoesNotExist(crate::types::error::StateMachineDoesNotExist),
-    StateMachineTypeNotSupported(crate::types::error::StateMachineTypeNotSupported),
-    ValidationException(crate::types::error::ValidationException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -351,43 +346,16 @@ impl ListExecutionsError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidArn(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidToken(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ResourceNotFound(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::StateMachineDoesNotExist(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::StateMachineTypeNotSupported(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ValidationException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_arn(&self) -> bool {
-        matches!(self, Self::InvalidArn(_))
-    }
-    pub fn is_invalid_token(&self) -> bool {
-        matches!(self, Self::InvalidToken(_))
-    }
-    pub fn is_resource_not_found(&self) -> bool {
-        matches!(self, Self::ResourceNotFound(_))
-    }
-    pub fn is_state_machine_does_not_exist(&self) -> bool {
-        matches!(self, Self::StateMachineDoesNotExist(_))
-    }
-    pub fn is_state_machine_type_not_supported(&self) -> bool {
-        matches!(self, Self::StateMachineTypeNotSupported(_))
-    }
-    pub fn is_validation_exception(&self) -> bool {
-        matches!(self, Self::ValidationException(_))
-    }
+
 }
 impl ::std::error::Error for ListExecutionsError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidArn(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidToken(_inner) => ::std::option::Option::Some(_inner),
-            Self::ResourceNotFound(_inner) => ::std::option::Option::Some(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::std::option::Option::Some(_inner),
-            Self::StateMachineTypeNotSupported(_inner) => ::std::option::Option::Some(_inner),
-            Self::ValidationException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -395,12 +363,7 @@ impl ::std::error::Error for ListExecutionsError {
 impl ::std::fmt::Display for ListExecutionsError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidArn(_inner) => _inner.fmt(f),
-            Self::InvalidToken(_inner) => _inner.fmt(f),
-            Self::ResourceNotFound(_inner) => _inner.fmt(f),
-            Self::StateMachineDoesNotExist(_inner) => _inner.fmt(f),
-            Self::StateMachineTypeNotSupported(_inner) => _inner.fmt(f),
-            Self::ValidationException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -422,12 +385,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for ListExecutionsError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for ListExecutionsError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidArn(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidToken(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ResourceNotFound(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::StateMachineTypeNotSupported(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ValidationException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -309,7 +309,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for ListStateMach
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum ListStateMachinesError {
-    InvalidToken(crate::types::error::InvalidToken),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -336,18 +336,16 @@ impl ListStateMachinesError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidToken(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_token(&self) -> bool {
-        matches!(self, Self::InvalidToken(_))
-    }
+
 }
 impl ::std::error::Error for ListStateMachinesError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidToken(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -355,7 +353,7 @@ impl ::std::error::Error for ListStateMachinesError {
 impl ::std::fmt::Display for ListStateMachinesError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidToken(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -377,7 +375,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for ListStateMachinesError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for ListStateMachinesError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidToken(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -319,17 +319,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for StartExecutio
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum StartExecutionError {
-    ExecutionAlreadyExists(crate::types::error::ExecutionAlreadyExists),
-    ExecutionLimitExceeded(crate::types::error::ExecutionLimitExceeded),
-    InvalidArn(crate::types::error::InvalidArn),
-    InvalidExecutionInput(crate::types::error::InvalidExecutionInput),
-    InvalidName(crate::types::error::InvalidName),
-    KmsAccessDeniedException(crate::types::error::KmsAccessDeniedException),
-    KmsInvalidStateException(crate::types::error::KmsInvalidStateException),
-    KmsThrottlingException(crate::types::error::KmsThrottlingException),
-    StateMachineDeleting(crate::types::error::StateMachineDeleting),
-    StateMachineDoesNotExist(crate::types::error::StateMachineDoesNotExist),
-    ValidationException(crate::types::error::ValidationException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -356,68 +346,16 @@ impl StartExecutionError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ExecutionAlreadyExists(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ExecutionLimitExceeded(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidArn(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidExecutionInput(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidName(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsAccessDeniedException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsInvalidStateException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsThrottlingException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::StateMachineDeleting(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::StateMachineDoesNotExist(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ValidationException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_execution_already_exists(&self) -> bool {
-        matches!(self, Self::ExecutionAlreadyExists(_))
-    }
-    pub fn is_execution_limit_exceeded(&self) -> bool {
-        matches!(self, Self::ExecutionLimitExceeded(_))
-    }
-    pub fn is_invalid_arn(&self) -> bool {
-        matches!(self, Self::InvalidArn(_))
-    }
-    pub fn is_invalid_execution_input(&self) -> bool {
-        matches!(self, Self::InvalidExecutionInput(_))
-    }
-    pub fn is_invalid_name(&self) -> bool {
-        matches!(self, Self::InvalidName(_))
-    }
-    pub fn is_kms_access_denied_exception(&self) -> bool {
-        matches!(self, Self::KmsAccessDeniedException(_))
-    }
-    pub fn is_kms_invalid_state_exception(&self) -> bool {
-        matches!(self, Self::KmsInvalidStateException(_))
-    }
-    pub fn is_kms_throttling_exception(&self) -> bool {
-        matches!(self, Self::KmsThrottlingException(_))
-    }
-    pub fn is_state_machine_deleting(&self) -> bool {
-        matches!(self, Self::StateMachineDeleting(_))
-    }
-    pub fn is_state_machine_does_not_exist(&self) -> bool {
-        matches!(self, Self::StateMachineDoesNotExist(_))
-    }
-    pub fn is_validation_exception(&self) -> bool {
-        matches!(self, Self::ValidationException(_))
-    }
+
 }
 impl ::std::error::Error for StartExecutionError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ExecutionAlreadyExists(_inner) => ::std::option::Option::Some(_inner),
-            Self::ExecutionLimitExceeded(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidArn(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidExecutionInput(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidName(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsInvalidStateException(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsThrottlingException(_inner) => ::std::option::Option::Some(_inner),
-            Self::StateMachineDeleting(_inner) => ::std::option::Option::Some(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::std::option::Option::Some(_inner),
-            Self::ValidationException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -425,17 +363,7 @@ impl ::std::error::Error for StartExecutionError {
 impl ::std::fmt::Display for StartExecutionError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ExecutionAlreadyExists(_inner) => _inner.fmt(f),
-            Self::ExecutionLimitExceeded(_inner) => _inner.fmt(f),
-            Self::InvalidArn(_inner) => _inner.fmt(f),
-            Self::InvalidExecutionInput(_inner) => _inner.fmt(f),
-            Self::InvalidName(_inner) => _inner.fmt(f),
-            Self::KmsAccessDeniedException(_inner) => _inner.fmt(f),
-            Self::KmsInvalidStateException(_inner) => _inner.fmt(f),
-            Self::KmsThrottlingException(_inner) => _inner.fmt(f),
-            Self::StateMachineDeleting(_inner) => _inner.fmt(f),
-            Self::StateMachineDoesNotExist(_inner) => _inner.fmt(f),
-            Self::ValidationException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -457,17 +385,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for StartExecutionError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for StartExecutionError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ExecutionAlreadyExists(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ExecutionLimitExceeded(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidArn(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidExecutionInput(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidName(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsInvalidStateException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsThrottlingException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::StateMachineDeleting(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ValidationException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

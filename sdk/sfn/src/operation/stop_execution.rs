@@ -309,12 +309,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for StopExecution
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum StopExecutionError {
-    ExecutionDoesNotExist(crate::types::error::ExecutionDoesNotExist),
-    InvalidArn(crate::types::error::InvalidArn),
-    KmsAccessDeniedException(crate::types::error::KmsAccessDeniedException),
-    KmsInvalidStateException(crate::types::error::KmsInvalidStateException),
-    KmsThrottlingException(crate::types::error::KmsThrottlingException),
-    ValidationException(crate::types::error::ValidationException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -341,43 +336,16 @@ impl StopExecutionError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ExecutionDoesNotExist(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidArn(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsAccessDeniedException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsInvalidStateException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsThrottlingException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ValidationException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_execution_does_not_exist(&self) -> bool {
-        matches!(self, Self::ExecutionDoesNotExist(_))
-    }
-    pub fn is_invalid_arn(&self) -> bool {
-        matches!(self, Self::InvalidArn(_))
-    }
-    pub fn is_kms_access_denied_exception(&self) -> bool {
-        matches!(self, Self::KmsAccessDeniedException(_))
-    }
-    pub fn is_kms_invalid_state_exception(&self) -> bool {
-        matches!(self, Self::KmsInvalidStateException(_))
-    }
-    pub fn is_kms_throttling_exception(&self) -> bool {
-        matches!(self, Self::KmsThrottlingException(_))
-    }
-    pub fn is_validation_exception(&self) -> bool {
-        matches!(self, Self::ValidationException(_))
-    }
+
 }
 impl ::std::error::Error for StopExecutionError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ExecutionDoesNotExist(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidArn(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsInvalidStateException(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsThrottlingException(_inner) => ::std::option::Option::Some(_inner),
-            Self::ValidationException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -385,12 +353,7 @@ impl ::std::error::Error for StopExecutionError {
 impl ::std::fmt::Display for StopExecutionError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ExecutionDoesNotExist(_inner) => _inner.fmt(f),
-            Self::InvalidArn(_inner) => _inner.fmt(f),
-            Self::KmsAccessDeniedException(_inner) => _inner.fmt(f),
-            Self::KmsInvalidStateException(_inner) => _inner.fmt(f),
-            Self::KmsThrottlingException(_inner) => _inner.fmt(f),
-            Self::ValidationException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -412,12 +375,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for StopExecutionError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for StopExecutionError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ExecutionDoesNotExist(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidArn(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsInvalidStateException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsThrottlingException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ValidationException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

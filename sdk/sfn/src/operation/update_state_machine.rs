@@ -315,19 +315,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for UpdateStateMa
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum UpdateStateMachineError {
-    ConflictException(crate::types::error::ConflictException),
-    InvalidArn(crate::types::error::InvalidArn),
-    InvalidDefinition(crate::types::error::InvalidDefinition),
-    InvalidEncryptionConfiguration(crate::types::error::InvalidEncryptionConfiguration),
-    InvalidLoggingConfiguration(crate::types::error::InvalidLoggingConfiguration),
-    InvalidTracingConfiguration(crate::types::error::InvalidTracingConfiguration),
-    KmsAccessDeniedException(crate::types::error::KmsAccessDeniedException),
-    KmsThrottlingException(crate::types::error::KmsThrottlingException),
-    MissingRequiredParameter(crate::types::error::MissingRequiredParameter),
-    ServiceQuotaExceededException(crate::types::error::ServiceQuotaExceededException),
-    StateMachineDeleting(crate::types::error::StateMachineDeleting),
-    StateMachineDoesNotExist(crate::types::error::StateMachineDoesNotExist),
-    ValidationException(crate::types::error::ValidationException),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -354,78 +342,16 @@ impl UpdateStateMachineError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ConflictException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidArn(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidDefinition(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidEncryptionConfiguration(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidLoggingConfiguration(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidTracingConfiguration(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsAccessDeniedException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsThrottlingException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::MissingRequiredParameter(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ServiceQuotaExceededException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::StateMachineDeleting(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::StateMachineDoesNotExist(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ValidationException(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_conflict_exception(&self) -> bool {
-        matches!(self, Self::ConflictException(_))
-    }
-    pub fn is_invalid_arn(&self) -> bool {
-        matches!(self, Self::InvalidArn(_))
-    }
-    pub fn is_invalid_definition(&self) -> bool {
-        matches!(self, Self::InvalidDefinition(_))
-    }
-    pub fn is_invalid_encryption_configuration(&self) -> bool {
-        matches!(self, Self::InvalidEncryptionConfiguration(_))
-    }
-    pub fn is_invalid_logging_configuration(&self) -> bool {
-        matches!(self, Self::InvalidLoggingConfiguration(_))
-    }
-    pub fn is_invalid_tracing_configuration(&self) -> bool {
-        matches!(self, Self::InvalidTracingConfiguration(_))
-    }
-    pub fn is_kms_access_denied_exception(&self) -> bool {
-        matches!(self, Self::KmsAccessDeniedException(_))
-    }
-    pub fn is_kms_throttling_exception(&self) -> bool {
-        matches!(self, Self::KmsThrottlingException(_))
-    }
-    pub fn is_missing_required_parameter(&self) -> bool {
-        matches!(self, Self::MissingRequiredParameter(_))
-    }
-    pub fn is_service_quota_exceeded_exception(&self) -> bool {
-        matches!(self, Self::ServiceQuotaExceededException(_))
-    }
-    pub fn is_state_machine_deleting(&self) -> bool {
-        matches!(self, Self::StateMachineDeleting(_))
-    }
-    pub fn is_state_machine_does_not_exist(&self) -> bool {
-        matches!(self, Self::StateMachineDoesNotExist(_))
-    }
-    pub fn is_validation_exception(&self) -> bool {
-        matches!(self, Self::ValidationException(_))
-    }
+
 }
 impl ::std::error::Error for UpdateStateMachineError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::ConflictException(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidArn(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidDefinition(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidEncryptionConfiguration(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidLoggingConfiguration(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidTracingConfiguration(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsThrottlingException(_inner) => ::std::option::Option::Some(_inner),
-            Self::MissingRequiredParameter(_inner) => ::std::option::Option::Some(_inner),
-            Self::ServiceQuotaExceededException(_inner) => ::std::option::Option::Some(_inner),
-            Self::StateMachineDeleting(_inner) => ::std::option::Option::Some(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::std::option::Option::Some(_inner),
-            Self::ValidationException(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -433,19 +359,7 @@ impl ::std::error::Error for UpdateStateMachineError {
 impl ::std::fmt::Display for UpdateStateMachineError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::ConflictException(_inner) => _inner.fmt(f),
-            Self::InvalidArn(_inner) => _inner.fmt(f),
-            Self::InvalidDefinition(_inner) => _inner.fmt(f),
-            Self::InvalidEncryptionConfiguration(_inner) => _inner.fmt(f),
-            Self::InvalidLoggingConfiguration(_inner) => _inner.fmt(f),
-            Self::InvalidTracingConfiguration(_inner) => _inner.fmt(f),
-            Self::KmsAccessDeniedException(_inner) => _inner.fmt(f),
-            Self::KmsThrottlingException(_inner) => _inner.fmt(f),
-            Self::MissingRequiredParameter(_inner) => _inner.fmt(f),
-            Self::ServiceQuotaExceededException(_inner) => _inner.fmt(f),
-            Self::StateMachineDeleting(_inner) => _inner.fmt(f),
-            Self::StateMachineDoesNotExist(_inner) => _inner.fmt(f),
-            Self::ValidationException(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -467,19 +381,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for UpdateStateMachineError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for UpdateStateMachineError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::ConflictException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidArn(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidDefinition(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidEncryptionConfiguration(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidLoggingConfiguration(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidTracingConfiguration(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsAccessDeniedException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsThrottlingException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::MissingRequiredParameter(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ServiceQuotaExceededException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::StateMachineDeleting(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::StateMachineDoesNotExist(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ValidationException(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

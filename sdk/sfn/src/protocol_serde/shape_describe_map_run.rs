@@ -18,36 +18,7 @@ pub fn de_describe_map_run_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "InvalidArn" => crate::operation::describe_map_run::DescribeMapRunError::InvalidArn({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::InvalidArnBuilder::default();
-                output = crate::protocol_serde::shape_invalid_arn::de_invalid_arn_json_err(_response_body, output)
-                    .map_err(crate::operation::describe_map_run::DescribeMapRunError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
-        "ResourceNotFound" => crate::operation::describe_map_run::DescribeMapRunError::ResourceNotFound({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::ResourceNotFoundBuilder::default();
-                output = crate::protocol_serde::shape_resource_not_found::de_resource_not_found_json_err(_response_body, output)
-                    .map_err(crate::operation::describe_map_run::DescribeMapRunError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::describe_map_run::DescribeMapRunError::generic(generic),
     })
 }

@@ -19,21 +19,7 @@ pub fn de_list_state_machines_http_error(
 
     let _error_message = generic.message().map(|msg| msg.to_owned());
     Err(match error_code {
-        "InvalidToken" => crate::operation::list_state_machines::ListStateMachinesError::InvalidToken({
-            #[allow(unused_mut)]
-            let mut tmp = {
-                #[allow(unused_mut)]
-                let mut output = crate::types::error::builders::InvalidTokenBuilder::default();
-                output = crate::protocol_serde::shape_invalid_token::de_invalid_token_json_err(_response_body, output)
-                    .map_err(crate::operation::list_state_machines::ListStateMachinesError::unhandled)?;
-                let output = output.meta(generic);
-                output.build()
-            };
-            if tmp.message.is_none() {
-                tmp.message = _error_message;
-            }
-            tmp
-        }),
+
         _ => crate::operation::list_state_machines::ListStateMachinesError::generic(generic),
     })
 }

@@ -312,12 +312,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for GetQueueAttri
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum GetQueueAttributesError {
-    InvalidAddress(crate::types::error::InvalidAddress),
-    InvalidAttributeName(crate::types::error::InvalidAttributeName),
-    InvalidSecurity(crate::types::error::InvalidSecurity),
-    QueueDoesNotExist(crate::types::error::QueueDoesNotExist),
-    RequestThrottled(crate::types::error::RequestThrottled),
-    UnsupportedOperation(crate::types::error::UnsupportedOperation),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -344,43 +339,16 @@ impl GetQueueAttributesError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidAddress(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidAttributeName(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidSecurity(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::QueueDoesNotExist(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::RequestThrottled(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::UnsupportedOperation(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_address(&self) -> bool {
-        matches!(self, Self::InvalidAddress(_))
-    }
-    pub fn is_invalid_attribute_name(&self) -> bool {
-        matches!(self, Self::InvalidAttributeName(_))
-    }
-    pub fn is_invalid_security(&self) -> bool {
-        matches!(self, Self::InvalidSecurity(_))
-    }
-    pub fn is_queue_does_not_exist(&self) -> bool {
-        matches!(self, Self::QueueDoesNotExist(_))
-    }
-    pub fn is_request_throttled(&self) -> bool {
-        matches!(self, Self::RequestThrottled(_))
-    }
-    pub fn is_unsupported_operation(&self) -> bool {
-        matches!(self, Self::UnsupportedOperation(_))
-    }
+
 }
 impl ::std::error::Error for GetQueueAttributesError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidAddress(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidAttributeName(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidSecurity(_inner) => ::std::option::Option::Some(_inner),
-            Self::QueueDoesNotExist(_inner) => ::std::option::Option::Some(_inner),
-            Self::RequestThrottled(_inner) => ::std::option::Option::Some(_inner),
-            Self::UnsupportedOperation(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -388,12 +356,7 @@ impl ::std::error::Error for GetQueueAttributesError {
 impl ::std::fmt::Display for GetQueueAttributesError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidAddress(_inner) => _inner.fmt(f),
-            Self::InvalidAttributeName(_inner) => _inner.fmt(f),
-            Self::InvalidSecurity(_inner) => _inner.fmt(f),
-            Self::QueueDoesNotExist(_inner) => _inner.fmt(f),
-            Self::RequestThrottled(_inner) => _inner.fmt(f),
-            Self::UnsupportedOperation(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -415,12 +378,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for GetQueueAttributesError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for GetQueueAttributesError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidAddress(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidAttributeName(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidSecurity(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::QueueDoesNotExist(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::RequestThrottled(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::UnsupportedOperation(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

@@ -326,19 +326,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for SendMessageEn
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum SendMessageError {
-    InvalidAddress(crate::types::error::InvalidAddress),
-    InvalidMessageContents(crate::types::error::InvalidMessageContents),
-    InvalidSecurity(crate::types::error::InvalidSecurity),
-    KmsAccessDenied(crate::types::error::KmsAccessDenied),
-    KmsDisabled(crate::types::error::KmsDisabled),
-    KmsInvalidKeyUsage(crate::types::error::KmsInvalidKeyUsage),
-    KmsInvalidState(crate::types::error::KmsInvalidState),
-    KmsNotFound(crate::types::error::KmsNotFound),
-    KmsOptInRequired(crate::types::error::KmsOptInRequired),
-    KmsThrottled(crate::types::error::KmsThrottled),
-    QueueDoesNotExist(crate::types::error::QueueDoesNotExist),
-    RequestThrottled(crate::types::error::RequestThrottled),
-    UnsupportedOperation(crate::types::error::UnsupportedOperation),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -365,78 +353,16 @@ impl SendMessageError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidAddress(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidMessageContents(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidSecurity(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsAccessDenied(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsDisabled(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsInvalidKeyUsage(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsInvalidState(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsNotFound(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsOptInRequired(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::KmsThrottled(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::QueueDoesNotExist(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::RequestThrottled(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::UnsupportedOperation(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_invalid_address(&self) -> bool {
-        matches!(self, Self::InvalidAddress(_))
-    }
-    pub fn is_invalid_message_contents(&self) -> bool {
-        matches!(self, Self::InvalidMessageContents(_))
-    }
-    pub fn is_invalid_security(&self) -> bool {
-        matches!(self, Self::InvalidSecurity(_))
-    }
-    pub fn is_kms_access_denied(&self) -> bool {
-        matches!(self, Self::KmsAccessDenied(_))
-    }
-    pub fn is_kms_disabled(&self) -> bool {
-        matches!(self, Self::KmsDisabled(_))
-    }
-    pub fn is_kms_invalid_key_usage(&self) -> bool {
-        matches!(self, Self::KmsInvalidKeyUsage(_))
-    }
-    pub fn is_kms_invalid_state(&self) -> bool {
-        matches!(self, Self::KmsInvalidState(_))
-    }
-    pub fn is_kms_not_found(&self) -> bool {
-        matches!(self, Self::KmsNotFound(_))
-    }
-    pub fn is_kms_opt_in_required(&self) -> bool {
-        matches!(self, Self::KmsOptInRequired(_))
-    }
-    pub fn is_kms_throttled(&self) -> bool {
-        matches!(self, Self::KmsThrottled(_))
-    }
-    pub fn is_queue_does_not_exist(&self) -> bool {
-        matches!(self, Self::QueueDoesNotExist(_))
-    }
-    pub fn is_request_throttled(&self) -> bool {
-        matches!(self, Self::RequestThrottled(_))
-    }
-    pub fn is_unsupported_operation(&self) -> bool {
-        matches!(self, Self::UnsupportedOperation(_))
-    }
+
 }
 impl ::std::error::Error for SendMessageError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InvalidAddress(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidMessageContents(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidSecurity(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsAccessDenied(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsDisabled(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsInvalidKeyUsage(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsInvalidState(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsNotFound(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsOptInRequired(_inner) => ::std::option::Option::Some(_inner),
-            Self::KmsThrottled(_inner) => ::std::option::Option::Some(_inner),
-            Self::QueueDoesNotExist(_inner) => ::std::option::Option::Some(_inner),
-            Self::RequestThrottled(_inner) => ::std::option::Option::Some(_inner),
-            Self::UnsupportedOperation(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -444,19 +370,7 @@ impl ::std::error::Error for SendMessageError {
 impl ::std::fmt::Display for SendMessageError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InvalidAddress(_inner) => _inner.fmt(f),
-            Self::InvalidMessageContents(_inner) => _inner.fmt(f),
-            Self::InvalidSecurity(_inner) => _inner.fmt(f),
-            Self::KmsAccessDenied(_inner) => _inner.fmt(f),
-            Self::KmsDisabled(_inner) => _inner.fmt(f),
-            Self::KmsInvalidKeyUsage(_inner) => _inner.fmt(f),
-            Self::KmsInvalidState(_inner) => _inner.fmt(f),
-            Self::KmsNotFound(_inner) => _inner.fmt(f),
-            Self::KmsOptInRequired(_inner) => _inner.fmt(f),
-            Self::KmsThrottled(_inner) => _inner.fmt(f),
-            Self::QueueDoesNotExist(_inner) => _inner.fmt(f),
-            Self::RequestThrottled(_inner) => _inner.fmt(f),
-            Self::UnsupportedOperation(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -478,19 +392,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for SendMessageError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for SendMessageError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InvalidAddress(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidMessageContents(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidSecurity(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsAccessDenied(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsDisabled(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsInvalidKeyUsage(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsInvalidState(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsNotFound(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsOptInRequired(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::KmsThrottled(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::QueueDoesNotExist(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::RequestThrottled(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::UnsupportedOperation(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }

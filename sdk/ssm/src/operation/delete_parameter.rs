@@ -87,15 +87,7 @@ impl DeleteParameter {
 pub(crate) mod error_registry {
     pub(crate) static REGISTRY: ::std::sync::LazyLock<::aws_smithy_schema::registry::TypeRegistry> = ::std::sync::LazyLock::new(|| {
         ::aws_smithy_schema::registry::TypeRegistry::builder()
-                            .insert_error_shape(
-                        crate::types::error::InternalServerError::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::InternalServerError::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::InternalServerError::deserialize(d)?))
-                        },
-                    )
+
 .insert_error_shape(
                         crate::types::error::ParameterNotFound::SCHEMA,
                         |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
@@ -257,24 +249,7 @@ impl ::aws_smithy_runtime_api::client::ser_de::DeserializeResponse for DeletePar
             };
             let _error_message = generic.message().map(|msg| msg.to_owned());
             let err = match error_code {
-                "InternalServerError" => crate::operation::delete_parameter::DeleteParameterError::InternalServerError({
-                    let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    let mut tmp = <crate::types::error::builders::InternalServerErrorBuilder>::default();
-                    tmp.deserialize_members(&mut *deser).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    if tmp.message.is_none() {
-                        tmp.message = _error_message;
-                    }
-                    let tmp = tmp.meta(generic);
-                    tmp.build()
-                }),
+
                 "ParameterNotFound" => crate::operation::delete_parameter::DeleteParameterError::ParameterNotFound({
                     let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
                         ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
@@ -415,7 +390,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for DeleteParamet
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum DeleteParameterError {
-    InternalServerError(crate::types::error::InternalServerError),
+
     ParameterNotFound(crate::types::error::ParameterNotFound),
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
@@ -443,14 +418,12 @@ impl DeleteParameterError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalServerError(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::ParameterNotFound(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_internal_server_error(&self) -> bool {
-        matches!(self, Self::InternalServerError(_))
-    }
+
     pub fn is_parameter_not_found(&self) -> bool {
         matches!(self, Self::ParameterNotFound(_))
     }
@@ -458,7 +431,7 @@ impl DeleteParameterError {
 impl ::std::error::Error for DeleteParameterError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InternalServerError(_inner) => ::std::option::Option::Some(_inner),
+
             Self::ParameterNotFound(_inner) => ::std::option::Option::Some(_inner),
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
@@ -467,7 +440,7 @@ impl ::std::error::Error for DeleteParameterError {
 impl ::std::fmt::Display for DeleteParameterError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InternalServerError(_inner) => _inner.fmt(f),
+
             Self::ParameterNotFound(_inner) => _inner.fmt(f),
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
@@ -490,7 +463,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for DeleteParameterError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for DeleteParameterError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalServerError(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::ParameterNotFound(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
             Self::Unhandled(_inner) => &_inner.meta,
         }

@@ -88,33 +88,7 @@ impl GetParameterHistory {
 pub(crate) mod error_registry {
     pub(crate) static REGISTRY: ::std::sync::LazyLock<::aws_smithy_schema::registry::TypeRegistry> = ::std::sync::LazyLock::new(|| {
         ::aws_smithy_schema::registry::TypeRegistry::builder()
-                            .insert_error_shape(
-                        crate::types::error::InternalServerError::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::InternalServerError::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::InternalServerError::deserialize(d)?))
-                        },
-                    )
-.insert_error_shape(
-                        crate::types::error::InvalidKeyId::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::InvalidKeyId::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::InvalidKeyId::deserialize(d)?))
-                        },
-                    )
-.insert_error_shape(
-                        crate::types::error::InvalidNextToken::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::InvalidNextToken::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::InvalidNextToken::deserialize(d)?))
-                        },
-                    )
+
 .insert_error_shape(
                         crate::types::error::ParameterNotFound::SCHEMA,
                         |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
@@ -285,60 +259,7 @@ impl ::aws_smithy_runtime_api::client::ser_de::DeserializeResponse for GetParame
             };
             let _error_message = generic.message().map(|msg| msg.to_owned());
             let err = match error_code {
-                "InternalServerError" => crate::operation::get_parameter_history::GetParameterHistoryError::InternalServerError({
-                    let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    let mut tmp = <crate::types::error::builders::InternalServerErrorBuilder>::default();
-                    tmp.deserialize_members(&mut *deser).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    if tmp.message.is_none() {
-                        tmp.message = _error_message;
-                    }
-                    let tmp = tmp.meta(generic);
-                    tmp.build()
-                }),
-                "InvalidKeyId" => crate::operation::get_parameter_history::GetParameterHistoryError::InvalidKeyId({
-                    let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    let mut tmp = <crate::types::error::builders::InvalidKeyIdBuilder>::default();
-                    tmp.deserialize_members(&mut *deser).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    if tmp.message.is_none() {
-                        tmp.message = _error_message;
-                    }
-                    let tmp = tmp.meta(generic);
-                    tmp.build()
-                }),
-                "InvalidNextToken" => crate::operation::get_parameter_history::GetParameterHistoryError::InvalidNextToken({
-                    let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    let mut tmp = <crate::types::error::builders::InvalidNextTokenBuilder>::default();
-                    tmp.deserialize_members(&mut *deser).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    if tmp.message.is_none() {
-                        tmp.message = _error_message;
-                    }
-                    let tmp = tmp.meta(generic);
-                    tmp.build()
-                }),
+
                 "ParameterNotFound" => crate::operation::get_parameter_history::GetParameterHistoryError::ParameterNotFound({
                     let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
                         ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
@@ -479,9 +400,7 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for GetParameterH
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum GetParameterHistoryError {
-    InternalServerError(crate::types::error::InternalServerError),
-    InvalidKeyId(crate::types::error::InvalidKeyId),
-    InvalidNextToken(crate::types::error::InvalidNextToken),
+
     ParameterNotFound(crate::types::error::ParameterNotFound),
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
@@ -509,22 +428,12 @@ impl GetParameterHistoryError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalServerError(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidKeyId(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::InvalidNextToken(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::ParameterNotFound(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_internal_server_error(&self) -> bool {
-        matches!(self, Self::InternalServerError(_))
-    }
-    pub fn is_invalid_key_id(&self) -> bool {
-        matches!(self, Self::InvalidKeyId(_))
-    }
-    pub fn is_invalid_next_token(&self) -> bool {
-        matches!(self, Self::InvalidNextToken(_))
-    }
+
     pub fn is_parameter_not_found(&self) -> bool {
         matches!(self, Self::ParameterNotFound(_))
     }
@@ -532,9 +441,7 @@ impl GetParameterHistoryError {
 impl ::std::error::Error for GetParameterHistoryError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InternalServerError(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidKeyId(_inner) => ::std::option::Option::Some(_inner),
-            Self::InvalidNextToken(_inner) => ::std::option::Option::Some(_inner),
+
             Self::ParameterNotFound(_inner) => ::std::option::Option::Some(_inner),
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
@@ -543,9 +450,7 @@ impl ::std::error::Error for GetParameterHistoryError {
 impl ::std::fmt::Display for GetParameterHistoryError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InternalServerError(_inner) => _inner.fmt(f),
-            Self::InvalidKeyId(_inner) => _inner.fmt(f),
-            Self::InvalidNextToken(_inner) => _inner.fmt(f),
+
             Self::ParameterNotFound(_inner) => _inner.fmt(f),
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
@@ -568,9 +473,7 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for GetParameterHistoryError {
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for GetParameterHistoryError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalServerError(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidKeyId(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::InvalidNextToken(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::ParameterNotFound(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
             Self::Unhandled(_inner) => &_inner.meta,
         }

@@ -89,15 +89,7 @@ impl LabelParameterVersion {
 pub(crate) mod error_registry {
     pub(crate) static REGISTRY: ::std::sync::LazyLock<::aws_smithy_schema::registry::TypeRegistry> = ::std::sync::LazyLock::new(|| {
         ::aws_smithy_schema::registry::TypeRegistry::builder()
-                            .insert_error_shape(
-                        crate::types::error::InternalServerError::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::InternalServerError::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::InternalServerError::deserialize(d)?))
-                        },
-                    )
+
 .insert_error_shape(
                         crate::types::error::ParameterNotFound::SCHEMA,
                         |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
@@ -107,33 +99,7 @@ pub(crate) mod error_registry {
                             ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::ParameterNotFound::deserialize(d)?))
                         },
                     )
-.insert_error_shape(
-                        crate::types::error::ParameterVersionLabelLimitExceeded::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::ParameterVersionLabelLimitExceeded::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::ParameterVersionLabelLimitExceeded::deserialize(d)?))
-                        },
-                    )
-.insert_error_shape(
-                        crate::types::error::ParameterVersionNotFound::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::ParameterVersionNotFound::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::ParameterVersionNotFound::deserialize(d)?))
-                        },
-                    )
-.insert_error_shape(
-                        crate::types::error::TooManyUpdates::SCHEMA,
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::aws_smithy_types::type_erasure::TypeErasedBox, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::aws_smithy_types::type_erasure::TypeErasedBox::new(crate::types::error::TooManyUpdates::deserialize(d)?))
-                        },
-                        |d: &mut dyn ::aws_smithy_schema::serde::ShapeDeserializer| -> ::std::result::Result<::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync>, ::aws_smithy_schema::serde::SerdeError> {
-                            ::std::result::Result::Ok(::std::boxed::Box::new(crate::types::error::TooManyUpdates::deserialize(d)?))
-                        },
-                    )
+
                             .build()
     });
 }
@@ -289,24 +255,7 @@ impl ::aws_smithy_runtime_api::client::ser_de::DeserializeResponse for LabelPara
             };
             let _error_message = generic.message().map(|msg| msg.to_owned());
             let err = match error_code {
-                "InternalServerError" => crate::operation::label_parameter_version::LabelParameterVersionError::InternalServerError({
-                    let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    let mut tmp = <crate::types::error::builders::InternalServerErrorBuilder>::default();
-                    tmp.deserialize_members(&mut *deser).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    if tmp.message.is_none() {
-                        tmp.message = _error_message;
-                    }
-                    let tmp = tmp.meta(generic);
-                    tmp.build()
-                }),
+
                 "ParameterNotFound" => crate::operation::label_parameter_version::LabelParameterVersionError::ParameterNotFound({
                     let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
                         ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
@@ -325,62 +274,7 @@ impl ::aws_smithy_runtime_api::client::ser_de::DeserializeResponse for LabelPara
                     let tmp = tmp.meta(generic);
                     tmp.build()
                 }),
-                "ParameterVersionLabelLimitExceeded" => {
-                    crate::operation::label_parameter_version::LabelParameterVersionError::ParameterVersionLabelLimitExceeded({
-                        let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                            ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(
-                                ::aws_smithy_runtime_api::box_error::BoxError::from(e),
-                            )
-                        })?;
-                        let mut tmp = <crate::types::error::builders::ParameterVersionLabelLimitExceededBuilder>::default();
-                        tmp.deserialize_members(&mut *deser).map_err(|e| {
-                            ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(
-                                ::aws_smithy_runtime_api::box_error::BoxError::from(e),
-                            )
-                        })?;
-                        if tmp.message.is_none() {
-                            tmp.message = _error_message;
-                        }
-                        let tmp = tmp.meta(generic);
-                        tmp.build()
-                    })
-                }
-                "ParameterVersionNotFound" => crate::operation::label_parameter_version::LabelParameterVersionError::ParameterVersionNotFound({
-                    let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    let mut tmp = <crate::types::error::builders::ParameterVersionNotFoundBuilder>::default();
-                    tmp.deserialize_members(&mut *deser).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    if tmp.message.is_none() {
-                        tmp.message = _error_message;
-                    }
-                    let tmp = tmp.meta(generic);
-                    tmp.build()
-                }),
-                "TooManyUpdates" => crate::operation::label_parameter_version::LabelParameterVersionError::TooManyUpdates({
-                    let mut deser = protocol.deserialize_error_response(response, _cfg).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    let mut tmp = <crate::types::error::builders::TooManyUpdatesBuilder>::default();
-                    tmp.deserialize_members(&mut *deser).map_err(|e| {
-                        ::aws_smithy_runtime_api::client::orchestrator::OrchestratorError::other(::aws_smithy_runtime_api::box_error::BoxError::from(
-                            e,
-                        ))
-                    })?;
-                    if tmp.message.is_none() {
-                        tmp.message = _error_message;
-                    }
-                    let tmp = tmp.meta(generic);
-                    tmp.build()
-                }),
+
                 _ => {
                     // Registry-backed, operation-scoped reification of an error whose
                     // code this operation does not model directly: the operation's own
@@ -503,11 +397,9 @@ impl ::aws_smithy_runtime_api::client::interceptors::Intercept for LabelParamete
 #[non_exhaustive]
 #[derive(::std::fmt::Debug)]
 pub enum LabelParameterVersionError {
-    InternalServerError(crate::types::error::InternalServerError),
+
     ParameterNotFound(crate::types::error::ParameterNotFound),
-    ParameterVersionLabelLimitExceeded(crate::types::error::ParameterVersionLabelLimitExceeded),
-    ParameterVersionNotFound(crate::types::error::ParameterVersionNotFound),
-    TooManyUpdates(crate::types::error::TooManyUpdates),
+
     #[deprecated(note = "Matching `Unhandled` directly is not forwards compatible. Instead, match using a \
     variable wildcard pattern and check `.code()`:
      \
@@ -534,38 +426,24 @@ impl LabelParameterVersionError {
     }
     pub fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalServerError(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::ParameterNotFound(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ParameterVersionLabelLimitExceeded(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::ParameterVersionNotFound(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
-            Self::TooManyUpdates(e) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(e),
+
             Self::Unhandled(e) => &e.meta,
         }
     }
-    pub fn is_internal_server_error(&self) -> bool {
-        matches!(self, Self::InternalServerError(_))
-    }
+
     pub fn is_parameter_not_found(&self) -> bool {
         matches!(self, Self::ParameterNotFound(_))
     }
-    pub fn is_parameter_version_label_limit_exceeded(&self) -> bool {
-        matches!(self, Self::ParameterVersionLabelLimitExceeded(_))
-    }
-    pub fn is_parameter_version_not_found(&self) -> bool {
-        matches!(self, Self::ParameterVersionNotFound(_))
-    }
-    pub fn is_too_many_updates(&self) -> bool {
-        matches!(self, Self::TooManyUpdates(_))
-    }
+
 }
 impl ::std::error::Error for LabelParameterVersionError {
     fn source(&self) -> ::std::option::Option<&(dyn ::std::error::Error + 'static)> {
         match self {
-            Self::InternalServerError(_inner) => ::std::option::Option::Some(_inner),
+
             Self::ParameterNotFound(_inner) => ::std::option::Option::Some(_inner),
-            Self::ParameterVersionLabelLimitExceeded(_inner) => ::std::option::Option::Some(_inner),
-            Self::ParameterVersionNotFound(_inner) => ::std::option::Option::Some(_inner),
-            Self::TooManyUpdates(_inner) => ::std::option::Option::Some(_inner),
+
             Self::Unhandled(_inner) => ::std::option::Option::Some(&*_inner.source),
         }
     }
@@ -573,11 +451,9 @@ impl ::std::error::Error for LabelParameterVersionError {
 impl ::std::fmt::Display for LabelParameterVersionError {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
-            Self::InternalServerError(_inner) => _inner.fmt(f),
+
             Self::ParameterNotFound(_inner) => _inner.fmt(f),
-            Self::ParameterVersionLabelLimitExceeded(_inner) => _inner.fmt(f),
-            Self::ParameterVersionNotFound(_inner) => _inner.fmt(f),
-            Self::TooManyUpdates(_inner) => _inner.fmt(f),
+
             Self::Unhandled(_inner) => {
                 if let ::std::option::Option::Some(code) = ::aws_smithy_types::error::metadata::ProvideErrorMetadata::code(self) {
                     write!(f, "unhandled error ({code})")
@@ -599,11 +475,9 @@ impl ::aws_smithy_types::retry::ProvideErrorKind for LabelParameterVersionError 
 impl ::aws_smithy_types::error::metadata::ProvideErrorMetadata for LabelParameterVersionError {
     fn meta(&self) -> &::aws_smithy_types::error::ErrorMetadata {
         match self {
-            Self::InternalServerError(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::ParameterNotFound(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ParameterVersionLabelLimitExceeded(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::ParameterVersionNotFound(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
-            Self::TooManyUpdates(_inner) => ::aws_smithy_types::error::metadata::ProvideErrorMetadata::meta(_inner),
+
             Self::Unhandled(_inner) => &_inner.meta,
         }
     }
