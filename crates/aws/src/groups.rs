@@ -123,16 +123,18 @@ pub async fn readers<'a>(
         Some((name, "")) => by_name.get(name).copied(),
         _ => None,
     };
+    // Both are long listings in a large account, and neither needs the other.
+    let all = list(autoscaling.describe_auto_scaling_groups().max_records(MAX_RECORDS));
+    let (current, all) = tokio::try_join!(current_versions(ec2), all)?;
     let (mut images, mut reading) = (BTreeMap::new(), BTreeSet::new());
-    for (version, image) in current_versions(ec2).await? {
+    for (version, image) in current {
         if image.as_deref().and_then(read).is_some() {
             reading.insert(version.template_id.clone());
         }
         images.insert(version, image);
     }
-    let all = list(autoscaling.describe_auto_scaling_groups().max_records(MAX_RECORDS));
     let mut found = BTreeMap::<_, Vec<_>>::new();
-    for group in all.await? {
+    for group in all {
         let overrides = override_images(&group);
         let mut of_group: BTreeSet<_> = overrides.iter().filter_map(|image| read(image)).gather();
         for version in template_versions(&group) {

@@ -48,9 +48,10 @@ async fn named(
     ec2: &aws_sdk_ec2::Client,
     settings: &Settings,
 ) -> Result<BTreeSet<Destination>, AwsError> {
-    let images = listing::images(ec2, [listing::tagged(settings)]).await?;
+    let images = listing::images(ec2, [listing::tagged(settings)]);
+    let instances = listing::instances(ec2, listing::tagged(settings));
+    let (images, instances) = tokio::try_join!(images, instances)?;
     let mut named: BTreeSet<_> = images.iter().flat_map(|image| leads(settings, image)).collect();
-    let instances = listing::instances(ec2, listing::tagged(settings)).await?;
     let lost = decide::without_image(settings, &instances, &named);
     let backups = listing::untagged_backups(ec2, settings, &instances, lost.into_iter()).await?;
     named.extend(backups.iter().flat_map(|image| leads(settings, image)));

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Image, ImageState};
-use contract::{Gather, Named};
 use contract::ids::ImageId;
 use contract::output::StepOutput;
 use contract::placed::PlacedValue;
@@ -12,6 +11,7 @@ use contract::steps::{
     Decision, DecisionOutcome, Provenance, Refusal, Rejected, Validated, Verdict, Via,
 };
 use contract::target::{Candidate, Group, Images, Promotion, Selection, Target};
+use contract::{Gather, Named};
 use step::{json_bytes, rows_within, truncated};
 
 use crate::checks::{self, CheckInput, Ec2State};

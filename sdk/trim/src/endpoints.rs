@@ -39,7 +39,12 @@ pub(crate) fn files(sdks: &[Sdk]) -> Result<Files> {
     let newest = newest.context("no SDK")?;
     let library = published(newest)?;
     for sdk in sdks {
-        ensure!(published(sdk)? == library, "{}'s {LIBRARY} is not {}'s", sdk.name(), newest.name());
+        ensure!(
+            published(sdk)? == library,
+            "{}'s {LIBRARY} is not {}'s",
+            sdk.name(),
+            newest.name()
+        );
     }
     let mut files = Files::new();
     files.insert("src/lib.rs".into(), "#![allow(warnings)]\n\npub mod endpoint_lib;\n".to_owned());

@@ -97,7 +97,8 @@ fn named(item: &Item) -> (Vec<String>, Kind) {
         Item::Use(item) => {
             let mut exports = Vec::new();
             exported(&item.tree, &mut Vec::new(), &mut exports);
-            let own = !matches!(item.vis, syn::Visibility::Inherited) && item.leading_colon.is_none();
+            let own =
+                !matches!(item.vis, syn::Visibility::Inherited) && item.leading_colon.is_none();
             if own && exports.iter().all(|(name, _)| name != "*") {
                 (exports.iter().map(|(name, _)| name.clone()).collect(), Kind::Export(exports))
             } else {
@@ -212,7 +213,9 @@ fn registered(tokens: TokenStream, found: &mut Vec<(Range<usize>, Vec<String>)>)
                 if REGISTERS.iter().any(|method| name == method) =>
             {
                 let bytes = dot.span().byte_range().start..group.span().byte_range().end;
-                let first = paths(group.stream()).into_iter().find(|path| path.ends_with(&["SCHEMA".to_owned()]));
+                let first = paths(group.stream())
+                    .into_iter()
+                    .find(|path| path.ends_with(&["SCHEMA".to_owned()]));
                 found.extend(first.map(|path| (bytes, path)));
             }
             _ => registered(group.stream(), found),

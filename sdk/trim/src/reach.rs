@@ -148,8 +148,7 @@ impl<'a> Reached<'a> {
         let Some((mut module, rest)) = self.start(from, path) else { return true };
         for (depth, name) in rest.iter().enumerate() {
             let Some(found) = self.modules.get(&module) else { return false };
-            let kept =
-                |&index: &usize| self.kept.contains(&(module.clone(), index));
+            let kept = |&index: &usize| self.kept.contains(&(module.clone(), index));
             let Some(index) = found.named(name).find(kept) else { return false };
             let Kind::File = found.items[index].kind else { return true };
             if depth + 1 == rest.len() {
@@ -167,7 +166,8 @@ impl<'a> Reached<'a> {
             self.load(&module)?;
             let Some(found) = self.modules.get(&module) else { return Ok(()) };
             let indexes: Vec<usize> = found.named(name).collect();
-            let is_file = indexes.iter().any(|&index| matches!(found.items[index].kind, Kind::File));
+            let is_file =
+                indexes.iter().any(|&index| matches!(found.items[index].kind, Kind::File));
             for index in indexes {
                 self.keep(&module, index);
             }
@@ -182,7 +182,11 @@ impl<'a> Reached<'a> {
 
     /// The module that a path begins in, and its names from there. None for paths of other crates, and for
     /// variables.
-    fn start<'p>(&self, from: &ModulePath, path: &'p [String]) -> Option<(ModulePath, &'p [String])> {
+    fn start<'p>(
+        &self,
+        from: &ModulePath,
+        path: &'p [String],
+    ) -> Option<(ModulePath, &'p [String])> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
             "crate" => Some((Vec::new(), rest)),
@@ -210,13 +214,13 @@ impl<'a> Reached<'a> {
             return Ok(());
         }
         let file = self.folder.join(file(path));
-        let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         let text = match self.unused {
             Some(unused) => unused.without(&self.folder, path, text)?,
             None => text,
         };
-        let module =
-            Module::parsed(text).with_context(|| format!("parsing {}", file.display()))?;
+        let module = Module::parsed(text).with_context(|| format!("parsing {}", file.display()))?;
         let mut always = Vec::new();
         for (index, part) in module.items.iter().enumerate() {
             match &part.kind {
@@ -227,7 +231,8 @@ impl<'a> Reached<'a> {
                         let first = target.first().map(String::as_str).unwrap_or_default();
                         matches!(first, "crate" | "self" | "super")
                             || module.items.iter().any(|part| {
-                                matches!(part.kind, Kind::File) && part.names.iter().any(|name| name == first)
+                                matches!(part.kind, Kind::File)
+                                    && part.names.iter().any(|name| name == first)
                             })
                     };
                     if !exports.iter().any(|(_, target)| own(target)) {

@@ -33,7 +33,8 @@ pub(crate) fn files(sdk: &Sdk, names: &Names) -> Result<Files> {
     for (path, module) in &reached.modules {
         files.insert(Path::new("src").join(reach::file(path)), text(&reached, path, module));
     }
-    let manifest = fs::read_to_string(sdk.source.join("Cargo.toml")).context("reading its manifest")?;
+    let manifest =
+        fs::read_to_string(sdk.source.join("Cargo.toml")).context("reading its manifest")?;
     files.insert("Cargo.toml".into(), self::manifest(&manifest));
     let license = fs::read_to_string(sdk.source.join("LICENSE")).context("reading its license")?;
     files.insert("LICENSE".into(), license);
@@ -45,7 +46,8 @@ fn text(reached: &Reached, path: &ModulePath, module: &Module) -> String {
     let mut cuts = Vec::new();
     for (index, part) in module.items.iter().enumerate() {
         if reached.kept.contains(&(path.clone(), index)) {
-            let unused = part.registrations.iter().filter(|(_, named)| !reached.is_kept(path, named));
+            let unused =
+                part.registrations.iter().filter(|(_, named)| !reached.is_kept(path, named));
             cuts.extend(unused.map(|(bytes, _)| bytes.clone()));
         } else {
             cuts.push(part.bytes.clone());
@@ -63,7 +65,11 @@ pub(crate) fn without_documentation(text: &str) -> String {
         let is_second_blank = trimmed.is_empty() && lines.last().is_none_or(|last| last.is_empty());
         if !is_documentation && !is_second_blank {
             // What nothing reaches is left out; warnings about it are of no use.
-            lines.push(if line == "#![warn(missing_docs)]" { "#![allow(warnings)]" } else { line.trim_end() });
+            lines.push(if line == "#![warn(missing_docs)]" {
+                "#![allow(warnings)]"
+            } else {
+                line.trim_end()
+            });
         }
     }
     lines.join("\n").trim_end().to_owned() + "\n"
@@ -98,7 +104,8 @@ pub(crate) fn read(folder: &Path) -> Result<Files> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("reading {}", path.display()))?;
                 files.insert(path.strip_prefix(folder)?.to_owned(), text);
             }
         }

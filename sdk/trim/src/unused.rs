@@ -13,8 +13,8 @@ use syn::punctuated::Pair;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
-    Arm, Expr, ExprField, ExprMethodCall, ExprStruct, Fields, ImplItem, ImplItemFn, Item, Member, Stmt,
-    Type,
+    Arm, Expr, ExprField, ExprMethodCall, ExprStruct, Fields, ImplItem, ImplItemFn, Item, Member,
+    Stmt, Type,
 };
 
 use crate::names::Names;
@@ -36,9 +36,8 @@ pub(crate) struct Unused<'a> {
 impl<'a> Unused<'a> {
     /// What has none of these names, of what the operations reach.
     pub(crate) fn of(reached: &Reached<'_>, names: &'a Names) -> Self {
-        let is_both = |kind: &&str| {
-            reached.has_protocol(kind, "de") && reached.has_protocol(kind, "ser")
-        };
+        let is_both =
+            |kind: &&str| reached.has_protocol(kind, "de") && reached.has_protocol(kind, "ser");
         Self { names, both_ways: reached.kinds().filter(is_both).map(str::to_owned).collect() }
     }
 
@@ -47,7 +46,12 @@ impl<'a> Unused<'a> {
     /// # Errors
     ///
     /// If it is not Rust, or a file beside it cannot be read.
-    pub(crate) fn without(&self, sources: &Path, path: &ModulePath, text: String) -> Result<String> {
+    pub(crate) fn without(
+        &self,
+        sources: &Path,
+        path: &ModulePath,
+        text: String,
+    ) -> Result<String> {
         let [folder, file] = path.as_slice() else { return Ok(text) };
         let kind = match folder.as_str() {
             "types" => file.strip_prefix('_'),
@@ -72,15 +76,20 @@ impl<'a> Unused<'a> {
 
     fn parts(&self, sources: &Path, kind: &str, definition: &str) -> Result<Parts> {
         let mut unused = Parts::default();
-        let items = syn::parse_file(definition).with_context(|| format!("parsing types/_{kind}.rs"))?.items;
+        let items =
+            syn::parse_file(definition).with_context(|| format!("parsing types/_{kind}.rs"))?.items;
         for item in &items {
             match item {
                 Item::Enum(item) if item.variants.iter().all(is_text) => {
                     let values = item.variants.iter().map(|value| value.ident.to_string());
-                    unused.values.extend(values.filter(|name| name != UNKNOWN && !self.names.has(name)));
+                    unused
+                        .values
+                        .extend(values.filter(|name| name != UNKNOWN && !self.names.has(name)));
                 }
                 Item::Struct(item) if item.ident.to_string().ends_with("Builder") => {}
-                Item::Struct(item) if self.is_plain(sources, kind, &item.ident.to_string(), definition) => {
+                Item::Struct(item)
+                    if self.is_plain(sources, kind, &item.ident.to_string(), definition) =>
+                {
                     let members = item.fields.iter().filter_map(|field| field.ident.as_ref());
                     let members = members.map(ToString::to_string).filter(|name| {
                         let accesses = [name.clone(), format!("set_{name}"), format!("get_{name}")];
@@ -264,7 +273,8 @@ impl<'ast> Visit<'ast> for Uses<'_> {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let value = path.segments.last().filter(|_| path.segments.len() > 1);
-        self.found |= value.is_some_and(|value| self.unused.values.contains(&value.ident.to_string()));
+        self.found |=
+            value.is_some_and(|value| self.unused.values.contains(&value.ident.to_string()));
         visit::visit_path(self, path);
     }
 }

@@ -14,7 +14,7 @@ use harness::{emulator, paths};
 use serde::Serialize;
 
 use crate::cold::Format;
-use crate::figures::{MAX_BINARY, MAX_ZIP, Size};
+use crate::figures::{MAX_BINARY, MAX_ZIP, Size, megabytes};
 use crate::table;
 
 /// Minutes on two cores, from nothing.
@@ -23,7 +23,6 @@ const MAX_MINUTES: f64 = 8.0;
 const MAX_MEMORY: f64 = 6.0;
 /// How often the compilers' memory is read.
 const TICK: Duration = Duration::from_millis(500);
-const MEGABYTE: f64 = 1_048_576.0;
 /// proc(5), `/proc/PID/stat`, counted from the field after the name: the process group, the CPU time of
 /// the children that were waited for (user and system, in ticks), and the resident pages.
 const GROUP: usize = 2;
@@ -166,11 +165,6 @@ fn resident_pages(group: u32) -> f64 {
 fn field(text: &str, index: usize) -> Option<f64> {
     let (_, rest) = text.rsplit_once(") ")?;
     rest.split(' ').nth(index)?.parse().ok()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / MEGABYTE
 }
 
 fn findings(figures: &Figures) -> Vec<String> {
