@@ -16,6 +16,8 @@ mod module;
 mod names;
 mod published;
 mod reach;
+#[cfg(test)]
+mod tests;
 mod trimmed;
 mod unused;
 

@@ -55,10 +55,10 @@ impl Module {
         Ok(Self { text, items })
     }
 
-    /// The items with this name.
-    pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+    /// The items with this name, and which of the file's they are.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (usize, &'a Part)> {
         let has = move |part: &Part| part.names.iter().any(|own| own == name);
-        self.items.iter().enumerate().filter(move |(_, part)| has(part)).map(|(index, _)| index)
+        self.items.iter().enumerate().filter(move |(_, part)| has(part))
     }
 }
 

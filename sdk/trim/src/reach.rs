@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::module::{Kind, Module};
+use crate::module::{Kind, Module, Part};
 use crate::names::Names;
 use crate::unused::Unused;
 
@@ -58,8 +58,9 @@ impl<'a> Reached<'a> {
         for path in CLIENT {
             reached.whole(&owned(path))?;
         }
-        let client = &reached.modules[&owned(&["client"])];
-        let operations = client.items.iter().filter(|part| matches!(part.kind, Kind::File));
+        let client = reached.modules.get(&owned(&["client"]));
+        let operations = client.into_iter().flat_map(|client| &client.items);
+        let operations = operations.filter(|part| matches!(part.kind, Kind::File));
         let called = operations.flat_map(|part| part.names.clone()).filter(|name| names.has(name));
         for operation in called.collect::<Vec<_>>() {
             reached.whole(&owned(&["client", &operation]))?;
@@ -73,7 +74,7 @@ impl<'a> Reached<'a> {
         let path = owned(&["protocol_serde", &format!("shape_{kind}")]);
         let function = format!("{direction}_{kind}");
         self.modules.get(&path).is_some_and(|module| {
-            module.named(&function).any(|index| self.kept.contains(&(path.clone(), index)))
+            module.named(&function).any(|(index, _)| self.kept.contains(&(path.clone(), index)))
         })
     }
 
@@ -115,7 +116,7 @@ impl<'a> Reached<'a> {
     fn follow(&mut self) -> Result<()> {
         loop {
             while let Some((path, index)) = self.queue.pop() {
-                let part = &self.modules[&path].items[index];
+                let Some(part) = self.part(&path, index) else { continue };
                 let mut targets = part.paths.clone();
                 if let Kind::Export(exports) = &part.kind {
                     targets.extend(exports.iter().map(|(_, target)| target.clone()));
@@ -139,8 +140,14 @@ impl<'a> Reached<'a> {
 
     /// Whether everything that the header of this `impl` names is kept.
     fn is_ready(&self, path: &ModulePath, index: usize) -> bool {
-        let Kind::Impl(header) = &self.modules[path].items[index].kind else { return false };
-        header.iter().all(|named| self.is_kept(path, named))
+        match self.part(path, index).map(|part| &part.kind) {
+            Some(Kind::Impl(header)) => header.iter().all(|named| self.is_kept(path, named)),
+            _ => false,
+        }
+    }
+
+    fn part(&self, path: &ModulePath, index: usize) -> Option<&Part> {
+        self.modules.get(path)?.items.get(index)
     }
 
     /// Whether what a module names by this path is kept.
@@ -148,9 +155,9 @@ impl<'a> Reached<'a> {
         let Some((mut module, rest)) = self.start(from, path) else { return true };
         for (depth, name) in rest.iter().enumerate() {
             let Some(found) = self.modules.get(&module) else { return false };
-            let kept = |&index: &usize| self.kept.contains(&(module.clone(), index));
-            let Some(index) = found.named(name).find(kept) else { return false };
-            let Kind::File = found.items[index].kind else { return true };
+            let kept = |(index, _): &(usize, &Part)| self.kept.contains(&(module.clone(), *index));
+            let Some((_, part)) = found.named(name).find(kept) else { return false };
+            let Kind::File = part.kind else { return true };
             if depth + 1 == rest.len() {
                 return true;
             }
@@ -165,10 +172,8 @@ impl<'a> Reached<'a> {
         for name in rest {
             self.load(&module)?;
             let Some(found) = self.modules.get(&module) else { return Ok(()) };
-            let indexes: Vec<usize> = found.named(name).collect();
-            let is_file =
-                indexes.iter().any(|&index| matches!(found.items[index].kind, Kind::File));
-            for index in indexes {
+            let is_file = found.named(name).any(|(_, part)| matches!(part.kind, Kind::File));
+            for index in found.named(name).map(|(index, _)| index).collect::<Vec<_>>() {
                 self.keep(&module, index);
             }
             if !is_file {
@@ -191,7 +196,7 @@ impl<'a> Reached<'a> {
         match first.as_str() {
             "crate" => Some((Vec::new(), rest)),
             "self" => Some((from.clone(), rest)),
-            "super" => Some((from[..from.len().checked_sub(1)?].to_vec(), rest)),
+            "super" => Some((from.split_last()?.1.to_vec(), rest)),
             name => {
                 self.modules.get(from)?.named(name).next()?;
                 Some((from.clone(), path))
@@ -200,7 +205,8 @@ impl<'a> Reached<'a> {
     }
 
     fn keep(&mut self, path: &ModulePath, index: usize) {
-        if matches!(self.modules[path].items[index].kind, Kind::Test) {
+        let is_test = |part: &Part| matches!(part.kind, Kind::Test);
+        if self.part(path, index).is_none_or(is_test) {
             return;
         }
         if self.kept.insert((path.clone(), index)) {

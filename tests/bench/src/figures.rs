@@ -21,7 +21,7 @@ const MAX_PER_CALL: f64 = 0.5;
 /// On a slower machine: this many times what the floor takes there.
 const TIMES_FLOOR: f64 = 2.0;
 /// Bytes. Lambda counts its quotas so: of a zip file of 50 MB it takes 69,905,067 bytes as base64
-/// ("Request must be smaller than 69905067 bytes for the UpdateFunctionCode operation").
+/// ("Request must be smaller than 69905067 bytes for the `UpdateFunctionCode` operation").
 const MEGABYTE: f64 = 1_048_576.0;
 /// Megabytes.
 const MAX_MEMORY: f64 = 6.0;
