@@ -160,6 +160,14 @@ fn the_contract_does_no_io() {
     }));
 }
 
+/// cargo-lambda 1.9 chooses `abort` where the profile says nothing, and no panic would have a name then.
+#[test]
+fn a_release_says_that_panics_unwind() {
+    let manifest = text("Cargo.toml");
+    let profile = manifest.split("[profile.release]").nth(1).expect("a release profile");
+    assert!(profile.split("\n[").next().expect("it").contains("panic = \"unwind\""), "{profile}");
+}
+
 #[test]
 fn what_is_built_by_default_is_the_steps() {
     let default = METADATA.workspace_default_packages();
