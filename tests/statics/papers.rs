@@ -7,7 +7,7 @@ use crate::{none, text};
 
 /// The guide to moving an existing group.
 const MOVING: &str = "docs/moving.md";
-const PAPERS: [&str; 14] = [
+const PAPERS: [&str; 15] = [
     "README.md",
     "README.ja.md",
     "CHANGELOG.md",
@@ -21,6 +21,7 @@ const PAPERS: [&str; 14] = [
     MOVING,
     "docs/operations.md",
     "docs/releasing.md",
+    "sdk/README.md",
     "tests/emulator/README.md",
 ];
 

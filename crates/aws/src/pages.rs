@@ -2,11 +2,8 @@
 
 use crate::AwsError;
 
-/// The items of a page, and the token of the next page.
-pub type Page<T> = (Option<Vec<T>>, Option<String>);
-
 /// All items of all pages. `page` gets the token of the page to ask for, and returns its items and the
-/// token of the next.
+/// token of the next page.
 ///
 /// The SDK's paginators do the same as streams of items, each with a channel and a task of its own: of a
 /// function that lists eight kinds of things, they are a thirtieth.
@@ -28,7 +25,7 @@ pub type Page<T> = (Option<Vec<T>>, Option<String>);
 /// # Errors
 /// Those of `page`.
 pub async fn all<T>(
-    page: impl AsyncFn(Option<String>) -> Result<Page<T>, AwsError>,
+    page: impl AsyncFn(Option<String>) -> Result<(Option<Vec<T>>, Option<String>), AwsError>,
 ) -> Result<Vec<T>, AwsError> {
     let mut all = Vec::new();
     let mut token = None;

@@ -24,7 +24,8 @@ pub(crate) fn share(files: &mut Files) {
     let import = "pub(crate) use ::sdk_endpoints::endpoint_lib::*;\n";
     files.insert(Path::new("src").join(ROOT), import.to_owned());
     if let Some(manifest) = files.get_mut(Path::new("Cargo.toml")) {
-        *manifest += &format!("\n[dependencies.{NAME}]\npath = \"../endpoints\"\n");
+        *manifest +=
+            &format!("\n[dependencies.{NAME}]\nversion = \"0.0.0\"\npath = \"../endpoints\"\n");
     }
 }
 
