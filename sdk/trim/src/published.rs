@@ -68,8 +68,14 @@ pub(crate) fn sdks(root: &Path) -> Result<Vec<Sdk>> {
     for (name, version) in &versions {
         manifest += &format!("{name} = \"={version}\"\n");
     }
-    fs::write(folder.join("Cargo.toml"), manifest)?;
-    let published = metadata(&folder, &[])?;
+    let file = folder.join("Cargo.toml");
+    if fs::read_to_string(&file).ok().as_ref() != Some(&manifest) {
+        // What the SDKs depend on is here already, in these versions.
+        fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))
+            .context("copying Cargo.lock")?;
+        fs::write(file, manifest)?;
+    }
+    let published = metadata(&folder, &[]).or_else(|_| metadata(&folder, &["--offline"]))?;
     let mut sdks = Vec::new();
     for name in versions.into_keys() {
         let Some(package) = published.packages.iter().find(|package| package.name == name) else {
