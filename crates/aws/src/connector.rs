@@ -1,5 +1,9 @@
 //! The connections to AWS, which all clients of a step share, and the certificates that they trust.
 
+mod http;
+#[cfg(test)]
+mod tests;
+
 use std::error::Error;
 use std::io;
 use std::iter::successors;
@@ -105,7 +109,3 @@ fn has_unknown_root(error: &ConnectorError) -> bool {
     let unknown = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
     chain.any(|error| error.downcast_ref::<rustls::Error>() == Some(&unknown))
 }
-
-mod http;
-#[cfg(test)]
-mod tests;

@@ -23,7 +23,7 @@ use crate::AwsError;
 /// ```
 ///
 /// # Errors
-/// Those of `page`.
+/// Those of `page`; [`AwsError::Unavailable`] if a page leads to itself, as the SDK's paginators have it.
 pub async fn all<T>(
     page: impl AsyncFn(Option<String>) -> Result<(Option<Vec<T>>, Option<String>), AwsError>,
 ) -> Result<Vec<T>, AwsError> {
@@ -31,13 +31,19 @@ pub async fn all<T>(
     let mut token = None;
     loop {
         // Boxed, because the nested futures exceed the compiler's limit for computing a layout.
+        let asked = token.clone();
         let (items, next) = Box::pin(page(token)).await?;
         all.extend(items.unwrap_or_default());
         // The query services end with an empty token.
-        token = next.filter(|next| !next.is_empty());
-        if token.is_none() {
+        let next = next.filter(|next| !next.is_empty());
+        if next.is_none() {
             return Ok(all);
         }
+        if next == asked {
+            let message = "AWS returned the token that it was given".to_owned();
+            return Err(AwsError::Unavailable { action: "the next page", message });
+        }
+        token = next;
     }
 }
 
@@ -58,5 +64,11 @@ mod tests {
             });
             assert_eq!(all.await, Ok(vec![1, 2, 3]));
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_leads_to_itself_is_an_error() {
+        let all = all(async |_| Ok((Some(vec![1]), Some("a".to_owned()))));
+        assert!(matches!(all.await, Err(AwsError::Unavailable { .. })));
     }
 }

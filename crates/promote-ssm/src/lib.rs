@@ -7,7 +7,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use aws::{AwsError, Called, RetryOnlyThrottling, parameters, stacks};
+use aws::{AwsError, Called, RetryOnlyThrottling, pages, parameters, stacks};
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::{Parameter, ParameterHistory, ParameterType};
@@ -219,11 +219,11 @@ async fn check_alone(
 
 /// All versions, of which there are at most a hundred.
 async fn history(ssm: &Ssm, name: &str) -> Result<Vec<ParameterHistory>, AwsError> {
-    let mut pages = ssm.get_parameter_history().name(name).into_paginator().send();
-    let mut history = Vec::new();
-    while let Some(page) = pages.next().await {
+    let request = ssm.get_parameter_history().name(name);
+    pages::all(async |token| {
+        let page = request.clone().set_next_token(token).send().await;
         let page = page.called("ssm:GetParameterHistory")?;
-        history.extend(page.parameters.unwrap_or_default());
-    }
-    Ok(history)
+        Ok((page.parameters, page.next_token))
+    })
+    .await
 }

@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 use crate::build;
 use crate::paths::{self, Paths};
 
+/// The program.
+const PROGRAM: &str = "sdk-trim";
+
 /// Writes `sdk`, or with `check` prints which crates would change. Whether none would.
 pub(crate) fn trim(paths: &Paths, check: bool) -> Result<bool> {
     build::cargo(paths, "Building sdk-trim", &["build", "--package", PROGRAM])?;
@@ -18,5 +21,3 @@ pub(crate) fn trim(paths: &Paths, check: bool) -> Result<bool> {
     let status = paths.with_paths(&mut trim).status().context("starting sdk-trim")?;
     Ok(status.success())
 }
-
-const PROGRAM: &str = "sdk-trim";

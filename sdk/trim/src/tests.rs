@@ -172,3 +172,34 @@ fn a_structure_that_goes_both_ways_keeps_its_members() {
     assert!(text(&files, "src/types/_image.rs").contains("tags"));
     assert!(text(&files, "src/protocol_serde/shape_image.rs").contains("set_tags"));
 }
+
+#[test]
+fn a_member_that_nothing_names_is_not_sent() {
+    let published = |file: &str, text: &str| {
+        match file {
+        "src/protocol_serde/shape_image.rs" => "pub fn ser_image(input: &crate::types::Image) { if let \
+             Some(id) = &input.image_id { send(id); } if let Some(tag) = &input.tags { send(tag); } }\n"
+            .to_owned(),
+        "src/operation/describe_images.rs" => text.replace("de_image", "ser_image"),
+        _ => text.to_owned(),
+    }
+    };
+    let files = trimmed_of("sent-member", CALLS, published);
+    let sends = text(&files, "src/protocol_serde/shape_image.rs");
+    assert!(sends.contains("input.image_id") && !sends.contains("input.tags"), "{sends}");
+}
+
+#[test]
+fn a_type_is_registered_only_if_something_else_needs_it() {
+    let published = |file: &str, text: &str| match file {
+        "src/operation/describe_images.rs" => format!(
+            "{}static REGISTRY: R = new().insert_shape(crate::types::Image::SCHEMA, \
+             1).insert_shape(crate::types::Waited::SCHEMA, 2);\n",
+            text.replace("todo!()", "REGISTRY.get()")
+        ),
+        _ => text.to_owned(),
+    };
+    let files = trimmed_of("registered", CALLS, published);
+    let operation = text(&files, "src/operation/describe_images.rs");
+    assert!(operation.contains("Image::SCHEMA") && !operation.contains("Waited"), "{operation}");
+}

@@ -49,7 +49,7 @@ impl Http {
     }
 }
 
-/// ring, without what a client that proves who it is by signatures of AWS's kind does not need.
+/// ring's ciphers and algorithms, without the keys of a client certificate.
 fn provider() -> CryptoProvider {
     CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() }
 }

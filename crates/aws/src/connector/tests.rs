@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
+use aws_smithy_types::retry::ErrorKind;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, Stream};
 
@@ -101,4 +102,23 @@ fn no_other_fault_is_tried_again() {
     assert!(!has_unknown_root(&refused(CertificateError::Expired)));
     assert!(!has_unknown_root(&refused(CertificateError::NotValidForName)));
     assert!(!has_unknown_root(&ConnectorError::io("connection refused".into())));
+}
+
+/// A connection that breaks before the answer is attempted again by the SDK, whichever way it breaks
+/// (`TransientErrorClassifier` of aws-smithy-runtime: I/O errors, timeouts, and what is marked transient).
+#[tokio::test]
+async fn a_broken_connection_is_attempted_again() {
+    let connector = AmazonFirst::or(Vec::new);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        // Closed with everything read: otherwise the connection would be reset, which is an I/O error.
+        client.read(&mut [0; 4096]).unwrap()
+    });
+    let closed = get(&connector, &url).await.unwrap_err();
+    assert_eq!(closed.as_other(), Some(ErrorKind::TransientError), "{closed:?}");
+    // The server has ended.
+    let refused = get(&connector, &url).await.unwrap_err();
+    assert!(refused.is_io(), "{refused:?}");
 }
